@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <arrow/io/interfaces.h>
+
+#include "base/result.h"
+
+namespace tercet {
+
+struct FileInfo {
+  std::string name;  ///< the last part of the path
+  int64_t size_bytes = 0;
+  int64_t modified_us = 0;  ///< modification time, microseconds since the epoch
+  bool is_directory = false;
+};
+
+/// The seam between Tercet and a disk. All paths are whole paths. Errors are IOError, with
+/// KeyError where a file that must exist does not. Thread-safe. Tests put a faulty one between.
+class FileSystem {
+ public:
+  virtual ~FileSystem() = default;
+
+  /// Makes a directory and its parents; OK when it exists.
+  virtual Status MakeDirectory(const std::string& path) = 0;
+  /// The entries of a directory in name order; empty when the directory does not exist.
+  virtual Result<std::vector<FileInfo>> List(const std::string& path) = 0;
+  virtual Result<FileInfo> Stat(const std::string& path) = 0;
+  virtual Result<bool> Exists(const std::string& path) = 0;
+
+  /// A whole small file as a string.
+  virtual Result<std::string> ReadFile(const std::string& path) = 0;
+  /// A file mapped into memory (read-only): pages are shared and not anonymous memory.
+  virtual Result<std::shared_ptr<arrow::io::RandomAccessFile>> OpenMapped(
+      const std::string& path) = 0;
+  /// A new file to stream into. It exists under its name from the start, so nothing may name it
+  /// (no log entry) before SyncFile succeeded.
+  virtual Result<std::shared_ptr<arrow::io::OutputStream>> Create(const std::string& path) = 0;
+  /// Makes a closed file's bytes durable (fsync).
+  virtual Status SyncFile(const std::string& path) = 0;
+  /// Makes a directory's names durable (fsync of the directory).
+  virtual Status SyncDirectory(const std::string& path) = 0;
+
+  /// Publishes `bytes` under `path` atomically, durably, and only if no file has that name:
+  /// AlreadyExists when one has. `modified_us` > 0 sets the modification time first.
+  virtual Status PutIfAbsent(const std::string& path, std::string_view bytes,
+                             int64_t modified_us = 0) = 0;
+  /// Replaces `path` by `bytes` atomically and durably (temporary file, fsync, rename).
+  virtual Status Replace(const std::string& path, std::string_view bytes) = 0;
+  /// OK when the file does not exist.
+  virtual Status Remove(const std::string& path) = 0;
+  /// Removes a directory and all below; OK when it does not exist.
+  virtual Status RemoveTree(const std::string& path) = 0;
+};
+
+/// The local disk (POSIX).
+std::shared_ptr<FileSystem> LocalFileSystem();
+
+/// Joins two path parts with one '/'.
+std::string JoinPath(std::string_view directory, std::string_view name);
+
+}  // namespace tercet

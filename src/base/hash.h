@@ -1,0 +1,20 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace tercet {
+
+/// SHA-256 (FIPS 180-4) in lower-case hexadecimal: content addresses of releases and files.
+std::string Sha256Hex(std::string_view bytes);
+
+/// SHA-256 of a file's bytes, read in blocks. IOError when it can't be read.
+Result<std::string> Sha256HexOfFile(const std::string& path);
+
+/// XXH3, 64 bits: for hash tables and checksums, never for identity.
+uint64_t Hash64(std::string_view bytes, uint64_t seed = 0);
+
+}  // namespace tercet

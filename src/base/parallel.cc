@@ -1,0 +1,90 @@
+#include "base/parallel.h"
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <cstdlib>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include <arrow/compute/initialize.h>
+#include <arrow/util/thread_pool.h>
+
+namespace tercet {
+namespace {
+
+int ThreadsFromEnvironment() {
+  const char* text = std::getenv("TERCET_THREADS");
+  const int threads = text == nullptr ? 0 : std::atoi(text);
+  if (threads > 0) return std::min(threads, 1024);
+  return std::max(1u, std::thread::hardware_concurrency());
+}
+
+std::atomic<int>& Threads() {
+  static std::atomic<int> threads{ThreadsFromEnvironment()};
+  return threads;
+}
+
+/// Shared by the caller and the pool's threads; a pool thread may come late, when all is done and
+/// the caller has gone, so it is owned by all of them.
+struct Work {
+  int64_t count;
+  const std::function<Status(int64_t)>* task;  // outlives every i < count
+  std::atomic<int64_t> next{0};
+  std::atomic<bool> failed{false};
+  std::mutex mutex;
+  std::condition_variable changed;
+  int64_t finished = 0;
+  int64_t failed_index = -1;
+  Status failure;
+
+  void Run() {
+    while (true) {
+      const int64_t i = next.fetch_add(1);
+      if (i >= count) return;
+      const Status status = failed.load() ? Status::OK() : (*task)(i);
+      std::lock_guard lock(mutex);
+      if (!status.ok() && (failed_index < 0 || i < failed_index)) {
+        failed_index = i;
+        failure = status;
+        failed.store(true);
+      }
+      if (++finished == count) changed.notify_all();
+    }
+  }
+};
+
+}  // namespace
+
+int ThreadCount() { return Threads().load(); }
+
+Status SetThreadCount(int threads) {
+  if (threads < 1 || threads > 1024) {
+    return Status::Invalid("thread count ", threads, " must be from 1 to 1024");
+  }
+  Threads().store(threads);
+  return arrow::SetCpuThreadPoolCapacity(threads);
+}
+
+Status ParallelFor(int64_t count, const std::function<Status(int64_t)>& task) {
+  if (count <= 0) return Status::OK();
+  auto work = std::make_shared<Work>();
+  work->count = count;
+  work->task = &task;
+  const int64_t helpers = std::min<int64_t>(count, ThreadCount()) - 1;
+  for (int64_t i = 0; i < helpers; ++i) {
+    ARROW_RETURN_NOT_OK(arrow::internal::GetCpuThreadPool()->Spawn([work] { work->Run(); }));
+  }
+  work->Run();
+  std::unique_lock lock(work->mutex);
+  work->changed.wait(lock, [&] { return work->finished == work->count; });
+  return work->failure;
+}
+
+void InitializeArrow() {
+  static const Status status = arrow::compute::Initialize();
+  status.Abort("arrow::compute::Initialize");
+}
+
+}  // namespace tercet

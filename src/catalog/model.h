@@ -1,0 +1,84 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <arrow/type.h>
+
+#include "base/json.h"
+#include "catalog/noun.h"
+
+namespace tercet {
+
+/// Columns a model takes and gives, in order. JSON: {"inputs": […], "outputs": […]} as
+/// SchemaToJson writes them.
+struct Signature {
+  std::shared_ptr<arrow::Schema> inputs;
+  std::shared_ptr<arrow::Schema> outputs;
+  json::object ToJson() const;
+  static Result<Signature> FromJson(const json::object& object);
+};
+
+/// Which evaluator reads the model's files.
+enum class ModelFormat { kXgboost, kLightgbm, kOnnx, kPython };
+std::string_view ModelFormatName(ModelFormat format);  ///< "xgboost", "lightgbm", "onnx", "python"
+Result<ModelFormat> ModelFormatFromName(std::string_view name);
+
+struct ModelDefinition {
+  std::string name;
+  int64_t version = 0;  ///< 0 when registering: the next free one
+  ModelFormat format = ModelFormat::kOnnx;
+  Signature signature;
+  json::object metrics;
+  std::string description;
+  std::map<std::string, std::string> tags;
+  std::optional<Ref> view;                       ///< the view that its inputs are features of
+  std::optional<Ref> training_dataset;           ///< "delay@1" version 3
+  std::string run_id;
+  std::map<std::string, std::string> files;      ///< relative path → sha256
+  Ref ref() const { return {name, version}; }
+  json::object ToJson() const;
+  static Result<ModelDefinition> FromJson(const json::object& object);
+};
+
+/// One immutable object of everything that an answer depends on; its id is the SHA-256 of its
+/// canonical JSON, so equal releases are one.
+struct Release {
+  std::string id;
+  Ref model;
+  std::map<std::string, std::string> model_files;   ///< path → sha256
+  Ref view;
+  json::object view_definition;
+  std::optional<Ref> training_dataset;
+  json::array fitted_transformations;
+  std::vector<std::string> feature_groups;          ///< "weather@1", sorted
+  Signature signature;
+  int64_t number = 0;  ///< counts the releases of a deployment from 1; not part of the id
+  json::object ToJson() const;
+  static Result<Release> FromJson(const json::object& object);
+  /// The content address of all members but id and number.
+  std::string ContentAddress() const;
+};
+
+/// A name that serves a release. `history` is every switch, oldest first.
+struct Deployment {
+  struct Switch {
+    std::string release_id;
+    int64_t number = 0;        ///< release number within this deployment
+    int64_t switched_us = 0;
+    std::string action;        ///< "deploy", "upgrade", "downgrade", "rollback"
+    std::string by;            ///< user name of the process or token
+  };
+  std::string name;
+  std::string release_id;
+  std::vector<Switch> history;
+  std::string description;
+  json::object ToJson() const;
+  static Result<Deployment> FromJson(const json::object& object);
+};
+
+}  // namespace tercet

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <arrow/record_batch.h>
+
+#include "base/result.h"
+#include "catalog/noun.h"
+
+namespace tercet {
+
+/// Why a row's values are what they are.
+enum class RowStatus : uint8_t {
+  kPresent,      ///< the row with the latest event time at or before the request's, within the TTL
+  kMissing,      ///< the key has no row at or before the request's time
+  kExpired,      ///< the latest such row is older than the TTL
+  kUnavailable,  ///< the store no longer (or not yet) keeps what the answer would need
+};
+std::string_view RowStatusName(RowStatus status);  ///< "present", "missing", "expired", …
+
+/// Rows of one feature group by key.
+struct RowsRequest {
+  Ref group;
+  std::shared_ptr<arrow::RecordBatch> keys;  ///< n rows; the primary key's columns in its order,
+                                             ///< of the group's types; a null key is missing
+  std::vector<int64_t> event_times_us;       ///< n times as of which to read
+  std::vector<std::string> columns;          ///< feature columns wanted
+};
+
+struct RowsAnswer {
+  std::shared_ptr<arrow::RecordBatch> rows;  ///< n rows of `columns`; all null unless present
+  std::vector<RowStatus> status;             ///< n
+  std::vector<int64_t> event_times_us;       ///< n; of the row found, INT64_MIN when none
+};
+
+/// The latest rows by key, as `online` keeps them and `view` reads them. Thread-safe.
+class OnlineRows {
+ public:
+  virtual ~OnlineRows() = default;
+  /// Answers all requests from one snapshot of the store. KeyError for a group that is not online
+  /// or a column that it does not have.
+  virtual Result<std::vector<RowsAnswer>> Read(const std::vector<RowsRequest>& requests) = 0;
+};
+
+}  // namespace tercet

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <arrow/array.h>
+#include <arrow/record_batch.h>
+
+#include "base/result.h"
+
+namespace tercet {
+
+/// The one expression language, for on-demand features and filters (decision 8). SQL's look:
+/// `year(event_time) - planes.year`, `if(temp is null, 0, temp * 1.8 + 32)`, `a and not b`,
+/// `case when x > 1 then 'hot' else 'cold' end`, `coalesce(a, b, 0)`, `x between 1 and 2`,
+/// `carrier in ('AA', 'UA')`. Full list of operators, functions, types and null rules:
+/// docs/reference/expressions.md. A null operand gives null unless said otherwise; division by
+/// zero of integers is null, of floats IEEE 754.
+class Expression {
+ public:
+  /// Parses; Invalid with the position and what was expected. At most 64 KiB and 200 levels deep.
+  static Result<Expression> Parse(std::string_view text);
+  ~Expression();
+  Expression(Expression&&) noexcept;
+  Expression& operator=(Expression&&) noexcept;
+  /// Names as written ("temp", "planes.year"), each once, in order of first use.
+  const std::vector<std::string>& columns() const;
+
+ private:
+  friend class CompiledExpression;
+  struct Node;
+  explicit Expression(std::shared_ptr<const Node> root);
+  std::shared_ptr<const Node> root_;
+  std::vector<std::string> columns_;
+};
+
+/// An expression bound to input columns and types: typed loops over spans, the same for a million
+/// rows or one. Immutable and thread-safe.
+class CompiledExpression {
+ public:
+  /// KeyError with a suggestion for an unknown column, TypeError for operands that don't fit.
+  /// Input columns are looked up by name in `schema`; a name with a dot is looked up as such.
+  static Result<std::shared_ptr<const CompiledExpression>> Compile(const Expression& expression,
+                                                                   const arrow::Schema& schema);
+  virtual ~CompiledExpression() = default;
+  virtual const std::shared_ptr<arrow::DataType>& type() const = 0;
+  /// One value a row. `batch` has the schema that was compiled for. Bit-equal for any batch size.
+  virtual Result<std::shared_ptr<arrow::Array>> Evaluate(const arrow::RecordBatch& batch) const = 0;
+};
+
+}  // namespace tercet

@@ -1,0 +1,132 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <arrow/record_batch.h>
+#include <arrow/type.h>
+
+#include "base/clock.h"
+#include "base/file_system.h"
+#include "base/result.h"
+#include "catalog/feature_group.h"
+
+namespace tercet {
+
+/// How rows are found and told apart.
+struct TableOptions {
+  std::vector<std::string> primary_key;
+  std::string event_time;  ///< empty: none; then the primary key alone is unique
+  bool deletion_vectors = true;
+};
+
+struct WriteOptions {
+  InsertMode mode = InsertMode::kUpsert;
+  /// Delta's `txn` appId: a second write with the same key is a no-op (already_applied).
+  std::string idempotency_key;
+};
+
+struct ScanOptions {
+  std::vector<std::string> columns;  ///< empty: all, in schema order; else in this order
+  std::optional<int64_t> start_us;   ///< event time ≥ start
+  std::optional<int64_t> end_us;     ///< event time < end
+  int64_t batch_rows = 65536;
+};
+
+/// An order-preserving slice of the key space in SortKeys' byte form: [low, high). Empty low or
+/// high: unbounded on that side.
+struct KeyRange {
+  std::string low, high;
+};
+
+/// A feature group's table as of one commit. Immutable; readers may use it from any thread, and
+/// it stays readable while newer commits and compactions happen.
+class Snapshot {
+ public:
+  virtual ~Snapshot() = default;
+  virtual int64_t version() const = 0;
+  virtual int64_t commit_time_us() const = 0;
+  virtual const std::shared_ptr<arrow::Schema>& schema() const = 0;
+  virtual const TableOptions& options() const = 0;
+  virtual int64_t file_count() const = 0;
+  virtual int64_t total_bytes() const = 0;
+  /// Physical rows less deleted ones, by the log's statistics; nullopt when a foreign file has
+  /// none. Duplicates of append mode are counted.
+  virtual std::optional<int64_t> row_count() const = 0;
+
+  /// All visible rows ordered by (primary key, event time), duplicates resolved (the later commit
+  /// wins, then the later row). Files and row groups outside the time range are not read, nor are
+  /// columns not asked for. Memory: one batch a run.
+  virtual Result<std::shared_ptr<arrow::RecordBatchReader>> Scan(const ScanOptions& options) = 0;
+
+  /// The same for the keys in `range` only; for parallel readers.
+  virtual Result<std::shared_ptr<arrow::RecordBatchReader>> ScanRange(const ScanOptions& options,
+                                                                      const KeyRange& range) = 0;
+
+  /// At most `count` ranges of about equal rows that cover the key space in order, from row group
+  /// statistics; fewer for small tables.
+  virtual Result<std::vector<KeyRange>> Partition(int count) = 0;
+
+  /// Rows of the given keys only (a batch of primary key columns, any order), ordered as in Scan;
+  /// finds files by key statistics.
+  virtual Result<std::shared_ptr<arrow::RecordBatchReader>> Lookup(
+      const std::shared_ptr<arrow::RecordBatch>& keys, const ScanOptions& options) = 0;
+};
+
+/// An incremental table in the Delta Lake format (shared design: docs/reference/table-format.md).
+/// Any number of processes may have one open; each write is one atomic commit, durable when the
+/// call returns. A failed write leaves the table as it was. Thread-safe.
+class Table {
+ public:
+  /// Creates the table (commit 0). AlreadyExists when there is one.
+  static Result<std::shared_ptr<Table>> Create(std::shared_ptr<FileSystem> file_system,
+                                               const std::string& path,
+                                               const std::shared_ptr<arrow::Schema>& schema,
+                                               const TableOptions& options, const Clock* clock);
+  /// Opens an existing table, also one that another engine made (`options` then says what its
+  /// keys are; ignored where the table's own log says). KeyError when there is none.
+  static Result<std::shared_ptr<Table>> Open(std::shared_ptr<FileSystem> file_system,
+                                             const std::string& path, const TableOptions& options,
+                                             const Clock* clock);
+  virtual ~Table() = default;
+
+  /// The newest commit, seen afresh at each call (cheap when nothing changed).
+  virtual Result<std::shared_ptr<Snapshot>> Head() = 0;
+  /// KeyError for a version that does not exist, naming the newest.
+  virtual Result<std::shared_ptr<Snapshot>> AtVersion(int64_t version) = 0;
+  /// The newest commit with commit_time ≤ time; KeyError when time is before the first.
+  virtual Result<std::shared_ptr<Snapshot>> AtTime(int64_t time_us) = 0;
+
+  /// Upsert, append or overwrite. The rows' schema must equal the table's by name, in any column
+  /// order, without loss (int32 into int64 is cast; int64 into int32, or a string into a number,
+  /// is Invalid and names the column). Null keys or event times are Invalid. Within one upsert
+  /// frame a repeated (primary key, event time) is Invalid, naming it; append keeps both, the later
+  /// one wins on reading. Reads the whole input before it commits; memory is that of the input.
+  virtual Result<Commit> Write(const std::shared_ptr<arrow::RecordBatchReader>& rows,
+                               const WriteOptions& options) = 0;
+
+  /// Deletes the rows with these primary keys; where `keys` also has the event time column, only
+  /// those rows. A key without rows is no error.
+  virtual Result<Commit> Delete(const std::shared_ptr<arrow::RecordBatchReader>& keys) = 0;
+
+  /// All commits, oldest first.
+  virtual Result<std::vector<Commit>> Commits() = 0;
+
+  /// Row changes of commits in (since, until]: the table's columns and `_change_type` (insert,
+  /// update_preimage, update_postimage, delete), `_commit_version`, `_commit_time` (timestamp[us,
+  /// UTC]); commits in order. `until` < 0 means the head. Compactions change nothing.
+  virtual Result<std::shared_ptr<arrow::RecordBatchReader>> Changes(int64_t since,
+                                                                    int64_t until) = 0;
+
+  /// Merges small runs (and foreign, unsorted files) into large sorted ones; nothing visible
+  /// changes. Returns the commit, or the head's when there was nothing to do.
+  virtual Result<Commit> Compact() = 0;
+
+  virtual const std::string& path() const = 0;
+};
+
+}  // namespace tercet
