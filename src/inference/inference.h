@@ -1,0 +1,77 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <arrow/table.h>
+
+#include "catalog/online_rows.h"
+#include "offline/feature_tables.h"
+#include "registry/registry.h"
+#include "runtime/predictor.h"
+#include "view/view_plan.h"
+
+namespace tercet {
+
+struct BatchOptions {
+  std::optional<int64_t> start_us, end_us;
+  std::shared_ptr<arrow::Table> spine;
+  int64_t memory_limit_bytes = 1LL << 30;
+  std::function<void(double fraction)> progress;
+};
+
+struct Prediction {
+  std::shared_ptr<arrow::RecordBatch> outputs;   ///< n rows of the signature's outputs
+  std::shared_ptr<arrow::RecordBatch> features;  ///< n rows given to the model (transformed)
+  std::vector<std::string> missing;              ///< "temp: expired (row 0)", for people
+  std::string release_id;
+  int64_t release_number = 0;
+};
+
+/// Pipeline I: a release (or model) applied to new features, in batch or online. One release is
+/// loaded once and kept; a prediction is made wholly by the release that the deployment pointed at
+/// when the request began. Thread-safe.
+class Inference {
+ public:
+  Inference(Catalog* catalog, FeatureTables* tables, Registry* registry, OnlineRows* online,
+            const Clock* clock, const PredictorOptions& predictor_options);
+  ~Inference();
+
+  /// Left keys, event time and the model's outputs for the view's rows in a time range or of a
+  /// spine, with the features and transformations of the model's training dataset.
+  Result<std::shared_ptr<arrow::Table>> Batch(const Ref& model, const BatchOptions& options);
+
+  /// Builds the release of a model: checks that the model's signature fits the view's transformed
+  /// features (Invalid naming the columns otherwise), and that the groups exist.
+  Result<Release> MakeRelease(const Ref& model);
+
+  /// Online prediction by deployment name. `entities`: entity keys and request parameters, or
+  /// any view columns passed in. `event_time_us`: as of when, by default the clock's now.
+  Result<Prediction> Predict(const std::string& deployment,
+                             const std::shared_ptr<arrow::RecordBatch>& entities,
+                             std::optional<int64_t> event_time_us);
+
+  /// The columns a request to this deployment may have, for metadata and JSON → Arrow.
+  struct Contract {
+    std::shared_ptr<arrow::Schema> entities;  ///< must be there
+    std::shared_ptr<arrow::Schema> optional;  ///< may be passed in instead of looked up
+    std::shared_ptr<arrow::Schema> outputs;
+    std::string release_id;
+    int64_t release_number = 0;
+  };
+  Result<Contract> ContractOf(const std::string& deployment);
+
+  /// Loads a deployment's release ahead of traffic.
+  Status WarmUp(const std::string& deployment);
+
+ private:
+  class Loaded;
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tercet

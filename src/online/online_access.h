@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "catalog/online_rows.h"
+#include "online/online_store.h"
+
+namespace tercet {
+
+/// The online store of a project, whichever process owns it (decision 5, "One owner"). Of the
+/// processes on one project the first to take the lock file `<directory>/owner.lock` opens
+/// RocksDB and listens on a Unix socket; the others reach it there. When the owner dies, the
+/// next caller takes over and catches up; callers that waited are retried once, then get IOError.
+/// Thread-safe.
+class OnlineAccess : public OnlineRows {
+ public:
+  /// Brings the store to (at least) `version` of `group` by applying offline commits in order;
+  /// called in the owner only, one call a group at a time. Given by the feature room.
+  using Sync = std::function<Status(OnlineStore* store, const Ref& group, int64_t version)>;
+
+  /// Nothing is opened until the first use.
+  static Result<std::unique_ptr<OnlineAccess>> Make(const std::string& directory,
+                                                    const Clock* clock, Sync sync);
+
+  /// Applies the group's commits up to `version` in the owner and returns when a reader would see
+  /// them; Cancelled when that takes longer than `timeout_us`.
+  virtual Status SyncTo(const Ref& group, int64_t version, int64_t timeout_us) = 0;
+
+  /// The commit up to which the group is applied; −1 when nothing was.
+  virtual Result<int64_t> AppliedVersion(const Ref& group) = 0;
+
+  virtual Status Drop(const Ref& group) = 0;
+
+  /// Whether this process is the owner (opening the store if nobody owns it).
+  virtual Result<bool> IsOwner() = 0;
+};
+
+}  // namespace tercet

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <arrow/record_batch.h>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "catalog/feature_group.h"
+#include "catalog/online_rows.h"
+
+namespace tercet {
+
+/// The present of the feature groups, by key, in one embedded RocksDB. Exactly one process may
+/// have it open (see online_access.h). Thread-safe; readers never wait for writers.
+///
+/// Kept for each key: the newest `kKeptRows` rows at or before now, and all dated ahead; a key
+/// whose older rows were let go remembers the event time from which it is complete, so that an
+/// older read answers kUnavailable, never a wrong value.
+class OnlineStore : public OnlineRows {
+ public:
+  static constexpr int kKeptRows = 4;
+
+  /// Opens or creates. IOError when another process has it open or it is corrupt.
+  static Result<std::unique_ptr<OnlineStore>> Open(const std::string& directory,
+                                                   const Clock* clock);
+
+  /// Makes a group known with its full schema; OK when it is known alike.
+  virtual Status Define(const FeatureGroupDefinition& definition) = 0;
+
+  /// The offline commit up to which the group is applied; −1 when nothing was.
+  virtual Result<int64_t> AppliedVersion(const Ref& group) = 0;
+
+  /// Applies row changes (`Table::Changes`' columns) and records `version` as applied, in one
+  /// atomic write per at most some thousand keys; applying the same again changes nothing. Returns
+  /// the keys (batches of primary key columns) whose previous rows the store no longer has and
+  /// must get by Refill before they answer again; until then they answer kUnavailable.
+  virtual Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> Apply(
+      const Ref& group, const std::shared_ptr<arrow::RecordBatchReader>& changes,
+      int64_t version) = 0;
+
+  /// Sets the rows of whole keys: `keys` are replaced by what `rows` (in table order) has of them.
+  virtual Status Refill(const Ref& group, const std::shared_ptr<arrow::RecordBatch>& keys,
+                        const std::shared_ptr<arrow::RecordBatchReader>& rows) = 0;
+
+  /// Loads a whole group as of `version` into a new generation (rows ordered by key and event
+  /// time) and switches to it at once; readers see the old or the new, never a mixture.
+  virtual Status Load(const Ref& group, const std::shared_ptr<arrow::RecordBatchReader>& rows,
+                      int64_t version) = 0;
+
+  virtual Status Drop(const Ref& group) = 0;
+};
+
+}  // namespace tercet

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <arrow/type.h>
+
+#include "catalog/feature_group.h"
+#include "catalog/feature_view.h"
+#include "compute/expression.h"
+
+namespace tercet {
+
+/// Where a view column comes from.
+struct ViewColumn {
+  std::string name;             ///< in the view: prefix + feature
+  int group = -1;               ///< 0 the root, 1… the joins; −1 on-demand or request parameter
+  std::string feature;          ///< its name in the group
+  std::shared_ptr<arrow::DataType> type;
+};
+
+/// One group of the plan, resolved.
+struct ViewGroup {
+  FeatureGroupDefinition definition;
+  JoinType type = JoinType::kLeft;
+  std::optional<int64_t> ttl_us;                ///< the view's, else the group's
+  std::vector<std::string> left_keys;           ///< columns of the left row, in primary key order
+  std::vector<std::string> features;            ///< feature columns to read
+};
+
+/// A feature view resolved against its groups' schemas: names, types and expressions are checked
+/// once, here. Immutable.
+class ViewPlan {
+ public:
+  using Groups = std::function<Result<FeatureGroupDefinition>(const Ref&)>;
+
+  /// KeyError with a suggestion for unknown groups, features, join keys, labels, helper columns;
+  /// AlreadyExists-free: duplicate view columns are Invalid and suggest a prefix; TypeError where
+  /// join keys or expressions don't fit. Also checks every transformation (CheckTransformation).
+  static Result<std::shared_ptr<const ViewPlan>> Make(const FeatureViewDefinition& definition,
+                                                      const Groups& groups);
+  virtual ~ViewPlan() = default;
+
+  virtual const FeatureViewDefinition& definition() const = 0;
+  virtual const std::vector<ViewGroup>& groups() const = 0;       ///< root first
+  virtual const std::vector<ViewColumn>& columns() const = 0;     ///< view order: root, joins, on-demand
+  /// Model inputs before transformation: view columns less labels and helper columns.
+  virtual const std::shared_ptr<arrow::Schema>& feature_schema() const = 0;
+  virtual const std::shared_ptr<arrow::Schema>& label_schema() const = 0;
+  virtual const std::shared_ptr<arrow::Schema>& helper_schema() const = 0;
+  /// Columns by which an entity is asked for online: the join keys and request parameters that no
+  /// group provides, and root columns that the root cannot look up online (it is not online, or
+  /// has no such key in the request). JSON Schema of a request comes from it.
+  virtual std::shared_ptr<arrow::Schema> entity_schema() const = 0;
+
+  /// Evaluates the on-demand features in order and returns all view columns. `rows` has the
+  /// root's and joins' view columns, request parameters, `left` columns that expressions name, and
+  /// "event_time" (timestamp[us, UTC]). The same function for training, batch and online.
+  virtual Result<std::shared_ptr<arrow::RecordBatch>> Evaluate(
+      const std::shared_ptr<arrow::RecordBatch>& rows) const = 0;
+};
+
+}  // namespace tercet
