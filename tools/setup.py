@@ -1,0 +1,162 @@
+"""Fills .deps/ with what Debian does not have: python3 tools/setup.py PART…
+
+  arrow        Arrow's C++ headers and libraries, out of the pyarrow wheel
+  onnxruntime  ONNX Runtime's library, out of its wheel, and headers from Debian trixie
+  venv         Python packages to build, test and measure with
+  venv-NAME    those of tools/requirements-NAME.txt
+
+Arrow's and ONNX Runtime's libraries become private copies under names of our own, so that
+Tercet shares a process with any pyarrow and any onnxruntime. Everything is pinned by
+checksum. A part is done when its stamp holds the hash of its pins.
+"""
+
+import hashlib
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+DEPS = ROOT / ".deps"
+TOOLS = ROOT / "tools"
+
+ARROW_ABI = "2600"
+ARROW_LIBRARIES = ["arrow", "arrow_compute", "arrow_acero", "arrow_dataset", "arrow_flight",
+                   "parquet"]
+
+# The C API of 1.21 is a subset of the library's: ONNX Runtime keeps its ABI.
+ONNX_HEADERS = "libonnxruntime-dev"
+ONNX_HEADERS_SHA256 = "14f7d959d5deacbcf1504830d4189f91fc67382b399ed9ae9d3aa9c4050ced08"
+
+
+def run(*command, **options):
+    return subprocess.run([str(word) for word in command], check=True, **options)
+
+
+def pins(part: str) -> str:
+    """The hash of all that decides what a part holds."""
+    name = {"arrow": "native", "onnxruntime": "native", "venv": "test"}.get(
+        part, part.removeprefix("venv-"))
+    content = (TOOLS / f"requirements-{name}.txt").read_bytes()
+    if name == "test":
+        content += (TOOLS / "requirements-data.txt").read_bytes()
+    if name == "native":
+        content += pathlib.Path(__file__).read_bytes()
+    return hashlib.sha256(content + str(ROOT).encode()).hexdigest()
+
+
+def private_copy(source: pathlib.Path, target: pathlib.Path, needed: dict[str, str]) -> None:
+    """Copies a shared library to a new name, which becomes its soname."""
+    shutil.copyfile(source, target)
+    target.chmod(0o755)
+    replace = [word for old, new in needed.items() for word in ("--replace-needed", old, new)]
+    run("patchelf", "--set-soname", target.name, *replace, "--set-rpath", "$ORIGIN", target)
+
+
+def unpacked_wheel(package: str, into: pathlib.Path) -> pathlib.Path:
+    """Downloads the pinned wheel, checks it and unpacks it."""
+    pinned = (TOOLS / "requirements-native.txt").read_text()
+    line = re.search(rf"^{package}==.*\\\n.*$", pinned, re.MULTILINE)
+    requirement = into / "requirement.txt"
+    requirement.write_text(line.group(0) + "\n")
+    bootstrap = into / "venv"
+    run(sys.executable, "-m", "venv", bootstrap)
+    run(bootstrap / "bin/python", "-m", "pip", "--quiet", "--disable-pip-version-check", "download",
+        "--no-deps", "--require-hashes", "--only-binary=:all:", "--dest", into, "-r", requirement)
+    with zipfile.ZipFile(next(into.glob("*.whl"))) as wheel:
+        wheel.extractall(into / "wheel")
+    return into / "wheel"
+
+
+def arrow(part: pathlib.Path, scratch: pathlib.Path) -> None:
+    wheel = unpacked_wheel("pyarrow", scratch) / "pyarrow"
+    shutil.copytree(wheel / "include", part / "include",
+                    ignore=shutil.ignore_patterns("python"))
+    (part / "lib").mkdir()
+    names = {f"lib{name}.so.{ARROW_ABI}": f"libtercet_{name}.so.{ARROW_ABI}"
+             for name in ARROW_LIBRARIES}
+    for old, new in names.items():
+        private_copy(wheel / old, part / "lib" / new, names)
+
+
+def onnxruntime(part: pathlib.Path, scratch: pathlib.Path) -> None:
+    wheel = unpacked_wheel("onnxruntime", scratch) / "onnxruntime"
+    (part / "lib").mkdir()
+    library = next((wheel / "capi").glob("libonnxruntime.so.*"))
+    private_copy(library, part / "lib/libtercet_onnxruntime.so.1", {})
+    package = trixie_package(ONNX_HEADERS, ONNX_HEADERS_SHA256, scratch)
+    run("dpkg", "-x", package, scratch / "deb")
+    shutil.copytree(scratch / "deb/usr/include/onnxruntime", part / "include/onnxruntime")
+
+
+def debian_mirror() -> str:
+    """Where this machine gets Debian's main archive from."""
+    lists = [pathlib.Path("/etc/apt/sources.list"),
+             *pathlib.Path("/etc/apt/sources.list.d").glob("*")]
+    text = "\n".join(file.read_text() for file in lists if file.is_file())
+    found = re.search(r"^(?:URIs:|deb\s+(?:\[.*?\])?)\s*(\S+/debian/?)(?:\s|$)", text,
+                      re.MULTILINE)
+    if not found:
+        sys.exit("setup: apt's source lists name no Debian archive to take trixie's "
+                 f"{ONNX_HEADERS} from")
+    return found.group(1)
+
+
+def trixie_package(name: str, sha256: str, scratch: pathlib.Path) -> pathlib.Path:
+    """Downloads one package of Debian trixie, leaving the machine's own lists alone."""
+    apt = scratch / "apt"
+    (apt / "lists/partial").mkdir(parents=True)
+    (apt / "cache/archives/partial").mkdir(parents=True)
+    keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
+    (apt / "sources.list").write_text(f"deb [signed-by={keyring}] {debian_mirror()} trixie main\n")
+    settings = [f"Dir::Etc::sourcelist={apt}/sources.list", "Dir::Etc::sourceparts=-",
+                f"Dir::State::lists={apt}/lists", f"Dir::Cache={apt}/cache",
+                "Acquire::Languages=none", "APT::Sandbox::User=root",
+                "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false"]
+    options = [word for setting in settings for word in ("-o", setting)]
+    run("apt-get", "-qq", *options, "update")
+    run("apt-get", "-qq", *options, "download", name, cwd=scratch)
+    package = next(scratch.glob(f"{name}_*.deb"))
+    actual = hashlib.sha256(package.read_bytes()).hexdigest()
+    if actual != sha256:
+        sys.exit(f"setup: {package.name} has sha256 {actual}, pinned is {sha256}")
+    return package
+
+
+def venv(part: pathlib.Path, requirements: pathlib.Path) -> None:
+    """The pins name every package, so none is looked for: hence --no-deps."""
+    run(sys.executable, "-m", "venv", part)
+    run(part / "bin/python", "-m", "pip", "--quiet", "--disable-pip-version-check", "install",
+        "--no-deps", "--require-hashes", "--only-binary=:all:", "-r", requirements)
+    if requirements.name == "requirements-test.txt":
+        run(part / "bin/python", "-m", "pip", "--quiet", "--disable-pip-version-check", "install",
+            "--no-deps", "--require-hashes", "--no-build-isolation", "-r",
+            TOOLS / "requirements-data.txt")
+
+
+def ensure(name: str) -> None:
+    part, stamp, wanted = DEPS / name, DEPS / f"{name}.stamp", pins(name)
+    if stamp.exists() and part.exists() and stamp.read_text() == wanted:
+        return
+    print(f"setup: {name}", flush=True)
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    with tempfile.TemporaryDirectory(dir=DEPS) as scratch:
+        if name == "arrow":
+            arrow(part, pathlib.Path(scratch))
+        elif name == "onnxruntime":
+            onnxruntime(part, pathlib.Path(scratch))
+        else:
+            kind = "test" if name == "venv" else name.removeprefix("venv-")
+            venv(part, TOOLS / f"requirements-{kind}.txt")
+    stamp.write_text(wanted)
+
+
+if __name__ == "__main__":
+    os.umask(0o022)
+    for requested in sys.argv[1:]:
+        ensure(requested)
