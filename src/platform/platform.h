@@ -1,0 +1,217 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <arrow/record_batch.h>
+#include <arrow/table.h>
+
+#include "base/json.h"
+#include "base/result.h"
+#include "catalog/feature_group.h"
+#include "catalog/feature_view.h"
+#include "catalog/model.h"
+#include "catalog/noun.h"
+#include "catalog/online_rows.h"
+#include "catalog/run.h"
+#include "catalog/training_dataset.h"
+
+namespace tercet {
+
+using RecordBatchReader = std::shared_ptr<arrow::RecordBatchReader>;
+using Frame = std::shared_ptr<arrow::Table>;
+
+/// Told now and then how far a long call is, from 0 to 1. May be empty; called from any thread.
+using Progress = std::function<void(double fraction)>;
+
+struct PlatformOptions {
+  int64_t memory_limit_bytes = 2LL << 30;  ///< of history that a point-in-time join holds at once
+  bool allow_predictor_code = true;        ///< run Python predictor classes; a server's default is
+                                           ///< false for models that clients upload
+  std::string python = "python3";          ///< interpreter for predictor classes
+  std::string token;                       ///< for tercet:// addresses
+  std::string user;                        ///< who switches deployments; empty: the process's user
+};
+
+/// Inserting into a feature group.
+struct InsertRequest {
+  InsertMode mode = InsertMode::kUpsert;
+  std::string idempotency_key;  ///< a second insert with the same key changes nothing
+  bool wait_online = false;     ///< return when online readers see the commit
+};
+
+/// Reading a feature group: at head unless `version` or `as_of_us` says otherwise (not both).
+struct ReadRequest {
+  std::vector<std::string> columns;  ///< empty: all
+  std::optional<int64_t> version;    ///< as of this commit
+  std::optional<int64_t> as_of_us;   ///< as of this commit time, microseconds since the epoch
+  std::optional<int64_t> start_us;   ///< event time ≥ start
+  std::optional<int64_t> end_us;     ///< event time < end
+};
+
+/// What to make a training dataset of.
+struct TrainingDataRequest {
+  SplitDefinition split;
+  int64_t seed = 0;
+  std::optional<int64_t> start_us, end_us;
+  Frame spine;  ///< null: the rows of the view's root group
+};
+
+/// One part of a training dataset; rows are aligned.
+struct TrainingPartData {
+  std::string name;
+  Frame features;  ///< transformed
+  Frame labels;
+  Frame helpers;
+  Frame keys;      ///< left keys and "event_time"
+};
+
+struct TrainingDatasetData {
+  TrainingDatasetDefinition definition;
+  std::vector<TrainingPartData> parts;
+};
+
+struct VectorRequest {
+  std::shared_ptr<arrow::RecordBatch> entities;  ///< n rows; see ReadVectors
+  std::optional<int64_t> event_time_us;          ///< as of when; by default the clock's now
+  /// Apply the transformations fitted for this training dataset version (0: the newest); absent:
+  /// untransformed.
+  std::optional<int64_t> training_dataset_version;
+};
+
+struct VectorData {
+  std::shared_ptr<arrow::RecordBatch> features;
+  /// One column a view feature, "present", "missing", "expired" or "unavailable" a row.
+  std::shared_ptr<arrow::RecordBatch> status;
+  std::shared_ptr<arrow::RecordBatch> helpers;
+};
+
+/// A model's files: relative path → bytes.
+using ModelFiles = std::map<std::string, std::string>;
+
+struct PredictData {
+  std::shared_ptr<arrow::RecordBatch> outputs;
+  std::vector<std::string> missing;  ///< "temp: expired (row 0)"
+  std::string release_id;
+  int64_t release_number = 0;
+};
+
+/// What a deployment takes and gives.
+struct DeploymentContract {
+  std::shared_ptr<arrow::Schema> entities;  ///< must be in a request
+  std::shared_ptr<arrow::Schema> optional;  ///< may be passed in instead of being looked up
+  std::shared_ptr<arrow::Schema> outputs;
+  std::string release_id;
+  int64_t release_number = 0;
+};
+
+/// The whole product: the three pipelines and the state between them, of one project.
+///
+/// Platform::Open gives the implementation on a directory; client/client.h the same against a
+/// server. A Ref with version 0 is the newest version. All methods may be called from any thread;
+/// several processes may have one project open. Times are microseconds since the epoch, UTC.
+/// Errors: base/result.h. Results are owned by the caller and never change.
+class Platform {
+ public:
+  /// Opens or creates the project in a directory. IOError when it is not a project of this
+  /// format or can't be written.
+  static Result<std::shared_ptr<Platform>> Open(const std::string& directory,
+                                                const PlatformOptions& options = {});
+  /// Waits until what was inserted is applied online.
+  virtual ~Platform() = default;
+
+  /// The directory or address, as it was opened.
+  virtual const std::string& location() const = 0;
+
+  // -- F: feature groups ---------------------------------------------------------------------
+  /// Gets or creates. AlreadyExists, showing the difference, when the stored definition differs.
+  virtual Result<FeatureGroupDefinition> DefineFeatureGroup(
+      const FeatureGroupDefinition& definition) = 0;
+  virtual Result<FeatureGroupDefinition> GetFeatureGroup(const Ref& ref) = 0;
+  virtual Result<std::vector<FeatureGroupDefinition>> ListFeatureGroups() = 0;
+  /// Invalid when something depends on it, saying what.
+  virtual Status DropFeatureGroup(const Ref& ref) = 0;
+
+  virtual Result<Commit> Insert(const Ref& ref, const RecordBatchReader& rows,
+                                const InsertRequest& request) = 0;
+  /// Deletes by primary key, or by primary key and event time when `keys` has it.
+  virtual Result<Commit> Delete(const Ref& ref, const RecordBatchReader& keys,
+                                bool wait_online) = 0;
+  virtual Result<RecordBatchReader> Read(const Ref& ref, const ReadRequest& request) = 0;
+  virtual Result<std::vector<Commit>> Commits(const Ref& ref) = 0;
+  /// Row changes in (since, until]; until < 0: the head. Columns: Table::Changes.
+  virtual Result<RecordBatchReader> Changes(const Ref& ref, int64_t since, int64_t until) = 0;
+  virtual Result<json::object> Statistics(const Ref& ref, const ReadRequest& request) = 0;
+  virtual Result<Commit> Compact(const Ref& ref) = 0;
+  /// {"rows", "bytes", "files", "version", "commit_time", "online_version"}.
+  virtual Result<json::object> DescribeFeatureGroup(const Ref& ref) = 0;
+
+  // -- the contract: feature views -----------------------------------------------------------
+  virtual Result<FeatureViewDefinition> DefineFeatureView(
+      const FeatureViewDefinition& definition) = 0;
+  virtual Result<FeatureViewDefinition> GetFeatureView(const Ref& ref) = 0;
+  virtual Result<std::vector<FeatureViewDefinition>> ListFeatureViews() = 0;
+  virtual Status DropFeatureView(const Ref& ref) = 0;
+  /// Feature vectors from the online store.
+  virtual Result<VectorData> Vectors(const Ref& view, const VectorRequest& request) = 0;
+
+  // -- T: training data, runs, models --------------------------------------------------------
+  virtual Result<TrainingDatasetData> CreateTrainingDataset(const Ref& view,
+                                                            const TrainingDataRequest& request,
+                                                            const Progress& progress) = 0;
+  /// Makes a registered dataset again and proves that its bytes are equal.
+  virtual Result<TrainingDatasetData> RebuildTrainingDataset(const Ref& view, int64_t version,
+                                                             const Progress& progress) = 0;
+  virtual Result<TrainingDatasetDefinition> GetTrainingDataset(const Ref& view,
+                                                               int64_t version) = 0;
+  virtual Result<std::vector<TrainingDatasetDefinition>> ListTrainingDatasets(
+      const std::optional<Ref>& view) = 0;
+  virtual Status DropTrainingDataset(const Ref& view, int64_t version) = 0;
+
+  virtual Result<Run> StartRun(const Run& run) = 0;  ///< gives it an id and a start time
+  /// Adds parameters, metrics, inputs and outputs, and appends to the log of a running run; a
+  /// status other than "running" ends it.
+  virtual Result<Run> LogRun(const std::string& id, const Run& additions) = 0;
+  virtual Result<Run> GetRun(const std::string& id) = 0;
+  virtual Result<std::vector<Run>> ListRuns() = 0;  ///< newest first
+  virtual Status DropRun(const std::string& id) = 0;
+
+  /// Registers a model with its files; version 0 takes the next. An empty signature is inferred
+  /// (tree ensembles and ONNX), its inputs named by the training dataset's features.
+  virtual Result<ModelDefinition> RegisterModel(const ModelDefinition& definition,
+                                                const ModelFiles& files) = 0;
+  virtual Result<ModelDefinition> GetModel(const Ref& ref) = 0;
+  virtual Result<std::vector<ModelDefinition>> ListModels() = 0;
+  virtual Result<ModelFiles> ReadModelFiles(const Ref& ref) = 0;
+  virtual Status DropModel(const Ref& ref) = 0;
+
+  // -- I: predictions and deployments --------------------------------------------------------
+  /// Left keys, event time and the model's outputs for view rows in a range of event time, or of
+  /// a spine.
+  virtual Result<Frame> Batch(const Ref& model, std::optional<int64_t> start_us,
+                               std::optional<int64_t> end_us, const Frame& spine,
+                               const Progress& progress) = 0;
+
+  /// Creates the deployment, or upgrades it when there is one. Checks that the model fits.
+  virtual Result<Deployment> Deploy(const std::string& name, const Ref& model) = 0;
+  /// Switches a deployment to the release of another model; KeyError when there is none.
+  virtual Result<Deployment> Upgrade(const std::string& name, const Ref& model) = 0;
+  /// Back to the release that was served before; Invalid when there is none.
+  virtual Result<Deployment> Rollback(const std::string& name) = 0;
+  virtual Result<Deployment> GetDeployment(const std::string& name) = 0;
+  virtual Result<std::vector<Deployment>> ListDeployments() = 0;
+  virtual Status DropDeployment(const std::string& name) = 0;
+  virtual Result<Release> GetRelease(const std::string& id) = 0;
+  virtual Result<DeploymentContract> Contract(const std::string& deployment) = 0;
+
+  virtual Result<PredictData> Predict(const std::string& deployment,
+                                      const std::shared_ptr<arrow::RecordBatch>& entities,
+                                      std::optional<int64_t> event_time_us) = 0;
+};
+
+}  // namespace tercet
