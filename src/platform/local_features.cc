@@ -1,0 +1,154 @@
+#include "base/time_text.h"
+#include "compute/statistics.h"
+#include "compute/transformation.h"
+#include "platform/local_platform.h"
+#include "view/vector_read.h"
+
+namespace tercet {
+
+Result<FeatureGroupDefinition> LocalPlatform::DefineFeatureGroup(
+    const FeatureGroupDefinition& definition) {
+  return tables_.Define(definition);
+}
+
+Result<FeatureGroupDefinition> LocalPlatform::GetFeatureGroup(const Ref& ref) {
+  return tables_.Definition(ref);
+}
+
+Result<std::vector<FeatureGroupDefinition>> LocalPlatform::ListFeatureGroups() {
+  return tables_.List();
+}
+
+Status LocalPlatform::DropFeatureGroup(const Ref& ref) {
+  ARROW_ASSIGN_OR_RAISE(const FeatureGroupDefinition definition, tables_.Definition(ref));
+  ARROW_RETURN_NOT_OK(tables_.Drop(definition.ref()));
+  return definition.online ? online_->Drop(definition.ref()) : Status::OK();
+}
+
+Result<Commit> LocalPlatform::Insert(const Ref& ref, const RecordBatchReader& rows,
+                                     const InsertRequest& request) {
+  return ingest_->Insert(ref, rows,
+                         {.mode = request.mode,
+                          .idempotency_key = request.idempotency_key,
+                          .wait_online = request.wait_online});
+}
+
+Result<Commit> LocalPlatform::Delete(const Ref& ref, const RecordBatchReader& keys,
+                                     bool wait_online) {
+  return ingest_->Delete(ref, keys, wait_online);
+}
+
+Result<std::shared_ptr<Snapshot>> LocalPlatform::SnapshotOf(const Ref& ref,
+                                                            const ReadRequest& request) {
+  if (request.version && request.as_of_us) {
+    return Status::Invalid("read of feature group '", ref.ToText(),
+                           "': give a commit or a time as of which to read, not both");
+  }
+  ARROW_ASSIGN_OR_RAISE(const std::shared_ptr<Table> table, tables_.Get(ref));
+  if (request.version) return table->AtVersion(*request.version);
+  if (request.as_of_us) return table->AtTime(*request.as_of_us);
+  return table->Head();
+}
+
+Result<RecordBatchReader> LocalPlatform::Read(const Ref& ref, const ReadRequest& request) {
+  ARROW_ASSIGN_OR_RAISE(const std::shared_ptr<Snapshot> snapshot, SnapshotOf(ref, request));
+  return snapshot->Scan(
+      {.columns = request.columns, .start_us = request.start_us, .end_us = request.end_us});
+}
+
+Result<std::vector<Commit>> LocalPlatform::Commits(const Ref& ref) {
+  ARROW_ASSIGN_OR_RAISE(const std::shared_ptr<Table> table, tables_.Get(ref));
+  ARROW_ASSIGN_OR_RAISE(const FeatureGroupDefinition definition, tables_.Definition(ref));
+  ARROW_ASSIGN_OR_RAISE(std::vector<Commit> commits, table->Commits());
+  for (Commit& commit : commits) commit.feature_group = definition.ref();
+  return commits;
+}
+
+Result<RecordBatchReader> LocalPlatform::Changes(const Ref& ref, int64_t since, int64_t until) {
+  ARROW_ASSIGN_OR_RAISE(const std::shared_ptr<Table> table, tables_.Get(ref));
+  return table->Changes(since, until);
+}
+
+Result<json::object> LocalPlatform::Statistics(const Ref& ref, const ReadRequest& request) {
+  ARROW_ASSIGN_OR_RAISE(const RecordBatchReader reader, Read(ref, request));
+  ARROW_ASSIGN_OR_RAISE(const Frame table, reader->ToTable());
+  return Describe(*table);
+}
+
+Result<Commit> LocalPlatform::Compact(const Ref& ref) {
+  ARROW_ASSIGN_OR_RAISE(const std::shared_ptr<Table> table, tables_.Get(ref));
+  ARROW_ASSIGN_OR_RAISE(Commit commit, table->Compact());
+  ARROW_ASSIGN_OR_RAISE(const FeatureGroupDefinition definition, tables_.Definition(ref));
+  commit.feature_group = definition.ref();
+  return commit;
+}
+
+Result<json::object> LocalPlatform::DescribeFeatureGroup(const Ref& ref) {
+  ARROW_ASSIGN_OR_RAISE(const FeatureGroupDefinition definition, tables_.Definition(ref));
+  json::object described = {{"name", definition.name}, {"definition_version", definition.version}};
+  // Declared without a schema and nothing inserted yet: there is no table to tell of.
+  if (definition.schema == nullptr) return described;
+  ARROW_ASSIGN_OR_RAISE(const std::shared_ptr<Table> table, tables_.Get(definition.ref()));
+  ARROW_ASSIGN_OR_RAISE(const std::shared_ptr<Snapshot> head, table->Head());
+  const std::optional<int64_t> rows = head->row_count();
+  described["rows"] = rows ? json::value(*rows) : json::value(nullptr);
+  described["bytes"] = head->total_bytes();
+  described["files"] = head->file_count();
+  described["version"] = head->version();
+  described["commit_time"] = FormatTime(head->commit_time_us());
+  if (definition.online) {
+    ARROW_ASSIGN_OR_RAISE(const int64_t applied, online_->AppliedVersion(definition.ref()));
+    described["online_version"] = applied;
+  }
+  return described;
+}
+
+Result<FeatureViewDefinition> LocalPlatform::DefineFeatureView(
+    const FeatureViewDefinition& definition) {
+  return views_.Define(definition);
+}
+
+Result<FeatureViewDefinition> LocalPlatform::GetFeatureView(const Ref& ref) {
+  return views_.Get(ref);
+}
+
+Result<std::vector<FeatureViewDefinition>> LocalPlatform::ListFeatureViews() {
+  return views_.List();
+}
+
+Status LocalPlatform::DropFeatureView(const Ref& ref) { return views_.Drop(ref); }
+
+Result<VectorData> LocalPlatform::Vectors(const Ref& view, const VectorRequest& request) {
+  ARROW_ASSIGN_OR_RAISE(const std::shared_ptr<const ViewPlan> plan, views_.Plan(view));
+  const int64_t now = request.event_time_us.value_or(clock_->NowMicros());
+  const std::vector<int64_t> times(request.entities->num_rows(), now);
+  ARROW_ASSIGN_OR_RAISE(const VectorAnswer answer,
+                        ReadVectors(*plan, online_.get(), request.entities, times));
+  VectorData data{.features = answer.features, .status = nullptr, .helpers = answer.helpers};
+  arrow::FieldVector fields;
+  arrow::ArrayVector arrays;
+  for (int f = 0; f < answer.features->num_columns(); ++f) {
+    arrow::StringBuilder builder;
+    for (const RowStatus status : answer.status[f]) {
+      ARROW_RETURN_NOT_OK(builder.Append(RowStatusName(status)));
+    }
+    fields.push_back(arrow::field(answer.features->schema()->field(f)->name(), arrow::utf8()));
+    ARROW_ASSIGN_OR_RAISE(arrays.emplace_back(), builder.Finish());
+  }
+  data.status = arrow::RecordBatch::Make(arrow::schema(fields), times.size(), arrays);
+  if (request.training_dataset_version) {
+    ARROW_ASSIGN_OR_RAISE(const TrainingDatasetDefinition dataset,
+                          GetTrainingDataset(view, *request.training_dataset_version));
+    std::vector<FittedTransformation> fitted;
+    for (const json::value& item : dataset.fitted_transformations) {
+      ARROW_ASSIGN_OR_RAISE(fitted.emplace_back(),
+                            FittedTransformation::FromJson(item.as_object()));
+    }
+    ARROW_ASSIGN_OR_RAISE(const auto transformations,
+                          TransformationPlan::Make(fitted, answer.features->schema()));
+    ARROW_ASSIGN_OR_RAISE(data.features, transformations->Apply(answer.features));
+  }
+  return data;
+}
+
+}  // namespace tercet
