@@ -54,7 +54,9 @@ def private_copy(source: pathlib.Path, target: pathlib.Path, needed: dict[str, s
     shutil.copyfile(source, target)
     target.chmod(0o755)
     replace = [word for old, new in needed.items() for word in ("--replace-needed", old, new)]
-    run("patchelf", "--set-soname", target.name, *replace, "--set-rpath", "$ORIGIN", target)
+    # Not in one call: patchelf 0.14 then writes a needed name over the soname.
+    run("patchelf", *replace, "--set-rpath", "$ORIGIN", target)
+    run("patchelf", "--set-soname", target.name, target)
 
 
 def unpacked_wheel(package: str, into: pathlib.Path) -> pathlib.Path:
