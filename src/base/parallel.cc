@@ -84,7 +84,7 @@ Status ParallelFor(int64_t count, const std::function<Status(int64_t)>& task) {
 
 void InitializeArrow() {
   static const Status status = arrow::compute::Initialize();
-  status.Abort("arrow::compute::Initialize");
+  if (!status.ok()) status.Abort("arrow::compute::Initialize");
 }
 
 }  // namespace tercet
