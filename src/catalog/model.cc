@@ -1,0 +1,83 @@
+#include "catalog/model.h"
+
+#include "base/name.h"
+#include "catalog/definition_json.h"
+#include "catalog/feature_group.h"
+
+namespace tercet {
+namespace {
+
+constexpr std::string_view kFormatNames[] = {"xgboost", "lightgbm", "onnx", "python"};
+
+json::array SchemaOrEmpty(const std::shared_ptr<arrow::Schema>& schema) {
+  return schema == nullptr ? json::array() : SchemaToJson(*schema);
+}
+
+}  // namespace
+
+json::object Signature::ToJson() const {
+  return {{"inputs", SchemaOrEmpty(inputs)}, {"outputs", SchemaOrEmpty(outputs)}};
+}
+
+Result<Signature> Signature::FromJson(const json::object& object) {
+  ARROW_RETURN_NOT_OK(CheckMembers("signature", object, {"inputs", "outputs"}));
+  Signature signature;
+  ARROW_ASSIGN_OR_RAISE(const json::array inputs, FindArray(object, "inputs"));
+  ARROW_ASSIGN_OR_RAISE(const json::array outputs, FindArray(object, "outputs"));
+  ARROW_ASSIGN_OR_RAISE(signature.inputs, SchemaFromJson(inputs));
+  ARROW_ASSIGN_OR_RAISE(signature.outputs, SchemaFromJson(outputs));
+  return signature;
+}
+
+std::string_view ModelFormatName(ModelFormat format) {
+  return kFormatNames[static_cast<int>(format)];
+}
+
+Result<ModelFormat> ModelFormatFromName(std::string_view name) {
+  for (const ModelFormat format : {ModelFormat::kXgboost, ModelFormat::kLightgbm,
+                                   ModelFormat::kOnnx, ModelFormat::kPython}) {
+    if (ModelFormatName(format) == name) return format;
+  }
+  return Status::Invalid("there is no model format '", name.substr(0, 80), "'",
+                         Suggest(name.substr(0, 80), {"xgboost", "lightgbm", "onnx", "python"}));
+}
+
+json::object ModelDefinition::ToJson() const {
+  return {{"name", name},
+          {"version", version},
+          {"format", ModelFormatName(format)},
+          {"signature", signature.ToJson()},
+          {"metrics", MetricsToJson(metrics)},
+          {"description", description},
+          {"tags", ToJsonObject(tags)},
+          {"view", OrNull(view)},
+          {"training_dataset", OrNull(training_dataset)},
+          {"run_id", run_id},
+          {"files", ToJsonObject(files)}};
+}
+
+Result<ModelDefinition> ModelDefinition::FromJson(const json::object& object) {
+  ARROW_RETURN_NOT_OK(CheckMembers(
+      "model", object, {"name", "version", "format", "signature", "metrics", "description", "tags",
+                        "view", "training_dataset", "run_id", "files"}));
+  ModelDefinition model;
+  ARROW_ASSIGN_OR_RAISE(model.name, GetString(object, "name"));
+  ARROW_ASSIGN_OR_RAISE(const auto version, FindInt(object, "version"));
+  ARROW_ASSIGN_OR_RAISE(const std::string format, GetString(object, "format"));
+  ARROW_ASSIGN_OR_RAISE(model.format, ModelFormatFromName(format));
+  ARROW_ASSIGN_OR_RAISE(const json::object signature, FindObject(object, "signature"));
+  ARROW_ASSIGN_OR_RAISE(model.signature, Signature::FromJson(signature));
+  ARROW_ASSIGN_OR_RAISE(model.metrics, FindMetrics(object, "metrics"));
+  ARROW_ASSIGN_OR_RAISE(const auto description, FindString(object, "description"));
+  ARROW_ASSIGN_OR_RAISE(model.tags, FindStringMap(object, "tags"));
+  ARROW_ASSIGN_OR_RAISE(model.view, FindRef(object, "view"));
+  ARROW_ASSIGN_OR_RAISE(model.training_dataset, FindRef(object, "training_dataset"));
+  ARROW_ASSIGN_OR_RAISE(const auto run_id, FindString(object, "run_id"));
+  ARROW_ASSIGN_OR_RAISE(model.files, FindStringMap(object, "files"));
+  model.version = version.value_or(0);
+  model.description = description.value_or("");
+  model.run_id = run_id.value_or("");
+  return model;
+}
+
+}  // namespace tercet
