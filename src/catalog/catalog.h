@@ -55,6 +55,11 @@ class Catalog {
 
   virtual Result<std::vector<NounRef>> Dependents(Kind kind, const Ref& ref) = 0;
   virtual Result<std::vector<NounRef>> Dependencies(Kind kind, const Ref& ref) = 0;
+
+  /// A number that differs from an earlier answer of this object whenever any process has
+  /// committed anything since: what a cache over the catalog asks before it answers. Costs a few
+  /// microseconds and never waits for a writer. Read it before what is cached is read.
+  virtual Result<int64_t> ChangeCounter() = 0;
 };
 
 }  // namespace tercet

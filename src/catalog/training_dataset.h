@@ -35,8 +35,9 @@ struct TrainingDatasetDefinition {
   SplitDefinition split;
   int64_t seed = 0;
   std::optional<int64_t> start_us, end_us;  ///< root rows with start ≤ event time < end
-  bool has_spine = false;                   ///< the spine is kept in the dataset's folder
-  std::string spine_sha256;
+  bool has_spine = false;                   ///< left rows were given, and are kept:
+  std::string spine_file;                   ///< its name in the folder of the view's datasets
+  std::string spine_sha256;                 ///< of that file
   std::map<std::string, int64_t> pins;      ///< "weather@1" → commit version
   json::array fitted_transformations;       ///< compute/transformation.h
   json::object statistics;                  ///< part → column statistics (compute/statistics.h)
