@@ -78,8 +78,9 @@ Result<std::string> StorableText(const NounRef& noun, const json::object& defini
 
 class SqliteCatalog : public Catalog {
  public:
-  SqliteCatalog(std::unique_ptr<SqliteDatabase> database, const Clock* clock)
-      : clock_(clock), database_(std::move(database)) {}
+  SqliteCatalog(std::unique_ptr<SqliteDatabase> database, std::unique_ptr<SqliteDatabase> watcher,
+                const Clock* clock)
+      : clock_(clock), database_(std::move(database)), watcher_(std::move(watcher)) {}
 
   Result<CatalogEntry> Put(Kind kind, const Ref& ref, const json::object& definition,
                            const std::vector<NounRef>& depends_on) override {
@@ -210,6 +211,11 @@ class SqliteCatalog : public Catalog {
     return Neighbours({kind, entry.ref}, kDependencies);
   }
 
+  Result<int64_t> ChangeCounter() override {
+    std::lock_guard lock(watcher_mutex_);
+    return watcher_->ReadInt("PRAGMA data_version");
+  }
+
  private:
   static constexpr std::string_view kDependents =
       "SELECT other.kind, other.name, other.version FROM entries this "
@@ -328,6 +334,10 @@ class SqliteCatalog : public Catalog {
   const Clock* const clock_;
   std::mutex mutex_;
   const std::unique_ptr<SqliteDatabase> database_;  ///< guarded by mutex_
+  std::mutex watcher_mutex_;
+  /// A connection that never writes, guarded by watcher_mutex_: SQLite's data_version tells a
+  /// connection of the commits of all others, so this one hears of this process's own as well.
+  const std::unique_ptr<SqliteDatabase> watcher_;
 };
 
 /// Readers don't block the writer, and each transaction is on disk when it returns.
@@ -372,7 +382,8 @@ Result<std::unique_ptr<Catalog>> Catalog::Open(const std::string& path, const Cl
     }
     ARROW_RETURN_NOT_OK(transaction.Commit());
   }
-  return std::make_unique<SqliteCatalog>(std::move(database), clock);
+  ARROW_ASSIGN_OR_RAISE(auto watcher, SqliteDatabase::Open(path, kBusyTimeoutMs));
+  return std::make_unique<SqliteCatalog>(std::move(database), std::move(watcher), clock);
 }
 
 }  // namespace tercet

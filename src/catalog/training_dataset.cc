@@ -159,6 +159,7 @@ json::object TrainingDatasetDefinition::ToJson() const {
           {"start_us", OrNull(start_us)},
           {"end_us", OrNull(end_us)},
           {"has_spine", has_spine},
+          {"spine_file", spine_file},
           {"spine_sha256", spine_sha256},
           {"pins", ToJsonObject(pins)},
           {"fitted_transformations", fitted_transformations},
@@ -172,8 +173,9 @@ json::object TrainingDatasetDefinition::ToJson() const {
 Result<TrainingDatasetDefinition> TrainingDatasetDefinition::FromJson(const json::object& object) {
   ARROW_RETURN_NOT_OK(CheckMembers(
       "training dataset", object,
-      {"view", "version", "split", "seed", "start_us", "end_us", "has_spine", "spine_sha256",
-       "pins", "fitted_transformations", "statistics", "rows", "sha256", "features", "labels"}));
+      {"view", "version", "split", "seed", "start_us", "end_us", "has_spine", "spine_file",
+       "spine_sha256", "pins", "fitted_transformations", "statistics", "rows", "sha256", "features",
+       "labels"}));
   TrainingDatasetDefinition dataset;
   ARROW_ASSIGN_OR_RAISE(const std::string view, GetString(object, "view"));
   ARROW_ASSIGN_OR_RAISE(dataset.view, Ref::Parse(view));
@@ -184,6 +186,7 @@ Result<TrainingDatasetDefinition> TrainingDatasetDefinition::FromJson(const json
   ARROW_ASSIGN_OR_RAISE(dataset.start_us, FindInt(object, "start_us"));
   ARROW_ASSIGN_OR_RAISE(dataset.end_us, FindInt(object, "end_us"));
   ARROW_ASSIGN_OR_RAISE(const auto has_spine, FindBool(object, "has_spine"));
+  ARROW_ASSIGN_OR_RAISE(const auto spine_file, FindString(object, "spine_file"));
   ARROW_ASSIGN_OR_RAISE(const auto spine_sha256, FindString(object, "spine_sha256"));
   ARROW_ASSIGN_OR_RAISE(dataset.pins, FindIntMap(object, "pins"));
   ARROW_ASSIGN_OR_RAISE(dataset.fitted_transformations,
@@ -196,6 +199,7 @@ Result<TrainingDatasetDefinition> TrainingDatasetDefinition::FromJson(const json
   dataset.version = version.value_or(0);
   dataset.seed = seed.value_or(0);
   dataset.has_spine = has_spine.value_or(false);
+  dataset.spine_file = spine_file.value_or("");
   dataset.spine_sha256 = spine_sha256.value_or("");
   return dataset;
 }
