@@ -118,6 +118,20 @@ Result<std::vector<FeatureViewDefinition>> LocalPlatform::ListFeatureViews() {
 
 Status LocalPlatform::DropFeatureView(const Ref& ref) { return views_.Drop(ref); }
 
+Result<VectorContract> LocalPlatform::ContractOfView(const Ref& ref) {
+  ARROW_ASSIGN_OR_RAISE(const std::shared_ptr<const ViewPlan> plan, views_.Plan(ref));
+  const std::shared_ptr<arrow::Schema> entities = plan->entity_schema();
+  arrow::FieldVector optional;
+  for (const ViewColumn& column : plan->columns()) {
+    if (entities->GetFieldIndex(column.name) < 0) {
+      optional.push_back(arrow::field(column.name, column.type));
+    }
+  }
+  return VectorContract{.entities = entities,
+                        .optional = arrow::schema(std::move(optional)),
+                        .features = plan->feature_schema()};
+}
+
 Result<VectorData> LocalPlatform::Vectors(const Ref& view, const VectorRequest& request) {
   ARROW_ASSIGN_OR_RAISE(const std::shared_ptr<const ViewPlan> plan, views_.Plan(view));
   const int64_t now = request.event_time_us.value_or(clock_->NowMicros());

@@ -49,6 +49,7 @@ class LocalPlatform : public Platform {
   Result<FeatureViewDefinition> GetFeatureView(const Ref& ref) override;
   Result<std::vector<FeatureViewDefinition>> ListFeatureViews() override;
   Status DropFeatureView(const Ref& ref) override;
+  Result<VectorContract> ContractOfView(const Ref& ref) override;
   Result<VectorData> Vectors(const Ref& view, const VectorRequest& request) override;
 
   Result<TrainingDatasetData> CreateTrainingDataset(const Ref& view,

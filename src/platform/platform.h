@@ -91,6 +91,13 @@ struct VectorData {
   std::shared_ptr<arrow::RecordBatch> helpers;
 };
 
+/// What a request for a view's vectors takes and gives.
+struct VectorContract {
+  std::shared_ptr<arrow::Schema> entities;  ///< must be in a request
+  std::shared_ptr<arrow::Schema> optional;  ///< view columns that may be passed in
+  std::shared_ptr<arrow::Schema> features;  ///< before transformation
+};
+
 /// A model's files: relative path → bytes.
 using ModelFiles = std::map<std::string, std::string>;
 
@@ -157,6 +164,8 @@ class Platform {
   virtual Result<FeatureViewDefinition> GetFeatureView(const Ref& ref) = 0;
   virtual Result<std::vector<FeatureViewDefinition>> ListFeatureViews() = 0;
   virtual Status DropFeatureView(const Ref& ref) = 0;
+  /// The columns of requests for vectors with their types, for doors that get text.
+  virtual Result<VectorContract> ContractOfView(const Ref& ref) = 0;
   /// Feature vectors from the online store.
   virtual Result<VectorData> Vectors(const Ref& view, const VectorRequest& request) = 0;
 
