@@ -1,0 +1,47 @@
+"""Runs each document's code where only the wheel is installed: ./dev test.
+
+A document has a folder of its own. Its blocks marked `python` are run as one program, then those
+marked `sh`, in the order of the page; blocks marked otherwise are only read. Lines that call
+./dev are left to CI, which runs ./dev itself, but must name a command that it has.
+"""
+
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+DOCUMENTS = [document for document in [ROOT / "README.md", ROOT / "CONTRIBUTING.md",
+                                       *sorted((ROOT / "docs").rglob("*.md")),
+                                       *sorted((ROOT / "examples").rglob("*.md"))]
+             if document.exists()]
+FENCE = re.compile(r"^```(\w+)[ \t]*\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
+DEV = re.compile(r"(?:^\s*|`)\./dev\s+([a-z]+)", re.MULTILINE)
+
+
+def blocks(document: pathlib.Path, language: str) -> str:
+    return "\n".join(body for name, body in FENCE.findall(document.read_text())
+                     if name == language)
+
+
+def run(command: list[str], cwd: pathlib.Path) -> None:
+    done = subprocess.run(command, cwd=cwd, text=True, capture_output=True, timeout=600,
+                          stdin=subprocess.DEVNULL)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def dev_commands() -> set[str]:
+    usage = subprocess.run([ROOT / "dev", "--help"], text=True, check=True,
+                           stdout=subprocess.PIPE).stdout
+    return set(re.findall(r"^  ([a-z]+)\b", usage, re.MULTILINE))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_code_runs(document: pathlib.Path, tmp_path):
+    assert set(DEV.findall(document.read_text())) <= dev_commands()
+    if program := blocks(document, "python"):
+        run([sys.executable, "-c", program], tmp_path)
+    commands = [line for line in blocks(document, "sh").splitlines() if not DEV.match(line)]
+    run(["bash", "-euo", "pipefail", "-c", "\n".join(commands)], tmp_path)
