@@ -1,0 +1,127 @@
+#include "view/feature_views.h"
+
+#include "base/name.h"
+
+namespace tercet {
+namespace {
+
+std::vector<GroupSelection*> Selections(FeatureViewDefinition* definition) {
+  std::vector<GroupSelection*> selections{&definition->root};
+  for (GroupSelection& join : definition->joins) selections.push_back(&join);
+  return selections;
+}
+
+/// Gives a version to groups that name none: that of the stored view at the same place, so that
+/// defining a view again stays without effect when a group got a newer version; else the newest.
+Status NameGroupVersions(const FeatureViewDefinition* stored, FeatureTables* tables,
+                         FeatureViewDefinition* definition) {
+  FeatureViewDefinition none;
+  FeatureViewDefinition known = stored == nullptr ? none : *stored;
+  const std::vector<GroupSelection*> given = Selections(definition), before = Selections(&known);
+  for (size_t i = 0; i < given.size(); ++i) {
+    Ref& group = given[i]->group;
+    if (group.version != 0) continue;
+    if (i < before.size() && before[i]->group.name == group.name) {
+      group.version = before[i]->group.version;
+    } else {
+      ARROW_ASSIGN_OR_RAISE(const FeatureGroupDefinition newest, tables->Definition(group));
+      group.version = newest.version;
+    }
+  }
+  return Status::OK();
+}
+
+std::string Short(const json::value* value) {
+  if (value == nullptr) return "absent";
+  const std::string text = ToText(*value);
+  return text.size() <= 200 ? text : text.substr(0, 200) + "…";
+}
+
+/// Empty when both define the same, else one line a difference ("labels: ["late"], not []").
+/// Objects are compared with the order of their members, since the order of on-demand features is
+/// a part of the definition.
+std::string Difference(const FeatureViewDefinition& stored, const FeatureViewDefinition& given) {
+  const json::object mine = stored.ToJson(), theirs = given.ToJson();
+  std::string text;
+  for (const auto& member : mine) {
+    const json::value* other = theirs.if_contains(member.key());
+    if (other != nullptr && ToText(member.value()) == ToText(*other)) continue;
+    if (!text.empty()) text += "\n";
+    text += std::string(member.key()) + ": " + Short(&member.value()) + ", not " + Short(other);
+  }
+  return text;
+}
+
+}  // namespace
+
+Result<FeatureViewDefinition> FeatureViews::Define(const FeatureViewDefinition& definition) {
+  ARROW_RETURN_NOT_OK(CheckName("feature view", definition.name));
+  if (definition.version < 1) {
+    return Status::Invalid("feature view '", definition.name, "': version ", definition.version,
+                           " is not 1 or more");
+  }
+  const std::string what = "feature view '" + definition.ref().ToText() + "'";
+  // The second try is for the race in which another process defines it in between.
+  for (int tries = 0; tries < 2; ++tries) {
+    FeatureViewDefinition named = definition;
+    ARROW_ASSIGN_OR_RAISE(const auto entry, catalog_->Find(Kind::kFeatureView, definition.ref()));
+    if (entry) {
+      ARROW_ASSIGN_OR_RAISE(const auto stored,
+                            FeatureViewDefinition::FromJson(entry->definition));
+      ARROW_RETURN_NOT_OK(NameGroupVersions(&stored, tables_, &named));
+      const std::string difference = Difference(stored, named);
+      if (difference.empty()) return stored;
+      return Status::AlreadyExists(what, " is defined otherwise; use a new version or the stored ",
+                                   "definition:\n", difference);
+    }
+    ARROW_RETURN_NOT_OK(NameGroupVersions(nullptr, tables_, &named));
+    ARROW_RETURN_NOT_OK(Resolve(named).status());
+    std::vector<NounRef> groups;
+    for (const GroupSelection* selection : Selections(&named)) {
+      groups.push_back({Kind::kFeatureGroup, selection->group});
+    }
+    const Result<CatalogEntry> put =
+        catalog_->Put(Kind::kFeatureView, named.ref(), named.ToJson(), groups);
+    if (put.ok()) return named;
+    if (!put.status().IsAlreadyExists()) return put.status();
+  }
+  return Status::Cancelled(what, " is being defined and dropped by others at once; try again");
+}
+
+Result<FeatureViewDefinition> FeatureViews::Get(const Ref& ref) {
+  ARROW_ASSIGN_OR_RAISE(const CatalogEntry entry, catalog_->Get(Kind::kFeatureView, ref));
+  return FeatureViewDefinition::FromJson(entry.definition);
+}
+
+Result<std::vector<FeatureViewDefinition>> FeatureViews::List() {
+  ARROW_ASSIGN_OR_RAISE(const std::vector<CatalogEntry> entries,
+                        catalog_->List(Kind::kFeatureView));
+  std::vector<FeatureViewDefinition> views;
+  for (const CatalogEntry& entry : entries) {
+    ARROW_ASSIGN_OR_RAISE(views.emplace_back(), FeatureViewDefinition::FromJson(entry.definition));
+  }
+  return views;
+}
+
+Status FeatureViews::Drop(const Ref& ref) { return catalog_->Drop(Kind::kFeatureView, ref); }
+
+Result<std::shared_ptr<const ViewPlan>> FeatureViews::Resolve(
+    const FeatureViewDefinition& definition) {
+  return ViewPlan::Make(definition, [this](const Ref& group) { return tables_->Definition(group); });
+}
+
+Result<std::shared_ptr<const ViewPlan>> FeatureViews::Plan(const Ref& ref) {
+  ARROW_ASSIGN_OR_RAISE(const int64_t counter, catalog_->ChangeCounter());
+  {
+    std::lock_guard lock(mutex_);
+    const auto kept = plans_.find(ref);
+    if (kept != plans_.end() && kept->second.change_counter == counter) return kept->second.plan;
+  }
+  ARROW_ASSIGN_OR_RAISE(const FeatureViewDefinition definition, Get(ref));
+  ARROW_ASSIGN_OR_RAISE(auto plan, Resolve(definition));
+  std::lock_guard lock(mutex_);
+  plans_[ref] = {counter, plan};
+  return plan;
+}
+
+}  // namespace tercet
