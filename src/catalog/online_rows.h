@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,7 @@ struct RowsRequest {
                                              ///< of the group's types; a null key is missing
   std::vector<int64_t> event_times_us;       ///< n times as of which to read
   std::vector<std::string> columns;          ///< feature columns wanted
+  std::optional<int64_t> ttl_us;             ///< instead of the group's (a view may set its own)
 };
 
 struct RowsAnswer {

@@ -42,14 +42,31 @@ class FeatureTables {
   Result<std::vector<FeatureGroupDefinition>> List();
 
  private:
+  struct Group {
+    FeatureGroupDefinition declared;  ///< as in the catalog
+    int64_t created_us = 0;
+    std::shared_ptr<Table> table;     ///< null when there is none yet
+  };
+  struct OpenTable {
+    int64_t created_us = 0;           ///< of the group's catalog entry
+    std::shared_ptr<Table> table;
+  };
+
   std::string PathOf(const Ref& ref) const;
+  Result<Group> Find(const Ref& ref);
+  Result<Group> FromCatalog(const CatalogEntry& entry);
+  Result<FeatureGroupDefinition> WithSchema(const Group& group) const;
+  Result<std::shared_ptr<Table>> MakeTable(const Group& group,
+                                           const std::shared_ptr<arrow::Schema>& schema);
+  Status RemoveLeftovers(const Ref& ref, int64_t created_us);
+  std::shared_ptr<Table> Keep(const Ref& ref, int64_t created_us, std::shared_ptr<Table> table);
 
   Catalog* const catalog_;
   const std::shared_ptr<FileSystem> file_system_;
   const std::string root_;
   const Clock* const clock_;
   std::mutex mutex_;
-  std::map<std::string, std::shared_ptr<Table>> tables_;  // guarded by mutex_
+  std::map<std::string, OpenTable> tables_;  // by Ref text; guarded by mutex_
 };
 
 }  // namespace tercet
