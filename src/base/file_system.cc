@@ -172,6 +172,14 @@ class PosixFileSystem : public FileSystem {
     return SyncDirectory(ParentOf(path));
   }
 
+  Status Rename(const std::string& from, const std::string& to) override {
+    if (::rename(from.c_str(), to.c_str()) != 0) {
+      const int error = errno;
+      return Explain(Failure("rename", from, error), "to '" + to + "'");
+    }
+    return Status::OK();
+  }
+
   Status Remove(const std::string& path) override {
     if (::unlink(path.c_str()) != 0 && errno != ENOENT) return Failure("remove", path, errno);
     return Status::OK();
@@ -209,6 +217,11 @@ class PosixFileSystem : public FileSystem {
 };
 
 }  // namespace
+
+// Not pure, so that a faulty file system of a test need not know it.
+Status FileSystem::Rename(const std::string& from, const std::string& to) {
+  return Status::NotImplemented("cannot rename '", from, "' to '", to, "' on this file system");
+}
 
 std::shared_ptr<FileSystem> LocalFileSystem() {
   static const std::shared_ptr<FileSystem> local = std::make_shared<PosixFileSystem>();

@@ -51,6 +51,9 @@ class FileSystem {
                              int64_t modified_us = 0) = 0;
   /// Replaces `path` by `bytes` atomically and durably (temporary file, fsync, rename).
   virtual Status Replace(const std::string& path, std::string_view bytes) = 0;
+  /// Gives a file or directory a new name on the same disk, atomically, durable after SyncDirectory
+  /// of both parents. IOError when `to` is a directory that is not empty.
+  virtual Status Rename(const std::string& from, const std::string& to);
   /// OK when the file does not exist.
   virtual Status Remove(const std::string& path) = 0;
   /// Removes a directory and all below; OK when it does not exist.

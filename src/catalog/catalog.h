@@ -50,6 +50,10 @@ class Catalog {
   virtual Result<std::vector<CatalogEntry>> List(
       Kind kind, const std::optional<std::string>& name = std::nullopt) = 0;
 
+  /// The version that Put with version 0 would take now: one above all ever given, also to entries
+  /// that were dropped.
+  virtual Result<int64_t> NextVersion(Kind kind, const std::string& name) = 0;
+
   /// Removes an entry. Invalid when others depend on it, naming them; KeyError when unknown.
   virtual Status Drop(Kind kind, const Ref& ref) = 0;
 

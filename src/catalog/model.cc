@@ -24,8 +24,12 @@ Result<Signature> Signature::FromJson(const json::object& object) {
   Signature signature;
   ARROW_ASSIGN_OR_RAISE(const json::array inputs, FindArray(object, "inputs"));
   ARROW_ASSIGN_OR_RAISE(const json::array outputs, FindArray(object, "outputs"));
-  ARROW_ASSIGN_OR_RAISE(signature.inputs, SchemaFromJson(inputs));
-  ARROW_ASSIGN_OR_RAISE(signature.outputs, SchemaFromJson(outputs));
+  if (!inputs.empty()) {
+    ARROW_ASSIGN_OR_RAISE(signature.inputs, SchemaFromJson(inputs));
+  }
+  if (!outputs.empty()) {
+    ARROW_ASSIGN_OR_RAISE(signature.outputs, SchemaFromJson(outputs));
+  }
   return signature;
 }
 

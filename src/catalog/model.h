@@ -15,7 +15,7 @@
 namespace tercet {
 
 /// Columns a model takes and gives, in order. JSON: {"inputs": […], "outputs": […]} as
-/// SchemaToJson writes them.
+/// SchemaToJson writes them. A schema that is null was not given; an empty list reads as null.
 struct Signature {
   std::shared_ptr<arrow::Schema> inputs;
   std::shared_ptr<arrow::Schema> outputs;

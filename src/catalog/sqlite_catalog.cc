@@ -177,6 +177,12 @@ class SqliteCatalog : public Catalog {
     }
   }
 
+  Result<int64_t> NextVersion(Kind kind, const std::string& name) override {
+    std::lock_guard lock(mutex_);
+    ARROW_ASSIGN_OR_RAISE(const int64_t newest, NewestEver(kind, name));
+    return HasOneVersion(kind) ? 1 : newest + 1;
+  }
+
   Status Drop(Kind kind, const Ref& ref) override {
     std::lock_guard lock(mutex_);
     ARROW_ASSIGN_OR_RAISE(auto transaction, SqliteDatabase::Transaction::Begin(database_.get()));
