@@ -1,0 +1,68 @@
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include "frame.h"
+#include "project.h"
+
+namespace tercet::python {
+
+void BindDeployments(ProjectClass& project) {
+  project
+      .def("deploy",
+           [](const CoreProject& self, const std::string& name, const std::string& model,
+              int64_t version) {
+             return TextOf(Unlocked([&] { return self->Deploy(name, {model, version}); }));
+           })
+      .def("upgrade",
+           [](const CoreProject& self, const std::string& name, const std::string& model,
+              int64_t version) {
+             return TextOf(Unlocked([&] { return self->Upgrade(name, {model, version}); }));
+           })
+      .def("rollback",
+           [](const CoreProject& self, const std::string& name) {
+             return TextOf(Unlocked([&] { return self->Rollback(name); }));
+           })
+      .def("deployment",
+           [](const CoreProject& self, const std::string& name) {
+             return TextOf(Unlocked([&] { return self->GetDeployment(name); }));
+           })
+      .def("deployments",
+           [](const CoreProject& self) {
+             return TextOfAll(Unlocked([&] { return self->ListDeployments(); }));
+           })
+      .def("drop_deployment",
+           [](const CoreProject& self, const std::string& name) {
+             Unlocked([&] { return self->DropDeployment(name); });
+           })
+      .def("release",
+           [](const CoreProject& self, const std::string& id) {
+             return TextOf(Unlocked([&] { return self->GetRelease(id); }));
+           })
+      // {"entities", "optional", "outputs"} as lists of {"name", "type"}.
+      .def("contract",
+           [](const CoreProject& self, const std::string& name) {
+             const DeploymentContract contract =
+                 Unlocked([&] { return self->Contract(name); });
+             const json::object object = {{"entities", SchemaToJson(*contract.entities)},
+                                          {"optional", SchemaToJson(*contract.optional)},
+                                          {"outputs", SchemaToJson(*contract.outputs)},
+                                          {"release_id", contract.release_id},
+                                          {"release_number", contract.release_number}};
+             return ToText(object);
+           })
+      // (outputs, missing, release id, release number); outputs a frame, or rows for rows.
+      .def("predict",
+           [](const CoreProject& self, const std::string& name, nb::object entities,
+              std::optional<int64_t> event_time_us, bool as_rows) {
+             const auto batch = BatchOf(entities);
+             const PredictData data =
+                 Unlocked([&] { return self->Predict(name, batch, event_time_us); });
+             nb::object outputs = as_rows ? nb::object(RowsOf(*data.outputs))
+                                          : nb::cast(FrameOf(data.outputs));
+             return nb::make_tuple(outputs, data.missing, data.release_id, data.release_number);
+           },
+           nb::arg(), nb::arg(), nb::arg().none(), nb::arg());
+}
+
+}  // namespace tercet::python

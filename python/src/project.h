@@ -1,0 +1,69 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <nanobind/nanobind.h>
+
+#include "errors.h"
+#include "platform/platform.h"
+
+namespace tercet::python {
+
+/// A project as Python holds it. Definitions cross as JSON text, frames through capsules.
+struct CoreProject {
+  std::shared_ptr<Platform> platform;
+  /// Throws once the project was closed.
+  Platform* operator->() const {
+    if (platform == nullptr) throw StatusError{Status::Invalid("this project has been closed")};
+    return platform.get();
+  }
+};
+
+using ProjectClass = nb::class_<CoreProject>;
+
+/// One file a noun adds its verbs.
+void BindFeatureGroups(ProjectClass& project);
+void BindFeatureViews(ProjectClass& project);
+void BindTrainingDatasets(ProjectClass& project);
+void BindRuns(ProjectClass& project);
+void BindModels(ProjectClass& project);
+void BindDeployments(ProjectClass& project);
+
+template <typename Noun>
+std::string TextOf(const Noun& noun) {
+  return ToText(noun.ToJson());
+}
+
+template <typename Noun>
+std::string TextOfAll(const std::vector<Noun>& nouns) {
+  json::array array;
+  for (const Noun& noun : nouns) array.push_back(noun.ToJson());
+  return ToText(array);
+}
+
+template <typename Noun>
+Noun NounOf(const std::string& text) {
+  return Unwrap(Noun::FromJson(Unwrap(ParseJsonObject(text))));
+}
+
+/// A Python callable (or None) as Progress; it is called with the interpreter's lock held.
+inline Progress ProgressOf(nb::object callable) {
+  if (callable.is_none()) return {};
+  // Shared, so that the last copy may go away on any thread only under the lock.
+  auto kept = std::shared_ptr<nb::object>(new nb::object(callable), [](nb::object* object) {
+    nb::gil_scoped_acquire acquired;
+    delete object;
+  });
+  return [kept](double fraction) {
+    nb::gil_scoped_acquire acquired;
+    try {
+      (*kept)(fraction);
+    } catch (nb::python_error& error) {
+      error.discard_as_unraisable("tercet progress");
+    }
+  };
+}
+
+}  // namespace tercet::python

@@ -1,0 +1,69 @@
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+
+#include "frame.h"
+#include "project.h"
+
+namespace tercet::python {
+namespace {
+
+/// (definition as JSON, [(part, features, labels, helpers, keys) …]).
+nb::tuple TupleOf(const TrainingDatasetData& data) {
+  nb::list parts;
+  for (const TrainingPartData& part : data.parts) {
+    parts.append(nb::make_tuple(part.name, FrameOf(part.features), FrameOf(part.labels),
+                                FrameOf(part.helpers), FrameOf(part.keys)));
+  }
+  return nb::make_tuple(TextOf(data.definition), parts);
+}
+
+}  // namespace
+
+void BindTrainingDatasets(ProjectClass& project) {
+  project
+      .def("create_training_dataset",
+           [](const CoreProject& self, const std::string& name, int64_t version,
+              const std::string& split, int64_t seed, std::optional<int64_t> start_us,
+              std::optional<int64_t> end_us, nb::object spine, nb::object progress) {
+             const TrainingDataRequest request = {.split = NounOf<SplitDefinition>(split),
+                                                  .seed = seed,
+                                                  .start_us = start_us,
+                                                  .end_us = end_us,
+                                                  .spine = TableOf(spine)};
+             const Progress told = ProgressOf(progress);
+             return TupleOf(Unlocked(
+                 [&] { return self->CreateTrainingDataset({name, version}, request, told); }));
+           },
+           nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg().none(),
+           nb::arg().none(), nb::arg().none())
+      .def("rebuild_training_dataset",
+           [](const CoreProject& self, const std::string& name, int64_t version,
+              int64_t dataset_version, nb::object progress) {
+             const Progress told = ProgressOf(progress);
+             return TupleOf(Unlocked([&] {
+               return self->RebuildTrainingDataset({name, version}, dataset_version, told);
+             }));
+           },
+           nb::arg(), nb::arg(), nb::arg(), nb::arg().none())
+      .def("training_dataset",
+           [](const CoreProject& self, const std::string& name, int64_t version,
+              int64_t dataset_version) {
+             return TextOf(Unlocked(
+                 [&] { return self->GetTrainingDataset({name, version}, dataset_version); }));
+           })
+      .def("training_datasets",
+           [](const CoreProject& self, std::optional<std::string> view, int64_t version) {
+             return TextOfAll(Unlocked([&] {
+               return self->ListTrainingDatasets(
+                   view ? std::optional<Ref>({*view, version}) : std::nullopt);
+             }));
+           },
+           nb::arg().none(), nb::arg())
+      .def("drop_training_dataset",
+           [](const CoreProject& self, const std::string& name, int64_t version,
+              int64_t dataset_version) {
+             Unlocked([&] { return self->DropTrainingDataset({name, version}, dataset_version); });
+           });
+}
+
+}  // namespace tercet::python

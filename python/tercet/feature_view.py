@@ -1,0 +1,136 @@
+"""Feature views: the contract between training and inference."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Mapping
+
+from tercet._progress import Progress
+from tercet._times import Time, to_micros
+from tercet.frame import Frame, to_stream
+from tercet.split import Split, none
+from tercet.training_data import TrainingData
+
+if TYPE_CHECKING:
+    from tercet.project import Project
+
+
+class Vector(dict):
+    """One feature vector: feature → value, with `status` and `helpers` beside it."""
+
+    def __init__(self, values: dict, status: dict, helpers: dict):
+        super().__init__(values)
+        #: feature → "present", "missing", "expired" or "unavailable"
+        self.status: dict[str, str] = status
+        #: helper column → value
+        self.helpers: dict[str, Any] = helpers
+
+
+class Vectors(Frame):
+    """Feature vectors, a row an entity, with `status` and `helpers` frames of as many rows."""
+
+    def __init__(self, features: Any, status: Any, helpers: Any):
+        super().__init__(features)
+        self.status = Frame(status)
+        self.helpers = Frame(helpers)
+
+
+class FeatureView:
+    """A selection of joined features with labels, filters and transformations."""
+
+    def __init__(self, project: "Project", definition: dict[str, Any]):
+        self._project = project
+        self._definition = definition
+
+    @property
+    def name(self) -> str:
+        return self._definition["name"]
+
+    @property
+    def version(self) -> int:
+        return self._definition["version"]
+
+    @property
+    def labels(self) -> list[str]:
+        return list(self._definition.get("labels") or [])
+
+    @property
+    def description(self) -> str:
+        return self._definition.get("description", "")
+
+    @property
+    def definition(self) -> dict[str, Any]:
+        """The whole definition as stored."""
+        return dict(self._definition)
+
+    @property
+    def _core(self) -> Any:
+        return self._project._core
+
+    def training_data(self, spine: Any = None, *, split: Split | None = None, seed: int = 0,
+                      start: Time | None = None, end: Time | None = None) -> TrainingData:
+        """Point-in-time correct training data, registered as a new training dataset version.
+
+        Rows are the root group's with event times in [start, end), or those of `spine`: a frame
+        of keys, event time, labels and whatever request parameters the view has. Each spine row
+        comes back once, in its order. Transformations are fitted on the part "train" (else the
+        first). The dataset keeps its spine, commits, seed and fitted parameters, so that
+        `rebuild` makes the same bytes again.
+        """
+        self._project._saw(spine)
+        split = split or none()
+        if split.end is not None:
+            end = split.end if end is None else min(to_micros(end), split.end)
+        with Progress(f"training data of '{self.name}'") as progress:
+            text, parts = self._core.create_training_dataset(
+                self.name, self.version, json.dumps(split.definition), seed,
+                to_micros(start), to_micros(end), to_stream(spine), progress)
+        data = TrainingData(self._project, json.loads(text), parts)
+        self._project._record(
+            inputs=[f"feature_group {group} commit {commit}"
+                    for group, commit in data.definition["pins"].items()],
+            outputs=[f"training_dataset {data.view}@{data.version}"])
+        return data
+
+    def rebuild(self, version: int = 0) -> TrainingData:
+        """Makes a registered training dataset (0: the newest) again from its pinned commits and
+        proves that every byte is equal. StorageError when it isn't."""
+        with Progress(f"rebuild of '{self.name}'") as progress:
+            text, parts = self._core.rebuild_training_dataset(self.name, self.version, version,
+                                                              progress)
+        return TrainingData(self._project, json.loads(text), parts)
+
+    def training_datasets(self) -> list[dict[str, Any]]:
+        """Definitions of all training datasets made of this view."""
+        return json.loads(self._core.training_datasets(self.name, self.version))
+
+    def drop_training_dataset(self, version: int) -> None:
+        """Removes a training dataset. InvalidError when a model was trained on it."""
+        self._core.drop_training_dataset(self.name, self.version, version)
+
+    def vector(self, entity: Mapping[str, Any], *, event_time: Time | None = None,
+               training_dataset: int | None = None) -> Vector:
+        """The feature vector of one entity from the online store, as of `event_time` (now).
+
+        `entity`: keys, request parameters, and any feature to pass in instead of looking it up.
+        With a `training_dataset` version (0: the newest), its transformations are applied.
+        """
+        features, status, helpers = self._core.vector_rows(
+            self.name, self.version, dict(entity), to_micros(event_time, "event_time"),
+            training_dataset)
+        return Vector(features[0], status[0], helpers[0])
+
+    def vectors(self, entities: Any, *, event_time: Time | None = None,
+                training_dataset: int | None = None) -> Vectors:
+        """Feature vectors of many entities at once, a row each, in their order."""
+        return Vectors(*self._core.vectors(self.name, self.version, to_stream(entities),
+                                           to_micros(event_time, "event_time"), training_dataset))
+
+    def drop(self) -> None:
+        """Removes the view. InvalidError when a dataset, model or release depends on it."""
+        self._core.drop_feature_view(self.name, self.version)
+
+    def __repr__(self) -> str:
+        groups = [self._definition["root"]["group"],
+                  *(join["group"] for join in self._definition.get("joins") or [])]
+        return f"<FeatureView '{self.name}' version {self.version} of {', '.join(groups)}>"

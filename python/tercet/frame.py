@@ -1,0 +1,142 @@
+"""Frames: how tables come in and go out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tercet import _core
+from tercet.errors import WrongTypeError
+
+_SHOWN_ROWS = 10
+
+
+def library_of(data: Any) -> str:
+    """Which DataFrame library an object is of: 'pandas', 'polars' or 'arrow'."""
+    module = type(data).__module__.partition(".")[0]
+    return module if module in ("pandas", "polars") else "arrow"
+
+
+def to_stream(data: Any) -> Any:
+    """An object that the core reads: with __arrow_c_stream__, a dict row, or a list of rows."""
+    if data is None or isinstance(data, (_core.Frame, list)):
+        return data
+    if isinstance(data, Frame):
+        return data._core
+    if isinstance(data, dict):
+        # Columns if any value is a sequence, as in pandas; otherwise one row.
+        if any(isinstance(value, (list, tuple)) or hasattr(value, "__array__")
+               and getattr(value, "ndim", 0) for value in data.values()):
+            import pyarrow
+
+            return pyarrow.table(data)
+        return data
+    if library_of(data) == "pandas":
+        if not hasattr(data, "columns"):
+            raise WrongTypeError("expected a DataFrame, not a pandas Series; use .to_frame()")
+        import pyarrow
+
+        # The index is pandas' own matter: it is no feature.
+        return pyarrow.Table.from_pandas(data, preserve_index=False)
+    return data
+
+
+class Frame:
+    """A table that Tercet returns.
+
+    It holds Arrow memory and hands it on without a copy: to anything that speaks the Arrow
+    PyCapsule interface, or by `to_arrow`, `to_pandas`, `to_polars` and `to_numpy`.
+    """
+
+    def __init__(self, core: _core.Frame):
+        self._core = core
+
+    @property
+    def columns(self) -> list[str]:
+        """Column names in order."""
+        return list(self._core.columns)
+
+    @property
+    def schema(self) -> dict[str, str]:
+        """Column name → Arrow type as text."""
+        return dict(zip(self._core.columns, self._core.types))
+
+    def __len__(self) -> int:
+        return self._core.num_rows
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, columns)."""
+        return len(self), len(self._core.columns)
+
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+        return self._core.__arrow_c_stream__(requested_schema)
+
+    def __arrow_c_schema__(self) -> Any:
+        return self._core.__arrow_c_schema__()
+
+    def to_arrow(self) -> "Any":
+        """A pyarrow.Table of the same memory."""
+        import pyarrow
+
+        return pyarrow.RecordBatchReader.from_stream(self).read_all()
+
+    def to_pandas(self) -> "Any":
+        """A pandas.DataFrame."""
+        return self.to_arrow().to_pandas()
+
+    def to_polars(self) -> "Any":
+        """A polars.DataFrame."""
+        import polars
+
+        return polars.from_arrow(self.to_arrow())
+
+    def to_numpy(self) -> "Any":
+        """A two-dimensional NumPy array, rows by columns, nulls as NaN where all are numbers."""
+        import numpy
+
+        table = self.to_arrow()
+        columns = [column.to_numpy() for column in table.columns]
+        return numpy.column_stack(columns) if columns else numpy.empty((len(self), 0))
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """All rows as dicts of plain Python values."""
+        return self._core.rows()
+
+    def to(self, library: str) -> "Any":
+        """The frame as 'arrow', 'pandas', 'polars' or 'numpy'."""
+        conversions = {"arrow": self.to_arrow, "pandas": self.to_pandas,
+                       "polars": self.to_polars, "numpy": self.to_numpy}
+        if library not in conversions:
+            raise WrongTypeError(f"frames come as {', '.join(conversions)}, not '{library}'")
+        return conversions[library]()
+
+    def __repr__(self) -> str:
+        names = self.columns
+        rows = [[_shown(row[name]) for name in names] for row in self._core.rows(0, _SHOWN_ROWS)]
+        widths = [max(len(cell) for cell in column) for column in zip(names, *rows)]
+        lines = ["  ".join(cell.rjust(width) for cell, width in zip(line, widths))
+                 for line in [names, *rows]]
+        if len(self) > _SHOWN_ROWS:
+            lines.append("…")
+        return "\n".join([*lines, f"[{len(self):,} rows × {len(names)} columns]"])
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        names = self.columns
+        head = "".join(f"<th>{escape(name)}</th>" for name in names)
+        body = "".join(
+            "<tr>" + "".join(f"<td>{escape(_shown(row[name]))}</td>" for name in names) + "</tr>"
+            for row in self._core.rows(0, _SHOWN_ROWS))
+        return (f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+                f"<p>{len(self):,} rows × {len(names)} columns</p>")
+
+
+def _shown(value: Any) -> str:
+    """One cell of a printed table."""
+    if value is None:
+        return "null"
+    if isinstance(value, float):
+        return f"{value:g}"
+    text = str(value)
+    return text if len(text) <= 40 else text[:39] + "…"

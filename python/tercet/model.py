@@ -1,0 +1,113 @@
+"""Models and their registration."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Mapping
+
+from tercet._progress import Progress
+from tercet._times import Time, to_micros
+from tercet.frame import Frame, to_stream
+
+if TYPE_CHECKING:
+    from tercet.project import Project
+
+
+@dataclass(frozen=True)
+class Signature:
+    """Columns that a model takes and gives: name → type ("double", "int64", "string" …)."""
+
+    inputs: Mapping[str, str] | None = None
+    outputs: Mapping[str, str] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return {side: [{"name": name, "type": kind, "nullable": True}
+                       for name, kind in columns.items()]
+                for side, columns in (("inputs", self.inputs), ("outputs", self.outputs))
+                if columns is not None}
+
+
+@dataclass(frozen=True)
+class PredictorFiles:
+    """A Python predictor class and the files that it needs. Made by `predictor`."""
+
+    path: Path
+    class_name: str
+    files: tuple[Path, ...] = ()
+
+
+def predictor(path: str, class_name: str, *, files: tuple[str, ...] | list[str] = ()
+              ) -> PredictorFiles:
+    """A predictor class for `register_model`: `class_name` in the Python file `path`.
+
+    The class may have `__init__(self, directory)`, where `files` are, and has
+    `predict(self, batch)`: a pyarrow.RecordBatch of the inputs to as many rows of outputs (a
+    dict of columns, a list, an array or a table). It runs in a supervised worker process.
+    """
+    return PredictorFiles(Path(path), class_name, tuple(Path(file) for file in files))
+
+
+class Model:
+    """A registered model: files with a signature, tied to the data that made it."""
+
+    def __init__(self, project: "Project", definition: dict[str, Any]):
+        self._project = project
+        self._definition = definition
+
+    @property
+    def name(self) -> str:
+        return self._definition["name"]
+
+    @property
+    def version(self) -> int:
+        return self._definition["version"]
+
+    @property
+    def format(self) -> str:
+        """"xgboost", "lightgbm", "onnx" or "python"."""
+        return self._definition["format"]
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        return dict(self._definition.get("metrics") or {})
+
+    @property
+    def signature(self) -> Signature:
+        signature = self._definition["signature"]
+        return Signature(*({field["name"]: field["type"] for field in signature[side]}
+                           for side in ("inputs", "outputs")))
+
+    @property
+    def definition(self) -> dict[str, Any]:
+        """The whole definition as stored."""
+        return dict(self._definition)
+
+    def files(self) -> dict[str, bytes]:
+        """The model's files: relative path → bytes."""
+        return self._project._core.model_files(self.name, self.version)
+
+    def batch(self, start: Time | None = None, end: Time | None = None, *, spine: Any = None
+              ) -> Frame:
+        """Predictions for the view's rows with event times in [start, end), or for a spine: left
+        keys, event time and the model's outputs, ready to be inserted into a feature group."""
+        with Progress(f"batch of '{self.name}'") as progress:
+            frame = Frame(self._project._core.batch(
+                self.name, self.version, to_micros(start), to_micros(end), to_stream(spine),
+                progress))
+        self._project._record(inputs=[f"model {self.name}@{self.version}"])
+        return frame
+
+    def drop(self) -> None:
+        """Removes the model. InvalidError when a release in some history needs it."""
+        self._project._core.drop_model(self.name, self.version)
+
+    def __repr__(self) -> str:
+        metrics = ", ".join(f"{name}={value:g}" for name, value in self.metrics.items())
+        return (f"<Model '{self.name}' version {self.version} ({self.format})"
+                f"{': ' + metrics if metrics else ''}>")
+
+
+def model_of(project: "Project", text: str) -> Model:
+    return Model(project, json.loads(text))

@@ -1,0 +1,248 @@
+"""Projects: where everything starts."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any, Mapping, Sequence
+
+from tercet import _core
+from tercet._model_files import files_of
+from tercet._times import Duration, Time, duration_to_micros, to_micros
+from tercet.deployment import Deployment, Predictions
+from tercet.errors import InvalidError, WrongTypeError
+from tercet.feature_group import FeatureGroup
+from tercet.feature_view import FeatureView
+from tercet.frame import library_of, to_stream
+from tercet.model import Model, Signature
+from tercet.query import Query
+from tercet.run import Run, code_version
+from tercet.training_data import TrainingData
+from tercet.transformation import Transformation
+
+
+def open(location: str | os.PathLike, *, token: str = "", memory_limit: int = 0) -> "Project":
+    """Opens or creates a project.
+
+    `location`: a directory, or "tercet://host:port" of a running `tercet serve`; the API is the
+    same. `token`: for servers that want one. `memory_limit`: bytes of history that a
+    point-in-time join may hold at once (0: the default, 2 GiB).
+
+    Raises StorageError when the directory is no project or the server does not answer.
+    """
+    return Project(_core.open(os.fspath(location), token, sys.executable, "", memory_limit))
+
+
+class Project:
+    """Everything of one ML system: feature groups, views, training data, models, deployments."""
+
+    def __init__(self, core: _core.Project):
+        self._core = core
+        self._library = "arrow"
+        self._runs: list[Run] = []
+        # A pipeline step under `tercet run` records into that run what it reads and writes.
+        self._outer_run = os.environ.get("TERCET_RUN_ID", "")
+
+    @property
+    def location(self) -> str:
+        """The directory or address, as it was opened."""
+        return self._core.location
+
+    def close(self) -> None:
+        """Waits until what was inserted is applied online, then lets go of the project."""
+        self._core.close()
+
+    def __enter__(self) -> "Project":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Project '{self.location}'>"
+
+    def _saw(self, data: Any) -> None:
+        """Remembers in which library the user works, to answer in the same."""
+        if data is not None and library_of(data) != "arrow":
+            self._library = library_of(data)
+
+    def _record(self, *, inputs: Sequence[str] = (), outputs: Sequence[str] = ()) -> None:
+        """Adds what was read and written to the run that is under way, if any."""
+        if self._runs:
+            self._runs[-1]._add(inputs=list(inputs), outputs=list(outputs))
+        elif self._outer_run:
+            self._core.log_run(self._outer_run, json.dumps(
+                {"id": "", "name": "", "status": "running", "started_us": 0,
+                 "inputs": list(inputs), "outputs": list(outputs)}))
+
+    # -- F: feature groups
+
+    def feature_group(self, name: str, *, version: int = 0, primary_key: Sequence[str] = (),
+                      event_time: str | None = None, schema: Mapping[str, str] | Any = None,
+                      online: bool = False, ttl: Duration | None = None, description: str = "",
+                      tags: Mapping[str, str] | None = None, deletion_vectors: bool = True
+                      ) -> FeatureGroup:
+        """Gets or creates a feature group; just gets it when no `primary_key` is given.
+
+        `schema`: column → type text ("double", "timestamp[us, tz=UTC]"), or a pyarrow.Schema; by
+        default that of the first insert. `event_time`: the column that says when a row became
+        true. `ttl`: age past which a row is no longer seen ("3h"). `online`: also serve the
+        latest rows at low latency. `deletion_vectors=False` keeps the table readable for engines
+        without them, at slower upserts.
+
+        Raises ConflictError, with the difference, when the stored definition differs.
+        """
+        if not primary_key:
+            return FeatureGroup(self, json.loads(self._core.feature_group(name, version)))
+        if isinstance(primary_key, str):
+            raise InvalidError(f"primary_key must be a list: ['{primary_key}']")
+        definition = {"name": name, "version": version or 1, "primary_key": list(primary_key),
+                      "event_time": event_time or "",
+                      "ttl_us": duration_to_micros(ttl, "ttl"), "online": online,
+                      "deletion_vectors": deletion_vectors, "description": description,
+                      "tags": dict(tags or {}), "schema": _schema(schema)}
+        return FeatureGroup(self, json.loads(self._core.define_feature_group(
+            json.dumps(definition))))
+
+    def feature_groups(self) -> list[FeatureGroup]:
+        """All feature groups, by name and version."""
+        return [FeatureGroup(self, one) for one in json.loads(self._core.feature_groups())]
+
+    # -- the contract: feature views
+
+    def feature_view(self, name: str, *, version: int = 0, query: Query | None = None,
+                     on_demand: Mapping[str, str] | None = None, labels: Sequence[str] = (),
+                     transformations: Sequence[Transformation] = (),
+                     helper_columns: Sequence[str] = (),
+                     request_parameters: Mapping[str, str] | None = None, description: str = "",
+                     tags: Mapping[str, str] | None = None) -> FeatureView:
+        """Gets or creates a feature view; just gets it when no `query` is given.
+
+        `on_demand`: name → expression over the view's columns, "group.feature", `event_time` and
+        `request_parameters` (name → type). `labels` are never given to a model, `helper_columns`
+        come beside the features. docs/reference/expressions.md has the expression language.
+        """
+        if query is None:
+            return FeatureView(self, json.loads(self._core.feature_view(name, version)))
+        if isinstance(labels, str) or isinstance(helper_columns, str):
+            raise InvalidError("labels and helper_columns must be lists of names")
+        for transformation in transformations:
+            if not isinstance(transformation, Transformation):
+                raise WrongTypeError("transformations are made by tc.standard_scaler('temp') and "
+                                     f"its like, not {type(transformation).__name__}")
+        definition = {
+            "name": name, "version": version or 1, "root": query.root(),
+            "joins": list(query.joins), "filter": query.filter_expression,
+            "on_demand": dict(on_demand or {}),
+            "request_parameters": dict(request_parameters or {}),
+            "labels": list(labels), "helper_columns": list(helper_columns),
+            "transformations": [one.to_json() for one in transformations],
+            "description": description, "tags": dict(tags or {})}
+        return FeatureView(self, json.loads(self._core.define_feature_view(
+            json.dumps(definition))))
+
+    def feature_views(self) -> list[FeatureView]:
+        """All feature views, by name and version."""
+        return [FeatureView(self, one) for one in json.loads(self._core.feature_views())]
+
+    # -- T: runs and models
+
+    def run(self, name: str, **parameters: Any) -> Run:
+        """Starts a run; use it as a context manager: it then keeps what is printed, what is read
+        and written, and how it ended."""
+        record = {"id": "", "name": name, "status": "running", "started_us": 0,
+                  "parameters": parameters, "code_version": code_version()}
+        return Run(self, json.loads(self._core.start_run(json.dumps(record, default=str))))
+
+    def runs(self) -> list[Run]:
+        """All runs, newest first."""
+        return [Run(self, one) for one in json.loads(self._core.runs())]
+
+    def register_model(self, name: str, model: Any, *, training_data: TrainingData | None = None,
+                       metrics: Mapping[str, float] | None = None,
+                       signature: Signature | None = None, view: FeatureView | None = None,
+                       description: str = "", tags: Mapping[str, str] | None = None) -> Model:
+        """Registers a model as the next version of its name.
+
+        `model`: an XGBoost or LightGBM model, a scikit-learn estimator (through ONNX), an ONNX
+        model, the path of a model file, or `tc.predictor(path, class)`. `training_data` ties it
+        to the data and view that made it; its features name the model's inputs. `signature` is
+        needed for predictor classes (outputs) and for models without training data (inputs).
+        """
+        features = None
+        if training_data is not None:
+            features = len(training_data.definition["features"])
+        kind, files = files_of(model, features)
+        run = self._runs[-1] if self._runs else None
+        definition: dict[str, Any] = {
+            "name": name, "version": 0, "format": kind,
+            "signature": (signature or Signature()).to_json(),
+            "metrics": {key: float(value) for key, value in (metrics or {}).items()},
+            "description": description, "tags": dict(tags or {}),
+            "run_id": run.id if run else self._outer_run, "files": {}}
+        if training_data is not None:
+            definition["training_dataset"] = f"{training_data.view}@{training_data.version}"
+            definition["view"] = training_data.view
+        elif view is not None:
+            definition["view"] = f"{view.name}@{view.version}"
+        registered = Model(self, json.loads(self._core.register_model(json.dumps(definition),
+                                                                      files)))
+        self._record(outputs=[f"model {registered.name}@{registered.version}"])
+        return registered
+
+    def model(self, name: str, *, version: int = 0) -> Model:
+        """A model; version 0 is the newest."""
+        return Model(self, json.loads(self._core.model(name, version)))
+
+    def models(self) -> list[Model]:
+        """All models, by name and version."""
+        return [Model(self, one) for one in json.loads(self._core.models())]
+
+    # -- I: deployments
+
+    def deploy(self, name: str, model: Model) -> Deployment:
+        """Serves a release of this model under a name: creates the deployment or upgrades it."""
+        deployed = json.loads(self._core.deploy(name, model.name, model.version))
+        self._record(inputs=[f"model {model.name}@{model.version}"],
+                     outputs=[f"deployment {name}"])
+        return Deployment(self, deployed)
+
+    def deployment(self, name: str) -> Deployment:
+        """A deployment as it is now."""
+        return Deployment(self, json.loads(self._core.deployment(name)))
+
+    def deployments(self) -> list[Deployment]:
+        """All deployments, by name."""
+        return [Deployment(self, one) for one in json.loads(self._core.deployments())]
+
+    def predict(self, deployment: str, entities: Any, *, event_time: Time | None = None) -> Any:
+        """A deployment's prediction as of `event_time` (now).
+
+        `entities`: a dict gives a dict of outputs, a list of dicts a list of dicts, a frame
+        `Predictions` with as many rows. Each has entity keys, request parameters, and any feature
+        to pass in instead of looking it up.
+        """
+        rows = isinstance(entities, (dict, list))
+        given = entities if rows else to_stream(entities)
+        outputs, missing, release, number = self._core.predict(
+            deployment, given, to_micros(event_time, "event_time"), rows)
+        if isinstance(entities, dict):
+            return outputs[0]
+        if isinstance(entities, list):
+            return outputs
+        return Predictions(outputs, missing, release, number)
+
+
+def _schema(schema: Any) -> list[dict[str, Any]] | None:
+    """A declared schema as the catalog keeps it."""
+    if schema is None:
+        return None
+    if isinstance(schema, Mapping):
+        return [{"name": name, "type": str(kind), "nullable": True}
+                for name, kind in schema.items()]
+    if hasattr(schema, "names") and hasattr(schema, "field"):
+        return [{"name": field.name, "type": str(field.type), "nullable": field.nullable}
+                for field in schema]
+    raise WrongTypeError("schema must be a dict of column → type, or a pyarrow.Schema, "
+                         f"not {type(schema).__name__}")

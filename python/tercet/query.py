@@ -1,0 +1,69 @@
+"""Queries: features selected of feature groups and joined as of the left row's event time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Iterable, Mapping, Union
+
+from tercet._times import Duration, duration_to_micros
+from tercet.errors import InvalidError, WrongTypeError
+
+On = Union[str, Iterable[str], Mapping[str, str], None]
+
+
+@dataclass(frozen=True)
+class Query:
+    """A selection of features, joined with others. Immutable: each verb returns a new one."""
+
+    group: str
+    version: int
+    features: tuple[str, ...] = ()
+    joins: tuple[dict[str, Any], ...] = ()
+    filter_expression: str = ""
+
+    def join(self, other: "Query", on: On = None, *, prefix: str = "", type: str = "left",
+             ttl: Duration | None = None) -> "Query":
+        """Joins another group's features: of each left row's key, the row with the latest event
+        time at or before the left row's, within the TTL.
+
+        `on`: a column, columns, or {left column: right primary key column}; by default the right
+        group's primary key. `prefix` goes before the right features' names. `type`: "left" keeps
+        left rows without a match (nulls), "inner" drops them. `ttl` overrides the group's.
+        """
+        if not isinstance(other, Query):
+            raise WrongTypeError("join takes features of a group: "
+                                 "weather.select('temp'), not " + _type_name(other))
+        if other.joins:
+            raise InvalidError(f"'{other.group}' has joins of its own; join its groups one by one")
+        if type not in ("left", "inner"):
+            raise InvalidError(f"join type '{type}' must be 'left' or 'inner'")
+        if other.filter_expression:
+            raise InvalidError("a joined group has no filter of its own; filter the whole query")
+        joined = {"group": other.group, "version": other.version,
+                  "features": list(other.features), "on": _pairs(on), "prefix": prefix,
+                  "type": type, "ttl_us": duration_to_micros(ttl, "ttl")}
+        return replace(self, joins=(*self.joins, joined))
+
+    def filter(self, expression: str) -> "Query":
+        """Keeps the rows for which a boolean expression over the view's columns is true."""
+        both = f"({self.filter_expression}) and ({expression})"
+        return replace(self, filter_expression=both if self.filter_expression else expression)
+
+    def root(self) -> dict[str, Any]:
+        """The left group's selection as the view's definition has it."""
+        return {"group": self.group, "version": self.version, "features": list(self.features),
+                "on": {}, "prefix": "", "type": "left", "ttl_us": None}
+
+
+def _type_name(value: Any) -> str:
+    return type(value).__name__
+
+
+def _pairs(on: On) -> dict[str, str]:
+    if on is None:
+        return {}
+    if isinstance(on, str):
+        return {on: on}
+    if isinstance(on, Mapping):
+        return dict(on)
+    return {column: column for column in on}
