@@ -74,7 +74,7 @@ class Deployment:
         return self._project.predict(self.name, entities, event_time=event_time)
 
     def drop(self) -> None:
-        """Removes the deployment; its releases stay."""
+        """Removes the deployment and the releases that no other deployment has."""
         self._project._core.drop_deployment(self.name)
 
     def __repr__(self) -> str:

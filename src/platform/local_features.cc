@@ -1,3 +1,5 @@
+#include <arrow/array/builder_binary.h>
+
 #include "base/time_text.h"
 #include "compute/statistics.h"
 #include "compute/transformation.h"
