@@ -1,0 +1,155 @@
+#include "compute/asof_match.h"
+
+#include <algorithm>
+
+#include "compute/visibility.h"
+
+namespace tercet {
+namespace {
+
+/// Steps of the merge that are tried one by one before the side is galloped over.
+constexpr int kStepsBeforeGallop = 12;
+
+/// The first i in [from, to) for which `before(i)` is false, or `to`; `before` is true for a
+/// prefix. Doubles its step, then halves it: cheap when the answer is near.
+template <typename Before>
+int64_t Gallop(int64_t from, int64_t to, Before&& before) {
+  int64_t step = 1;
+  int64_t low = from;  // all before `low` are true
+  while (low < to) {
+    const int64_t probe = std::min(low + step, to) - 1;
+    if (!before(probe)) {
+      int64_t high = probe;
+      while (low < high) {
+        const int64_t middle = low + (high - low) / 2;
+        if (before(middle)) {
+          low = middle + 1;
+        } else {
+          high = middle;
+        }
+      }
+      return low;
+    }
+    low = probe + 1;
+    step *= 2;
+  }
+  return to;
+}
+
+}  // namespace
+
+AsOfMatcher::AsOfMatcher(const AsOfLeft* left, int64_t begin, int64_t end, bool timed,
+                         std::optional<int64_t> ttl_us)
+    : left_(left),
+      end_(end),
+      timed_(timed && left->times_us() != nullptr),
+      ttl_us_(ttl_us),
+      next_(begin),
+      block_(static_cast<size_t>(kBlockRows)) {}
+
+const uint64_t* AsOfMatcher::CodesOf(const SortKeys& keys) {
+  if (keys.fixed()) return keys.fixed_values();
+  const int64_t distinct = left_->distinct_size();
+  codes_.resize(static_cast<size_t>(keys.size()));
+  for (int64_t i = 0; i < keys.size(); ++i) {
+    if (i > 0 && keys.bytes(i) == keys.bytes(i - 1)) {
+      codes_[static_cast<size_t>(i)] = codes_[static_cast<size_t>(i - 1)];
+      continue;
+    }
+    const std::string_view key = keys.bytes(i);
+    rank_ = Gallop(rank_, distinct, [&](int64_t r) { return left_->distinct_key(r) < key; });
+    const bool equal = rank_ < distinct && left_->distinct_key(rank_) == key;
+    codes_[static_cast<size_t>(i)] = 2 * static_cast<uint64_t>(rank_) + (equal ? 1 : 0);
+  }
+  return codes_.data();
+}
+
+Status AsOfMatcher::Feed(const SortKeys& keys, const int64_t* times_us, const Emit& emit) {
+  if (keys.fixed() != left_->fixed()) {
+    return Status::TypeError("the keys of the two sides of a join are of different types");
+  }
+  return FeedCodes(CodesOf(keys), times_us, keys.size(), emit);
+}
+
+Status AsOfMatcher::FeedCodes(const uint64_t* codes, const int64_t* times_us, int64_t size,
+                              const Emit& emit) {
+  if (size == 0) return Status::OK();
+  return timed_ ? Merge<true>(codes, times_us, size, emit)
+                : Merge<false>(codes, times_us, size, emit);
+}
+
+template <bool kTimed>
+Status AsOfMatcher::EmitCarried(int64_t until, const Emit& emit) {
+  const uint64_t* left_codes = left_->codes();
+  const int64_t* left_times = left_->times_us();
+  const std::optional<int64_t> ttl_us = ttl_us_;
+  while (next_ < until) {
+    const int64_t size = std::min(kBlockRows, until - next_);
+    for (int64_t i = 0; i < size; ++i) {
+      const int64_t l = next_ + i;
+      bool seen = fed_ > 0 && left_codes[l] == carried_code_;
+      if constexpr (kTimed) {
+        seen = seen && WithinTtl(carried_time_us_, left_times[l], ttl_us);
+      }
+      block_[static_cast<size_t>(i)] = seen ? fed_ - 1 : -1;
+    }
+    ARROW_RETURN_NOT_OK(emit({next_, size, block_.data()}));
+    next_ += size;
+  }
+  return Status::OK();
+}
+
+template <bool kTimed>
+Status AsOfMatcher::Merge(const uint64_t* codes, const int64_t* times_us, int64_t size,
+                          const Emit& emit) {
+  const uint64_t* left_codes = left_->codes();
+  const int64_t* left_times = left_->times_us();
+  const std::optional<int64_t> ttl_us = ttl_us_;
+  const auto left_before = [&](int64_t l, int64_t r) {
+    if constexpr (kTimed) {
+      return left_codes[l] < codes[r] || (left_codes[l] == codes[r] && left_times[l] < times_us[r]);
+    } else {
+      return left_codes[l] < codes[r];
+    }
+  };
+
+  // Left rows before the chunk see what came before it; those before its last row are answered
+  // from it; the rest may see a later row.
+  const int64_t first = Gallop(next_, end_, [&](int64_t l) { return left_before(l, 0); });
+  ARROW_RETURN_NOT_OK(EmitCarried<kTimed>(first, emit));
+  const int64_t last = Gallop(next_, end_, [&](int64_t l) { return left_before(l, size - 1); });
+
+  int64_t r = 0;  // the first right row after the left row
+  while (next_ < last) {
+    const int64_t block_size = std::min(kBlockRows, last - next_);
+    for (int64_t i = 0; i < block_size; ++i) {
+      const int64_t l = next_ + i;
+      int steps = 0;
+      // The chunk's last row is after each of these left rows, so r stays inside.
+      while (!left_before(l, r)) {
+        ++r;
+        if (++steps == kStepsBeforeGallop) {
+          r = Gallop(r, size, [&](int64_t k) { return !left_before(l, k); });
+          break;
+        }
+      }
+      bool seen = codes[r - 1] == left_codes[l];
+      if constexpr (kTimed) {
+        seen = seen && WithinTtl(times_us[r - 1], left_times[l], ttl_us);
+      }
+      block_[static_cast<size_t>(i)] = seen ? fed_ + r - 1 : -1;
+    }
+    ARROW_RETURN_NOT_OK(emit({next_, block_size, block_.data()}));
+    next_ += block_size;
+  }
+  carried_code_ = codes[size - 1];
+  if constexpr (kTimed) carried_time_us_ = times_us[size - 1];
+  fed_ += size;
+  return Status::OK();
+}
+
+Status AsOfMatcher::Finish(const Emit& emit) {
+  return timed_ ? EmitCarried<true>(end_, emit) : EmitCarried<false>(end_, emit);
+}
+
+}  // namespace tercet
