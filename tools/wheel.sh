@@ -24,5 +24,6 @@ PATH=$BIN:$PATH "$BIN/python" -m build --wheel --no-isolation --outdir build/whe
 
 # Arrow's and ONNX Runtime's private copies are in no folder that the loader knows.
 LD_LIBRARY_PATH=$PWD/.deps/arrow/lib:$PWD/.deps/onnxruntime/lib PATH=$BIN:$PATH \
-  "$BIN/auditwheel" --quiet repair --strip --wheel-dir dist build/wheel-raw/tercet-*.whl
+  "$BIN/auditwheel" repair --strip --wheel-dir dist build/wheel-raw/tercet-*.whl \
+  >build/auditwheel.log 2>&1 || { tail -n 20 build/auditwheel.log >&2; exit 1; }
 ls -sh dist/tercet-*.whl
