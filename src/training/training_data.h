@@ -9,9 +9,11 @@
 
 #include <arrow/table.h>
 
+#include "base/clock.h"
+#include "base/file_system.h"
 #include "catalog/training_dataset.h"
 #include "offline/feature_tables.h"
-#include "view/view_plan.h"
+#include "view/feature_views.h"
 
 namespace tercet {
 
@@ -20,8 +22,8 @@ struct TrainingDataOptions {
   int64_t seed = 0;
   std::optional<int64_t> start_us, end_us;
   std::shared_ptr<arrow::Table> spine;
-  int64_t memory_limit_bytes = 1LL << 30;
-  std::function<void(double fraction)> progress;
+  int64_t memory_limit_bytes = 1LL << 30;        ///< of history held at once (ViewReadOptions)
+  std::function<void(double fraction)> progress;  ///< may be empty; called from any thread
 };
 
 /// One part of a training dataset. Rows are aligned and in the view's order.
@@ -38,37 +40,55 @@ struct TrainingDataset {
   std::vector<TrainingPart> parts;
 };
 
-/// Pipeline T's data: point-in-time read → split → fit on the first part → transform → version.
-/// Thread-safe.
+/// Pipeline T's data: point-in-time read → split → fit on one part → transform → version.
+/// Thread-safe; any number of processes may make datasets of one view at once.
+///
+/// Every table of a part is canonical (canonical_table.h), and the part's content address is that
+/// of the columns of keys, features, labels and helpers, in this order. The statistics of a part
+/// are those of its features before transformation, under the view's names, and of its labels:
+/// what a monitor can compare with later rows of the feature groups and with requests.
 class TrainingData {
  public:
-  /// `root`: where spines are kept, `<root>/training_datasets/<view>/<version>/`.
+  /// `root`: where spines are kept, `<root>/training_datasets/<view>@<version>/`.
   TrainingData(Catalog* catalog, FeatureTables* tables, std::shared_ptr<FileSystem> file_system,
                std::string root, const Clock* clock);
 
-  /// Makes and registers a new version. Fitted parameters come from the part named "train", else
-  /// the first part.
+  /// Makes and registers a new version, of the groups' heads as they are when the call begins. The
+  /// transformations' parameters come from the part named "train", else from the first part.
+  /// Invalid for a split that does not fit, or when that part has no rows to fit on; KeyError for
+  /// an unknown view. A failure registers nothing and leaves no file.
   Result<TrainingDataset> Create(const Ref& view, const TrainingDataOptions& options);
 
-  Result<TrainingDatasetDefinition> Get(const Ref& dataset);  ///< name: view text; 0 the newest
+  /// `dataset`: name "delay@1", or "delay" for the view's newest version; version 0 the newest.
+  Result<TrainingDatasetDefinition> Get(const Ref& dataset);
+  /// By view and version. A view of version 0 stands for all of its versions.
   Result<std::vector<TrainingDatasetDefinition>> List(const std::optional<Ref>& view);
 
+  struct RebuildOptions {
+    int64_t memory_limit_bytes = 1LL << 30;
+    std::function<void(double fraction)> progress;
+  };
   /// Makes the dataset again from its pins, spine, seed and fitted parameters, and checks every
-  /// part's content address: IOError when a byte differs.
-  Result<TrainingDataset> Rebuild(const Ref& dataset);
+  /// part's content address: IOError naming the part when a byte differs, or the spine when that
+  /// is corrupt or gone.
+  Result<TrainingDataset> Rebuild(const Ref& dataset, const RebuildOptions& options);
+  Result<TrainingDataset> Rebuild(const Ref& dataset) { return Rebuild(dataset, {}); }
 
+  /// Removes the entry, then the spine. Invalid when models or releases depend on it.
   Status Drop(const Ref& dataset);
 
  private:
+  std::string FolderOf(const Ref& view) const;
+  Result<Ref> Resolve(const Ref& dataset);
+  Result<std::map<std::string, int64_t>> Pins(const ViewPlan& plan);
+  Result<CatalogEntry> Register(const TrainingDatasetDefinition& definition,
+                                const ViewPlan& plan);
+
   Catalog* const catalog_;
   FeatureTables* const tables_;
   const std::shared_ptr<FileSystem> file_system_;
   const std::string root_;
-  const Clock* const clock_;
+  FeatureViews views_;
 };
-
-/// The view's stored definition as a plan. KeyError with a suggestion.
-Result<std::shared_ptr<const ViewPlan>> PlanOfView(Catalog* catalog, FeatureTables* tables,
-                                                   const Ref& view);
 
 }  // namespace tercet

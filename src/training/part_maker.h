@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "catalog/training_dataset.h"
+#include "compute/transformation.h"
+#include "training/training_data.h"
+#include "view/point_in_time_read.h"
+
+namespace tercet {
+
+/// The columns of one part of a split, before transformation; the tables are aligned.
+struct RawPart {
+  std::string name;
+  std::shared_ptr<arrow::Table> features, labels, helpers, keys;
+};
+
+/// Divides what was read of a view, and sorts its columns by what they are for.
+Result<std::vector<RawPart>> DivideRows(const ViewPlan& plan, const SplitDefinition& split,
+                                        int64_t seed, const ViewRows& rows);
+
+/// The part whose rows the transformations are fitted on: "train", else the first.
+const RawPart& FittingPart(const std::vector<RawPart>& parts);
+
+/// Fits the view's transformations in order, each on what those before it give. Invalid when there
+/// are some and the part has no rows.
+Result<std::vector<FittedTransformation>> FitAll(
+    const std::vector<TransformationDefinition>& transformations, const RawPart& part);
+
+/// The parts with their features transformed, all columns canonical.
+Result<std::vector<TrainingPart>> FinishParts(const std::vector<RawPart>& parts,
+                                              const std::vector<FittedTransformation>& fitted);
+
+/// Part → SHA-256 of the Arrow IPC stream of its keys, features, labels and helpers.
+Result<std::map<std::string, std::string>> ContentAddresses(
+    const std::vector<TrainingPart>& parts);
+
+}  // namespace tercet

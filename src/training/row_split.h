@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include <arrow/array.h>
+#include <arrow/chunked_array.h>
+#include <arrow/table.h>
+
+#include "catalog/training_dataset.h"
+
+namespace tercet {
+
+/// Which rows of `rows` rows belong to which part: per part of SplitDefinition::PartNames their
+/// indices in ascending order, so that a part keeps the order of the whole. Depends on nothing but
+/// the arguments. `event_time` is timestamp[us, UTC], or null where rows have none: Invalid then for
+/// a split by time, as is a null event time.
+Result<std::vector<std::shared_ptr<arrow::Int64Array>>> SplitRows(
+    const SplitDefinition& split, int64_t seed, int64_t rows,
+    const std::shared_ptr<arrow::ChunkedArray>& event_time);
+
+/// The rows with these ascending indices. Shares the table's memory where they are consecutive.
+Result<std::shared_ptr<arrow::Table>> TakeRows(const std::shared_ptr<arrow::Table>& table,
+                                               const arrow::Int64Array& indices);
+
+}  // namespace tercet

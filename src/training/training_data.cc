@@ -1,0 +1,257 @@
+#include "training/training_data.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "base/parallel.h"
+#include "compute/statistics.h"
+#include "training/part_maker.h"
+#include "training/spine_file.h"
+#include "view/point_in_time_read.h"
+
+namespace tercet {
+namespace {
+
+/// How much of the work the point-in-time read is, for progress.
+constexpr double kReadShare = 0.7;
+
+using Progress = std::function<void(double)>;
+
+void Tell(const Progress& progress, double fraction) {
+  if (progress) progress(fraction);
+}
+
+Result<ViewRows> ReadRows(const ViewPlan& plan, FeatureTables* tables,
+                          const TrainingDatasetDefinition& definition,
+                          const std::shared_ptr<arrow::Table>& spine, int64_t memory_limit_bytes,
+                          const Progress& progress) {
+  ViewReadOptions options{.start_us = definition.start_us,
+                          .end_us = definition.end_us,
+                          .spine = spine,
+                          .pins = definition.pins,
+                          .memory_limit_bytes = memory_limit_bytes,
+                          .progress = nullptr};
+  if (progress) options.progress = [progress](double done) { progress(done * kReadShare); };
+  return ReadView(plan, tables, options);
+}
+
+Result<std::vector<FittedTransformation>> FittedOf(const TrainingDatasetDefinition& definition) {
+  std::vector<FittedTransformation> fitted;
+  for (const json::value& item : definition.fitted_transformations) {
+    const json::object* object = item.if_object();
+    if (object == nullptr) return Status::IOError("a fitted transformation is no object");
+    ARROW_ASSIGN_OR_RAISE(fitted.emplace_back(), FittedTransformation::FromJson(*object));
+  }
+  return fitted;
+}
+
+/// Part → statistics of its features before transformation and of its labels.
+Result<json::object> StatisticsOf(const std::vector<RawPart>& parts) {
+  std::vector<json::object> described(parts.size());
+  ARROW_RETURN_NOT_OK(ParallelFor(parts.size(), [&](int64_t i) -> Status {
+    std::shared_ptr<arrow::Table> columns = parts[i].features;
+    for (int c = 0; c < parts[i].labels->num_columns(); ++c) {
+      ARROW_ASSIGN_OR_RAISE(columns,
+                            columns->AddColumn(columns->num_columns(), parts[i].labels->field(c),
+                                               parts[i].labels->column(c)));
+    }
+    ARROW_ASSIGN_OR_RAISE(described[i], Describe(*columns));
+    return Status::OK();
+  }));
+  json::object statistics;
+  for (size_t i = 0; i < parts.size(); ++i) statistics[parts[i].name] = std::move(described[i]);
+  return statistics;
+}
+
+Status CheckEqual(const TrainingDatasetDefinition& registered,
+                  const std::vector<TrainingPart>& parts,
+                  const std::map<std::string, std::string>& addresses) {
+  for (const TrainingPart& part : parts) {
+    const auto rows = registered.rows.find(part.name);
+    const auto sha256 = registered.sha256.find(part.name);
+    if (rows == registered.rows.end() || sha256 == registered.sha256.end()) {
+      return Status::IOError("part '", part.name, "' is not in the registered definition");
+    }
+    if (part.features->num_rows() != rows->second) {
+      return Status::IOError("part '", part.name, "' came out with ", part.features->num_rows(),
+                             " rows, not the registered ", rows->second);
+    }
+    if (addresses.at(part.name) != sha256->second) {
+      return Status::IOError("part '", part.name, "' came out with other bytes: SHA-256 ",
+                             addresses.at(part.name), ", not the registered ", sha256->second);
+    }
+  }
+  return Status::OK();
+}
+
+}  // namespace
+
+TrainingData::TrainingData(Catalog* catalog, FeatureTables* tables,
+                           std::shared_ptr<FileSystem> file_system, std::string root, const Clock*)
+    : catalog_(catalog),
+      tables_(tables),
+      file_system_(std::move(file_system)),
+      root_(std::move(root)),
+      views_(catalog, tables) {}
+
+std::string TrainingData::FolderOf(const Ref& view) const {
+  return JoinPath(JoinPath(root_, "training_datasets"), view.ToText());
+}
+
+Result<std::map<std::string, int64_t>> TrainingData::Pins(const ViewPlan& plan) {
+  std::map<std::string, int64_t> pins;
+  for (const ViewGroup& group : plan.groups()) {
+    const Ref ref = group.definition.ref();
+    if (pins.contains(ref.ToText())) continue;
+    ARROW_ASSIGN_OR_RAISE(const std::shared_ptr<Table> table, tables_->Get(ref));
+    ARROW_ASSIGN_OR_RAISE(const std::shared_ptr<Snapshot> head, table->Head());
+    pins[ref.ToText()] = head->version();
+  }
+  return pins;
+}
+
+Result<CatalogEntry> TrainingData::Register(const TrainingDatasetDefinition& definition,
+                                            const ViewPlan& plan) {
+  std::vector<NounRef> depends_on{{Kind::kFeatureView, definition.view}};
+  for (const ViewGroup& group : plan.groups()) {
+    const NounRef needed{Kind::kFeatureGroup, group.definition.ref()};
+    if (std::find(depends_on.begin(), depends_on.end(), needed) == depends_on.end()) {
+      depends_on.push_back(needed);
+    }
+  }
+  return catalog_->Put(Kind::kTrainingDataset, {definition.view.ToText(), 0},
+                       definition.ToJson(), depends_on);
+}
+
+Result<TrainingDataset> TrainingData::Create(const Ref& view, const TrainingDataOptions& options) {
+  ARROW_RETURN_NOT_OK(options.split.Check());
+  ARROW_ASSIGN_OR_RAISE(const std::shared_ptr<const ViewPlan> plan, views_.Plan(view));
+  TrainingDataset dataset;
+  TrainingDatasetDefinition& definition = dataset.definition;
+  definition.view = plan->definition().ref();
+  definition.split = options.split;
+  definition.seed = options.seed;
+  definition.start_us = options.start_us;
+  definition.end_us = options.end_us;
+  ARROW_ASSIGN_OR_RAISE(definition.pins, Pins(*plan));
+
+  const auto made = [&]() -> Status {
+    std::vector<RawPart> raw;
+    {
+      ARROW_ASSIGN_OR_RAISE(const ViewRows rows,
+                            ReadRows(*plan, tables_, definition, options.spine,
+                                     options.memory_limit_bytes, options.progress));
+      ARROW_ASSIGN_OR_RAISE(raw, DivideRows(*plan, options.split, options.seed, rows));
+    }
+    for (const RawPart& part : raw) definition.rows[part.name] = part.features->num_rows();
+    ARROW_ASSIGN_OR_RAISE(definition.statistics, StatisticsOf(raw));
+    Tell(options.progress, 0.8);
+    ARROW_ASSIGN_OR_RAISE(const std::vector<FittedTransformation> fitted,
+                          FitAll(plan->definition().transformations, FittingPart(raw)));
+    for (const FittedTransformation& one : fitted) {
+      definition.fitted_transformations.push_back(one.ToJson());
+    }
+    ARROW_ASSIGN_OR_RAISE(dataset.parts, FinishParts(raw, fitted));
+    Tell(options.progress, 0.9);
+    ARROW_ASSIGN_OR_RAISE(definition.sha256, ContentAddresses(dataset.parts));
+    definition.features = SchemaToJson(*dataset.parts.front().features->schema());
+    definition.labels = SchemaToJson(*dataset.parts.front().labels->schema());
+    return Status::OK();
+  }();
+  const std::string what = "training data of feature view '" + definition.view.ToText() + "'";
+  if (!made.ok()) return Explain(made, what);
+
+  if (options.spine != nullptr) {
+    // Durable before the entry that names it: a registered dataset can always be made again.
+    ARROW_ASSIGN_OR_RAISE(const SpineFile spine, WriteSpine(file_system_.get(),
+                                                            FolderOf(definition.view),
+                                                            *options.spine));
+    definition.has_spine = true;
+    definition.spine_file = spine.name;
+    definition.spine_sha256 = spine.sha256;
+  }
+  const Result<CatalogEntry> entry = Register(definition, *plan);
+  if (!entry.ok()) {
+    if (definition.has_spine) {
+      const Status removed = file_system_->Remove(
+          JoinPath(FolderOf(definition.view), definition.spine_file));
+      if (!removed.ok()) LogWarn("a spine without a dataset is left: " + removed.ToString());
+    }
+    return Explain(entry.status(), what);
+  }
+  definition.version = entry->ref.version;
+  Tell(options.progress, 1);
+  return dataset;
+}
+
+Result<Ref> TrainingData::Resolve(const Ref& dataset) {
+  ARROW_ASSIGN_OR_RAISE(const Ref view, Ref::Parse(dataset.name));
+  if (view.version != 0) return dataset;
+  ARROW_ASSIGN_OR_RAISE(const FeatureViewDefinition newest, views_.Get(view));
+  return Ref{newest.ref().ToText(), dataset.version};
+}
+
+Result<TrainingDatasetDefinition> TrainingData::Get(const Ref& dataset) {
+  ARROW_ASSIGN_OR_RAISE(const Ref ref, Resolve(dataset));
+  ARROW_ASSIGN_OR_RAISE(const CatalogEntry entry, catalog_->Get(Kind::kTrainingDataset, ref));
+  ARROW_ASSIGN_OR_RAISE(auto definition, TrainingDatasetDefinition::FromJson(entry.definition));
+  definition.version = entry.ref.version;
+  return definition;
+}
+
+Result<std::vector<TrainingDatasetDefinition>> TrainingData::List(const std::optional<Ref>& view) {
+  const std::optional<std::string> name =
+      view && view->version != 0 ? std::optional(view->ToText()) : std::nullopt;
+  ARROW_ASSIGN_OR_RAISE(const std::vector<CatalogEntry> entries,
+                        catalog_->List(Kind::kTrainingDataset, name));
+  std::vector<TrainingDatasetDefinition> datasets;
+  for (const CatalogEntry& entry : entries) {
+    ARROW_ASSIGN_OR_RAISE(auto definition, TrainingDatasetDefinition::FromJson(entry.definition));
+    if (view && definition.view.name != view->name) continue;
+    definition.version = entry.ref.version;
+    datasets.push_back(std::move(definition));
+  }
+  return datasets;
+}
+
+Result<TrainingDataset> TrainingData::Rebuild(const Ref& ref, const RebuildOptions& options) {
+  TrainingDataset dataset;
+  ARROW_ASSIGN_OR_RAISE(dataset.definition, Get(ref));
+  const TrainingDatasetDefinition& definition = dataset.definition;
+  const auto made = [&]() -> Status {
+    ARROW_ASSIGN_OR_RAISE(const auto plan, views_.Plan(definition.view));
+    std::shared_ptr<arrow::Table> spine;
+    if (definition.has_spine) {
+      ARROW_ASSIGN_OR_RAISE(
+          spine, ReadSpine(file_system_.get(), FolderOf(definition.view),
+                           {.name = definition.spine_file, .sha256 = definition.spine_sha256}));
+    }
+    ARROW_ASSIGN_OR_RAISE(const ViewRows rows,
+                          ReadRows(*plan, tables_, definition, spine, options.memory_limit_bytes,
+                                   options.progress));
+    ARROW_ASSIGN_OR_RAISE(const std::vector<RawPart> raw,
+                          DivideRows(*plan, definition.split, definition.seed, rows));
+    ARROW_ASSIGN_OR_RAISE(const std::vector<FittedTransformation> fitted, FittedOf(definition));
+    ARROW_ASSIGN_OR_RAISE(dataset.parts, FinishParts(raw, fitted));
+    Tell(options.progress, 0.9);
+    ARROW_ASSIGN_OR_RAISE(const auto addresses, ContentAddresses(dataset.parts));
+    return CheckEqual(definition, dataset.parts, addresses);
+  }();
+  if (!made.ok()) {
+    return Explain(made,
+                   "cannot rebuild training dataset '" + definition.ref().ToText() + "'");
+  }
+  Tell(options.progress, 1);
+  return dataset;
+}
+
+Status TrainingData::Drop(const Ref& dataset) {
+  ARROW_ASSIGN_OR_RAISE(const TrainingDatasetDefinition definition, Get(dataset));
+  ARROW_RETURN_NOT_OK(catalog_->Drop(Kind::kTrainingDataset, definition.ref()));
+  if (!definition.has_spine) return Status::OK();
+  return Explain(
+      file_system_->Remove(JoinPath(FolderOf(definition.view), definition.spine_file)),
+      "training dataset '" + definition.ref().ToText() + "' is dropped, but not its spine");
+}
+
+}  // namespace tercet
