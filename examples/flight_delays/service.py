@@ -1,0 +1,65 @@
+"""The online service: starts `tercet serve` and asks it over HTTP, as an application would."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any, Iterator
+
+import pandas as pd
+
+import tercet as tc
+
+TENSOR_TYPES = {"object": "BYTES", "str": "BYTES", "string": "BYTES", "float64": "FP64",
+                "int64": "INT64"}
+
+
+def binary() -> str:
+    """The `tercet` binary that comes with the package."""
+    return str(Path(tc.__file__).parent / "bin" / "tercet")
+
+
+@contextlib.contextmanager
+def serving(project: str) -> Iterator[str]:
+    """Runs a server on the project and gives its address; stops it at the end."""
+    with socket.socket() as http, socket.socket() as flight:
+        http.bind(("127.0.0.1", 0))
+        flight.bind(("127.0.0.1", 0))
+        http_port, flight_port = http.getsockname()[1], flight.getsockname()[1]
+    server = subprocess.Popen([binary(), "serve", project, "--http", f"127.0.0.1:{http_port}",
+                               "--flight", f"127.0.0.1:{flight_port}"])
+    address = f"http://127.0.0.1:{http_port}"
+    try:
+        for _ in range(100):
+            if server.poll() is not None:
+                raise RuntimeError(f"tercet serve ended with exit code {server.returncode}")
+            with contextlib.suppress(OSError):
+                urllib.request.urlopen(f"{address}/v2/health/ready", timeout=1)
+                break
+            time.sleep(0.1)
+        else:
+            raise RuntimeError("tercet serve was not ready within ten seconds")
+        yield address
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
+
+
+def ask(address: str, deployment: str, flights: pd.DataFrame, event_time: pd.Timestamp
+        ) -> dict[str, Any]:
+    """Asks for predictions of flights as of a time, in the Open Inference Protocol."""
+    tensors = [{"name": name, "shape": [len(flights)],
+                "datatype": TENSOR_TYPES[str(column.dtype)], "data": column.tolist()}
+               for name, column in flights.items()]
+    body = {"inputs": tensors,
+            "parameters": {"event_time": event_time.strftime("%Y-%m-%dT%H:%M:%SZ")}}
+    request = urllib.request.Request(f"{address}/v2/models/{deployment}/infer",
+                                     json.dumps(body).encode(),
+                                     {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)
