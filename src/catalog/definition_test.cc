@@ -140,17 +140,18 @@ TEST(InsertMode, HasNames) {
 TEST(FeatureView, RoundTrips) {
   FeatureViewDefinition view;
   view.name = "delay";
-  view.root = {.group = {"flights", 1}, .features = {"carrier", "late"}, .on = {}, .prefix = ""};
+  view.root.group = {"flights", 1};
+  view.root.features = {"carrier", "late"};
   view.joins.push_back({.group = {"weather", 2},
                         .features = {"temp"},
                         .on = {{"origin", "airport"}},
                         .prefix = "origin_",
                         .type = JoinType::kInner,
                         .ttl_us = 5});
-  view.joins.push_back({.group = {"routes", 1},
-                        .features = {},
-                        .on = {{"origin", "from"}, {"origin", "to"}},
-                        .prefix = ""});
+  GroupSelection routes;
+  routes.group = {"routes", 1};
+  routes.on = {{"origin", "from"}, {"origin", "to"}};
+  view.joins.push_back(routes);
   view.filter = "distance > 0";
   view.on_demand = {{"z_age", "year(event_time) - year"}, {"a_age", "z_age + 1"}};
   view.request_parameters = {{"gate", "string"}};
