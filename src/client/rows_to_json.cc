@@ -1,0 +1,190 @@
+#include <arrow/array/array_binary.h>
+#include <arrow/array/array_decimal.h>
+#include <arrow/array/array_nested.h>
+#include <arrow/array/array_primitive.h>
+#include <arrow/scalar.h>
+#include <arrow/type.h>
+#include <arrow/util/base64.h>
+
+#include <charconv>
+#include <cmath>
+#include <limits>
+
+#include "base/time_text.h"
+#include "client/json_rows.h"
+
+namespace tercet {
+namespace {
+
+template <typename Number>
+void AppendInteger(Number value, std::string* out) {
+  char text[24];
+  const auto end = std::to_chars(text, text + sizeof(text), value).ptr;
+  out->append(text, end);
+}
+
+template <typename Float>
+void AppendFloat(Float value, std::string* out) {
+  if (!std::isfinite(value)) {
+    out->append(std::isnan(value) ? "\"NaN\"" : value > 0 ? "\"Infinity\"" : "\"-Infinity\"");
+    return;
+  }
+  char text[32];
+  const auto end = std::to_chars(text, text + sizeof(text), value).ptr;
+  out->append(text, end);
+}
+
+/// ISO 8601; without a 'Z' when the type has no zone.
+std::string TimestampText(const arrow::TimestampType& type, int64_t value) {
+  int64_t time_us = value;
+  int64_t nanoseconds = 0;
+  bool overflow = false;
+  switch (type.unit()) {
+    case arrow::TimeUnit::SECOND:
+      overflow = __builtin_mul_overflow(value, int64_t{1'000'000}, &time_us);
+      break;
+    case arrow::TimeUnit::MILLI:
+      overflow = __builtin_mul_overflow(value, int64_t{1'000}, &time_us);
+      break;
+    case arrow::TimeUnit::MICRO: break;
+    case arrow::TimeUnit::NANO:
+      nanoseconds = ((value % 1000) + 1000) % 1000;
+      time_us = (value - nanoseconds) / 1000;
+      break;
+  }
+  if (overflow) return std::to_string(value);
+  std::string text = FormatTime(time_us);
+  text.pop_back();
+  if (nanoseconds != 0) {
+    if (text.find('.') == std::string::npos) text += ".000000";
+    std::string digits = std::to_string(1000 + nanoseconds);
+    text += digits.substr(1);
+  }
+  if (!type.timezone().empty()) text += 'Z';
+  return text;
+}
+
+std::string DateText(int64_t days) { return FormatTime(days * 86'400'000'000).substr(0, 10); }
+
+template <typename Array>
+void AppendList(const Array& array, int64_t row, std::string* out) {
+  out->push_back('[');
+  for (int64_t i = 0; i < array.value_length(row); ++i) {
+    if (i > 0) out->push_back(',');
+    AppendJsonCell(*array.values(), array.value_offset(row) + i, out);
+  }
+  out->push_back(']');
+}
+
+template <typename Array>
+const Array& As(const arrow::Array& array) {
+  return static_cast<const Array&>(array);
+}
+
+}  // namespace
+
+void AppendJsonText(std::string_view text, std::string* out) {
+  out->push_back('"');
+  size_t clean = 0;  // everything before it is copied
+  for (size_t i = 0; i < text.size(); ++i) {
+    const unsigned char c = static_cast<unsigned char>(text[i]);
+    if (c >= 0x20 && c != '"' && c != '\\') continue;
+    out->append(text.substr(clean, i - clean));
+    clean = i + 1;
+    switch (c) {
+      case '"': out->append("\\\""); break;
+      case '\\': out->append("\\\\"); break;
+      case '\n': out->append("\\n"); break;
+      case '\r': out->append("\\r"); break;
+      case '\t': out->append("\\t"); break;
+      default: {
+        constexpr char kHex[] = "0123456789abcdef";
+        out->append("\\u00");
+        out->push_back(kHex[c >> 4]);
+        out->push_back(kHex[c & 15]);
+      }
+    }
+  }
+  out->append(text.substr(clean));
+  out->push_back('"');
+}
+
+void AppendJsonNumber(double value, std::string* out) { AppendFloat(value, out); }
+
+void AppendJsonCell(const arrow::Array& array, int64_t row, std::string* out) {
+  if (array.IsNull(row)) {
+    out->append("null");
+    return;
+  }
+  switch (array.type_id()) {
+    case arrow::Type::DOUBLE:
+      return AppendFloat(As<arrow::DoubleArray>(array).Value(row), out);
+    case arrow::Type::FLOAT: return AppendFloat(As<arrow::FloatArray>(array).Value(row), out);
+    case arrow::Type::BOOL:
+      out->append(As<arrow::BooleanArray>(array).Value(row) ? "true" : "false");
+      return;
+    case arrow::Type::INT8: return AppendInteger(As<arrow::Int8Array>(array).Value(row), out);
+    case arrow::Type::INT16: return AppendInteger(As<arrow::Int16Array>(array).Value(row), out);
+    case arrow::Type::INT32: return AppendInteger(As<arrow::Int32Array>(array).Value(row), out);
+    case arrow::Type::INT64: return AppendInteger(As<arrow::Int64Array>(array).Value(row), out);
+    case arrow::Type::UINT8: return AppendInteger(As<arrow::UInt8Array>(array).Value(row), out);
+    case arrow::Type::UINT16: return AppendInteger(As<arrow::UInt16Array>(array).Value(row), out);
+    case arrow::Type::UINT32: return AppendInteger(As<arrow::UInt32Array>(array).Value(row), out);
+    case arrow::Type::UINT64: return AppendInteger(As<arrow::UInt64Array>(array).Value(row), out);
+    case arrow::Type::TIME32: return AppendInteger(As<arrow::Time32Array>(array).Value(row), out);
+    case arrow::Type::TIME64: return AppendInteger(As<arrow::Time64Array>(array).Value(row), out);
+    case arrow::Type::DURATION:
+      return AppendInteger(As<arrow::DurationArray>(array).Value(row), out);
+    case arrow::Type::STRING:
+      return AppendJsonText(As<arrow::StringArray>(array).GetView(row), out);
+    case arrow::Type::LARGE_STRING:
+      return AppendJsonText(As<arrow::LargeStringArray>(array).GetView(row), out);
+    case arrow::Type::BINARY:
+      return AppendJsonText(arrow::util::base64_encode(As<arrow::BinaryArray>(array).GetView(row)),
+                            out);
+    case arrow::Type::LARGE_BINARY:
+      return AppendJsonText(
+          arrow::util::base64_encode(As<arrow::LargeBinaryArray>(array).GetView(row)), out);
+    case arrow::Type::TIMESTAMP:
+      return AppendJsonText(TimestampText(static_cast<const arrow::TimestampType&>(*array.type()),
+                                          As<arrow::TimestampArray>(array).Value(row)),
+                            out);
+    case arrow::Type::DATE32:
+      return AppendJsonText(DateText(As<arrow::Date32Array>(array).Value(row)), out);
+    case arrow::Type::DATE64:
+      return AppendJsonText(DateText(As<arrow::Date64Array>(array).Value(row) / 86'400'000), out);
+    case arrow::Type::LIST: return AppendList(As<arrow::ListArray>(array), row, out);
+    case arrow::Type::LARGE_LIST: return AppendList(As<arrow::LargeListArray>(array), row, out);
+    default: {
+      const Result<std::shared_ptr<arrow::Scalar>> scalar = array.GetScalar(row);
+      AppendJsonText(scalar.ok() ? (*scalar)->ToString() : scalar.status().message(), out);
+    }
+  }
+}
+
+void AppendJsonRow(const arrow::RecordBatch& batch, int64_t row, std::string* out) {
+  out->push_back('{');
+  for (int i = 0; i < batch.num_columns(); ++i) {
+    if (i > 0) out->push_back(',');
+    AppendJsonText(batch.schema()->field(i)->name(), out);
+    out->push_back(':');
+    AppendJsonCell(*batch.column(i), row, out);
+  }
+  out->push_back('}');
+}
+
+std::string CellText(const arrow::Array& array, int64_t row) {
+  if (array.IsNull(row)) return "";
+  if (array.type_id() == arrow::Type::STRING) {
+    return std::string(As<arrow::StringArray>(array).GetView(row));
+  }
+  if (array.type_id() == arrow::Type::LARGE_STRING) {
+    return std::string(As<arrow::LargeStringArray>(array).GetView(row));
+  }
+  std::string text;
+  AppendJsonCell(array, row, &text);
+  if (text.size() >= 2 && text.front() == '"') return text.substr(1, text.size() - 2);
+  return text;
+}
+
+}  // namespace tercet
