@@ -29,7 +29,7 @@ def schedule(raw: pd.DataFrame, now: pd.Timestamp) -> pd.DataFrame:
         "tailnum": raw["tailnum"],
         "distance": raw["distance"].astype("float64"),
         "departure_hour": (local.dt.hour + local.dt.minute / 60).astype("float64"),
-        "day_of_week": local.dt.dayofweek.astype("int64"),
+        "day_of_week": local.dt.day_of_week.astype("int64"),
         "late": late.where(raw["known_at"].notna() & (raw["known_at"] <= now)),
     })
 
