@@ -1,0 +1,53 @@
+#include "base/json.h"
+
+#include <gtest/gtest.h>
+
+namespace tercet {
+namespace {
+
+TEST(Json, ErrorsNameTheByte) {
+  const Status status = ParseJson(R"({"a": 1,})").status();
+  EXPECT_TRUE(status.IsInvalid());
+  EXPECT_NE(status.message().find("byte"), std::string::npos) << status;
+  EXPECT_TRUE(ParseJson("").status().IsInvalid());
+  EXPECT_TRUE(ParseJson("{} {}").status().IsInvalid());
+  EXPECT_TRUE(ParseJson("\"\xff\"").status().IsInvalid());
+}
+
+TEST(Json, DeepAndLargeTextsAreRefused) {
+  EXPECT_TRUE(ParseJson(std::string(100000, '[')).status().IsInvalid());
+  EXPECT_TRUE(ParseJson(std::string(33, '[') + std::string(33, ']')).status().IsInvalid());
+  EXPECT_TRUE(ParseJson(std::string(30, '[') + std::string(30, ']')).ok());
+  EXPECT_TRUE(ParseJson("[1, 2, 3]", {.max_bytes = 5}).status().IsCapacityError());
+}
+
+TEST(Json, MembersAreChecked) {
+  const json::object object = *ParseJsonObject(R"({"s": "x", "n": 3, "f": 1.5, "b": true,
+                                                   "l": ["a"], "z": null})");
+  EXPECT_EQ(*GetString(object, "s"), "x");
+  EXPECT_EQ(*GetInt(object, "n"), 3);
+  EXPECT_EQ(**FindDouble(object, "n"), 3.0);
+  EXPECT_EQ(**FindDouble(object, "f"), 1.5);
+  EXPECT_FALSE(*FindInt(object, "z"));
+  EXPECT_FALSE(*FindInt(object, "absent"));
+  EXPECT_EQ(FindStrings(object, "l")->size(), 1u);
+  EXPECT_TRUE(GetInt(object, "f").status().IsInvalid());
+  EXPECT_TRUE(GetInt(object, "b").status().IsInvalid());
+  EXPECT_TRUE(GetString(object, "absent").status().IsInvalid());
+  EXPECT_TRUE(FindStrings(object, "s").status().IsInvalid());
+  EXPECT_TRUE(ParseJsonObject("[1]").status().IsInvalid());
+}
+
+TEST(Json, CanonicalTextIgnoresTheOrderOfKeys) {
+  EXPECT_EQ(ToCanonicalText(*ParseJson(R"({"b": {"y": 1, "x": 2}, "a": [1]})")),
+            ToCanonicalText(*ParseJson(R"({"a": [1], "b": {"x": 2, "y": 1}})")));
+}
+
+TEST(Json, DoublesRoundTrip) {
+  for (const double number : {0.1, 1e-320, 1.7976931348623157e308, -0.0, 2.0 / 3}) {
+    EXPECT_EQ(ParseJson(ToText(json::value(number)))->as_double(), number);
+  }
+}
+
+}  // namespace
+}  // namespace tercet
