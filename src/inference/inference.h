@@ -34,7 +34,11 @@ struct Prediction {
 
 /// Pipeline I: a release (or model) applied to new features, in batch or online. One release is
 /// loaded once and kept; a prediction is made wholly by the release that the deployment pointed at
-/// when the request began. Thread-safe.
+/// when the request began. A switch by any process is seen by every request that begins after it:
+/// each asks the catalog's change counter first. Thread-safe.
+///
+/// A model without a view takes its inputs straight from the request: its entities are then its
+/// signature's inputs, and nothing is looked up.
 class Inference {
  public:
   Inference(Catalog* catalog, FeatureTables* tables, Registry* registry, OnlineRows* online,
@@ -42,15 +46,20 @@ class Inference {
   ~Inference();
 
   /// Left keys, event time and the model's outputs for the view's rows in a time range or of a
-  /// spine, with the features and transformations of the model's training dataset.
+  /// spine, with the features and transformations of the model's training dataset. For a model
+  /// without a view: the spine's columns that are no inputs, and the outputs. Invalid when an
+  /// output is named like a key.
   Result<std::shared_ptr<arrow::Table>> Batch(const Ref& model, const BatchOptions& options);
 
-  /// Builds the release of a model: checks that the model's signature fits the view's transformed
-  /// features (Invalid naming the columns otherwise), and that the groups exist.
+  /// Builds the release of a model, and stores nothing: checks that the model's signature fits the
+  /// view's transformed features by name, number and type (Invalid naming the columns otherwise),
+  /// and that the groups exist.
   Result<Release> MakeRelease(const Ref& model);
 
   /// Online prediction by deployment name. `entities`: entity keys and request parameters, or
-  /// any view columns passed in. `event_time_us`: as of when, by default the clock's now.
+  /// any view columns passed in. `event_time_us`: as of when, by default the clock's now. KeyError
+  /// for an unknown deployment, Invalid or TypeError for entities that don't fit the contract,
+  /// ExecutionError when the model fails.
   Result<Prediction> Predict(const std::string& deployment,
                              const std::shared_ptr<arrow::RecordBatch>& entities,
                              std::optional<int64_t> event_time_us);
@@ -69,7 +78,6 @@ class Inference {
   Status WarmUp(const std::string& deployment);
 
  private:
-  class Loaded;
   class Impl;
   std::unique_ptr<Impl> impl_;
 };

@@ -1,0 +1,127 @@
+#include "inference/batch.h"
+
+#include <atomic>
+
+#include "base/parallel.h"
+#include "view/point_in_time_read.h"
+
+namespace tercet {
+namespace {
+
+/// Rows that are transformed and predicted at once, by one thread.
+constexpr int64_t kSliceRows = 65536;
+/// How much of the work the point-in-time read is, for progress.
+constexpr double kReadShare = 0.6;
+
+using TablePointer = std::shared_ptr<arrow::Table>;
+using BatchPointer = std::shared_ptr<arrow::RecordBatch>;
+
+TablePointer Select(const arrow::Table& table, const std::vector<std::string>& names) {
+  arrow::FieldVector fields;
+  arrow::ChunkedArrayVector columns;
+  for (const std::string& name : names) {
+    const int column = table.schema()->GetFieldIndex(name);
+    fields.push_back(table.field(column));
+    columns.push_back(table.column(column));
+  }
+  return arrow::Table::Make(arrow::schema(std::move(fields)), std::move(columns),
+                            table.num_rows());
+}
+
+/// The model's outputs for rows of features, in their order. `inputs_of` makes of a slice what the
+/// model is given.
+template <typename InputsOf>
+Result<TablePointer> PredictRows(const LoadedRelease& loaded, const TablePointer& features,
+                                 const InputsOf& inputs_of,
+                                 const std::function<void(double)>& progress) {
+  arrow::TableBatchReader reader(*features);
+  reader.set_chunksize(kSliceRows);
+  ARROW_ASSIGN_OR_RAISE(const auto slices, reader.ToRecordBatches());
+  std::vector<BatchPointer> outputs(slices.size());
+  std::atomic<size_t> finished = 0;
+  ARROW_RETURN_NOT_OK(ParallelFor(slices.size(), [&](int64_t i) -> Status {
+    ARROW_ASSIGN_OR_RAISE(const BatchPointer inputs, inputs_of(slices[i]));
+    ARROW_ASSIGN_OR_RAISE(outputs[i], loaded.Predict(*inputs));
+    const double done = static_cast<double>(++finished) / static_cast<double>(slices.size());
+    if (progress) progress(kReadShare + (1 - kReadShare) * done);
+    return Status::OK();
+  }));
+  const auto schema = outputs.empty() ? loaded.signature().outputs : outputs[0]->schema();
+  return arrow::Table::FromRecordBatches(schema, outputs);
+}
+
+Result<TablePointer> Beside(const TablePointer& left, const TablePointer& outputs,
+                            const LoadedRelease& loaded) {
+  TablePointer table = left;
+  for (int i = 0; i < outputs->num_columns(); ++i) {
+    const auto& field = outputs->field(i);
+    if (table->schema()->GetFieldIndex(field->name()) >= 0) {
+      return Status::Invalid("output '", field->name(), "' of model '",
+                             loaded.release().model.ToText(),
+                             "' is named like a column of the rows that it is predicted for; ",
+                             "register the model with another name of its output");
+    }
+    ARROW_ASSIGN_OR_RAISE(table, table->AddColumn(table->num_columns(), field,
+                                                  outputs->column(i)));
+  }
+  return table;
+}
+
+Result<TablePointer> PredictView(const LoadedRelease& loaded, FeatureTables* tables,
+                                 const BatchOptions& options) {
+  ViewReadOptions read{.start_us = options.start_us,
+                       .end_us = options.end_us,
+                       .spine = options.spine,
+                       .pins = {},
+                       .memory_limit_bytes = options.memory_limit_bytes,
+                       .progress = nullptr};
+  if (options.progress) {
+    read.progress = [&options](double done) { options.progress(done * kReadShare); };
+  }
+  ARROW_ASSIGN_OR_RAISE(const ViewRows rows, ReadView(*loaded.plan(), tables, read));
+  const TablePointer features =
+      Select(*rows.columns, loaded.plan()->feature_schema()->field_names());
+  ARROW_ASSIGN_OR_RAISE(
+      const TablePointer outputs,
+      PredictRows(
+          loaded, features, [&](const BatchPointer& slice) { return loaded.InputsOf(slice); },
+          options.progress));
+  TablePointer keys = rows.keys;
+  if (rows.event_time != nullptr && keys->schema()->GetFieldIndex("event_time") < 0) {
+    ARROW_ASSIGN_OR_RAISE(
+        keys, keys->AddColumn(keys->num_columns(),
+                              arrow::field("event_time", rows.event_time->type()),
+                              rows.event_time));
+  }
+  return Beside(keys, outputs, loaded);
+}
+
+Result<TablePointer> PredictSpine(const LoadedRelease& loaded, const BatchOptions& options) {
+  if (options.spine == nullptr || options.start_us || options.end_us) {
+    return Status::Invalid("model '", loaded.release().model.ToText(),
+                           "' has no feature view to read rows from; give a spine that has its ",
+                           "inputs, and no range of time");
+  }
+  const arrow::Schema& inputs = *loaded.signature().inputs;
+  std::vector<std::string> given, beside;
+  for (const std::string& name : options.spine->schema()->field_names()) {
+    (inputs.GetFieldIndex(name) >= 0 ? given : beside).push_back(name);
+  }
+  ARROW_ASSIGN_OR_RAISE(
+      const TablePointer outputs,
+      PredictRows(
+          loaded, Select(*options.spine, given),
+          [&](const BatchPointer& slice) { return loaded.InputsFrom(*slice); },
+          options.progress));
+  return Beside(Select(*options.spine, beside), outputs, loaded);
+}
+
+}  // namespace
+
+Result<TablePointer> PredictBatch(const LoadedRelease& loaded, FeatureTables* tables,
+                                  const BatchOptions& options) {
+  return loaded.plan() != nullptr ? PredictView(loaded, tables, options)
+                                  : PredictSpine(loaded, options);
+}
+
+}  // namespace tercet

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <memory>
+
+#include <arrow/table.h>
+
+#include "inference/inference.h"
+#include "inference/loaded_release.h"
+
+namespace tercet {
+
+/// Inference::Batch for a release that is loaded.
+Result<std::shared_ptr<arrow::Table>> PredictBatch(const LoadedRelease& loaded,
+                                                   FeatureTables* tables,
+                                                   const BatchOptions& options);
+
+}  // namespace tercet

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include <arrow/record_batch.h>
+
+#include "catalog/model.h"
+#include "compute/transformation.h"
+#include "registry/registry.h"
+#include "runtime/predictor.h"
+#include "view/feature_views.h"
+
+namespace tercet {
+
+/// A release made ready to answer: its view resolved, its transformations bound, its model's files
+/// checked against their content addresses and loaded. Never changes. Thread-safe.
+class LoadedRelease {
+ public:
+  /// IOError for missing or corrupt files, KeyError for a group that is gone.
+  static Result<std::shared_ptr<const LoadedRelease>> Load(const Release& release,
+                                                           FeatureViews* views,
+                                                           Registry* registry,
+                                                           const PredictorOptions& options);
+
+  const Release& release() const { return release_; }
+  /// Null for a model that takes its inputs straight from the request.
+  const ViewPlan* plan() const { return plan_.get(); }
+  const Signature& signature() const { return release_.signature; }
+
+  /// What the model is given for these view features (the plan's feature_schema): transformed and
+  /// in the order of the signature's inputs. The one function for batch and online.
+  Result<std::shared_ptr<arrow::RecordBatch>> InputsOf(
+      const std::shared_ptr<arrow::RecordBatch>& features) const;
+
+  /// The signature's inputs from a request that brings them itself. Invalid for one that is missing
+  /// or unknown, with a suggestion; TypeError for one of another type.
+  Result<std::shared_ptr<arrow::RecordBatch>> InputsFrom(const arrow::RecordBatch& request) const;
+
+  /// n rows of inputs → n rows of outputs. ExecutionError when the model fails.
+  Result<std::shared_ptr<arrow::RecordBatch>> Predict(const arrow::RecordBatch& inputs) const;
+
+ private:
+  LoadedRelease() = default;
+  Status BindView(FeatureViews* views);
+
+  Release release_;
+  std::shared_ptr<const ViewPlan> plan_;
+  std::shared_ptr<const TransformationPlan> transformations_;
+  std::vector<int> input_columns_;  ///< of the transformed features, in the signature's order
+  std::shared_ptr<arrow::Schema> input_schema_;
+  std::unique_ptr<Predictor> predictor_;
+};
+
+}  // namespace tercet
