@@ -34,6 +34,9 @@ struct FittedTransformation {
   static Result<FittedTransformation> FromJson(const json::object& object);
 };
 
+/// Fitted transformations as definitions and releases keep them: a list of ToJson(), in order.
+Result<std::vector<FittedTransformation>> FittedFromJson(const json::array& array);
+
 /// Checks a definition without data: kind (with a suggestion), options, columns in `schema`, types.
 Status CheckTransformation(const std::string& kind, const std::vector<std::string>& columns,
                            const json::object& options, const arrow::Schema& schema);

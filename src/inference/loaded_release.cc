@@ -33,12 +33,7 @@ Status LoadedRelease::BindView(FeatureViews* views) {
   ARROW_ASSIGN_OR_RAISE(const auto definition,
                         FeatureViewDefinition::FromJson(release_.view_definition));
   ARROW_ASSIGN_OR_RAISE(plan_, views->Resolve(definition));
-  std::vector<FittedTransformation> fitted;
-  for (const json::value& item : release_.fitted_transformations) {
-    const json::object* object = item.if_object();
-    if (object == nullptr) return Status::IOError("a fitted transformation is no object");
-    ARROW_ASSIGN_OR_RAISE(fitted.emplace_back(), FittedTransformation::FromJson(*object));
-  }
+  ARROW_ASSIGN_OR_RAISE(const auto fitted, FittedFromJson(release_.fitted_transformations));
   ARROW_ASSIGN_OR_RAISE(transformations_,
                         TransformationPlan::Make(fitted, plan_->feature_schema()));
   const arrow::Schema& features = *transformations_->output_schema();

@@ -38,13 +38,7 @@ Result<TrainingDatasetDefinition> DatasetOf(Catalog* catalog, const Ref& ref) {
 
 Result<std::shared_ptr<arrow::Schema>> TransformedSchema(const json::array& fitted,
                                                          const ViewPlan& plan) {
-  std::vector<FittedTransformation> transformations;
-  for (const json::value& item : fitted) {
-    const json::object* object = item.if_object();
-    if (object == nullptr) return Status::IOError("a fitted transformation is no object");
-    ARROW_ASSIGN_OR_RAISE(transformations.emplace_back(),
-                          FittedTransformation::FromJson(*object));
-  }
+  ARROW_ASSIGN_OR_RAISE(const auto transformations, FittedFromJson(fitted));
   ARROW_ASSIGN_OR_RAISE(const auto transformed,
                         TransformationPlan::Make(transformations, plan.feature_schema()));
   return transformed->output_schema();

@@ -35,16 +35,6 @@ Result<ViewRows> ReadRows(const ViewPlan& plan, FeatureTables* tables,
   return ReadView(plan, tables, options);
 }
 
-Result<std::vector<FittedTransformation>> FittedOf(const TrainingDatasetDefinition& definition) {
-  std::vector<FittedTransformation> fitted;
-  for (const json::value& item : definition.fitted_transformations) {
-    const json::object* object = item.if_object();
-    if (object == nullptr) return Status::IOError("a fitted transformation is no object");
-    ARROW_ASSIGN_OR_RAISE(fitted.emplace_back(), FittedTransformation::FromJson(*object));
-  }
-  return fitted;
-}
-
 /// Part → statistics of its features before transformation and of its labels.
 Result<json::object> StatisticsOf(const std::vector<RawPart>& parts) {
   std::vector<json::object> described(parts.size());
@@ -231,7 +221,8 @@ Result<TrainingDataset> TrainingData::Rebuild(const Ref& ref, const RebuildOptio
                                    options.progress));
     ARROW_ASSIGN_OR_RAISE(const std::vector<RawPart> raw,
                           DivideRows(*plan, definition.split, definition.seed, rows));
-    ARROW_ASSIGN_OR_RAISE(const std::vector<FittedTransformation> fitted, FittedOf(definition));
+    ARROW_ASSIGN_OR_RAISE(const std::vector<FittedTransformation> fitted,
+                          FittedFromJson(definition.fitted_transformations));
     ARROW_ASSIGN_OR_RAISE(dataset.parts, FinishParts(raw, fitted));
     Tell(options.progress, 0.9);
     ARROW_ASSIGN_OR_RAISE(const auto addresses, ContentAddresses(dataset.parts));
