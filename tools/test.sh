@@ -62,7 +62,7 @@ sanitized() {
 
 # Each fuzzer for a few seconds, from its seeds in tests/fuzz/NAME if there are any.
 fuzz() {
-  build fuzz || return
+  build fuzz fuzzers || return
   local fuzzer name passes=0 failures=0
   for fuzzer in build/fuzz/fuzzers/*_fuzz; do
     [[ -x $fuzzer ]] || continue
