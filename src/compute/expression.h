@@ -12,6 +12,10 @@
 
 namespace tercet {
 
+namespace expr {
+struct Tree;
+}
+
 /// The one expression language, for on-demand features and filters (decision 8). SQL's look:
 /// `year(event_time) - planes.year`, `if(temp is null, 0, temp * 1.8 + 32)`, `a and not b`,
 /// `case when x > 1 then 'hot' else 'cold' end`, `coalesce(a, b, 0)`, `x between 1 and 2`,
@@ -23,6 +27,8 @@ class Expression {
   /// Parses; Invalid with the position and what was expected. At most 64 KiB and 200 levels deep.
   static Result<Expression> Parse(std::string_view text);
   ~Expression();
+  Expression(const Expression&);
+  Expression& operator=(const Expression&);
   Expression(Expression&&) noexcept;
   Expression& operator=(Expression&&) noexcept;
   /// Names as written ("temp", "planes.year"), each once, in order of first use.
@@ -30,10 +36,8 @@ class Expression {
 
  private:
   friend class CompiledExpression;
-  struct Node;
-  explicit Expression(std::shared_ptr<const Node> root);
-  std::shared_ptr<const Node> root_;
-  std::vector<std::string> columns_;
+  explicit Expression(std::shared_ptr<const expr::Tree> tree);
+  std::shared_ptr<const expr::Tree> tree_;  ///< immutable, so copies are cheap
 };
 
 /// An expression bound to input columns and types: typed loops over spans, the same for a million

@@ -1,0 +1,148 @@
+#include "compute/expression.h"
+
+#include <string>
+#include <unordered_map>
+
+#include "base/name.h"
+#include "compute/expression_binder.h"
+#include "compute/expression_tree.h"
+
+namespace tercet {
+namespace {
+
+using expr::Binder;
+using expr::Function;
+using expr::Node;
+using expr::Value;
+
+const std::unordered_map<std::string_view, const Function*>& Functions() {
+  static const auto functions = [] {
+    std::unordered_map<std::string_view, const Function*> all;
+    for (const auto& some :
+         {expr::ArithmeticFunctions(), expr::MathFunctions(), expr::ComparisonFunctions(),
+          expr::LogicFunctions(), expr::TimeFunctions(), expr::TextFunctions(),
+          expr::CastFunctions()}) {
+      for (const Function& function : some) all.emplace(function.name, &function);
+    }
+    return all;
+  }();
+  return functions;
+}
+
+Status UnknownFunction(const expr::Tree& tree, const Node& node) {
+  std::vector<std::string> names;
+  for (const auto& [name, function] : Functions()) {
+    if (name[0] >= 'a' && name[0] <= 'z' && name.find(' ') == std::string_view::npos) {
+      names.emplace_back(name);
+    }
+  }
+  std::sort(names.begin(), names.end());
+  return Status::KeyError(expr::Located(
+      tree.text, node.position,
+      "there is no function '" + node.name + "'" + Suggest(node.name, names)));
+}
+
+Result<Value> BindColumn(Binder& binder, const expr::Tree& tree, const Node& node,
+                         const arrow::Schema& schema) {
+  const std::vector<int> indexes = schema.GetAllFieldIndices(node.name);
+  if (indexes.empty()) {
+    std::string hint = Suggest(node.name, schema.field_names());
+    if (node.quoted) hint += "; a text goes in single quotes";
+    return Status::KeyError(expr::Located(tree.text, node.position,
+                                          "there is no column '" + node.name + "'" + hint));
+  }
+  if (indexes.size() > 1) {
+    return Status::Invalid(expr::Located(tree.text, node.position,
+                                         "the column '" + node.name + "' is there " +
+                                             std::to_string(indexes.size()) + " times"));
+  }
+  return binder.Column(indexes[0], schema.field(indexes[0])->type());
+}
+
+Result<Value> BindCall(Binder& binder, const expr::Tree& tree, const Node& node,
+                       std::vector<Value> arguments) {
+  const auto found = Functions().find(node.name);
+  if (found == Functions().end()) return UnknownFunction(tree, node);
+  const Function& function = *found->second;
+  const int count = static_cast<int>(arguments.size());
+  if (count < function.min_arguments ||
+      (function.max_arguments >= 0 && count > function.max_arguments)) {
+    std::string wanted = std::to_string(function.min_arguments);
+    if (function.max_arguments < 0) {
+      wanted = "at least " + wanted;
+    } else if (function.max_arguments > function.min_arguments) {
+      wanted += " to " + std::to_string(function.max_arguments);
+    }
+    return Status::Invalid(expr::Located(tree.text, node.position,
+                                         "'" + node.name + "' takes " + wanted +
+                                             " arguments, not " + std::to_string(count)));
+  }
+  return function.bind(binder, node, arguments);
+}
+
+class Compiled : public CompiledExpression {
+ public:
+  explicit Compiled(expr::Program program) : program_(std::move(program)) {}
+
+  const std::shared_ptr<arrow::DataType>& type() const override { return program_.result_type; }
+
+  Result<std::shared_ptr<arrow::Array>> Evaluate(const arrow::RecordBatch& batch) const override {
+    return program_.Evaluate(batch);
+  }
+
+ private:
+  const expr::Program program_;
+};
+
+}  // namespace
+
+Expression::Expression(std::shared_ptr<const expr::Tree> tree) : tree_(std::move(tree)) {}
+Expression::~Expression() = default;
+Expression::Expression(const Expression&) = default;
+Expression& Expression::operator=(const Expression&) = default;
+Expression::Expression(Expression&&) noexcept = default;
+Expression& Expression::operator=(Expression&&) noexcept = default;
+
+Result<Expression> Expression::Parse(std::string_view text) {
+  ARROW_ASSIGN_OR_RAISE(auto tree, expr::ParseTree(text));
+  return Expression(std::move(tree));
+}
+
+const std::vector<std::string>& Expression::columns() const { return tree_->columns; }
+
+Result<std::shared_ptr<const CompiledExpression>> CompiledExpression::Compile(
+    const Expression& expression, const arrow::Schema& schema) {
+  const expr::Tree& tree = *expression.tree_;
+  Binder binder(tree.text);
+  std::vector<Value> values;
+  values.reserve(tree.nodes.size());
+  for (const Node& node : tree.nodes) {
+    binder.Enter(node);
+    Value value;
+    switch (node.form) {
+      case Node::Form::kLiteral:
+        value = binder.Constant({node.literal.kind, ""}, node.literal);
+        break;
+      case Node::Form::kColumn: {
+        ARROW_ASSIGN_OR_RAISE(value, BindColumn(binder, tree, node, schema));
+        break;
+      }
+      case Node::Form::kCall: {
+        std::vector<Value> arguments;
+        for (int32_t argument : node.arguments) {
+          arguments.push_back(values[static_cast<size_t>(argument)]);
+        }
+        ARROW_ASSIGN_OR_RAISE(value, BindCall(binder, tree, node, std::move(arguments)));
+        break;
+      }
+    }
+    values.push_back(std::move(value));
+  }
+  if (values.back().is(expr::Kind::kOpaque)) {
+    return binder.Error("the result has a type that expressions can only test with 'is null'");
+  }
+  ARROW_ASSIGN_OR_RAISE(expr::Program program, binder.Finish(values.back()));
+  return std::make_shared<const Compiled>(std::move(program));
+}
+
+}  // namespace tercet

@@ -1,0 +1,125 @@
+#include "compute/expression_program.h"
+
+#include <algorithm>
+
+#include <arrow/array.h>
+
+#include "compute/expression_output.h"
+
+namespace tercet::expr {
+
+Layout LayoutOf(Kind kind) {
+  switch (kind) {
+    case Kind::kNull:
+    case Kind::kBool:
+    case Kind::kOpaque:
+      return Layout::kBool;
+    case Kind::kInt:
+    case Kind::kTimestamp:
+    case Kind::kDate:
+      return Layout::kInt64;
+    case Kind::kDouble:
+      return Layout::kDouble;
+    case Kind::kString:
+      return Layout::kText;
+  }
+  return Layout::kBool;
+}
+
+void Arena::Grow(size_t bytes) {
+  constexpr size_t kBlockBytes = 16 << 10;
+  block_bytes_ = std::max(bytes, kBlockBytes);
+  blocks_.push_back(std::make_unique_for_overwrite<char[]>(block_bytes_));
+  next_ = blocks_.back().get();
+  left_ = block_bytes_;
+}
+
+void Arena::Reset() {
+  if (blocks_.empty()) return;
+  blocks_.erase(blocks_.begin(), blocks_.end() - 1);
+  next_ = blocks_.back().get();
+  left_ = block_bytes_;
+}
+
+namespace {
+
+/// The registers' memory in one piece; small programs on few rows need no allocation.
+class Registers {
+ public:
+  Registers(const std::vector<Layout>& slots, int64_t rows) {
+    const size_t count = slots.size();
+    size_t bytes = 0;
+    const auto width = static_cast<size_t>(rows);
+    // Validity is padded to whole words so that values stay aligned.
+    const size_t valid_bytes = (width + 15) / 16 * 16;
+    for (Layout slot : slots) bytes += (WidthOf(slot) * width + 15) / 16 * 16 + valid_bytes;
+    bytes += count * sizeof(Register);
+    std::byte* at = inline_;
+    if (bytes > sizeof(inline_)) {
+      heap_ = std::make_unique_for_overwrite<std::byte[]>(bytes);
+      at = heap_.get();
+    }
+    registers_ = reinterpret_cast<Register*>(at);
+    at += count * sizeof(Register);
+    static_assert(sizeof(Register) % 16 == 0);
+    for (size_t k = 0; k < count; ++k) {
+      Register* slot = new (registers_ + k) Register;
+      slot->storage = slot->values = at;
+      at += (WidthOf(slots[k]) * width + 15) / 16 * 16;
+      slot->valid = reinterpret_cast<uint8_t*>(at);
+      at += valid_bytes;
+    }
+  }
+  Register* get() { return registers_; }
+
+ private:
+  alignas(16) std::byte inline_[2048];
+  std::unique_ptr<std::byte[]> heap_;
+  Register* registers_ = nullptr;
+};
+
+constexpr size_t kInlineColumns = 16;
+
+}  // namespace
+
+Result<std::shared_ptr<arrow::Array>> Program::Evaluate(const arrow::RecordBatch& batch) const {
+  const arrow::ArrayData* few[kInlineColumns];
+  std::vector<const arrow::ArrayData*> many;
+  const arrow::ArrayData** inputs = few;
+  if (columns.size() > kInlineColumns) {
+    many.resize(columns.size());
+    inputs = many.data();
+  }
+  const arrow::ArrayDataVector& data = batch.column_data();
+  for (size_t k = 0; k < columns.size(); ++k) {
+    if (columns[k] >= batch.num_columns()) {
+      return Status::Invalid("an expression was compiled for a batch with a column ", columns[k],
+                             ", and got one of ", batch.num_columns(), " columns");
+    }
+    const auto& column = data[static_cast<size_t>(columns[k])];
+    if (column->type->id() != column_types[k]->id() ||
+        (column->type.get() != column_types[k].get() && !column->type->Equals(*column_types[k]))) {
+      return Status::TypeError("an expression was compiled for column ",
+                               batch.schema()->field(columns[k])->name(), " of type ",
+                               column_types[k]->ToString(), ", and got ",
+                               column->type->ToString());
+    }
+    inputs[k] = column.get();
+  }
+
+  const int64_t rows = batch.num_rows();
+  Registers registers(slots, std::min(rows, kChunkRows));
+  Arena arena;
+  Output output(result_kind, result_type, rows);
+  ARROW_RETURN_NOT_OK(output.Reserve());
+  Run run{registers.get(), 0, 0, inputs, &arena};
+  for (run.start = 0; run.start < rows; run.start += run.rows) {
+    run.rows = std::min(kChunkRows, rows - run.start);
+    for (const Instruction& instruction : instructions) instruction.kernel(instruction, run);
+    ARROW_RETURN_NOT_OK(output.Append(run.registers[result], run.rows));
+    arena.Reset();
+  }
+  return output.Finish();
+}
+
+}  // namespace tercet::expr

@@ -1,0 +1,157 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <deque>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <arrow/array/data.h>
+#include <arrow/record_batch.h>
+
+#include "base/result.h"
+#include "compute/expression_tree.h"
+
+namespace tercet::expr {
+
+/// Rows that a program computes at a time: what it works on stays in the first-level cache. The
+/// answer of a row depends on nothing but the row, so the chunking is never visible.
+inline constexpr int64_t kChunkRows = 1024;
+
+/// Booleans are bytes 0 and 1 while a program runs.
+using Bool = uint8_t;
+
+/// How values of a kind lie in a register: Bool, int64_t, double or string_view.
+enum class Layout : uint8_t { kBool, kInt64, kDouble, kText };
+Layout LayoutOf(Kind kind);
+inline size_t WidthOf(Layout layout) { return layout == Layout::kText ? 16 : 8; }
+
+/// Memory of texts made by one chunk: taken piece by piece, given back at once.
+class Arena {
+ public:
+  char* Take(size_t bytes) {
+    if (bytes > left_) Grow(bytes);
+    char* taken = next_;
+    next_ += bytes;
+    left_ -= bytes;
+    return taken;
+  }
+  std::string_view Copy(std::string_view text) {
+    char* to = Take(text.size());
+    if (!text.empty()) std::memcpy(to, text.data(), text.size());
+    return {to, text.size()};
+  }
+  /// Forgets all texts; keeps the newest block.
+  void Reset();
+
+ private:
+  void Grow(size_t bytes);
+
+  std::vector<std::unique_ptr<char[]>> blocks_;
+  char* next_ = nullptr;
+  size_t left_ = 0;
+  size_t block_bytes_ = 0;
+};
+
+/// One chunk of values. `values` is `storage`, or memory of the input column where that lies right.
+/// Null slots hold values that are safe to compute with, and are never looked at otherwise.
+struct Register {
+  void* values = nullptr;
+  uint8_t* valid = nullptr;  ///< a byte a row, 1 for a value; only read when has_nulls
+  bool has_nulls = false;
+  void* storage = nullptr;
+};
+
+/// What kernels see of a running program.
+struct Run {
+  Register* registers;
+  int64_t rows;   ///< in this chunk
+  int64_t start;  ///< of this chunk in the batch
+  const arrow::ArrayData* const* columns;
+  Arena* arena;
+};
+
+struct Instruction;
+using Kernel = void (*)(const Instruction&, Run&);
+
+/// One operator on registers.
+struct Instruction {
+  Kernel kernel = nullptr;
+  int32_t out = -1;
+  int32_t in[3] = {-1, -1, -1};
+  int64_t number = 0;             ///< a kernel's own: a column, a constant, a unit
+  const void* payload = nullptr;  ///< a kernel's own, owned by the program
+
+  template <typename T>
+  const T& Payload() const {
+    return *static_cast<const T*>(payload);
+  }
+};
+
+template <typename T>
+const T* In(const Instruction& instruction, const Run& run, int k = 0) {
+  return static_cast<const T*>(run.registers[instruction.in[k]].values);
+}
+
+template <typename T>
+T* Out(const Instruction& instruction, Run& run) {
+  Register& out = run.registers[instruction.out];
+  out.values = out.storage;
+  return static_cast<T*>(out.storage);
+}
+
+/// A row of the output is null where any of the first `count` inputs is.
+inline void AndValidity(const Instruction& instruction, Run& run, int count) {
+  Register& out = run.registers[instruction.out];
+  out.has_nulls = false;
+  for (int k = 0; k < count; ++k) {
+    const Register& in = run.registers[instruction.in[k]];
+    if (!in.has_nulls) continue;
+    if (!out.has_nulls) {
+      std::memcpy(out.valid, in.valid, static_cast<size_t>(run.rows));
+      out.has_nulls = true;
+    } else {
+      for (int64_t i = 0; i < run.rows; ++i) out.valid[i] &= in.valid[i];
+    }
+  }
+}
+
+/// The output's validity, ready to have rows made null.
+inline uint8_t* WritableValidity(const Instruction& instruction, Run& run) {
+  Register& out = run.registers[instruction.out];
+  if (!out.has_nulls) {
+    std::memset(out.valid, 1, static_cast<size_t>(run.rows));
+    out.has_nulls = true;
+  }
+  return out.valid;
+}
+
+/// What a payload may own.
+struct Holder {
+  virtual ~Holder() = default;
+};
+
+template <typename T>
+struct Held : Holder {
+  explicit Held(T held) : value(std::move(held)) {}
+  T value;
+};
+
+/// A straight line of instructions from columns to one result. Immutable and thread-safe.
+struct Program {
+  std::vector<Instruction> instructions;
+  std::vector<Layout> slots;            ///< of the registers
+  std::vector<int> columns;             ///< what it reads: indexes in the batch
+  std::vector<std::shared_ptr<arrow::DataType>> column_types;
+  int32_t result = -1;
+  Kind result_kind = Kind::kNull;
+  std::shared_ptr<arrow::DataType> result_type;
+  std::vector<std::unique_ptr<Holder>> payloads;
+
+  Result<std::shared_ptr<arrow::Array>> Evaluate(const arrow::RecordBatch& batch) const;
+};
+
+}  // namespace tercet::expr
