@@ -16,7 +16,8 @@ namespace tercet {
 /// Where a view column comes from.
 struct ViewColumn {
   std::string name;             ///< in the view: prefix + feature
-  int group = -1;               ///< 0 the root, 1… the joins; −1 on-demand or request parameter
+  int group = -1;               ///< 0 the root, 1… the joins; −1 on-demand, or a request parameter
+                                ///< that is a helper column (others are no view columns)
   std::string feature;          ///< its name in the group
   std::shared_ptr<arrow::DataType> type;
 };
@@ -30,8 +31,18 @@ struct ViewGroup {
   std::vector<std::string> features;            ///< feature columns to read
 };
 
+/// A root column that an expression names though the view did not select it.
+struct LeftColumn {
+  std::string name;                       ///< as expressions write it ("tailnum", "flights.tailnum")
+  std::string column;                     ///< its name in the root group
+  std::shared_ptr<arrow::DataType> type;
+};
+
 /// A feature view resolved against its groups' schemas: names, types and expressions are checked
 /// once, here. Immutable.
+///
+/// The root's event time column always means the left row's own event time, be the left row of the
+/// root, of a spine, or a request.
 class ViewPlan {
  public:
   using Groups = std::function<Result<FeatureGroupDefinition>(const Ref&)>;
@@ -55,11 +66,25 @@ class ViewPlan {
   /// has no such key in the request). JSON Schema of a request comes from it.
   virtual std::shared_ptr<arrow::Schema> entity_schema() const = 0;
 
+  /// What Evaluate's rows need of the root beside the view's columns.
+  virtual const std::vector<LeftColumn>& left_columns() const = 0;
+  /// groups()[g] is looked up by a vector read: a feature (not only labels) needs it.
+  virtual bool online_group(int g) const = 0;
+
   /// Evaluates the on-demand features in order and returns all view columns. `rows` has the
   /// root's and joins' view columns, request parameters, `left` columns that expressions name, and
   /// "event_time" (timestamp[us, UTC]). The same function for training, batch and online.
   virtual Result<std::shared_ptr<arrow::RecordBatch>> Evaluate(
       const std::shared_ptr<arrow::RecordBatch>& rows) const = 0;
+  /// The view's filter over the same rows and Evaluate's answer, one boolean a row; null when the
+  /// view has no filter.
+  virtual Result<std::shared_ptr<arrow::Array>> EvaluateFilter(
+      const std::shared_ptr<arrow::RecordBatch>& rows,
+      const std::shared_ptr<arrow::RecordBatch>& columns) const = 0;
 };
+
+/// The name and type of the left row's event time in Evaluate's rows.
+inline constexpr char kEventTime[] = "event_time";
+std::shared_ptr<arrow::DataType> EventTimeType();  ///< timestamp[us, UTC]
 
 }  // namespace tercet

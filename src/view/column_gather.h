@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include <arrow/array.h>
+#include <arrow/chunked_array.h>
+#include <arrow/type.h>
+
+#include "base/result.h"
+
+namespace tercet {
+
+/// Some result rows and the source row that each takes: result row to[i] (or begin + i when `to`
+/// is null) is row from[i] of the source, or null where from[i] is −1.
+struct GatherBlock {
+  int64_t size;
+  const int32_t* from;
+  const uint32_t* to;
+  int64_t begin;
+
+  int64_t target(int64_t i) const { return to == nullptr ? begin + i : to[i]; }
+};
+
+/// One column of a join's answer, filled block by block from batches that are let go afterwards:
+/// values of a fixed width go straight to their place; strings and binary to an arena for each
+/// task and from there into place; other types by Arrow's own take. Null slots are zero, so that
+/// equal answers are equal bytes.
+class ColumnGather {
+ public:
+  /// For `rows` result rows, filled by `tasks` parallel tasks. Rows that no block names are null.
+  static Result<std::unique_ptr<ColumnGather>> Make(const std::shared_ptr<arrow::DataType>& type,
+                                                    int64_t rows, int tasks);
+  virtual ~ColumnGather() = default;
+
+  /// Tasks may call it at once for different rows, each with its own number.
+  virtual Status Gather(int task, const arrow::Array& source, const GatherBlock& block) = 0;
+  /// The column; called once, after all blocks.
+  virtual Result<std::shared_ptr<arrow::ChunkedArray>> Finish() = 0;
+};
+
+}  // namespace tercet

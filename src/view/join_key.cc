@@ -1,0 +1,84 @@
+#include "view/join_key.h"
+
+#include <arrow/compute/cast.h>
+#include <arrow/type_traits.h>
+
+#include "base/parallel.h"
+
+namespace tercet {
+namespace {
+
+/// Types between which a cast keeps what is a key's identity.
+enum class Family { kInteger, kFloat, kText, kBytes, kDecimal, kTimestamp, kOther };
+
+Family FamilyOf(const arrow::DataType& type) {
+  const arrow::Type::type id = type.id();
+  if (id == arrow::Type::DICTIONARY) {
+    return FamilyOf(*static_cast<const arrow::DictionaryType&>(type).value_type());
+  }
+  if (arrow::is_integer(id)) return Family::kInteger;
+  if (arrow::is_floating(id)) return Family::kFloat;
+  if (arrow::is_decimal(id)) return Family::kDecimal;
+  switch (id) {
+    case arrow::Type::STRING:
+    case arrow::Type::LARGE_STRING:
+    case arrow::Type::STRING_VIEW:
+      return Family::kText;
+    case arrow::Type::BINARY:
+    case arrow::Type::LARGE_BINARY:
+    case arrow::Type::BINARY_VIEW:
+      return Family::kBytes;
+    case arrow::Type::TIMESTAMP:
+      return Family::kTimestamp;
+    default:
+      return Family::kOther;
+  }
+}
+
+bool SameFamily(const arrow::DataType& a, const arrow::DataType& b) {
+  if (a.Equals(b)) return true;
+  const Family family = FamilyOf(a);
+  return family != Family::kOther && family == FamilyOf(b);
+}
+
+Status Fits(const std::string& name, const arrow::DataType& from, const arrow::DataType& to) {
+  // A column of nothing but nulls fits everything; a whole number fits a fraction.
+  if (from.id() == arrow::Type::NA || SameFamily(from, to) ||
+      (FamilyOf(from) == Family::kInteger && FamilyOf(to) == Family::kFloat)) {
+    return Status::OK();
+  }
+  return Status::TypeError("column '", name, "' is ", from.ToString(), ", not ", to.ToString());
+}
+
+}  // namespace
+
+Status CheckJoinKey(const std::string& left, const arrow::DataType& left_type,
+                    const std::string& key, const arrow::DataType& key_type) {
+  if (SameFamily(left_type, key_type)) return Status::OK();
+  return Status::TypeError("left column '", left, "' is ", left_type.ToString(), ", its key '", key,
+                           "' is ", key_type.ToString());
+}
+
+Result<std::shared_ptr<arrow::ChunkedArray>> CastColumn(
+    const std::string& name, const std::shared_ptr<arrow::ChunkedArray>& column,
+    const std::shared_ptr<arrow::DataType>& type) {
+  if (column->type()->Equals(*type)) return column;
+  ARROW_RETURN_NOT_OK(Fits(name, *column->type(), *type));
+  InitializeArrow();
+  auto cast = arrow::compute::Cast(column, arrow::compute::CastOptions::Safe(type));
+  if (!cast.ok()) return Explain(cast.status(), "column '" + name + "'");
+  return cast->chunked_array();
+}
+
+Result<std::shared_ptr<arrow::Array>> CastColumn(const std::string& name,
+                                                 const std::shared_ptr<arrow::Array>& column,
+                                                 const std::shared_ptr<arrow::DataType>& type) {
+  if (column->type()->Equals(*type)) return column;
+  ARROW_RETURN_NOT_OK(Fits(name, *column->type(), *type));
+  InitializeArrow();
+  auto cast = arrow::compute::Cast(*column, type, arrow::compute::CastOptions::Safe(type));
+  if (!cast.ok()) return Explain(cast.status(), "column '" + name + "'");
+  return cast;
+}
+
+}  // namespace tercet

@@ -1,0 +1,300 @@
+#include "view/left_rows.h"
+
+#include <algorithm>
+#include <limits>
+
+#include <arrow/array/concatenate.h>
+#include <arrow/compute/api_vector.h>
+#include <arrow/compute/cast.h>
+
+#include "base/name.h"
+#include "base/parallel.h"
+#include "base/time_text.h"
+#include "compute/sort_key.h"
+#include "view/join_key.h"
+
+namespace tercet {
+namespace {
+
+template <typename T>
+bool Contains(const std::vector<T>& values, const T& value) {
+  return std::find(values.begin(), values.end(), value) != values.end();
+}
+
+void AddOnce(std::vector<std::string>* names, const std::string& name) {
+  if (!Contains(*names, name)) names->push_back(name);
+}
+
+struct Needs {
+  std::vector<std::string> must;  ///< root columns without which there is no answer
+  std::vector<std::string> may;   ///< of labels and helper columns only
+};
+
+/// Root columns that a read of the view is made of, less the event time.
+Needs NeedsOf(const ViewPlan& plan) {
+  Needs needs;
+  const FeatureGroupDefinition& root = plan.groups()[0].definition;
+  const auto is_root = [&](const std::string& name) {
+    return name != root.event_time && root.schema->GetFieldByName(name) != nullptr;
+  };
+  for (size_t g = 1; g < plan.groups().size(); ++g) {
+    for (const std::string& key : plan.groups()[g].left_keys) {
+      if (is_root(key)) AddOnce(&needs.must, key);
+    }
+  }
+  for (const LeftColumn& column : plan.left_columns()) {
+    if (is_root(column.column)) AddOnce(&needs.must, column.column);
+  }
+  for (const ViewColumn& column : plan.columns()) {
+    if (column.group != 0 || !is_root(column.feature)) continue;
+    const bool feature = plan.feature_schema()->GetFieldByName(column.name) != nullptr;
+    AddOnce(feature ? &needs.must : &needs.may, column.feature);
+  }
+  return needs;
+}
+
+Result<std::shared_ptr<arrow::Int64Array>> TimesOf(const arrow::ChunkedArray& column) {
+  arrow::ArrayVector chunks;
+  for (const auto& chunk : column.chunks()) {
+    ARROW_ASSIGN_OR_RAISE(auto times, EventTimeMicros(*chunk));
+    chunks.push_back(std::move(times));
+  }
+  if (chunks.empty()) {
+    ARROW_ASSIGN_OR_RAISE(auto empty, arrow::MakeEmptyArray(arrow::int64()));
+    return std::static_pointer_cast<arrow::Int64Array>(empty);
+  }
+  if (chunks.size() == 1) return std::static_pointer_cast<arrow::Int64Array>(chunks[0]);
+  ARROW_ASSIGN_OR_RAISE(auto times, arrow::Concatenate(chunks));
+  return std::static_pointer_cast<arrow::Int64Array>(times);
+}
+
+/// The left row's time as a column of the root's event time type.
+Result<std::shared_ptr<arrow::ChunkedArray>> TimesAs(const arrow::Int64Array& times_us,
+                                                     const arrow::DataType& type) {
+  const std::string zone = type.id() == arrow::Type::TIMESTAMP
+                               ? static_cast<const arrow::TimestampType&>(type).timezone()
+                               : "";
+  ARROW_ASSIGN_OR_RAISE(auto micros,
+                        times_us.View(arrow::timestamp(arrow::TimeUnit::MICRO, zone)));
+  if (micros->type()->Equals(type)) {
+    return std::make_shared<arrow::ChunkedArray>(std::move(micros));
+  }
+  arrow::compute::CastOptions cast = arrow::compute::CastOptions::Safe(type.GetSharedPtr());
+  cast.allow_time_truncate = true;
+  ARROW_ASSIGN_OR_RAISE(auto cast_times, arrow::compute::Cast(*micros, cast.to_type, cast));
+  return std::make_shared<arrow::ChunkedArray>(std::move(cast_times));
+}
+
+/// Reads columns of a whole snapshot in table order, parallel over key ranges.
+Result<std::shared_ptr<arrow::Table>> ReadAll(Snapshot* snapshot, const ScanOptions& scan) {
+  ARROW_ASSIGN_OR_RAISE(const auto ranges, snapshot->Partition(ThreadCount() * 2));
+  std::vector<arrow::RecordBatchVector> parts(ranges.size());
+  ARROW_RETURN_NOT_OK(ParallelFor(static_cast<int64_t>(ranges.size()), [&](int64_t i) {
+    const auto part = static_cast<size_t>(i);
+    ARROW_ASSIGN_OR_RAISE(const auto reader, snapshot->ScanRange(scan, ranges[part]));
+    return reader->ToRecordBatches().Value(&parts[part]);
+  }));
+  arrow::RecordBatchVector batches;
+  for (auto& part : parts) batches.insert(batches.end(), part.begin(), part.end());
+  arrow::FieldVector fields;
+  for (const std::string& column : scan.columns) {
+    fields.push_back(snapshot->schema()->GetFieldByName(column));
+    if (fields.back() == nullptr) {
+      return Status::KeyError("the root group has no column '", column, "' as of commit ",
+                              snapshot->version());
+    }
+  }
+  const auto schema = arrow::schema(std::move(fields));
+  if (batches.empty()) return arrow::Table::MakeEmpty(schema);
+  return arrow::Table::FromRecordBatches(batches);
+}
+
+/// The spine's own event time column's name, empty when it has none.
+std::string TimeColumn(const ViewPlan& plan, const arrow::Schema& spine) {
+  const std::string& root_time = plan.groups()[0].definition.event_time;
+  if (!root_time.empty() && spine.GetFieldByName(root_time) != nullptr) return root_time;
+  if (spine.GetFieldByName(kEventTime) != nullptr) return kEventTime;
+  return "";
+}
+
+/// What a spine calls a root column: by its name in the view, else in the group.
+std::string SpineName(const ViewPlan& plan, const arrow::Schema& spine, const std::string& column) {
+  for (const ViewColumn& view_column : plan.columns()) {
+    if (view_column.group == 0 && view_column.feature == column &&
+        spine.GetFieldByName(view_column.name) != nullptr) {
+      return view_column.name;
+    }
+  }
+  return spine.GetFieldByName(column) != nullptr ? column : "";
+}
+
+Status CheckSpineTimes(const arrow::Int64Array& times_us) {
+  if (times_us.null_count() == 0) return Status::OK();
+  int64_t row = 0;
+  while (times_us.IsValid(row)) ++row;
+  return Status::Invalid("spine row ", row, " has no event time");
+}
+
+Status CheckNamesOnce(const arrow::Schema& spine) {
+  for (const std::string& name : spine.field_names()) {
+    if (spine.GetFieldByName(name) == nullptr) {
+      return Status::Invalid("the spine has two columns '", name, "'");
+    }
+  }
+  return Status::OK();
+}
+
+Result<std::shared_ptr<arrow::Table>> InRange(const std::shared_ptr<arrow::Table>& spine,
+                                              std::shared_ptr<arrow::Int64Array>* times_us,
+                                              const ViewReadOptions& options) {
+  if (*times_us == nullptr || (!options.start_us && !options.end_us)) return spine;
+  arrow::BooleanBuilder keep;
+  for (int64_t i = 0; i < spine->num_rows(); ++i) {
+    const int64_t time = (*times_us)->Value(i);
+    ARROW_RETURN_NOT_OK(keep.Append((!options.start_us || time >= *options.start_us) &&
+                                    (!options.end_us || time < *options.end_us)));
+  }
+  ARROW_ASSIGN_OR_RAISE(const auto mask, keep.Finish());
+  ARROW_ASSIGN_OR_RAISE(const auto times, arrow::compute::Filter(*times_us, mask));
+  *times_us = std::static_pointer_cast<arrow::Int64Array>(times.make_array());
+  ARROW_ASSIGN_OR_RAISE(const auto kept, arrow::compute::Filter(spine, mask));
+  return kept.table();
+}
+
+/// Looks up `missing` root columns by the spine's primary key columns.
+Status LookUp(const ViewPlan& plan, const std::vector<std::string>& missing,
+              ViewSnapshots* snapshots, const ViewReadOptions& options, LeftRows* left) {
+  const ViewGroup& root = plan.groups()[0];
+  arrow::FieldVector fields;
+  arrow::ChunkedArrayVector keys;
+  for (const std::string& key : root.definition.primary_key) {
+    keys.push_back(left->columns.at(key));
+    fields.push_back(arrow::field(key, keys.back()->type()));
+  }
+  ARROW_ASSIGN_OR_RAISE(const auto snapshot, snapshots->Get(root.definition));
+  ARROW_ASSIGN_OR_RAISE(
+      const JoinAnswer answer,
+      JoinAsOf(snapshot.get(), missing, arrow::Table::Make(arrow::schema(fields), keys, left->rows),
+               left->times_us, root.ttl_us, options));
+  for (size_t i = 0; i < missing.size(); ++i) {
+    left->columns[missing[i]] = answer.rows->column(static_cast<int>(i));
+  }
+  return Status::OK();
+}
+
+}  // namespace
+
+Result<LeftRows> ReadRoot(const ViewPlan& plan, ViewSnapshots* snapshots,
+                          const ViewReadOptions& options) {
+  const FeatureGroupDefinition& root = plan.groups()[0].definition;
+  for (const auto& [name, type] : plan.definition().request_parameters) {
+    if (root.schema->GetFieldByName(name) == nullptr) {
+      return Status::Invalid("request parameter '", name, "' is no column of the root group '",
+                             root.ref().ToText(), "': read the view with a spine that has it");
+    }
+  }
+  const Needs needs = NeedsOf(plan);
+  std::vector<std::string> columns = root.primary_key;
+  for (const std::string& name : needs.must) AddOnce(&columns, name);
+  for (const std::string& name : needs.may) AddOnce(&columns, name);
+  for (const auto& parameter : plan.definition().request_parameters) {
+    AddOnce(&columns, parameter.first);
+  }
+  if (!root.event_time.empty()) AddOnce(&columns, root.event_time);
+  ARROW_ASSIGN_OR_RAISE(const auto snapshot, snapshots->Get(root));
+  ARROW_ASSIGN_OR_RAISE(const auto table, ReadAll(snapshot.get(), {.columns = columns,
+                                                                   .start_us = options.start_us,
+                                                                   .end_us = options.end_us}));
+  LeftRows left;
+  left.rows = table->num_rows();
+  for (size_t i = 0; i < columns.size(); ++i) {
+    left.columns[columns[i]] = table->column(static_cast<int>(i));
+  }
+  for (const auto& [name, text] : plan.definition().request_parameters) {
+    ARROW_ASSIGN_OR_RAISE(const auto type, TypeFromText(text));
+    ARROW_ASSIGN_OR_RAISE(left.columns[name], CastColumn(name, left.columns[name], type));
+  }
+  if (!root.event_time.empty()) {
+    ARROW_ASSIGN_OR_RAISE(left.times_us, TimesOf(*left.columns[root.event_time]));
+  }
+  return left;
+}
+
+Result<LeftRows> ReadSpine(const ViewPlan& plan, ViewSnapshots* snapshots,
+                           const ViewReadOptions& options) {
+  const FeatureGroupDefinition& root = plan.groups()[0].definition;
+  ARROW_RETURN_NOT_OK(CheckNamesOnce(*options.spine->schema()));
+  LeftRows left;
+  const std::string time_column = TimeColumn(plan, *options.spine->schema());
+  if (!time_column.empty()) {
+    auto times = TimesOf(*options.spine->GetColumnByName(time_column));
+    if (!times.ok()) return Explain(times.status(), "spine column '" + time_column + "'");
+    left.times_us = std::move(times).ValueUnsafe();
+    ARROW_RETURN_NOT_OK(CheckSpineTimes(*left.times_us));
+  } else if (!root.event_time.empty()) {
+    return Status::Invalid("the spine has no event time: neither a column '", root.event_time,
+                           "' nor '", kEventTime, "'",
+                           Suggest(root.event_time, options.spine->schema()->field_names()));
+  }
+  ARROW_ASSIGN_OR_RAISE(const auto spine, InRange(options.spine, &left.times_us, options));
+  left.rows = spine->num_rows();
+
+  const Needs needs = NeedsOf(plan);
+  std::vector<std::string> wanted = root.primary_key;
+  for (const std::string& name : needs.must) AddOnce(&wanted, name);
+  for (const std::string& name : needs.may) AddOnce(&wanted, name);
+  std::vector<std::string> missing;
+  for (const std::string& name : wanted) {
+    if (name == root.event_time) continue;
+    const std::string in_spine = SpineName(plan, *spine->schema(), name);
+    if (in_spine.empty()) {
+      missing.push_back(name);
+      continue;
+    }
+    ARROW_ASSIGN_OR_RAISE(left.columns[name],
+                          CastColumn(in_spine, spine->GetColumnByName(in_spine),
+                                     root.schema->GetFieldByName(name)->type()));
+  }
+  for (const auto& [name, text] : plan.definition().request_parameters) {
+    const auto column = spine->GetColumnByName(name);
+    if (column == nullptr) {
+      return Status::Invalid("the spine has no column '", name, "', a request parameter",
+                             Suggest(name, spine->schema()->field_names()));
+    }
+    ARROW_ASSIGN_OR_RAISE(const auto type, TypeFromText(text));
+    ARROW_ASSIGN_OR_RAISE(left.columns[name], CastColumn(name, column, type));
+  }
+  if (!root.event_time.empty()) {
+    ARROW_ASSIGN_OR_RAISE(
+        left.columns[root.event_time],
+        TimesAs(*left.times_us, *root.schema->GetFieldByName(root.event_time)->type()));
+  }
+
+  std::vector<std::string> look_up;
+  bool has_key = true;
+  for (const std::string& key : root.primary_key) {
+    has_key = has_key && !Contains(missing, key);
+  }
+  for (const std::string& name : missing) {
+    if (has_key) {
+      look_up.push_back(name);
+      continue;
+    }
+    if (Contains(needs.must, name)) {
+      return Status::Invalid("the spine has no column '", name, "', nor all of the primary key of '",
+                             root.ref().ToText(), "' to look it up by",
+                             Suggest(name, spine->schema()->field_names()));
+    }
+    if (!Contains(needs.may, name)) continue;  // a primary key column that nothing needs
+    ARROW_ASSIGN_OR_RAISE(auto nulls,
+                          arrow::MakeArrayOfNull(root.schema->GetFieldByName(name)->type(),
+                                                 left.rows));
+    left.columns[name] = std::make_shared<arrow::ChunkedArray>(std::move(nulls));
+  }
+  if (!look_up.empty()) {
+    ARROW_RETURN_NOT_OK(LookUp(plan, look_up, snapshots, options, &left));
+  }
+  return left;
+}
+
+}  // namespace tercet

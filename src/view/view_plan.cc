@@ -1,0 +1,387 @@
+#include "view/view_plan.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/name.h"
+#include "compute/sort_key.h"
+#include "compute/transformation.h"
+#include "view/join_key.h"
+#include "view/view_names.h"
+
+namespace tercet {
+namespace {
+
+template <typename T>
+bool Contains(const std::vector<T>& values, const T& value) {
+  return std::find(values.begin(), values.end(), value) != values.end();
+}
+
+std::vector<std::string> NamesOf(const arrow::Schema& schema) { return schema.field_names(); }
+
+class ResolvedView : public ViewPlan {
+ public:
+  explicit ResolvedView(const FeatureViewDefinition& definition)
+      : definition_(definition), names_(definition.name) {}
+
+  Status Resolve(const Groups& groups) {
+    ARROW_RETURN_NOT_OK(AddGroup(definition_.root, groups));
+    names_.SetRoot(groups_[0].definition);
+    ARROW_RETURN_NOT_OK(ReadParameters());
+    for (const GroupSelection& join : definition_.joins) {
+      ARROW_RETURN_NOT_OK(AddGroup(join, groups));
+      ARROW_RETURN_NOT_OK(FindLeftKeys(join, &groups_.back()));
+    }
+    ARROW_RETURN_NOT_OK(CompileExpressions());
+    ARROW_RETURN_NOT_OK(MakeSchemas());
+    FindOnlineNeeds();
+    return CheckTransformations();
+  }
+
+  const FeatureViewDefinition& definition() const override { return definition_; }
+  const std::vector<ViewGroup>& groups() const override { return groups_; }
+  const std::vector<ViewColumn>& columns() const override { return columns_; }
+  const std::shared_ptr<arrow::Schema>& feature_schema() const override { return features_; }
+  const std::shared_ptr<arrow::Schema>& label_schema() const override { return labels_; }
+  const std::shared_ptr<arrow::Schema>& helper_schema() const override { return helpers_; }
+  std::shared_ptr<arrow::Schema> entity_schema() const override { return entities_; }
+  const std::vector<LeftColumn>& left_columns() const override { return names_.left_columns(); }
+  bool online_group(int g) const override { return online_groups_[static_cast<size_t>(g)]; }
+
+  Result<std::shared_ptr<arrow::RecordBatch>> Evaluate(
+      const std::shared_ptr<arrow::RecordBatch>& rows) const override {
+    arrow::ArrayVector computed;
+    for (const ViewExpression& expression : on_demand_) {
+      ARROW_ASSIGN_OR_RAISE(computed.emplace_back(), expression.Evaluate(*rows, computed));
+    }
+    arrow::ArrayVector arrays;
+    arrays.reserve(columns_.size());
+    size_t next = 0;
+    for (const ViewColumn& column : columns_) {
+      if (IsOnDemand(column)) {
+        arrays.push_back(computed[next++]);
+        continue;
+      }
+      arrays.push_back(rows->GetColumnByName(column.name));
+      if (arrays.back() == nullptr) {
+        return Status::Invalid("feature view '", definition_.name, "': the rows have no column '",
+                               column.name, "'");
+      }
+    }
+    return arrow::RecordBatch::Make(schema_, rows->num_rows(), std::move(arrays));
+  }
+
+  Result<std::shared_ptr<arrow::Array>> EvaluateFilter(
+      const std::shared_ptr<arrow::RecordBatch>& rows,
+      const std::shared_ptr<arrow::RecordBatch>& columns) const override {
+    if (!filter_) return nullptr;
+    arrow::ArrayVector computed;
+    for (size_t i = 0; i < columns_.size(); ++i) {
+      if (IsOnDemand(columns_[i])) computed.push_back(columns->column(static_cast<int>(i)));
+    }
+    return filter_->Evaluate(*rows, computed);
+  }
+
+ private:
+  Status Error(Status status) const {
+    return Explain(status, "feature view '" + definition_.name + "'");
+  }
+
+  static bool IsOnDemand(const ViewColumn& column) {
+    return column.group < 0 && column.feature.empty();
+  }
+
+  Status AddColumn(ViewColumn column) {
+    if (column.name == kEventTime) {
+      return Error(Status::Invalid("a column can't be named 'event_time', which means the left "
+                                   "row's own; select it with a prefix"));
+    }
+    for (const ViewColumn& other : columns_) {
+      if (other.name != column.name) continue;
+      if (column.group < 0) {
+        return Error(Status::Invalid("'", column.name, "' names two columns; call the on-demand ",
+                                     "feature or request parameter otherwise"));
+      }
+      const std::string& group = groups_[static_cast<size_t>(column.group)].definition.name;
+      return Error(Status::Invalid("two groups have a column '", column.name,
+                                   "'; give the join of '", group, "' a prefix, such as '", group,
+                                   "_'"));
+    }
+    columns_.push_back(std::move(column));
+    return Status::OK();
+  }
+
+  Status AddGroup(const GroupSelection& selection, const Groups& groups) {
+    auto definition = groups(selection.group);
+    if (!definition.ok()) return Error(definition.status());
+    ViewGroup group;
+    group.definition = std::move(definition).ValueUnsafe();
+    const FeatureGroupDefinition& of = group.definition;
+    if (of.schema == nullptr) {
+      return Error(Status::Invalid("feature group '", of.ref().ToText(), "' has no columns yet; ",
+                                   "declare its schema or insert rows first"));
+    }
+    group.type = selection.type;
+    group.ttl_us = selection.ttl_us ? selection.ttl_us : of.ttl_us;
+    group.features = selection.features;
+    if (group.features.empty()) {
+      for (const auto& field : of.schema->fields()) {
+        if (field->name() == of.event_time || Contains(of.primary_key, field->name())) continue;
+        group.features.push_back(field->name());
+      }
+    }
+    const int index = static_cast<int>(groups_.size());
+    groups_.push_back(std::move(group));
+    for (const std::string& feature : groups_.back().features) {
+      const auto field = of.schema->GetFieldByName(feature);
+      if (field == nullptr) {
+        return Error(Status::KeyError("feature group '", of.ref().ToText(), "' has no feature '",
+                                      feature, "'", Suggest(feature, NamesOf(*of.schema))));
+      }
+      const std::string name = selection.prefix + feature;
+      ARROW_RETURN_NOT_OK(AddColumn({name, index, feature, field->type()}));
+      names_.AddRow(name, field->type());
+      names_.AddQualified(of.name, feature, name, field->type());
+    }
+    return Status::OK();
+  }
+
+  Status ReadParameters() {
+    names_.AddRow(kEventTime, EventTimeType());
+    arrow::FieldVector fields;
+    for (const auto& [name, text] : definition_.request_parameters) {
+      auto type = TypeFromText(text);
+      if (!type.ok()) {
+        return Error(Explain(type.status(), "request parameter '" + name + "'"));
+      }
+      if (name == kEventTime) {
+        return Error(Status::Invalid("a request parameter can't be named 'event_time'"));
+      }
+      if (names_.Has(name)) {
+        return Error(Status::Invalid("request parameter '", name,
+                                     "' has the name of a selected feature"));
+      }
+      names_.AddRow(name, *type);
+      fields.push_back(arrow::field(name, *type));
+    }
+    parameters_ = arrow::schema(std::move(fields));
+    return Status::OK();
+  }
+
+  Status FindLeftKeys(const GroupSelection& selection, ViewGroup* group) {
+    const FeatureGroupDefinition& right = group->definition;
+    const FeatureGroupDefinition& root = groups_[0].definition;
+    const std::string what = "the join of '" + right.ref().ToText() + "'";
+    for (const auto& [left, key] : selection.on) {
+      if (!Contains(right.primary_key, key)) {
+        return Error(Status::KeyError(what, ": '", key, "' is not of its primary key",
+                                      Suggest(key, right.primary_key)));
+      }
+    }
+    std::vector<std::string> left_names = NamesOf(*root.schema);
+    for (const std::string& name : parameters_->field_names()) left_names.push_back(name);
+    for (const std::string& key : right.primary_key) {
+      const auto pair = std::find_if(selection.on.begin(), selection.on.end(),
+                                     [&](const auto& p) { return p.second == key; });
+      if (pair == selection.on.end() && !selection.on.empty()) {
+        return Error(Status::Invalid(what, ": 'on' does not cover its primary key column '", key,
+                                     "'"));
+      }
+      const std::string& left = selection.on.empty() ? key : pair->first;
+      auto field = root.schema->GetFieldByName(left);
+      if (field == nullptr) field = parameters_->GetFieldByName(left);
+      if (field == nullptr) {
+        return Error(Status::KeyError(what, ": the left side '", root.ref().ToText(),
+                                      "' has no column '", left, "'", Suggest(left, left_names),
+                                      selection.on.empty()
+                                          ? "; say with 'on' which column is its key"
+                                          : ""));
+      }
+      ARROW_RETURN_NOT_OK(Error(Explain(
+          CheckJoinKey(left, *field->type(), key, *right.schema->GetFieldByName(key)->type()),
+          what)));
+      group->left_keys.push_back(left);
+    }
+    return Status::OK();
+  }
+
+  Status CompileExpressions() {
+    for (const auto& [name, text] : definition_.on_demand) {
+      if (parameters_->GetFieldByName(name) != nullptr) {
+        return Error(Status::Invalid("on-demand feature '", name,
+                                     "' has the name of a request parameter"));
+      }
+      ARROW_RETURN_NOT_OK(Error(CheckColumnName(name)));
+      auto expression = ViewExpression::Make("on-demand feature '" + name + "'", text, &names_);
+      if (!expression.ok()) return Error(expression.status());
+      const bool is_feature = !Contains(definition_.labels, name) &&
+                              !Contains(definition_.helper_columns, name);
+      for (const ExpressionInput& input : expression->inputs()) {
+        const std::string source = input.row_column.empty()
+                                       ? definition_.on_demand[size_t(input.computed)].first
+                                       : input.row_column;
+        if (is_feature && Contains(definition_.labels, source)) {
+          return Error(Status::Invalid("on-demand feature '", name, "' uses the label '", source,
+                                       "', which is not known when a prediction is asked for"));
+        }
+      }
+      ARROW_RETURN_NOT_OK(AddColumn({name, -1, "", expression->type()}));
+      names_.AddComputed(name, expression->type());
+      on_demand_.push_back(std::move(expression).ValueUnsafe());
+    }
+    if (definition_.filter.empty()) return Status::OK();
+    auto filter = ViewExpression::Make("filter", definition_.filter, &names_);
+    if (!filter.ok()) return Error(filter.status());
+    if (filter->type()->id() != arrow::Type::BOOL) {
+      return Error(Status::TypeError("the filter '", definition_.filter, "' is ",
+                                     filter->type()->ToString(), ", not boolean"));
+    }
+    filter_ = std::move(filter).ValueUnsafe();
+    return Status::OK();
+  }
+
+  Result<std::shared_ptr<arrow::Schema>> SchemaOf(const std::string& noun,
+                                                  const std::vector<std::string>& names) {
+    arrow::FieldVector fields;
+    std::vector<std::string> known;
+    for (const ViewColumn& column : columns_) known.push_back(column.name);
+    for (const std::string& name : names) {
+      const auto column = std::find_if(columns_.begin(), columns_.end(),
+                                       [&](const ViewColumn& c) { return c.name == name; });
+      if (column == columns_.end()) {
+        return Error(Status::KeyError(noun, " '", name, "' is not a column of the view",
+                                      Suggest(name, known)));
+      }
+      fields.push_back(arrow::field(name, column->type));
+    }
+    return arrow::schema(std::move(fields));
+  }
+
+  Status MakeSchemas() {
+    for (const std::string& name : definition_.helper_columns) {
+      const auto parameter = parameters_->GetFieldByName(name);
+      if (parameter != nullptr) ARROW_RETURN_NOT_OK(AddColumn({name, -1, name, parameter->type()}));
+    }
+    ARROW_ASSIGN_OR_RAISE(labels_, SchemaOf("label", definition_.labels));
+    ARROW_ASSIGN_OR_RAISE(helpers_, SchemaOf("helper column", definition_.helper_columns));
+    arrow::FieldVector features, all;
+    for (const ViewColumn& column : columns_) {
+      all.push_back(arrow::field(column.name, column.type));
+      const bool label = labels_->GetFieldByName(column.name) != nullptr;
+      const bool helper = helpers_->GetFieldByName(column.name) != nullptr;
+      if (label && helper) {
+        return Error(Status::Invalid("'", column.name, "' is a label and a helper column; ",
+                                     "it can be one of them"));
+      }
+      if (!label && !helper) features.push_back(all.back());
+    }
+    schema_ = arrow::schema(std::move(all));
+    features_ = arrow::schema(std::move(features));
+    return Status::OK();
+  }
+
+  /// View columns and root columns that the features (not the labels and helpers) are made of.
+  std::set<std::string> NeededOnline() const {
+    std::set<std::string> needed(features_->field_names().begin(), features_->field_names().end());
+    for (size_t i = on_demand_.size(); i-- > 0;) {
+      if (!needed.contains(definition_.on_demand[i].first)) continue;
+      for (const ExpressionInput& input : on_demand_[i].inputs()) {
+        needed.insert(input.row_column.empty()
+                          ? definition_.on_demand[static_cast<size_t>(input.computed)].first
+                          : input.row_column);
+      }
+    }
+    return needed;
+  }
+
+  void FindOnlineNeeds() {
+    const FeatureGroupDefinition& root = groups_[0].definition;
+    const std::set<std::string> needed = NeededOnline();
+    online_groups_.assign(groups_.size(), false);
+    std::vector<std::string> of_root;  // columns of the left row, in order of need
+    for (const ViewColumn& column : columns_) {
+      if (column.group < 0 || !needed.contains(column.name)) continue;
+      if (column.group == 0) {
+        of_root.push_back(column.feature);
+      } else {
+        online_groups_[static_cast<size_t>(column.group)] = true;
+      }
+    }
+    for (const LeftColumn& column : names_.left_columns()) {
+      if (needed.contains(column.name)) of_root.push_back(column.column);
+    }
+    std::vector<std::string> keys;
+    for (size_t g = 1; g < groups_.size(); ++g) {
+      if (!online_groups_[g]) continue;
+      keys.insert(keys.end(), groups_[g].left_keys.begin(), groups_[g].left_keys.end());
+    }
+    std::vector<std::string> wanted = keys;
+    wanted.insert(wanted.end(), of_root.begin(), of_root.end());
+    std::vector<std::string> entities;
+    for (const std::string& name : wanted) {
+      if (name == root.event_time || parameters_->GetFieldByName(name) != nullptr) continue;
+      if (root.online && !Contains(root.primary_key, name)) {
+        online_groups_[0] = true;
+      } else if (!Contains(entities, name)) {
+        entities.push_back(name);
+      }
+    }
+    std::vector<std::string> names;
+    if (online_groups_[0]) names = root.primary_key;
+    for (const std::string& name : entities) {
+      if (!Contains(names, name)) names.push_back(name);
+    }
+    arrow::FieldVector fields;
+    for (const std::string& name : names) {
+      fields.push_back(arrow::field(name, root.schema->GetFieldByName(name)->type()));
+    }
+    for (const auto& field : parameters_->fields()) fields.push_back(field);
+    entities_ = arrow::schema(std::move(fields));
+  }
+
+  /// Each is checked against the schema that those before it leave: encoders change types and
+  /// one-hot encoding replaces its columns.
+  Status CheckTransformations() {
+    auto schema = features_;
+    for (const TransformationDefinition& transformation : definition_.transformations) {
+      ARROW_RETURN_NOT_OK(Error(CheckTransformation(transformation.kind, transformation.columns,
+                                                    transformation.options, *schema)));
+      for (const std::string& name : transformation.columns) {
+        const int i = schema->GetFieldIndex(name);
+        if (transformation.kind == "one_hot_encoder") {
+          ARROW_ASSIGN_OR_RAISE(schema, schema->RemoveField(i));
+        } else if (transformation.kind == "label_encoder") {
+          ARROW_ASSIGN_OR_RAISE(schema, schema->SetField(i, arrow::field(name, arrow::int64())));
+        } else if (transformation.kind != "impute") {
+          ARROW_ASSIGN_OR_RAISE(schema, schema->SetField(i, arrow::field(name, arrow::float64())));
+        }
+      }
+    }
+    return Status::OK();
+  }
+
+  const FeatureViewDefinition definition_;
+  ViewNames names_;
+  std::vector<ViewGroup> groups_;
+  std::vector<ViewColumn> columns_;
+  std::vector<ViewExpression> on_demand_;
+  std::optional<ViewExpression> filter_;
+  std::vector<bool> online_groups_;
+  std::shared_ptr<arrow::Schema> parameters_, schema_, features_, labels_, helpers_, entities_;
+};
+
+}  // namespace
+
+std::shared_ptr<arrow::DataType> EventTimeType() {
+  static const auto type = arrow::timestamp(arrow::TimeUnit::MICRO, "UTC");
+  return type;
+}
+
+Result<std::shared_ptr<const ViewPlan>> ViewPlan::Make(const FeatureViewDefinition& definition,
+                                                       const Groups& groups) {
+  auto view = std::make_shared<ResolvedView>(definition);
+  ARROW_RETURN_NOT_OK(view->Resolve(groups));
+  return view;
+}
+
+}  // namespace tercet
