@@ -1,0 +1,120 @@
+#include "online/group_state.h"
+
+
+#include "base/json.h"
+
+namespace tercet {
+namespace {
+
+/// Readers ask for the columns of a few views; more lists than this are resolved at each read.
+constexpr size_t kMaxProjections = 256;
+
+}  // namespace
+
+Result<std::shared_ptr<const RowProjection>> ProjectionCache::Get(
+    const std::vector<std::shared_ptr<const RowLayout>>& layouts,
+    const std::vector<std::string>& columns, std::string_view group) {
+  const std::shared_ptr<const List> list = list_.load();
+  if (list != nullptr) {
+    for (const auto& projection : *list) {
+      if (projection->columns() == columns) return projection;
+    }
+  }
+  ARROW_ASSIGN_OR_RAISE(auto projection, RowProjection::Make(layouts, columns, group));
+  // Two readers may add at once and one be forgotten: it is then resolved again.
+  if (list == nullptr || list->size() < kMaxProjections) {
+    auto longer = list == nullptr ? std::make_shared<List>() : std::make_shared<List>(*list);
+    longer->push_back(projection);
+    list_.store(std::move(longer));
+  }
+  return projection;
+}
+
+Status GroupState::SetLayouts(std::vector<std::shared_ptr<const RowLayout>> all) {
+  layouts = std::move(all);
+  projections = std::make_shared<ProjectionCache>();
+  key_fields.clear();
+  arrow::FieldVector fields;
+  for (const std::string& key : definition.primary_key) {
+    key_fields.push_back(layout()->schema()->GetFieldIndex(key));
+    if (key_fields.back() < 0) {
+      return Status::Invalid("online store: feature group '", definition.ref().ToText(),
+                             "' has no column for its key '", key, "'");
+    }
+    fields.push_back(layout()->schema()->field(key_fields.back()));
+  }
+  key_schema = arrow::schema(std::move(fields));
+  return Status::OK();
+}
+
+Result<GroupState> GroupState::Make(uint32_t id, const FeatureGroupDefinition& definition) {
+  if (definition.schema == nullptr) {
+    return Status::Invalid("online store: feature group '", definition.ref().ToText(),
+                           "' has no schema yet");
+  }
+  GroupState state;
+  state.id = id;
+  state.definition = definition;
+  ARROW_ASSIGN_OR_RAISE(auto layout, RowLayout::Make(definition.schema));
+  ARROW_RETURN_NOT_OK(state.SetLayouts({std::move(layout)}));
+  return state;
+}
+
+Result<GroupState> GroupState::WithDefinition(const FeatureGroupDefinition& changed) const {
+  if (changed.primary_key != definition.primary_key ||
+      changed.event_time != definition.event_time) {
+    return Status::TypeError("online store: the primary key or event time of feature group '",
+                             changed.ref().ToText(), "' changed");
+  }
+  GroupState state = *this;
+  state.definition = changed;
+  ARROW_ASSIGN_OR_RAISE(auto newest, RowLayout::Make(changed.schema));
+  std::vector<std::shared_ptr<const RowLayout>> all;
+  for (const auto& layout : layouts) {
+    for (const auto& field : layout->schema()->fields()) {
+      const auto now = changed.schema->GetFieldByName(field->name());
+      if (now == nullptr || now->type()->Equals(*field->type())) continue;
+      return Status::TypeError("online store: column '", field->name(), "' of feature group '",
+                               changed.ref().ToText(), "' changed from ",
+                               field->type()->ToString(), " to ", now->type()->ToString());
+    }
+    if (layout->fingerprint() != newest->fingerprint()) all.push_back(layout);
+  }
+  all.push_back(std::move(newest));
+  ARROW_RETURN_NOT_OK(state.SetLayouts(std::move(all)));
+  return state;
+}
+
+std::string GroupState::ToBytes() const {
+  json::array schemas;
+  for (const auto& layout : layouts) schemas.push_back(SchemaToJson(*layout->schema()));
+  return ToText(json::object{{"id", id},
+                             {"generation", generation},
+                             {"applied_version", applied_version},
+                             {"definition", definition.ToJson()},
+                             {"layouts", schemas}});
+}
+
+Result<GroupState> GroupState::FromBytes(std::string_view bytes) {
+  ARROW_ASSIGN_OR_RAISE(const json::object object, ParseJsonObject(bytes));
+  ARROW_ASSIGN_OR_RAISE(const json::object definition, FindObject(object, "definition"));
+  ARROW_ASSIGN_OR_RAISE(const json::array schemas, FindArray(object, "layouts"));
+  GroupState state;
+  ARROW_ASSIGN_OR_RAISE(const int64_t id, GetInt(object, "id"));
+  ARROW_ASSIGN_OR_RAISE(const int64_t generation, GetInt(object, "generation"));
+  ARROW_ASSIGN_OR_RAISE(state.applied_version, GetInt(object, "applied_version"));
+  ARROW_ASSIGN_OR_RAISE(state.definition, FeatureGroupDefinition::FromJson(definition));
+  state.id = static_cast<uint32_t>(id);
+  state.generation = static_cast<uint32_t>(generation);
+  std::vector<std::shared_ptr<const RowLayout>> all;
+  for (const json::value& schema : schemas) {
+    if (!schema.is_array()) return Status::IOError("online store: a group's schema is corrupt");
+    ARROW_ASSIGN_OR_RAISE(auto columns, SchemaFromJson(schema.as_array()));
+    ARROW_ASSIGN_OR_RAISE(all.emplace_back(), RowLayout::Make(std::move(columns)));
+  }
+  if (all.empty()) return Status::IOError("online store: a group without a schema");
+  ARROW_RETURN_NOT_OK(state.SetLayouts(std::move(all)));
+  return state;
+}
+
+}  // namespace tercet

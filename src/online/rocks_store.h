@@ -1,0 +1,78 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include <rocksdb/db.h>
+#include <rocksdb/write_batch.h>
+
+#include "compute/sort_key.h"
+#include "online/change_buffer.h"
+#include "online/group_state.h"
+#include "online/online_store.h"
+
+namespace tercet {
+
+/// RocksDB's status as ours: Corruption and the rest are IOError.
+Status FromRocks(const rocksdb::Status& status, std::string_view what);
+
+/// OnlineStore in RocksDB. Readers take the published states and one MultiGet, which RocksDB
+/// answers from one snapshot. Writers of one group take turns (a mutex a group); of different
+/// groups they don't wait for each other.
+class RocksStore : public OnlineStore {
+ public:
+  static Result<std::unique_ptr<OnlineStore>> Open(const std::string& directory,
+                                                   const Clock* clock);
+  ~RocksStore() override;
+
+  Status Define(const FeatureGroupDefinition& definition) override;
+  std::vector<Ref> Groups() override;
+  Result<int64_t> AppliedVersion(const Ref& group) override;
+  Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> Apply(
+      const Ref& group, const std::shared_ptr<arrow::RecordBatchReader>& changes,
+      int64_t version) override;
+  Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> PendingRefills(
+      const Ref& group) override;
+  Status Refill(const Ref& group, const std::shared_ptr<arrow::RecordBatch>& keys,
+                const std::shared_ptr<arrow::RecordBatchReader>& rows) override;
+  Status Load(const Ref& group, const std::shared_ptr<arrow::RecordBatchReader>& rows,
+              int64_t version) override;
+  Status Drop(const Ref& group) override;
+  Result<std::vector<RowsAnswer>> Read(const std::vector<RowsRequest>& requests) override;
+
+ private:
+  /// Takes a key (SortKeys' form) with the rows that are kept of it.
+  using RowsSink = std::function<Status(const std::string& key, const KeyRows& rows)>;
+
+  RocksStore(std::unique_ptr<rocksdb::DB> db, const Clock* clock)
+      : db_(std::move(db)), clock_(clock) {}
+  Status LoadStates();
+
+  std::mutex& WriterOf(const Ref& group);
+  Result<std::shared_ptr<const GroupState>> StateOf(const Ref& group) const;
+  /// Stores a state (with what else is in `batch`), synced, and publishes it.
+  Status Commit(rocksdb::WriteBatch* batch, const GroupState& state);
+  void Publish(const Ref& group, std::shared_ptr<const GroupState> state);
+  Status RemoveRange(uint32_t id, uint32_t first_generation, uint32_t last_generation);
+
+  Status WriteChanges(const GroupState& state, const ChangeBuffer& buffer,
+                      rocksdb::WriteBatch* batch);
+  /// Groups rows in table order by key, trims each key, and hands it on.
+  Status CollectRows(const GroupState& state, arrow::RecordBatchReader* rows, int64_t version,
+                     const RowsSink& sink);
+
+  /// One try of Read. nullopt when a group's state changed meanwhile.
+  Result<std::optional<std::vector<RowsAnswer>>> TryRead(const std::vector<RowsRequest>& requests);
+
+  const std::unique_ptr<rocksdb::DB> db_;
+  const Clock* const clock_;
+  Published<GroupStates> states_;
+  std::mutex mutex_;                       // of changes of states_, and the fields below
+  std::map<Ref, std::mutex> writers_;      // one a group, never removed
+};
+
+}  // namespace tercet
