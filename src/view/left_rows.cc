@@ -1,16 +1,14 @@
 #include "view/left_rows.h"
 
 #include <algorithm>
-#include <limits>
 
 #include <arrow/array/concatenate.h>
 #include <arrow/compute/api_vector.h>
-#include <arrow/compute/cast.h>
 
 #include "base/name.h"
 #include "base/parallel.h"
-#include "base/time_text.h"
 #include "compute/sort_key.h"
+#include "view/event_time.h"
 #include "view/join_key.h"
 
 namespace tercet {
@@ -66,23 +64,6 @@ Result<std::shared_ptr<arrow::Int64Array>> TimesOf(const arrow::ChunkedArray& co
   if (chunks.size() == 1) return std::static_pointer_cast<arrow::Int64Array>(chunks[0]);
   ARROW_ASSIGN_OR_RAISE(auto times, arrow::Concatenate(chunks));
   return std::static_pointer_cast<arrow::Int64Array>(times);
-}
-
-/// The left row's time as a column of the root's event time type.
-Result<std::shared_ptr<arrow::ChunkedArray>> TimesAs(const arrow::Int64Array& times_us,
-                                                     const arrow::DataType& type) {
-  const std::string zone = type.id() == arrow::Type::TIMESTAMP
-                               ? static_cast<const arrow::TimestampType&>(type).timezone()
-                               : "";
-  ARROW_ASSIGN_OR_RAISE(auto micros,
-                        times_us.View(arrow::timestamp(arrow::TimeUnit::MICRO, zone)));
-  if (micros->type()->Equals(type)) {
-    return std::make_shared<arrow::ChunkedArray>(std::move(micros));
-  }
-  arrow::compute::CastOptions cast = arrow::compute::CastOptions::Safe(type.GetSharedPtr());
-  cast.allow_time_truncate = true;
-  ARROW_ASSIGN_OR_RAISE(auto cast_times, arrow::compute::Cast(*micros, cast.to_type, cast));
-  return std::make_shared<arrow::ChunkedArray>(std::move(cast_times));
 }
 
 /// Reads columns of a whole snapshot in table order, parallel over key ranges.
@@ -266,8 +247,9 @@ Result<LeftRows> ReadSpine(const ViewPlan& plan, ViewSnapshots* snapshots,
   }
   if (!root.event_time.empty()) {
     ARROW_ASSIGN_OR_RAISE(
-        left.columns[root.event_time],
-        TimesAs(*left.times_us, *root.schema->GetFieldByName(root.event_time)->type()));
+        auto times,
+        EventTimeAs(*left.times_us, root.schema->GetFieldByName(root.event_time)->type()));
+    left.columns[root.event_time] = std::make_shared<arrow::ChunkedArray>(std::move(times));
   }
 
   std::vector<std::string> look_up;

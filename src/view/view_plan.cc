@@ -46,6 +46,7 @@ class ResolvedView : public ViewPlan {
   const std::shared_ptr<arrow::Schema>& helper_schema() const override { return helpers_; }
   std::shared_ptr<arrow::Schema> entity_schema() const override { return entities_; }
   const std::vector<LeftColumn>& left_columns() const override { return names_.left_columns(); }
+  const std::shared_ptr<arrow::Schema>& row_schema() const override { return row_schema_; }
   bool online_group(int g) const override { return online_groups_[static_cast<size_t>(g)]; }
 
   Result<std::shared_ptr<arrow::RecordBatch>> Evaluate(
@@ -130,6 +131,9 @@ class ResolvedView : public ViewPlan {
         group.features.push_back(field->name());
       }
     }
+    arrow::FieldVector keys;
+    for (const std::string& key : of.primary_key) keys.push_back(of.schema->GetFieldByName(key));
+    group.key_schema = arrow::schema(std::move(keys));
     const int index = static_cast<int>(groups_.size());
     groups_.push_back(std::move(group));
     for (const std::string& feature : groups_.back().features) {
@@ -139,7 +143,7 @@ class ResolvedView : public ViewPlan {
                                       feature, "'", Suggest(feature, NamesOf(*of.schema))));
       }
       const std::string name = selection.prefix + feature;
-      ARROW_RETURN_NOT_OK(AddColumn({name, index, feature, field->type()}));
+      ARROW_RETURN_NOT_OK(AddColumn({.name = name, .group = index, .feature = feature, .type = field->type()}));
       names_.AddRow(name, field->type());
       names_.AddQualified(of.name, feature, name, field->type());
     }
@@ -225,7 +229,7 @@ class ResolvedView : public ViewPlan {
                                        "', which is not known when a prediction is asked for"));
         }
       }
-      ARROW_RETURN_NOT_OK(AddColumn({name, -1, "", expression->type()}));
+      ARROW_RETURN_NOT_OK(AddColumn({.name = name, .group = -1, .feature = "", .type = expression->type()}));
       names_.AddComputed(name, expression->type());
       on_demand_.push_back(std::move(expression).ValueUnsafe());
     }
@@ -260,12 +264,14 @@ class ResolvedView : public ViewPlan {
   Status MakeSchemas() {
     for (const std::string& name : definition_.helper_columns) {
       const auto parameter = parameters_->GetFieldByName(name);
-      if (parameter != nullptr) ARROW_RETURN_NOT_OK(AddColumn({name, -1, name, parameter->type()}));
+      if (parameter == nullptr) continue;
+      ARROW_RETURN_NOT_OK(
+          AddColumn({.name = name, .group = -1, .feature = name, .type = parameter->type()}));
     }
     ARROW_ASSIGN_OR_RAISE(labels_, SchemaOf("label", definition_.labels));
     ARROW_ASSIGN_OR_RAISE(helpers_, SchemaOf("helper column", definition_.helper_columns));
     arrow::FieldVector features, all;
-    for (const ViewColumn& column : columns_) {
+    for (ViewColumn& column : columns_) {
       all.push_back(arrow::field(column.name, column.type));
       const bool label = labels_->GetFieldByName(column.name) != nullptr;
       const bool helper = helpers_->GetFieldByName(column.name) != nullptr;
@@ -273,8 +279,26 @@ class ResolvedView : public ViewPlan {
         return Error(Status::Invalid("'", column.name, "' is a label and a helper column; ",
                                      "it can be one of them"));
       }
+      if (label) column.role = ViewColumn::Role::kLabel;
+      if (helper) column.role = ViewColumn::Role::kHelper;
       if (!label && !helper) features.push_back(all.back());
     }
+    arrow::FieldVector rows;
+    const auto add = [&](bool root) {
+      for (const ViewColumn& column : columns_) {
+        if (column.group >= 0 && (column.group == 0) == root) {
+          rows.push_back(arrow::field(column.name, column.type));
+        }
+      }
+    };
+    add(true);
+    for (const auto& field : parameters_->fields()) rows.push_back(field);
+    for (const LeftColumn& column : left_columns()) {
+      rows.push_back(arrow::field(column.name, column.type));
+    }
+    add(false);
+    rows.push_back(arrow::field(kEventTime, EventTimeType()));
+    row_schema_ = arrow::schema(std::move(rows));
     schema_ = arrow::schema(std::move(all));
     features_ = arrow::schema(std::move(features));
     return Status::OK();
@@ -367,15 +391,11 @@ class ResolvedView : public ViewPlan {
   std::vector<ViewExpression> on_demand_;
   std::optional<ViewExpression> filter_;
   std::vector<bool> online_groups_;
-  std::shared_ptr<arrow::Schema> parameters_, schema_, features_, labels_, helpers_, entities_;
+  std::shared_ptr<arrow::Schema> parameters_, schema_, row_schema_;
+  std::shared_ptr<arrow::Schema> features_, labels_, helpers_, entities_;
 };
 
 }  // namespace
-
-std::shared_ptr<arrow::DataType> EventTimeType() {
-  static const auto type = arrow::timestamp(arrow::TimeUnit::MICRO, "UTC");
-  return type;
-}
 
 Result<std::shared_ptr<const ViewPlan>> ViewPlan::Make(const FeatureViewDefinition& definition,
                                                        const Groups& groups) {

@@ -20,6 +20,8 @@ struct ViewColumn {
                                 ///< that is a helper column (others are no view columns)
   std::string feature;          ///< its name in the group
   std::shared_ptr<arrow::DataType> type;
+  enum class Role { kFeature, kLabel, kHelper };
+  Role role = Role::kFeature;
 };
 
 /// One group of the plan, resolved.
@@ -29,6 +31,7 @@ struct ViewGroup {
   std::optional<int64_t> ttl_us;                ///< the view's, else the group's
   std::vector<std::string> left_keys;           ///< columns of the left row, in primary key order
   std::vector<std::string> features;            ///< feature columns to read
+  std::shared_ptr<arrow::Schema> key_schema;    ///< primary key columns in its order
 };
 
 /// A root column that an expression names though the view did not select it.
@@ -70,6 +73,10 @@ class ViewPlan {
   virtual const std::vector<LeftColumn>& left_columns() const = 0;
   /// groups()[g] is looked up by a vector read: a feature (not only labels) needs it.
   virtual bool online_group(int g) const = 0;
+
+  /// The schema of Evaluate's rows, in this order: the root's view columns, request parameters,
+  /// left_columns(), the joins' view columns, "event_time". Evaluate finds columns by name.
+  virtual const std::shared_ptr<arrow::Schema>& row_schema() const = 0;
 
   /// Evaluates the on-demand features in order and returns all view columns. `rows` has the
   /// root's and joins' view columns, request parameters, `left` columns that expressions name, and
