@@ -1,0 +1,27 @@
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "base/result.h"
+
+namespace tercet {
+
+/// What `tercet serve` was asked for.
+struct ServeRequest {
+  std::string directory;
+  std::string http = "127.0.0.1:8080";
+  std::string flight = "127.0.0.1:8081";
+  std::string token_file;
+  bool allow_predictor_code = false;
+  std::string python;
+};
+
+/// Serves until told to stop. Given by main, so that this room needs no server.
+using Serve = std::function<Status(const ServeRequest& request)>;
+
+/// Runs one `tercet …` command and returns its exit code: 0, 1 when it was refused or failed, 2
+/// for wrong usage, or that of the step which `tercet run` ran.
+int RunCommandLine(int argc, char** argv, const Serve& serve);
+
+}  // namespace tercet

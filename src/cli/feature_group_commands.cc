@@ -1,0 +1,256 @@
+#include "base/time_text.h"
+#include "cli/frame_file.h"
+#include "cli/output.h"
+#include "cli/session.h"
+
+namespace tercet {
+namespace {
+
+/// Options of all group commands; they live as long as the commands do.
+struct GroupOptions {
+  std::string group, file, mode = "upsert", idempotency_key, as_of, start, end, output;
+  std::string event_time, ttl, description;
+  std::vector<std::string> primary_key, columns;
+  int64_t since = -1, until = -1, limit = 20;
+  bool online = false, wait_online = false;
+};
+
+void PrintCommits(const Session& session, const std::vector<Commit>& commits) {
+  if (session.json) {
+    json::array array;
+    for (const Commit& commit : commits) array.push_back(commit.ToJson());
+    return PrintJson(array);
+  }
+  std::vector<std::vector<std::string>> rows;
+  for (const Commit& commit : commits) {
+    rows.push_back({std::to_string(commit.version), FormatTime(commit.commit_time_us),
+                    commit.operation + (commit.already_applied ? " (already applied)" : ""),
+                    std::to_string(commit.rows_inserted), std::to_string(commit.rows_updated),
+                    std::to_string(commit.rows_deleted)});
+  }
+  PrintTable({"commit", "commit time", "operation", "inserted", "updated", "deleted"}, rows);
+}
+
+Status List(const Session& session, Platform* platform) {
+  ARROW_ASSIGN_OR_RAISE(const auto groups, platform->ListFeatureGroups());
+  json::array array;
+  std::vector<std::vector<std::string>> rows;
+  for (const FeatureGroupDefinition& group : groups) {
+    array.push_back(group.ToJson());
+    std::string key;
+    for (const std::string& column : group.primary_key) key += (key.empty() ? "" : ", ") + column;
+    rows.push_back({group.name, std::to_string(group.version), key, group.event_time,
+                    group.ttl_us ? FormatDuration(*group.ttl_us) : "", group.online ? "yes" : "",
+                    group.description});
+  }
+  if (session.json) {
+    PrintJson(array);
+  } else {
+    PrintTable({"group", "version", "primary key", "event time", "ttl", "online", "description"},
+               rows);
+  }
+  return Status::OK();
+}
+
+Status Show(const Session& session, Platform* platform, const GroupOptions& options) {
+  ARROW_ASSIGN_OR_RAISE(const Ref ref, Ref::Parse(options.group));
+  ARROW_ASSIGN_OR_RAISE(const auto group, platform->GetFeatureGroup(ref));
+  ARROW_ASSIGN_OR_RAISE(const json::object facts, platform->DescribeFeatureGroup(ref));
+  json::object shown = group.ToJson();
+  for (const auto& member : facts) shown[member.key()] = member.value();
+  shown["version"] = group.version;
+  if (const auto commit = facts.if_contains("version")) shown["commit"] = *commit;
+  if (session.json) {
+    PrintJson(shown);
+  } else {
+    shown.erase("schema");
+    PrintMembers(shown);
+    if (group.schema != nullptr) {
+      std::vector<std::vector<std::string>> rows;
+      for (const auto& field : group.schema->fields()) {
+        rows.push_back({field->name(), field->type()->ToString()});
+      }
+      PrintTable({"\ncolumn", "type"}, rows);
+    }
+  }
+  return Status::OK();
+}
+
+Status Create(const Session& session, Platform* platform, const GroupOptions& options) {
+  ARROW_ASSIGN_OR_RAISE(const Ref ref, Ref::Parse(options.group));
+  FeatureGroupDefinition definition;
+  definition.name = ref.name;
+  definition.version = ref.version == 0 ? 1 : ref.version;
+  definition.primary_key = options.primary_key;
+  definition.event_time = options.event_time;
+  definition.online = options.online;
+  definition.description = options.description;
+  if (!options.ttl.empty()) {
+    ARROW_ASSIGN_OR_RAISE(definition.ttl_us, ParseDuration(options.ttl));
+  }
+  ARROW_ASSIGN_OR_RAISE(const auto created, platform->DefineFeatureGroup(definition));
+  if (session.json) {
+    PrintJson(created.ToJson());
+  } else {
+    std::cout << "feature group '" << created.ref().ToText() << "'\n";
+  }
+  return Status::OK();
+}
+
+Status Insert(const Session& session, Platform* platform, const GroupOptions& options) {
+  ARROW_ASSIGN_OR_RAISE(const Ref ref, Ref::Parse(options.group));
+  ARROW_ASSIGN_OR_RAISE(const InsertMode mode, InsertModeFromName(options.mode));
+  ARROW_ASSIGN_OR_RAISE(const Frame rows, ReadFrameFile(options.file));
+  ARROW_ASSIGN_OR_RAISE(
+      const Commit commit,
+      platform->Insert(ref, std::make_shared<arrow::TableBatchReader>(rows),
+                       {.mode = mode,
+                        .idempotency_key = options.idempotency_key,
+                        .wait_online = options.wait_online}));
+  PrintCommits(session, {commit});
+  return Status::OK();
+}
+
+Status Delete(const Session& session, Platform* platform, const GroupOptions& options) {
+  ARROW_ASSIGN_OR_RAISE(const Ref ref, Ref::Parse(options.group));
+  ARROW_ASSIGN_OR_RAISE(const Frame keys, ReadFrameFile(options.file));
+  ARROW_ASSIGN_OR_RAISE(const Commit commit,
+                        platform->Delete(ref, std::make_shared<arrow::TableBatchReader>(keys),
+                                         options.wait_online));
+  PrintCommits(session, {commit});
+  return Status::OK();
+}
+
+/// "7" is a commit, anything else a commit time.
+Result<ReadRequest> RequestOf(const GroupOptions& options) {
+  ReadRequest request;
+  request.columns = options.columns;
+  if (!options.as_of.empty() &&
+      options.as_of.find_first_not_of("0123456789") == std::string::npos) {
+    request.version = std::strtoll(options.as_of.c_str(), nullptr, 10);
+  } else {
+    ARROW_ASSIGN_OR_RAISE(request.as_of_us, TimeOption(options.as_of));
+  }
+  ARROW_ASSIGN_OR_RAISE(request.start_us, TimeOption(options.start));
+  ARROW_ASSIGN_OR_RAISE(request.end_us, TimeOption(options.end));
+  return request;
+}
+
+Status PrintOrWrite(const Session& session, const GroupOptions& options,
+                    const RecordBatchReader& reader) {
+  ARROW_ASSIGN_OR_RAISE(const Frame table, reader->ToTable());
+  if (options.output.empty()) {
+    PrintFrame(*table, session.json, options.limit);
+    return Status::OK();
+  }
+  ARROW_RETURN_NOT_OK(WriteFrameFile(*table, options.output));
+  std::cerr << table->num_rows() << " rows written to " << options.output << "\n";
+  return Status::OK();
+}
+
+void AddReadOptions(CLI::App* command, GroupOptions* options) {
+  command->add_option("--columns", options->columns, "Only these columns")->delimiter(',');
+  command->add_option("--as-of", options->as_of, "A commit, or a commit time");
+  command->add_option("--start", options->start, "Event time at or after this");
+  command->add_option("--end", options->end, "Event time before this");
+}
+
+void AddOutputOptions(CLI::App* command, GroupOptions* options) {
+  command->add_option("-o,--output", options->output, "Write a .parquet, .csv or .arrow file");
+  command->add_option("--limit", options->limit, "Rows to print")->capture_default_str();
+}
+
+}  // namespace
+
+void AddFeatureGroupCommands(CLI::App* app, Session* session) {
+  CLI::App* groups = app->add_subcommand("groups", "Feature groups: tables of features");
+  groups->require_subcommand(1);
+  auto options = std::make_shared<GroupOptions>();
+  const auto add = [&](const char* name, const char* description,
+                       Status (*work)(const Session&, Platform*, const GroupOptions&)) {
+    CLI::App* command = groups->add_subcommand(name, description);
+    command->add_option("group", options->group, "NAME or NAME@VERSION")->required();
+    OnRun(command, session,
+          [=](Platform* platform) { return work(*session, platform, *options); });
+    return command;
+  };
+
+  OnRun(groups->add_subcommand("list", "All feature groups"), session,
+        [=](Platform* platform) { return List(*session, platform); });
+  add("show", "Definition, schema, rows and commits of a group", &Show);
+
+  CLI::App* create = add("create", "Creates a group, or checks that it is defined so", &Create);
+  create->add_option("--primary-key", options->primary_key, "Columns")->delimiter(',')->required();
+  create->add_option("--event-time", options->event_time, "Column that says when a row was true");
+  create->add_option("--ttl", options->ttl, "Age past which a row is not seen, as 3h or 7d");
+  create->add_option("--description", options->description, "What it is");
+  create->add_flag("--online", options->online, "Serve the newest rows at low latency, too");
+
+  CLI::App* insert = add("insert", "Writes the rows of a file as one commit", &Insert);
+  insert->add_option("file", options->file, ".parquet, .csv or .arrow")->required();
+  insert->add_option("--mode", options->mode, "upsert, append or overwrite")
+      ->capture_default_str();
+  insert->add_option("--idempotency-key", options->idempotency_key,
+                     "A second insert with this key changes nothing");
+  insert->add_flag("--wait-online", options->wait_online, "Return when online readers see it");
+
+  CLI::App* erase = add("delete", "Deletes the rows whose keys a file has", &Delete);
+  erase->add_option("file", options->file, "Primary keys, with or without event times")
+      ->required();
+  erase->add_flag("--wait-online", options->wait_online, "Return when online readers see it");
+
+  CLI::App* read = add("read", "Prints or exports rows",
+                       [](const Session& s, Platform* platform, const GroupOptions& o) -> Status {
+                         ARROW_ASSIGN_OR_RAISE(const Ref ref, Ref::Parse(o.group));
+                         ARROW_ASSIGN_OR_RAISE(const ReadRequest request, RequestOf(o));
+                         ARROW_ASSIGN_OR_RAISE(const auto rows, platform->Read(ref, request));
+                         return PrintOrWrite(s, o, rows);
+                       });
+  AddReadOptions(read, options.get());
+  AddOutputOptions(read, options.get());
+
+  add("commits", "All commits, oldest first",
+      [](const Session& s, Platform* platform, const GroupOptions& o) -> Status {
+        ARROW_ASSIGN_OR_RAISE(const Ref ref, Ref::Parse(o.group));
+        ARROW_ASSIGN_OR_RAISE(const auto commits, platform->Commits(ref));
+        PrintCommits(s, commits);
+        return Status::OK();
+      });
+
+  CLI::App* changes =
+      add("changes", "Row changes after a commit",
+          [](const Session& s, Platform* platform, const GroupOptions& o) -> Status {
+            ARROW_ASSIGN_OR_RAISE(const Ref ref, Ref::Parse(o.group));
+            ARROW_ASSIGN_OR_RAISE(const auto rows, platform->Changes(ref, o.since, o.until));
+            return PrintOrWrite(s, o, rows);
+          });
+  changes->add_option("--since", options->since, "Changes after this commit")->required();
+  changes->add_option("--until", options->until, "Up to this commit; by default the newest");
+  AddOutputOptions(changes, options.get());
+
+  CLI::App* statistics =
+      add("statistics", "Statistics of each column",
+          [](const Session&, Platform* platform, const GroupOptions& o) -> Status {
+            ARROW_ASSIGN_OR_RAISE(const Ref ref, Ref::Parse(o.group));
+            ARROW_ASSIGN_OR_RAISE(const ReadRequest request, RequestOf(o));
+            ARROW_ASSIGN_OR_RAISE(const auto columns, platform->Statistics(ref, request));
+            PrintJson(columns);
+            return Status::OK();
+          });
+  AddReadOptions(statistics, options.get());
+
+  add("compact", "Merges small files into large ones",
+      [](const Session& s, Platform* platform, const GroupOptions& o) -> Status {
+        ARROW_ASSIGN_OR_RAISE(const Ref ref, Ref::Parse(o.group));
+        ARROW_ASSIGN_OR_RAISE(const Commit commit, platform->Compact(ref));
+        PrintCommits(s, {commit});
+        return Status::OK();
+      });
+  add("drop", "Removes a group and its data, unless something depends on it",
+      [](const Session&, Platform* platform, const GroupOptions& o) -> Status {
+        ARROW_ASSIGN_OR_RAISE(const Ref ref, Ref::Parse(o.group));
+        return platform->DropFeatureGroup(ref);
+      });
+}
+
+}  // namespace tercet

@@ -1,0 +1,84 @@
+#include "cli/frame_file.h"
+
+#include <filesystem>
+
+#include <arrow/csv/api.h>
+#include <arrow/io/file.h>
+#include <arrow/ipc/api.h>
+#include <parquet/arrow/reader.h>
+#include <parquet/arrow/writer.h>
+
+namespace tercet {
+namespace {
+
+enum class FileKind { kParquet, kCsv, kArrow };
+
+Result<FileKind> KindOf(const std::string& path) {
+  const std::string ending = std::filesystem::path(path).extension().string();
+  if (ending == ".parquet") return FileKind::kParquet;
+  if (ending == ".csv") return FileKind::kCsv;
+  if (ending == ".arrow" || ending == ".ipc" || ending == ".feather") return FileKind::kArrow;
+  return Status::Invalid("file '", path, "' must end in .parquet, .csv, .arrow, .ipc or .feather");
+}
+
+Result<std::shared_ptr<arrow::Table>> ReadParquet(
+    const std::shared_ptr<arrow::io::RandomAccessFile>& file) {
+  ARROW_ASSIGN_OR_RAISE(auto reader,
+                        parquet::arrow::OpenFile(file, arrow::default_memory_pool()));
+  std::shared_ptr<arrow::Table> table;
+  ARROW_RETURN_NOT_OK(reader->ReadTable(&table));
+  return table;
+}
+
+Result<std::shared_ptr<arrow::Table>> ReadArrow(
+    const std::shared_ptr<arrow::io::RandomAccessFile>& file) {
+  ARROW_ASSIGN_OR_RAISE(auto reader, arrow::ipc::RecordBatchFileReader::Open(file));
+  return reader->ToTable();
+}
+
+Result<std::shared_ptr<arrow::Table>> ReadCsv(
+    const std::shared_ptr<arrow::io::RandomAccessFile>& file) {
+  ARROW_ASSIGN_OR_RAISE(
+      auto reader, arrow::csv::TableReader::Make(arrow::io::default_io_context(), file,
+                                                 arrow::csv::ReadOptions::Defaults(),
+                                                 arrow::csv::ParseOptions::Defaults(),
+                                                 arrow::csv::ConvertOptions::Defaults()));
+  return reader->Read();
+}
+
+}  // namespace
+
+Result<std::shared_ptr<arrow::Table>> ReadFrameFile(const std::string& path) {
+  ARROW_ASSIGN_OR_RAISE(const FileKind kind, KindOf(path));
+  const auto file = arrow::io::ReadableFile::Open(path);
+  if (!file.ok()) return Status::KeyError("cannot read '", path, "': ", file.status().message());
+  Result<std::shared_ptr<arrow::Table>> table = kind == FileKind::kParquet ? ReadParquet(*file)
+                                                : kind == FileKind::kCsv   ? ReadCsv(*file)
+                                                                           : ReadArrow(*file);
+  if (!table.ok()) return Status::IOError("cannot read '", path, "': ", table.status().message());
+  return table;
+}
+
+Status WriteFrameFile(const arrow::Table& table, const std::string& path) {
+  ARROW_ASSIGN_OR_RAISE(const FileKind kind, KindOf(path));
+  ARROW_ASSIGN_OR_RAISE(auto file, arrow::io::FileOutputStream::Open(path));
+  switch (kind) {
+    case FileKind::kParquet:
+      ARROW_RETURN_NOT_OK(
+          parquet::arrow::WriteTable(table, arrow::default_memory_pool(), file));
+      break;
+    case FileKind::kCsv:
+      ARROW_RETURN_NOT_OK(
+          arrow::csv::WriteCSV(table, arrow::csv::WriteOptions::Defaults(), file.get()));
+      break;
+    case FileKind::kArrow: {
+      ARROW_ASSIGN_OR_RAISE(auto writer, arrow::ipc::MakeFileWriter(file, table.schema()));
+      ARROW_RETURN_NOT_OK(writer->WriteTable(table));
+      ARROW_RETURN_NOT_OK(writer->Close());
+      break;
+    }
+  }
+  return file->Close();
+}
+
+}  // namespace tercet
