@@ -8,7 +8,8 @@ function(tercet_add_precompiled_header)
   add_library(tercet_pch STATIC ${CMAKE_BINARY_DIR}/pch.cc)
   target_include_directories(tercet_pch PRIVATE ${CMAKE_SOURCE_DIR}/src)
   target_link_libraries(tercet_pch PRIVATE ${TERCET_LINKS_base})
-  target_precompile_headers(tercet_pch PRIVATE ${CMAKE_SOURCE_DIR}/src/base/pch.h)
+  # In angle brackets it has no path of this machine, so that ccache knows it in every clone.
+  target_precompile_headers(tercet_pch PRIVATE <base/pch.h>)
 endfunction()
 
 function(tercet_use_precompiled_header target)
