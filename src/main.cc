@@ -4,7 +4,6 @@
 #include <iostream>
 #include <thread>
 
-#include "base/file_system.h"
 #include "cli/command_line.h"
 #include "server/server.h"
 
@@ -30,9 +29,7 @@ Status Serve(const tercet::ServeRequest& request) {
   ARROW_ASSIGN_OR_RAISE(options.http, Address::Parse(request.http));
   ARROW_ASSIGN_OR_RAISE(options.flight, Address::Parse(request.flight));
   if (!request.token_file.empty()) {
-    ARROW_ASSIGN_OR_RAISE(options.token,
-                          tercet::LocalFileSystem()->ReadFile(request.token_file));
-    while (!options.token.empty() && options.token.back() <= ' ') options.token.pop_back();
+    ARROW_ASSIGN_OR_RAISE(options.token, tercet::Access::ReadTokenFile(request.token_file));
   }
   tercet::PlatformOptions platform_options;
   platform_options.allow_predictor_code = request.allow_predictor_code;
