@@ -17,6 +17,9 @@
 
 namespace tercet {
 
+struct DataFile;  // offline/data_file.h
+class RunFile;    // offline/run_file.h
+
 /// How rows are found and told apart.
 struct TableOptions {
   std::vector<std::string> primary_key;
@@ -75,6 +78,12 @@ class Snapshot {
   /// finds files by key statistics.
   virtual Result<std::shared_ptr<arrow::RecordBatchReader>> Lookup(
       const std::shared_ptr<arrow::RecordBatch>& keys, const ScanOptions& options) = 0;
+
+  /// For readers that merge runs themselves: the table's files, older rows first, with their key
+  /// and time ranges where they are sorted runs; and one of them opened.
+  virtual Result<std::vector<std::shared_ptr<const DataFile>>> Files() = 0;
+  virtual Result<std::shared_ptr<RunFile>> OpenFile(
+      const std::shared_ptr<const DataFile>& file) = 0;
 };
 
 /// An incremental table in the Delta Lake format (shared design: docs/reference/table-format.md).

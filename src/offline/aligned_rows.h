@@ -1,0 +1,26 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include <arrow/record_batch.h>
+
+#include "base/result.h"
+#include "offline/row_keys.h"
+#include "offline/table.h"
+
+namespace tercet {
+
+/// Reads a user's rows whole and makes them rows of `schema`: its columns in its order, values
+/// widened without loss. Invalid when a column is missing, unknown, repeated, or of a type that
+/// does not fit; names the column.
+Result<std::shared_ptr<arrow::RecordBatch>> AlignRows(arrow::RecordBatchReader* rows,
+                                                      const arrow::Schema& schema);
+
+/// Primary keys to look rows up by: the key columns of a batch, widened to the table's types; rows
+/// with a null key are left out (no row has it). Sorted, each once, without event time.
+Result<std::shared_ptr<const RowKeys>> KeysToFind(const std::shared_ptr<arrow::RecordBatch>& keys,
+                                                  const arrow::Schema& schema,
+                                                  const TableOptions& options);
+
+}  // namespace tercet

@@ -1,0 +1,84 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/file_system.h"
+#include "offline/action.h"
+#include "offline/table_state.h"
+
+namespace tercet {
+
+/// One commit file as read.
+struct LogCommit {
+  int64_t version = 0;
+  int64_t modified_us = 0;
+  std::vector<Action> actions;
+
+  /// The commit's info, or an empty object when it has none.
+  const json::object& info() const;
+};
+
+/// What `_last_checkpoint` says. Only a hint.
+struct LastCheckpoint {
+  int64_t version = 0;
+  std::optional<int64_t> parts;
+};
+/// Invalid when the text is not what the protocol says.
+Result<LastCheckpoint> ParseLastCheckpoint(std::string_view text);
+
+/// The `_delta_log` folder of a table: commits, checkpoints, and the states that they make.
+/// Has no state of its own; thread-safe. Unreadable files are IOErrors that name the file.
+class DeltaLog {
+ public:
+  DeltaLog(std::shared_ptr<FileSystem> file_system, const std::string& table_path);
+
+  /// The state as of `version`, or the newest without one. KeyError when there is no table or no
+  /// such version; IOError when commits are missing in between.
+  Result<TableStatePtr> Load(std::optional<int64_t> version, const TableOptions& given) const;
+
+  /// The state with all newer commits applied; `state` itself when there are none.
+  Result<TableStatePtr> Advance(const TableStatePtr& state, const TableOptions& given) const;
+
+  Result<bool> HasCommit(int64_t version) const;
+  /// KeyError when the file does not exist.
+  Result<LogCommit> ReadCommit(int64_t version) const;
+  /// The versions of all commit files that there are, ascending. Fails where one is missing.
+  Result<std::vector<int64_t>> Versions() const;
+
+  /// Publishes a commit, atomically and durably; false when another writer was first. An error of
+  /// the file system after the commit became visible is found out by `transaction_id`, which must
+  /// be in the actions' commitInfo as "txnId".
+  Result<bool> TryCommit(int64_t version, const std::vector<Action>& actions, int64_t time_us,
+                         const std::string& transaction_id) const;
+
+  /// Whether a commit is there and is that transaction's. True also when it can't be read, for
+  /// then its files must stay.
+  bool MayHold(int64_t version, const std::string& transaction_id) const;
+
+  /// Writes a classic checkpoint of the state and points `_last_checkpoint` to it.
+  Status WriteCheckpoint(const TableState& state) const;
+
+  std::string CommitPath(int64_t version) const;
+  std::string CheckpointPath(int64_t version) const;
+  const std::string& path() const { return path_; }
+
+ private:
+  struct Listing;
+  Result<Listing> List() const;
+  Result<std::shared_ptr<TableState>> LoadCheckpoint(const std::vector<std::string>& files,
+                                                     int64_t version,
+                                                     const TableOptions& given) const;
+  Result<std::shared_ptr<TableState>> LoadByHint(const TableOptions& given) const;
+  Status Apply(const LogCommit& commit, const TableOptions& given, TableState* state) const;
+  Result<int64_t> TimeOfCheckpoint(int64_t version, const std::string& checkpoint) const;
+
+  const std::shared_ptr<FileSystem> file_system_;
+  const std::string path_;
+};
+
+}  // namespace tercet

@@ -1,0 +1,247 @@
+#include "offline/delta_table.h"
+
+#include <algorithm>
+#include <random>
+#include <thread>
+
+#include "base/id.h"
+#include "base/log.h"
+#include "offline/aligned_rows.h"
+
+namespace tercet {
+namespace {
+
+constexpr int kMaxAttempts = 200;
+constexpr int64_t kCheckpointInterval = 20;
+
+/// Every entry needs a commit to count from; an own `tercet.checkpoint_interval` may say another.
+int64_t CheckpointInterval(const TableState& state) {
+  const std::string* text = state.Property("delta.checkpointInterval");
+  const int64_t interval = text == nullptr ? 0 : std::atoll(text->c_str());
+  return interval > 0 ? interval : kCheckpointInterval;
+}
+
+/// Waits a little, and longer after each loss, so that writers don't stumble over each other.
+void BackOff(int attempt) {
+  static thread_local std::mt19937 random{std::random_device{}()};
+  const int most_ms = std::min(200, 2 << std::min(attempt, 8));
+  std::this_thread::sleep_for(
+      std::chrono::microseconds(std::uniform_int_distribution<int>(100, most_ms * 1000)(random)));
+}
+
+bool SameFile(const FileInfo& a, const FileInfo& b) {
+  return a.size_bytes == b.size_bytes && a.modified_us == b.modified_us;
+}
+
+CommitInfo MakeCommitInfo(const ChangePlan& plan, int64_t time_us,
+                          const std::string& transaction_id) {
+  json::object metrics;
+  auto count = [&](std::string_view name, int64_t rows) { metrics[name] = std::to_string(rows); };
+  if (plan.delta_operation == "WRITE") {
+    count("numOutputRows", plan.rows_inserted);
+  } else if (plan.delta_operation != "OPTIMIZE") {
+    count("numTargetRowsInserted", plan.rows_inserted);
+    count("numTargetRowsUpdated", plan.rows_updated);
+    count("numTargetRowsDeleted", plan.rows_deleted);
+  }
+  return {{{"timestamp", time_us / 1000},
+           {"operation", plan.delta_operation},
+           {"operationParameters", plan.parameters},
+           {"operationMetrics", std::move(metrics)},
+           {"engineInfo", "tercet"},
+           {"isBlindAppend", plan.blind_append},
+           {"txnId", transaction_id},
+           {"tercet",
+            {{"operation", plan.operation},
+             {"commit_time_us", time_us},
+             {"rows_inserted", plan.rows_inserted},
+             {"rows_updated", plan.rows_updated},
+             {"rows_deleted", plan.rows_deleted}}}}};
+}
+
+/// The whole commit: info first, where readers look for it.
+std::vector<Action> CommitActions(const ChangePlan& plan, const TableState& state,
+                                  const std::string& idempotency_key, int64_t time_us,
+                                  const std::string& transaction_id) {
+  const int64_t version = state.version + 1;
+  std::vector<Action> actions{MakeCommitInfo(plan, time_us, transaction_id)};
+  if (!idempotency_key.empty()) {
+    // Its version says which commit it was, for the answer to a repetition.
+    actions.emplace_back(Transaction{
+        .app_id = idempotency_key, .version = version, .last_updated_ms = time_us / 1000});
+  }
+  for (const Action& action : plan.actions) {
+    actions.push_back(action);
+    auto* add = std::get_if<AddFile>(&actions.back());
+    if (add != nullptr && !add->tags.contains("tercet.version")) PutVersionTag(version, add);
+  }
+  return actions;
+}
+
+}  // namespace
+
+DeltaTable::DeltaTable(std::shared_ptr<FileSystem> file_system, std::string path,
+                       TableOptions given, const Clock* clock)
+    : file_system_(std::move(file_system)),
+      path_(std::move(path)),
+      given_(std::move(given)),
+      clock_(clock),
+      log_(file_system_, path_) {}
+
+std::shared_ptr<TableSnapshot> DeltaTable::SnapshotOf(TableStatePtr state) const {
+  return std::make_shared<TableSnapshot>(file_system_, path_, std::move(state));
+}
+
+Result<std::shared_ptr<TableSnapshot>> DeltaTable::HeadSnapshot() {
+  std::lock_guard lock(mutex_);
+  TableStatePtr state;
+  if (head_ != nullptr) {
+    // The commit that we stopped at is still the same file, unless the table was made anew.
+    const Result<FileInfo> found = file_system_->Stat(log_.CommitPath(head_->version()));
+    if (found.ok() && SameFile(*found, head_file_)) {
+      ARROW_ASSIGN_OR_RAISE(state, log_.Advance(head_->state(), given_));
+      if (state == head_->state()) return head_;
+    }
+  }
+  if (state == nullptr) {
+    ARROW_ASSIGN_OR_RAISE(state, log_.Load(std::nullopt, given_));
+  }
+  const Result<FileInfo> file = file_system_->Stat(log_.CommitPath(state->version));
+  head_file_ = file.ok() ? *file : FileInfo{};
+  head_ = SnapshotOf(std::move(state));
+  return head_;
+}
+
+Result<TableStatePtr> DeltaTable::HeadState() {
+  ARROW_ASSIGN_OR_RAISE(const auto head, HeadSnapshot());
+  return head->state();
+}
+
+Result<std::shared_ptr<Snapshot>> DeltaTable::Head() { return HeadSnapshot(); }
+
+Result<std::shared_ptr<Snapshot>> DeltaTable::AtVersion(int64_t version) {
+  ARROW_ASSIGN_OR_RAISE(auto head, HeadSnapshot());
+  if (version == head->version()) return head;
+  if (version < 0 || version > head->version()) {
+    return Status::KeyError("no commit ", version, "; the newest is ", head->version());
+  }
+  ARROW_ASSIGN_OR_RAISE(TableStatePtr state, log_.Load(version, given_));
+  return SnapshotOf(std::move(state));
+}
+
+Result<Commit> DeltaTable::Apply(Change* change, const TableState& made_for,
+                                 const std::string& idempotency_key) {
+  std::lock_guard lock(commit_mutex_);
+  ARROW_ASSIGN_OR_RAISE(TableStatePtr state, HeadState());
+  for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {
+    if (const auto seen = state->transactions.find(idempotency_key);
+        !idempotency_key.empty() && seen != state->transactions.end()) {
+      ARROW_ASSIGN_OR_RAISE(Commit commit,
+                            CommitOf(std::min(seen->second.version, state->version)));
+      commit.already_applied = true;
+      return commit;
+    }
+    ARROW_RETURN_NOT_OK(CheckWritable(*state));
+    if (state->metadata.schema_string != made_for.metadata.schema_string ||
+        state->metadata.id != made_for.metadata.id) {
+      return Status::Cancelled("the table's schema was changed by commit ", state->version,
+                               " while this write was under way; try again");
+    }
+    ARROW_ASSIGN_OR_RAISE(const ChangePlan plan, change->Plan(state));
+    if (plan.nothing && idempotency_key.empty()) {
+      ARROW_ASSIGN_OR_RAISE(Commit commit, CommitOf(state->version));
+      commit.rows_inserted = commit.rows_updated = commit.rows_deleted = 0;
+      return commit;
+    }
+    const std::string transaction_id = NewUuid();
+    const int64_t version = state->version + 1;
+    const int64_t time_us = std::max(clock_->NowMicros(), state->commit_time_us + 1);
+    const std::vector<Action> actions =
+        CommitActions(plan, *state, idempotency_key, time_us, transaction_id);
+    ARROW_RETURN_NOT_OK(file_system_->SyncDirectory(path_));
+    const Result<bool> won = log_.TryCommit(version, actions, time_us, transaction_id);
+    if (!won.ok()) {
+      if (log_.MayHold(version, transaction_id)) change->files().KeepNamedBy(actions);
+      return won.status();
+    }
+    if (*won) {
+      change->files().KeepNamedBy(actions);
+      ARROW_ASSIGN_OR_RAISE(state, HeadState());
+      CheckpointIfDue(*state);
+      return Commit{.feature_group = {},
+                    .version = version,
+                    .commit_time_us = time_us,
+                    .operation = plan.operation,
+                    .rows_inserted = plan.rows_inserted,
+                    .rows_updated = plan.rows_updated,
+                    .rows_deleted = plan.rows_deleted};
+    }
+    BackOff(attempt);
+    ARROW_ASSIGN_OR_RAISE(state, HeadState());
+  }
+  return Status::Cancelled("lost the race for a commit ", kMaxAttempts,
+                           " times; other writers are too busy, try again later");
+}
+
+void DeltaTable::CheckpointIfDue(const TableState& state) const {
+  if (state.version == 0 || state.version % CheckpointInterval(state) != 0) return;
+  // The commit stands, with or without its checkpoint.
+  const Status written = log_.WriteCheckpoint(state);
+  if (!written.ok()) LogWarn("no checkpoint of '" + path_ + "': " + written.message());
+}
+
+Result<Commit> DeltaTable::Write(const std::shared_ptr<arrow::RecordBatchReader>& rows,
+                                 const WriteOptions& options) {
+  ARROW_ASSIGN_OR_RAISE(const TableStatePtr state, HeadState());
+  ARROW_RETURN_NOT_OK(CheckWritable(*state));
+  if (const auto seen = state->transactions.find(options.idempotency_key);
+      !options.idempotency_key.empty() && seen != state->transactions.end()) {
+    ARROW_ASSIGN_OR_RAISE(Commit commit,
+                          CommitOf(std::min(seen->second.version, state->version)));
+    commit.already_applied = true;
+    return commit;
+  }
+  ARROW_ASSIGN_OR_RAISE(auto aligned, AlignRows(rows.get(), *state->columns.logical));
+  std::unique_ptr<Change> change;
+  switch (options.mode) {
+    case InsertMode::kAppend: {
+      ARROW_ASSIGN_OR_RAISE(change, MakeAppend(context(), *state, std::move(aligned)));
+      break;
+    }
+    case InsertMode::kOverwrite: {
+      ARROW_ASSIGN_OR_RAISE(change, MakeOverwrite(context(), *state, std::move(aligned)));
+      break;
+    }
+    case InsertMode::kUpsert: {
+      ARROW_ASSIGN_OR_RAISE(change, MakeUpsert(context(), *state, std::move(aligned)));
+      break;
+    }
+  }
+  return Apply(change.get(), *state, options.idempotency_key);
+}
+
+Result<Commit> DeltaTable::Delete(const std::shared_ptr<arrow::RecordBatchReader>& keys) {
+  ARROW_ASSIGN_OR_RAISE(const TableStatePtr state, HeadState());
+  ARROW_RETURN_NOT_OK(CheckWritable(*state));
+  std::vector<std::string> names = state->options.primary_key;
+  const std::string& event_time = state->options.event_time;
+  if (!event_time.empty() && keys->schema()->GetFieldIndex(event_time) >= 0) {
+    names.push_back(event_time);
+  }
+  arrow::FieldVector fields;
+  for (const std::string& name : names) {
+    fields.push_back(state->columns.logical->GetFieldByName(name));
+  }
+  ARROW_ASSIGN_OR_RAISE(auto aligned, AlignRows(keys.get(), arrow::Schema(std::move(fields))));
+  ARROW_ASSIGN_OR_RAISE(const auto change, MakeDelete(context(), *state, std::move(aligned)));
+  return Apply(change.get(), *state, {});
+}
+
+Result<Commit> DeltaTable::Compact() {
+  ARROW_ASSIGN_OR_RAISE(const TableStatePtr state, HeadState());
+  ARROW_RETURN_NOT_OK(CheckWritable(*state));
+  ARROW_ASSIGN_OR_RAISE(const auto change, MakeCompaction(context(), state));
+  return Apply(change.get(), *state, {});
+}
+
+}  // namespace tercet

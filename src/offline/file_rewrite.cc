@@ -1,0 +1,176 @@
+#include "offline/file_rewrite.h"
+
+#include <algorithm>
+
+#include <arrow/builder.h>
+#include <arrow/compute/api_vector.h>
+#include <arrow/table.h>
+
+#include "base/id.h"
+#include "offline/stored_type.h"
+
+namespace tercet {
+namespace {
+
+using BatchPtr = std::shared_ptr<arrow::RecordBatch>;
+
+/// Files up to this many rows are copied rather than given a vector: that is as quick, and keeps
+/// them readable for engines that know no vectors.
+constexpr int64_t kCopyOnWriteRows = 100'000;
+/// And those of which at most this share of rows would be left in use.
+constexpr double kMaxDeletedShare = 0.3;
+
+int64_t CopyOnWriteRows(const TableState& state) {
+  const std::string* text = state.Property("tercet.copy_on_write_rows");
+  return text == nullptr ? kCopyOnWriteRows : std::atoll(text->c_str());
+}
+
+/// The rows of a file that are not in `gone`, as they stand there.
+Result<BatchPtr> RowsLeft(const RunFile& run, const DeletedRows& gone,
+                          const std::vector<std::string>& columns) {
+  std::vector<BatchPtr> left;
+  for (size_t g = 0; g < run.row_groups().size(); ++g) {
+    const RunFile::RowGroup& group = run.row_groups()[g];
+    ARROW_ASSIGN_OR_RAISE(BatchPtr rows, run.Read(static_cast<int>(g), columns));
+    auto next = std::lower_bound(gone.begin(), gone.end(), group.first_row);
+    if (next == gone.end() || *next >= group.first_row + group.row_count) {
+      left.push_back(std::move(rows));
+      continue;
+    }
+    arrow::UInt32Builder indices;
+    for (int64_t i = 0; i < group.row_count; ++i) {
+      if (next != gone.end() && *next == group.first_row + i) {
+        ++next;
+      } else {
+        ARROW_RETURN_NOT_OK(indices.Append(static_cast<uint32_t>(i)));
+      }
+    }
+    ARROW_ASSIGN_OR_RAISE(const auto kept, indices.Finish());
+    ARROW_ASSIGN_OR_RAISE(arrow::Datum taken, arrow::compute::Take(rows, kept));
+    left.push_back(taken.record_batch());
+  }
+  return arrow::ConcatenateRecordBatches(left);
+}
+
+void LoosenStats(AddFile* add) {
+  Result<json::object> stats = ParseJsonObject(add->stats);
+  if (!stats.ok()) return;
+  (*stats)["tightBounds"] = false;
+  add->stats = ToText(*stats);
+}
+
+/// A foreign file may come without numRecords, which an entry with a vector must have.
+void PutRecordCount(int64_t rows, AddFile* add) {
+  Result<json::object> stats = add->stats.empty() ? json::object() : ParseJsonObject(add->stats);
+  json::object object = stats.ok() ? *std::move(stats) : json::object();
+  object["numRecords"] = rows;
+  add->stats = ToText(object);
+}
+
+std::vector<std::string> LegacyWriterFeatures(int64_t version) {
+  std::vector<std::string> features = {"appendOnly", "invariants"};
+  if (version >= 3) features.push_back("checkConstraints");
+  if (version >= 4) features.insert(features.end(), {"changeDataFeed", "generatedColumns"});
+  if (version >= 5) features.push_back("columnMapping");
+  if (version >= 6) features.push_back("identityColumns");
+  return features;
+}
+
+void AddFeature(std::string_view feature, std::vector<std::string>* features) {
+  if (std::find(features->begin(), features->end(), feature) == features->end()) {
+    features->emplace_back(feature);
+  }
+}
+
+}  // namespace
+
+Result<FileRewrite> TakeRowsOut(const FileMatch& match, const TableState& state, int64_t now_us,
+                                NewFiles* files) {
+  const DataFile& file = *match.file;
+  const RunFile& run = *match.run;
+  FileRewrite rewrite{.remove = RemoveFile::Of(file.add, now_us / 1000, true),
+                      .adds = {},
+                      .vector_used = false};
+  const DeletedRows gone = Unite(run.deleted(), match.rows);
+  const int64_t total = run.row_count();
+  if (static_cast<int64_t>(gone.size()) == total) return rewrite;
+  const bool few = static_cast<double>(gone.size()) <= kMaxDeletedShare * static_cast<double>(total);
+  if (state.options.deletion_vectors && few && total > CopyOnWriteRows(state)) {
+    AddFile add = file.add;
+    std::vector<std::string> created;
+    Result<VectorPointer> vector =
+        WriteVector(files->file_system(), files->table_path(), gone, &created);
+    for (const std::string& path : created) files->Add(path);
+    ARROW_ASSIGN_OR_RAISE(add.vector, std::move(vector));
+    PutRecordCount(total, &add);
+    LoosenStats(&add);
+    PutVersionTag(file.version, &add);
+    add.data_change = true;
+    rewrite.adds.push_back(std::move(add));
+    rewrite.vector_used = true;
+    return rewrite;
+  }
+  ARROW_ASSIGN_OR_RAISE(BatchPtr left,
+                        RowsLeft(run, gone, state.columns.logical->field_names()));
+  ARROW_ASSIGN_OR_RAISE(const RowsToWrite rows, RowsToWrite::Make(std::move(left), state.options));
+  ARROW_ASSIGN_OR_RAISE(rewrite.adds, WriteRuns(rows, state, now_us, files));
+  for (AddFile& add : rewrite.adds) PutVersionTag(file.version, &add);
+  return rewrite;
+}
+
+std::vector<Action> AllowVectors(const TableState& state) {
+  std::vector<Action> actions;
+  Protocol protocol = state.protocol;
+  if (!protocol.writer_features) {
+    protocol.writer_features = LegacyWriterFeatures(protocol.min_writer_version);
+  }
+  if (!protocol.reader_features) {
+    protocol.reader_features.emplace();
+    if (protocol.min_reader_version == 2) protocol.reader_features->push_back("columnMapping");
+  }
+  AddFeature("deletionVectors", &*protocol.reader_features);
+  AddFeature("deletionVectors", &*protocol.writer_features);
+  if (protocol.reader_features != state.protocol.reader_features ||
+      protocol.writer_features != state.protocol.writer_features) {
+    protocol.min_reader_version = 3;
+    protocol.min_writer_version = 7;
+    actions.emplace_back(std::move(protocol));
+  }
+  if (!state.BooleanProperty("delta.enableDeletionVectors")) {
+    Metadata metadata = state.metadata;
+    metadata.configuration["delta.enableDeletionVectors"] = "true";
+    actions.emplace_back(std::move(metadata));
+  }
+  return actions;
+}
+
+Status WriteChangeFile(const BatchPtr& rows, const std::vector<const char*>& change_types,
+                       const TableState& state, NewFiles* files, std::vector<Action>* actions) {
+  if (rows->num_rows() == 0 || !state.BooleanProperty("delta.enableChangeDataFeed")) {
+    return Status::OK();
+  }
+  std::vector<std::shared_ptr<arrow::Array>> arrays;
+  arrow::FieldVector fields;
+  for (int i = 0; i < rows->num_columns(); ++i) {
+    const auto& stored = state.columns.stored->field(i);
+    ARROW_ASSIGN_OR_RAISE(arrays.emplace_back(), ConvertStored(rows->column(i), stored->type()));
+    fields.push_back(stored);
+  }
+  arrow::StringBuilder types;
+  for (const char* type : change_types) ARROW_RETURN_NOT_OK(types.Append(type));
+  ARROW_ASSIGN_OR_RAISE(arrays.emplace_back(), types.Finish());
+  fields.push_back(arrow::field("_change_type", arrow::utf8()));
+
+  const std::string folder = JoinPath(files->table_path(), "_change_data");
+  ARROW_RETURN_NOT_OK(files->file_system()->MakeDirectory(folder));
+  const std::string path = "_change_data/cdc-00000-" + NewUuid() + ".parquet";
+  ARROW_ASSIGN_OR_RAISE(const RunLayout layout, RunLayout::Of(state));
+  const auto batch = arrow::RecordBatch::Make(arrow::schema(std::move(fields)), rows->num_rows(),
+                                              std::move(arrays));
+  ARROW_ASSIGN_OR_RAISE(const int64_t size, WritePlainFile(path, batch, layout, files));
+  ARROW_RETURN_NOT_OK(files->file_system()->SyncDirectory(folder));
+  actions->emplace_back(ChangeFile{.path = path, .partition_values = {}, .size_bytes = size});
+  return Status::OK();
+}
+
+}  // namespace tercet

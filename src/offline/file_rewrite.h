@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/result.h"
+#include "offline/action.h"
+#include "offline/row_targets.h"
+#include "offline/run_writer.h"
+#include "offline/table_state.h"
+
+namespace tercet {
+
+/// How rows leave a file: the file's removal, and what stands in its place (nothing when no row is
+/// left; the same file with a larger deletion vector; or its other rows written anew).
+struct FileRewrite {
+  RemoveFile remove;
+  std::vector<AddFile> adds;
+  bool vector_used = false;  ///< the table's protocol must allow deletion vectors
+};
+
+/// Takes the matched rows out of their file. Large files that lose few rows get a vector, where
+/// the table's options allow it; others are copied without the rows. Rows stay as old as they are.
+Result<FileRewrite> TakeRowsOut(const FileMatch& match, const TableState& state, int64_t now_us,
+                                NewFiles* files);
+
+/// The actions that let a table use deletion vectors; none when it may already.
+std::vector<Action> AllowVectors(const TableState& state);
+
+/// The change feed's file for the given rows; `change_types` has one text a row. Appends the
+/// action, or nothing when the table keeps no change feed.
+Status WriteChangeFile(const std::shared_ptr<arrow::RecordBatch>& rows,
+                       const std::vector<const char*>& change_types, const TableState& state,
+                       NewFiles* files, std::vector<Action>* actions);
+
+}  // namespace tercet

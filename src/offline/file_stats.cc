@@ -1,0 +1,141 @@
+#include "offline/file_stats.h"
+
+#include <cmath>
+
+#include <arrow/array.h>
+#include <arrow/compute/api_aggregate.h>
+#include <arrow/scalar.h>
+#include <fmt/format.h>
+
+#include "base/json.h"
+#include "base/time_text.h"
+
+namespace tercet {
+namespace {
+
+using arrow::Type;
+
+constexpr size_t kMaxTextCharacters = 32;
+
+template <typename ArrayType>
+bool HasNan(const arrow::Array& array) {
+  const auto& floats = static_cast<const ArrayType&>(array);
+  const auto* values = floats.raw_values();
+  for (int64_t i = 0; i < floats.length(); ++i) {
+    if (std::isnan(values[i]) && floats.IsValid(i)) return true;
+  }
+  return false;
+}
+
+/// The byte length of at most `count` characters of UTF-8.
+size_t CharactersEnd(std::string_view text, size_t count) {
+  size_t end = 0;
+  while (end < text.size() && count-- > 0) {
+    ++end;
+    while (end < text.size() && (static_cast<uint8_t>(text[end]) & 0xC0) == 0x80) ++end;
+  }
+  return end;
+}
+
+/// A text not before `text`, or nullopt; U+10FFFF at the end is after any other continuation.
+std::string TextBound(std::string_view text, bool upper) {
+  const size_t end = CharactersEnd(text, kMaxTextCharacters);
+  std::string bound(text.substr(0, end));
+  if (upper && end < text.size()) bound += "\xF4\x8F\xBF\xBF";
+  return bound;
+}
+
+std::string DateText(int32_t days) {
+  return FormatTime(int64_t{days} * 86'400'000'000).substr(0, 10);
+}
+
+std::string MillisText(int64_t time_us, bool upper, bool zoned) {
+  int64_t ms = time_us / 1000;
+  const int64_t rest = time_us % 1000;
+  if (upper && rest > 0) ++ms;
+  if (!upper && rest < 0) --ms;
+  std::string text = FormatTime(ms / 1000 * 1'000'000 - (ms % 1000 < 0 ? 1'000'000 : 0));
+  text.pop_back();  // the Z
+  return fmt::format("{}.{:03d}{}", text, (ms % 1000 + 1000) % 1000, zoned ? "Z" : "");
+}
+
+/// A bound as a JSON value; null when it has none.
+json::value Bound(const arrow::Scalar& scalar, bool upper) {
+  switch (scalar.type->id()) {
+    case Type::INT8:
+      return static_cast<const arrow::Int8Scalar&>(scalar).value;
+    case Type::INT16:
+      return static_cast<const arrow::Int16Scalar&>(scalar).value;
+    case Type::INT32:
+      return static_cast<const arrow::Int32Scalar&>(scalar).value;
+    case Type::INT64:
+      return static_cast<const arrow::Int64Scalar&>(scalar).value;
+    case Type::FLOAT: {
+      const double value = static_cast<const arrow::FloatScalar&>(scalar).value;
+      return std::isfinite(value) ? json::value(value) : json::value();
+    }
+    case Type::DOUBLE: {
+      const double value = static_cast<const arrow::DoubleScalar&>(scalar).value;
+      return std::isfinite(value) ? json::value(value) : json::value();
+    }
+    case Type::STRING:
+      return json::value(TextBound(static_cast<const arrow::StringScalar&>(scalar).view(), upper));
+    case Type::DATE32: {
+      const int32_t days = static_cast<const arrow::Date32Scalar&>(scalar).value;
+      // Beyond the years 1 to 9999 engines don't agree on the text.
+      if (days < -719162 || days > 2932896) return {};
+      return json::value(DateText(days));
+    }
+    case Type::TIMESTAMP: {
+      const int64_t time_us = static_cast<const arrow::TimestampScalar&>(scalar).value;
+      if (time_us < -62135596800000000 || time_us > 253402300799000000) return {};
+      const auto& type = static_cast<const arrow::TimestampType&>(*scalar.type);
+      return json::value(MillisText(time_us, upper, !type.timezone().empty()));
+    }
+    default:
+      return {};
+  }
+}
+
+bool HasBounds(const arrow::Array& array) {
+  switch (array.type_id()) {
+    case Type::INT8:
+    case Type::INT16:
+    case Type::INT32:
+    case Type::INT64:
+    case Type::STRING:
+    case Type::DATE32:
+    case Type::TIMESTAMP:
+      return true;
+    case Type::FLOAT:
+      return !HasNan<arrow::FloatArray>(array);
+    case Type::DOUBLE:
+      return !HasNan<arrow::DoubleArray>(array);
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+Result<std::string> StatsText(const arrow::RecordBatch& stored) {
+  json::object minima, maxima, nulls;
+  for (int i = 0; i < stored.num_columns(); ++i) {
+    const arrow::Array& array = *stored.column(i);
+    const std::string& name = stored.column_name(i);
+    nulls[name] = array.null_count();
+    if (array.null_count() == array.length() || !HasBounds(array)) continue;
+    ARROW_ASSIGN_OR_RAISE(const arrow::Datum bounds, arrow::compute::MinMax(stored.column(i)));
+    const auto& both = static_cast<const arrow::StructScalar&>(*bounds.scalar());
+    json::value low = Bound(*both.value[0], false), high = Bound(*both.value[1], true);
+    if (low.is_null() || high.is_null()) continue;
+    minima[name] = std::move(low);
+    maxima[name] = std::move(high);
+  }
+  return ToText(json::object{{"numRecords", stored.num_rows()},
+                             {"minValues", std::move(minima)},
+                             {"maxValues", std::move(maxima)},
+                             {"nullCount", std::move(nulls)}});
+}
+
+}  // namespace tercet

@@ -1,0 +1,207 @@
+#include "offline/run_file.h"
+
+#include <arrow/array/concatenate.h>
+#include <arrow/array/util.h>
+#include <arrow/compute/cast.h>
+#include <arrow/scalar.h>
+#include <arrow/table.h>
+#include <arrow/util/key_value_metadata.h>
+#include <parquet/arrow/reader.h>
+#include <parquet/arrow/schema.h>
+#include <parquet/exception.h>
+#include <parquet/file_reader.h>
+#include <parquet/metadata.h>
+
+#include "base/parallel.h"
+#include "offline/stored_type.h"
+
+namespace tercet {
+namespace {
+
+/// Below this many values it is quicker to decode columns one after another.
+constexpr int64_t kMinParallelValues = 1 << 17;
+
+Status Damaged(const Status& status, const std::string& path) {
+  if (status.ok()) return status;
+  if (status.IsKeyError()) {
+    return Status::IOError("a data file that the log names is missing: ", status.message());
+  }
+  return Status::IOError("cannot read '", path, "': ", status.message());
+}
+
+/// The values of a partition column, which are in the log and not in the file.
+Result<std::shared_ptr<arrow::Array>> PartitionColumn(const std::optional<std::string>& text,
+                                                      const arrow::Field& field, int64_t rows) {
+  // Delta writes an empty partition value for null.
+  if (!text || text->empty()) return arrow::MakeArrayOfNull(field.type(), rows);
+  ARROW_ASSIGN_OR_RAISE(auto value, arrow::MakeArrayFromScalar(arrow::StringScalar(*text), 1));
+  std::shared_ptr<arrow::DataType> type = field.type();
+  ARROW_ASSIGN_OR_RAISE(arrow::Datum cast, arrow::compute::Cast(value, type));
+  ARROW_ASSIGN_OR_RAISE(const auto scalar, cast.make_array()->GetScalar(0));
+  return arrow::MakeArrayFromScalar(*scalar, rows);
+}
+
+}  // namespace
+
+RunFile::~RunFile() = default;
+
+Result<std::shared_ptr<RunFile>> RunFile::Open(std::shared_ptr<FileSystem> file_system,
+                                               const std::string& table_path, DataFilePtr file,
+                                               const TableColumns& columns) {
+  auto run = std::shared_ptr<RunFile>(new RunFile());
+  run->whole_path_ = JoinPath(table_path, file->path);
+  run->columns_ = columns;
+  run->file_ = std::move(file);
+  const AddFile& add = run->file_->add;
+  Result<std::shared_ptr<arrow::io::RandomAccessFile>> input =
+      file_system->OpenMapped(run->whole_path_);
+  ARROW_RETURN_NOT_OK(Damaged(input.status(), run->whole_path_));
+  try {
+    parquet::ReaderProperties properties;
+    parquet::ArrowReaderProperties arrow_properties;
+    arrow_properties.set_use_threads(false);  // ReadColumn may run on the pool, where waiting blocks
+    arrow_properties.set_pre_buffer(false);
+    arrow_properties.set_coerce_int96_timestamp_unit(arrow::TimeUnit::MICRO);
+    parquet::arrow::FileReaderBuilder builder;
+    ARROW_RETURN_NOT_OK(
+        Damaged(builder.Open(*std::move(input), properties), run->whole_path_));
+    builder.properties(arrow_properties);
+    ARROW_RETURN_NOT_OK(Damaged(builder.Build(&run->reader_), run->whole_path_));
+    ARROW_RETURN_NOT_OK(Damaged(run->ReadFooter(), run->whole_path_));
+  } catch (const parquet::ParquetException& error) {
+    return Status::IOError("cannot read '", run->whole_path_, "': ", error.what());
+  }
+  if (add.vector) {
+    ARROW_ASSIGN_OR_RAISE(run->deleted_, ReadVector(file_system.get(), table_path, *add.vector));
+    if (!run->deleted_.empty() && run->deleted_.back() >= run->row_count_) {
+      return Status::IOError("the deletion vector of '", run->whole_path_, "' names row ",
+                             run->deleted_.back(), " of ", run->row_count_);
+    }
+  }
+  return run;
+}
+
+Status RunFile::ReadFooter() {
+  const auto metadata = reader_->parquet_reader()->metadata();
+  for (int i = 0; i < metadata->num_row_groups(); ++i) {
+    const int64_t rows = metadata->RowGroup(i)->num_rows();
+    if (rows < 0) return Status::Invalid("row group ", i, " has ", rows, " rows");
+    row_groups_.push_back({.first_row = row_count_, .row_count = rows});
+    row_count_ += rows;
+  }
+  if (!sorted()) return Status::OK();
+  if (file_->run->row_count != row_count_) {
+    return Status::Invalid("it has ", row_count_, " rows, but the log says ",
+                           file_->run->row_count);
+  }
+  const auto pairs = metadata->key_value_metadata();
+  if (pairs == nullptr) return Status::OK();
+  const Result<std::string> text = pairs->Get(std::string(kRowGroupsKey));
+  if (!text.ok()) return Status::OK();
+  return RowGroupsFromText(*text, &row_groups_);
+}
+
+Result<std::shared_ptr<arrow::Array>> RunFile::ReadColumn(int row_group,
+                                                          const arrow::Field& field) const {
+  const int64_t rows = row_groups_[row_group].row_count;
+  for (const std::string& partition : columns_.partition_columns) {
+    if (partition != field.name()) continue;
+    const auto value = file_->add.partition_values.find(partition);
+    return PartitionColumn(value == file_->add.partition_values.end() ? std::nullopt
+                                                                      : value->second,
+                           field, rows);
+  }
+  const parquet::arrow::SchemaManifest& manifest = reader_->manifest();
+  int index = -1;
+  for (size_t i = 0; i < manifest.schema_fields.size(); ++i) {
+    if (manifest.schema_fields[i].field->name() == field.name()) index = static_cast<int>(i);
+  }
+  if (index < 0) return arrow::MakeArrayOfNull(field.type(), rows);
+  std::shared_ptr<arrow::ChunkedArray> chunks;
+  try {
+    ARROW_RETURN_NOT_OK(reader_->RowGroup(row_group)->Column(index)->Read(&chunks));
+  } catch (const parquet::ParquetException& error) {
+    return Status::IOError(error.what());
+  }
+  if (chunks->length() != rows) {
+    return Status::Invalid("column '", field.name(), "' has ", chunks->length(), " rows of ", rows);
+  }
+  std::shared_ptr<arrow::Array> array;
+  if (chunks->num_chunks() == 1) {
+    array = chunks->chunk(0);
+  } else if (chunks->num_chunks() == 0) {
+    return arrow::MakeArrayOfNull(field.type(), 0);
+  } else {
+    ARROW_ASSIGN_OR_RAISE(array, arrow::Concatenate(chunks->chunks()));
+  }
+  // From the file's type to the table's, then to the user's: a foreign file may be narrower.
+  ARROW_ASSIGN_OR_RAISE(const auto stored, StoredType(*field.type()));
+  if (!array->type()->Equals(*stored) && !array->type()->Equals(*field.type())) {
+    Result<std::shared_ptr<arrow::Array>> widened = Widen(array, stored);
+    if (widened.status().IsTypeError()) widened = ConvertStored(array, stored);
+    ARROW_ASSIGN_OR_RAISE(array, std::move(widened));
+  }
+  return ConvertStored(array, field.type());
+}
+
+Result<std::shared_ptr<arrow::RecordBatch>> RunFile::Read(int row_group,
+                                                          const arrow::Schema& schema) const {
+  std::vector<std::shared_ptr<arrow::Array>> arrays(schema.num_fields());
+  const int64_t rows = row_groups_[row_group].row_count;
+  auto read = [&](int64_t i) -> Status {
+    Result<std::shared_ptr<arrow::Array>> array = ReadColumn(row_group, *schema.field(i));
+    if (!array.ok()) {
+      return Damaged(Explain(array.status(), "column '" + schema.field(i)->name() + "'"),
+                     whole_path_);
+    }
+    arrays[i] = *std::move(array);
+    return Status::OK();
+  };
+  if (rows * schema.num_fields() >= kMinParallelValues) {
+    ARROW_RETURN_NOT_OK(ParallelFor(schema.num_fields(), read));
+  } else {
+    for (int i = 0; i < schema.num_fields(); ++i) ARROW_RETURN_NOT_OK(read(i));
+  }
+  return arrow::RecordBatch::Make(std::make_shared<arrow::Schema>(schema), rows,
+                                  std::move(arrays));
+}
+
+Result<std::shared_ptr<arrow::RecordBatch>> RunFile::Read(
+    int row_group, const std::vector<std::string>& names) const {
+  arrow::FieldVector fields;
+  for (const std::string& name : names) {
+    auto field = columns_.logical->GetFieldByName(name);
+    if (field == nullptr) return Status::KeyError("no column '", name, "'");
+    fields.push_back(std::move(field));
+  }
+  return Read(row_group, arrow::Schema(std::move(fields)));
+}
+
+std::string RowGroupsToText(const std::vector<RunFile::RowGroup>& row_groups) {
+  json::array array;
+  for (const RunFile::RowGroup& group : row_groups) {
+    array.push_back(json::object{{"low", ToHex(group.low)},
+                                 {"time_min_us", group.time_min_us},
+                                 {"time_max_us", group.time_max_us}});
+  }
+  return ToText(array);
+}
+
+Status RowGroupsFromText(const std::string& text, std::vector<RunFile::RowGroup>* row_groups) {
+  ARROW_ASSIGN_OR_RAISE(const json::value value, ParseJson(text));
+  if (!value.is_array() || value.as_array().size() != row_groups->size()) {
+    return Status::Invalid(kRowGroupsKey, " is not a list of ", row_groups->size());
+  }
+  for (size_t i = 0; i < row_groups->size(); ++i) {
+    const json::value& item = value.as_array()[i];
+    if (!item.is_object()) return Status::Invalid(kRowGroupsKey, " is malformed");
+    RunFile::RowGroup& group = (*row_groups)[i];
+    ARROW_ASSIGN_OR_RAISE(const std::string low, GetString(item.as_object(), "low"));
+    ARROW_ASSIGN_OR_RAISE(group.low, FromHex(low));
+    ARROW_ASSIGN_OR_RAISE(group.time_min_us, GetInt(item.as_object(), "time_min_us"));
+    ARROW_ASSIGN_OR_RAISE(group.time_max_us, GetInt(item.as_object(), "time_max_us"));
+  }
+  return Status::OK();
+}
+
+}  // namespace tercet

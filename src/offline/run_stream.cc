@@ -1,0 +1,301 @@
+#include <algorithm>
+
+#include <arrow/array/builder_primitive.h>
+#include <arrow/array/concatenate.h>
+#include <arrow/array/util.h>
+#include <arrow/compute/api_vector.h>
+#include <arrow/table.h>
+
+#include "offline/row_stream.h"
+
+namespace tercet {
+namespace {
+
+using BatchPtr = std::shared_ptr<arrow::RecordBatch>;
+using Mask = std::vector<uint8_t>;
+
+Result<BatchPtr> Keep(const BatchPtr& rows, const Mask& mask) {
+  const auto kept = std::count(mask.begin(), mask.end(), uint8_t{1});
+  if (kept == rows->num_rows()) return rows;
+  // Wanted rows often stand together: then nothing is copied.
+  const auto first = std::find(mask.begin(), mask.end(), uint8_t{1}) - mask.begin();
+  if (kept == 0) return rows->Slice(0, 0);
+  if (std::all_of(mask.begin() + first, mask.begin() + first + kept,
+                  [](uint8_t keep) { return keep != 0; })) {
+    return rows->Slice(first, kept);
+  }
+  arrow::UInt32Builder indices;
+  ARROW_RETURN_NOT_OK(indices.Reserve(kept));
+  for (size_t i = 0; i < mask.size(); ++i) {
+    if (mask[i] != 0) indices.UnsafeAppend(static_cast<uint32_t>(i));
+  }
+  ARROW_ASSIGN_OR_RAISE(const auto array, indices.Finish());
+  ARROW_ASSIGN_OR_RAISE(arrow::Datum taken,
+                        arrow::compute::Take(rows, array,
+                                             arrow::compute::TakeOptions::NoBoundsCheck()));
+  return taken.record_batch();
+}
+
+/// Marks rows whose key is not among `only`. Both sides are sorted.
+void MaskOtherKeys(const RowKeys& rows, const RowKeys& only, Mask* mask) {
+  int64_t j = 0;
+  for (int64_t i = 0; i < rows.size(); ++i) {
+    while (j < only.size() && only.keys().Compare(j, rows.keys(), i) < 0) ++j;
+    if (j == only.size() || only.keys().Compare(j, rows.keys(), i) != 0) (*mask)[i] = 0;
+  }
+}
+
+/// Marks rows outside of the requested positions, times and keys. Rows are sorted.
+void MaskUnwanted(const RowKeys& keys, const RunRequest& request, Mask* mask) {
+  const int64_t n = keys.size();
+  if (!request.low.empty()) {
+    std::fill(mask->begin(), mask->begin() + keys.LowerBound(request.low), uint8_t{0});
+  }
+  if (!request.high.empty()) {
+    std::fill(mask->begin() + keys.LowerBound(request.high), mask->end(), uint8_t{0});
+  }
+  if (keys.times() != nullptr && (request.start_us || request.end_us)) {
+    const int64_t start = request.start_us.value_or(INT64_MIN);
+    for (int64_t i = 0; i < n; ++i) {
+      const int64_t time = keys.time(i);
+      if (time < start || (request.end_us && time >= *request.end_us)) (*mask)[i] = 0;
+    }
+  }
+  if (request.only != nullptr) MaskOtherKeys(keys, *request.only, mask);
+}
+
+/// Marks all rows but the last of each position. Rows are sorted, marked ones count as well: the
+/// caller has not yet removed deleted rows, so it must not mark a live row for a deleted one.
+void MaskEarlierDuplicates(const RowKeys& keys, Mask* mask) {
+  int64_t last = -1;
+  for (int64_t i = 0; i < keys.size(); ++i) {
+    if ((*mask)[i] == 0) continue;
+    if (last >= 0 && keys.Compare(last, keys, i) == 0) (*mask)[last] = 0;
+    last = i;
+  }
+}
+
+Mask MaskDeleted(const DeletedRows& deleted, int64_t first_row, int64_t rows) {
+  Mask mask(rows, 1);
+  const auto begin = std::lower_bound(deleted.begin(), deleted.end(), first_row);
+  for (auto it = begin; it != deleted.end() && *it < first_row + rows; ++it) {
+    mask[*it - first_row] = 0;
+  }
+  return mask;
+}
+
+/// The columns to read: those wanted, then those needed to tell positions.
+std::vector<std::string> ReadColumns(const RunRequest& request, const TableOptions& options,
+                                     bool keys) {
+  std::vector<std::string> names = request.columns;
+  if (!keys) return names;
+  auto add = [&](const std::string& name) {
+    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+  };
+  for (const std::string& key : options.primary_key) add(key);
+  if (!options.event_time.empty()) add(options.event_time);
+  return names;
+}
+
+BatchPtr FirstColumns(const BatchPtr& rows, size_t count) {
+  if (static_cast<size_t>(rows->num_columns()) == count) return rows;
+  std::vector<int> indices(count);
+  for (size_t i = 0; i < count; ++i) indices[i] = static_cast<int>(i);
+  return *rows->SelectColumns(indices);
+}
+
+/// A sorted file, row group by row group.
+class SortedRunStream : public RowStream {
+ public:
+  SortedRunStream(std::shared_ptr<const RunOpener> opener, std::shared_ptr<RunFile> file,
+                  RunRequest request)
+      : opener_(std::move(opener)), file_(std::move(file)), request_(std::move(request)) {}
+
+  Result<std::optional<KeyedRows>> Next() override {
+    while (group_ < file_->row_groups().size()) {
+      const size_t index = group_++;
+      if (!GroupMayHold(index)) continue;
+      ARROW_ASSIGN_OR_RAISE(KeyedRows batch, ReadGroup(index));
+      if (batch.rows->num_rows() > 0) return batch;
+    }
+    if (held_ == nullptr) return std::nullopt;
+    KeyedRows last{.rows = std::move(held_), .keys = {}};
+    held_ = nullptr;
+    ARROW_RETURN_NOT_OK(Finish(&last));
+    return last;
+  }
+
+ private:
+  bool unique() const { return file_->file().run->unique; }
+
+  bool GroupMayHold(size_t index) const {
+    const auto& groups = file_->row_groups();
+    const std::string& high =
+        index + 1 < groups.size() ? groups[index + 1].low : file_->file().run->high;
+    return request_.MayHold(groups[index].low, high, groups[index].time_min_us,
+                            groups[index].time_max_us);
+  }
+
+  Result<KeyedRows> ReadGroup(size_t index) {
+    const RunFile::RowGroup& group = file_->row_groups()[index];
+    const bool keys_needed = request_.with_keys || request_.FiltersRows() || !unique();
+    KeyedRows batch;
+    ARROW_ASSIGN_OR_RAISE(
+        batch.rows, file_->Read(static_cast<int>(index),
+                                ReadColumns(request_, opener_->options(), keys_needed)));
+    Mask mask = MaskDeleted(file_->deleted(), group.first_row, group.row_count);
+    if (!keys_needed) {
+      ARROW_ASSIGN_OR_RAISE(batch.rows, Keep(batch.rows, mask));
+      return batch;
+    }
+    ARROW_ASSIGN_OR_RAISE(RowKeys keys, RowKeys::Of(*batch.rows, opener_->options()));
+    MaskUnwanted(keys, request_, &mask);
+    if (unique()) {
+      batch.keys = std::move(keys);
+      return Filter(std::move(batch), mask);
+    }
+    MaskEarlierDuplicates(keys, &mask);
+    ARROW_ASSIGN_OR_RAISE(batch.rows, Keep(batch.rows, mask));
+    return HoldLast(batch.rows);
+  }
+
+  Result<KeyedRows> Filter(KeyedRows batch, const Mask& mask) {
+    ARROW_ASSIGN_OR_RAISE(const BatchPtr kept, Keep(batch.rows, mask));
+    if (kept == batch.rows) {
+      batch.rows = FirstColumns(batch.rows, request_.columns.size());
+      return batch;
+    }
+    batch.rows = kept;
+    ARROW_RETURN_NOT_OK(Finish(&batch));
+    return batch;
+  }
+
+  /// A position's last row may be in the next row group, so the last row of each waits for that.
+  Result<KeyedRows> HoldLast(const BatchPtr& rows) {
+    KeyedRows batch{.rows = rows, .keys = {}};
+    if (rows->num_rows() == 0) return batch;
+    if (held_ != nullptr) {
+      ARROW_ASSIGN_OR_RAISE(const RowKeys held, RowKeys::Of(*held_, opener_->options()));
+      ARROW_ASSIGN_OR_RAISE(const RowKeys first, RowKeys::Of(*rows->Slice(0, 1),
+                                                             opener_->options()));
+      if (held.Compare(0, first, 0) != 0) {
+        ARROW_ASSIGN_OR_RAISE(batch.rows, arrow::ConcatenateRecordBatches({held_, rows}));
+      }
+    }
+    const int64_t last = batch.rows->num_rows() - 1;
+    held_ = batch.rows->Slice(last);
+    batch.rows = batch.rows->Slice(0, last);
+    ARROW_RETURN_NOT_OK(Finish(&batch));
+    return batch;
+  }
+
+  /// Positions, if asked for, of rows that are final; then only the columns asked for.
+  Status Finish(KeyedRows* batch) {
+    if (request_.with_keys && batch->rows->num_rows() > 0) {
+      ARROW_ASSIGN_OR_RAISE(batch->keys, RowKeys::Of(*batch->rows, opener_->options()));
+    }
+    batch->rows = FirstColumns(batch->rows, request_.columns.size());
+    return Status::OK();
+  }
+
+  const std::shared_ptr<const RunOpener> opener_;
+  const std::shared_ptr<RunFile> file_;
+  const RunRequest request_;
+  size_t group_ = 0;
+  BatchPtr held_;
+};
+
+/// A foreign file: read whole, then sorted; one batch.
+class ForeignRunStream : public RowStream {
+ public:
+  ForeignRunStream(std::shared_ptr<const RunOpener> opener, std::shared_ptr<RunFile> file,
+                   RunRequest request)
+      : opener_(std::move(opener)), file_(std::move(file)), request_(std::move(request)) {}
+
+  Result<std::optional<KeyedRows>> Next() override {
+    if (done_) return std::nullopt;
+    done_ = true;
+    const std::vector<std::string> names = ReadColumns(request_, opener_->options(), true);
+    std::vector<BatchPtr> live;
+    for (size_t i = 0; i < file_->row_groups().size(); ++i) {
+      const RunFile::RowGroup& group = file_->row_groups()[i];
+      ARROW_ASSIGN_OR_RAISE(const BatchPtr rows, file_->Read(static_cast<int>(i), names));
+      ARROW_ASSIGN_OR_RAISE(live.emplace_back(),
+                            Keep(rows, MaskDeleted(file_->deleted(), group.first_row,
+                                                   group.row_count)));
+    }
+    if (live.empty()) return std::nullopt;
+    BatchPtr rows = live[0];
+    if (live.size() > 1) {
+      ARROW_ASSIGN_OR_RAISE(rows, arrow::ConcatenateRecordBatches(live));
+    }
+    KeyedRows batch;
+    ARROW_ASSIGN_OR_RAISE(batch.keys, Positions(*rows));
+    const RowOrder order = SortRows(batch.keys);
+    if (!order.order.empty()) {
+      const auto indices = std::make_shared<arrow::UInt32Array>(
+          rows->num_rows(), arrow::Buffer::Wrap(order.order.data(), order.order.size()));
+      ARROW_ASSIGN_OR_RAISE(arrow::Datum taken, arrow::compute::Take(rows, indices));
+      rows = taken.record_batch();
+      ARROW_ASSIGN_OR_RAISE(batch.keys, Positions(*rows));
+    }
+    Mask mask(rows->num_rows(), 1);
+    MaskUnwanted(batch.keys, request_, &mask);
+    MaskEarlierDuplicates(batch.keys, &mask);
+    ARROW_ASSIGN_OR_RAISE(batch.rows, Keep(rows, mask));
+    if (batch.rows->num_rows() == 0) return std::nullopt;
+    ARROW_ASSIGN_OR_RAISE(batch.keys, Positions(*batch.rows));
+    batch.rows = FirstColumns(batch.rows, request_.columns.size());
+    return batch;
+  }
+
+ private:
+  Result<RowKeys> Positions(const arrow::RecordBatch& rows) const {
+    Result<RowKeys> keys = RowKeys::Of(rows, opener_->options());
+    if (!keys.ok()) return Explain(keys.status(), "cannot read '" + file_->file().path + "'");
+    return keys;
+  }
+
+  const std::shared_ptr<const RunOpener> opener_;
+  const std::shared_ptr<RunFile> file_;
+  const RunRequest request_;
+  bool done_ = false;
+};
+
+}  // namespace
+
+bool RunRequest::MayHold(const std::string& first, const std::string& last, int64_t time_min_us,
+                         int64_t time_max_us) const {
+  if (start_us && time_max_us < *start_us) return false;
+  if (end_us && time_min_us >= *end_us) return false;
+  if (last.empty()) return true;
+  if (!low.empty() && last < low) return false;
+  if (!high.empty() && first >= high) return false;
+  if (only != nullptr) {
+    // Some wanted key k with first's key ≤ k ≤ last's key. A position begins with its key, and no
+    // key is a prefix of another, so the bare key k sorts before the positions of k.
+    int64_t begin = 0, end = only->size();
+    while (begin < end) {
+      const int64_t middle = begin + (end - begin) / 2;
+      const std::string key = only->keys().ToBytes(middle);
+      if (key < first && !first.starts_with(key)) {
+        begin = middle + 1;
+      } else {
+        end = middle;
+      }
+    }
+    if (begin == only->size() || only->keys().ToBytes(begin) > last) return false;
+  }
+  return true;
+}
+
+Result<std::unique_ptr<RowStream>> OpenRun(const std::shared_ptr<const RunOpener>& opener,
+                                           const DataFilePtr& file, const RunRequest& request) {
+  ARROW_ASSIGN_OR_RAISE(auto run, opener->Open(file));
+  if (run->sorted()) {
+    return std::make_unique<SortedRunStream>(opener, std::move(run), request);
+  }
+  return std::make_unique<ForeignRunStream>(opener, std::move(run), request);
+}
+
+}  // namespace tercet

@@ -1,0 +1,255 @@
+#include "offline/run_writer.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include <arrow/array/util.h>
+#include <arrow/compute/api_vector.h>
+#include <arrow/table.h>
+#include <arrow/util/byte_size.h>
+#include <arrow/util/key_value_metadata.h>
+#include <fmt/format.h>
+#include <parquet/arrow/writer.h>
+#include <parquet/exception.h>
+
+#include "base/id.h"
+#include "base/log.h"
+#include "base/parallel.h"
+#include "offline/deletion_vector.h"
+#include "offline/file_stats.h"
+#include "offline/run_file.h"
+#include "offline/stored_type.h"
+
+namespace tercet {
+namespace {
+
+using arrow::RecordBatch;
+using BatchPtr = std::shared_ptr<RecordBatch>;
+
+Result<int64_t> PositiveProperty(const TableState& state, std::string_view name,
+                                 int64_t fallback) {
+  const std::string* text = state.Property(name);
+  if (text == nullptr) return fallback;
+  int64_t value = 0;
+  const auto parsed = std::from_chars(text->data(), text->data() + text->size(), value);
+  if (parsed.ec != std::errc() || parsed.ptr != text->data() + text->size() || value < 1) {
+    return Status::Invalid("table property '", name, "' must be a positive number, not '", *text,
+                           "'");
+  }
+  return value;
+}
+
+Result<parquet::Compression::type> CompressionOf(const std::string& name) {
+  ARROW_ASSIGN_OR_RAISE(const auto type, arrow::util::Codec::GetCompressionType(name));
+  return type;
+}
+
+Result<std::shared_ptr<parquet::WriterProperties>> PropertiesOf(
+    const arrow::Schema& stored, const RunLayout& layout,
+    const std::vector<std::string>& indexed_columns) {
+  ARROW_ASSIGN_OR_RAISE(const auto compression, CompressionOf(layout.compression));
+  parquet::WriterProperties::Builder builder;
+  builder.version(parquet::ParquetVersion::PARQUET_2_6)
+      ->created_by("tercet")
+      ->compression(compression)
+      ->max_row_group_length(layout.row_group_rows)
+      // Plain numbers are read at the speed of memory; a dictionary would cost the join more than
+      // it saves on disk.
+      ->disable_dictionary();
+  for (const auto& field : stored.fields()) {
+    const bool list = field->type()->id() == arrow::Type::LIST;
+    const auto& type =
+        list ? static_cast<const arrow::ListType&>(*field->type()).value_type() : field->type();
+    const std::string path = list ? field->name() + ".list.element" : field->name();
+    if (arrow::is_binary_like(type->id())) builder.enable_dictionary(path);
+  }
+  for (const std::string& column : indexed_columns) builder.enable_write_page_index(column);
+  return builder.build();
+}
+
+Status WriteParquet(const std::string& path, const BatchPtr& stored,
+                    const parquet::WriterProperties& properties,
+                    const std::shared_ptr<arrow::KeyValueMetadata>& footer, NewFiles* files) {
+  const std::string whole = JoinPath(files->table_path(), path);
+  files->Add(path);
+  ARROW_ASSIGN_OR_RAISE(const auto sink, files->file_system()->Create(whole));
+  try {
+    auto shared = std::make_shared<parquet::WriterProperties>(properties);
+    ARROW_ASSIGN_OR_RAISE(
+        auto writer, parquet::arrow::FileWriter::Open(*stored->schema(),
+                                                      arrow::default_memory_pool(), sink, shared));
+    ARROW_ASSIGN_OR_RAISE(const auto table, arrow::Table::FromRecordBatches({stored}));
+    if (stored->num_rows() > 0) {
+      ARROW_RETURN_NOT_OK(writer->WriteTable(*table, properties.max_row_group_length()));
+    }
+    if (footer != nullptr) ARROW_RETURN_NOT_OK(writer->AddKeyValueMetadata(footer));
+    ARROW_RETURN_NOT_OK(writer->Close());
+  } catch (const parquet::ParquetException& error) {
+    return Status::IOError("cannot write '", whole, "': ", error.what());
+  }
+  ARROW_RETURN_NOT_OK(sink->Close());
+  return files->file_system()->SyncFile(whole);
+}
+
+/// Rows [begin, end) of the order, of their stored types.
+Result<BatchPtr> StoredSlice(const RowsToWrite& rows, const TableColumns& columns, int64_t begin,
+                             int64_t end) {
+  BatchPtr slice;
+  if (rows.order.order.empty()) {
+    slice = rows.rows->Slice(begin, end - begin);
+  } else {
+    const auto indices = std::make_shared<arrow::UInt32Array>(
+        end - begin, arrow::Buffer::Wrap(rows.order.order.data() + begin, end - begin));
+    ARROW_ASSIGN_OR_RAISE(arrow::Datum taken,
+                          arrow::compute::Take(rows.rows, indices,
+                                               arrow::compute::TakeOptions::NoBoundsCheck()));
+    slice = taken.record_batch();
+  }
+  std::vector<std::shared_ptr<arrow::Array>> arrays;
+  for (int i = 0; i < slice->num_columns(); ++i) {
+    Result<std::shared_ptr<arrow::Array>> array =
+        ConvertStored(slice->column(i), columns.stored->field(i)->type());
+    if (!array.ok()) {
+      return Explain(array.status(),
+                     "column '" + columns.stored->field(i)->name() + "' can't be stored");
+    }
+    arrays.push_back(*std::move(array));
+  }
+  return RecordBatch::Make(columns.stored, end - begin, std::move(arrays));
+}
+
+std::vector<RunFile::RowGroup> RowGroupsOf(const RowsToWrite& rows, int64_t begin, int64_t end,
+                                           int64_t group_rows) {
+  std::vector<RunFile::RowGroup> groups;
+  for (int64_t first = begin; first < end; first += group_rows) {
+    const int64_t last = std::min(end, first + group_rows);
+    RunFile::RowGroup group{.first_row = first - begin, .row_count = last - first};
+    const auto row = [&](int64_t i) { return rows.order.order.empty() ? i : rows.order.order[i]; };
+    group.low = rows.keys.Position(row(first));
+    if (rows.keys.times() != nullptr) {
+      group.time_min_us = std::numeric_limits<int64_t>::max();
+      group.time_max_us = std::numeric_limits<int64_t>::min();
+      for (int64_t i = first; i < last; ++i) {
+        const int64_t time = rows.keys.time(row(i));
+        group.time_min_us = std::min(group.time_min_us, time);
+        group.time_max_us = std::max(group.time_max_us, time);
+      }
+    }
+    groups.push_back(std::move(group));
+  }
+  return groups;
+}
+
+Result<AddFile> WriteRun(const RowsToWrite& rows, const TableState& state, const RunLayout& layout,
+                         int64_t number, int64_t begin, int64_t end, int64_t now_us,
+                         NewFiles* files) {
+  ARROW_ASSIGN_OR_RAISE(const BatchPtr stored, StoredSlice(rows, state.columns, begin, end));
+  const auto groups = RowGroupsOf(rows, begin, end, layout.row_group_rows);
+  const auto footer = arrow::key_value_metadata({std::string(kRowGroupsKey)},
+                                                {RowGroupsToText(groups)});
+  std::vector<std::string> indexed = state.options.primary_key;
+  if (!state.options.event_time.empty()) indexed.push_back(state.options.event_time);
+  ARROW_ASSIGN_OR_RAISE(const auto properties, PropertiesOf(*stored->schema(), layout, indexed));
+
+  AddFile add;
+  add.path = fmt::format("part-{:05d}-{}.parquet", number, NewUuid());
+  ARROW_RETURN_NOT_OK(WriteParquet(add.path, stored, *properties, footer, files));
+  ARROW_ASSIGN_OR_RAISE(const FileInfo info, files->file_system()->Stat(
+                                                 JoinPath(files->table_path(), add.path)));
+  add.size_bytes = info.size_bytes;
+  add.modification_time_ms = now_us / 1000;
+  ARROW_ASSIGN_OR_RAISE(add.stats, StatsText(*stored));
+  const auto row = [&](int64_t i) { return rows.order.order.empty() ? i : rows.order.order[i]; };
+  RunTags run{.unique = rows.order.unique,
+              .row_count = end - begin,
+              .low = rows.keys.Position(row(begin)),
+              .high = rows.keys.Position(row(end - 1))};
+  if (rows.keys.times() != nullptr) {
+    run.time_min_us = groups[0].time_min_us;
+    run.time_max_us = groups[0].time_max_us;
+    for (const RunFile::RowGroup& group : groups) {
+      run.time_min_us = std::min(run.time_min_us, group.time_min_us);
+      run.time_max_us = std::max(run.time_max_us, group.time_max_us);
+    }
+  }
+  PutRunTags(run, state.options, &add);
+  return add;
+}
+
+}  // namespace
+
+NewFiles::~NewFiles() {
+  for (const std::string& path : paths_) {
+    const Status removed = file_system_->Remove(JoinPath(table_path_, path));
+    if (!removed.ok()) LogWarn(removed.message());
+  }
+}
+
+void NewFiles::Add(const std::string& path) {
+  std::lock_guard lock(mutex_);
+  paths_.insert(path);
+}
+
+void NewFiles::KeepNamedBy(const std::vector<Action>& actions) {
+  std::lock_guard lock(mutex_);
+  for (const Action& action : actions) {
+    if (const auto* change = std::get_if<ChangeFile>(&action)) paths_.erase(change->path);
+    const auto* add = std::get_if<AddFile>(&action);
+    if (add == nullptr) continue;
+    paths_.erase(add->path);
+    if (!add->vector) continue;
+    const Result<std::string> path = VectorPath(*add->vector);
+    if (path.ok()) paths_.erase(*path);
+  }
+}
+
+Result<RowsToWrite> RowsToWrite::Make(BatchPtr rows, const TableOptions& options) {
+  if (rows->num_rows() >= UINT32_MAX) {
+    return Status::CapacityError("a write of ", rows->num_rows(), " rows; write fewer at once");
+  }
+  RowsToWrite write;
+  ARROW_ASSIGN_OR_RAISE(write.keys, RowKeys::Of(*rows, options));
+  write.order = SortRows(write.keys);
+  write.rows = std::move(rows);
+  return write;
+}
+
+Result<RunLayout> RunLayout::Of(const TableState& state) {
+  RunLayout layout;
+  ARROW_ASSIGN_OR_RAISE(layout.max_file_rows,
+                        PositiveProperty(state, "tercet.max_file_rows", layout.max_file_rows));
+  ARROW_ASSIGN_OR_RAISE(layout.row_group_rows,
+                        PositiveProperty(state, "tercet.row_group_rows", layout.row_group_rows));
+  if (const std::string* name = state.Property("tercet.compression")) layout.compression = *name;
+  ARROW_RETURN_NOT_OK(CompressionOf(layout.compression));
+  return layout;
+}
+
+Result<std::vector<AddFile>> WriteRuns(const RowsToWrite& rows, const TableState& state,
+                                       int64_t now_us, NewFiles* files) {
+  const int64_t count = rows.rows->num_rows();
+  if (count == 0) return std::vector<AddFile>();
+  ARROW_ASSIGN_OR_RAISE(const RunLayout layout, RunLayout::Of(state));
+  ARROW_ASSIGN_OR_RAISE(const int64_t bytes, arrow::util::ReferencedBufferSize(*rows.rows));
+  const int64_t by_size = std::max<int64_t>(1, layout.max_file_bytes / (bytes / count + 1));
+  const int64_t file_rows = std::min(layout.max_file_rows, by_size);
+  const int64_t file_count = (count + file_rows - 1) / file_rows;
+  std::vector<AddFile> adds(file_count);
+  ARROW_RETURN_NOT_OK(ParallelFor(file_count, [&](int64_t i) -> Status {
+    ARROW_ASSIGN_OR_RAISE(adds[i], WriteRun(rows, state, layout, i, count * i / file_count,
+                                            count * (i + 1) / file_count, now_us, files));
+    return Status::OK();
+  }));
+  return adds;
+}
+
+Result<int64_t> WritePlainFile(const std::string& path, const BatchPtr& rows,
+                               const RunLayout& layout, NewFiles* files) {
+  ARROW_ASSIGN_OR_RAISE(const auto properties, PropertiesOf(*rows->schema(), layout, {}));
+  ARROW_RETURN_NOT_OK(WriteParquet(path, rows, *properties, nullptr, files));
+  ARROW_ASSIGN_OR_RAISE(const FileInfo info,
+                        files->file_system()->Stat(JoinPath(files->table_path(), path)));
+  return info.size_bytes;
+}
+
+}  // namespace tercet

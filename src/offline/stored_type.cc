@@ -1,0 +1,246 @@
+#include "offline/stored_type.h"
+
+#include <arrow/array/concatenate.h>
+#include <arrow/compute/cast.h>
+
+namespace tercet {
+namespace {
+
+using arrow::Array;
+using arrow::DataType;
+using arrow::Type;
+using ArrayPtr = std::shared_ptr<Array>;
+using TypePtr = std::shared_ptr<DataType>;
+
+constexpr int kMaxDecimalDigits = 38;
+
+bool IsList(Type::type id) {
+  return id == Type::LIST || id == Type::LARGE_LIST || id == Type::FIXED_SIZE_LIST;
+}
+
+const TypePtr& ElementType(const DataType& list) {
+  return static_cast<const arrow::BaseListType&>(list).value_type();
+}
+
+bool IsInt64Inside(Type::type id) {
+  return id == Type::TIME64 || id == Type::DURATION || id == Type::INT64;
+}
+
+Result<ArrayPtr> CastSafely(const ArrayPtr& array, const TypePtr& to) {
+  ARROW_ASSIGN_OR_RAISE(arrow::Datum cast, arrow::compute::Cast(array, to));
+  return cast.make_array();
+}
+
+/// Rebuilds a list of any kind with converted elements as a list of kind `to`.
+template <typename ConvertElements>
+Result<ArrayPtr> ConvertList(ArrayPtr array, const TypePtr& to, ConvertElements convert) {
+  const TypePtr& element = ElementType(*to);
+  // The elements first, within the list kind that the array has; then Arrow changes the kind.
+  TypePtr same_kind;
+  ArrayPtr values;
+  ArrayPtr rebuilt;
+  if (array->type_id() == Type::FIXED_SIZE_LIST) {
+    const auto& list = static_cast<const arrow::FixedSizeListArray&>(*array);
+    ARROW_ASSIGN_OR_RAISE(
+        values, convert(list.values()->Slice(list.value_offset(0),
+                                             list.length() * list.value_length()), element));
+    same_kind = arrow::fixed_size_list(arrow::field("element", element), list.value_length());
+    auto data = array->data()->Copy();
+    if (array->offset() != 0) {
+      ARROW_ASSIGN_OR_RAISE(rebuilt, arrow::Concatenate({array}));
+      data = rebuilt->data()->Copy();
+    }
+    data->type = same_kind;
+    data->child_data = {values->data()};
+    rebuilt = arrow::MakeArray(data);
+  } else {
+    auto data = array->data()->Copy();
+    ARROW_ASSIGN_OR_RAISE(values, convert(arrow::MakeArray(data->child_data[0]), element));
+    same_kind = array->type_id() == Type::LIST
+                    ? arrow::list(arrow::field("element", element))
+                    : arrow::large_list(arrow::field("element", element));
+    data->type = same_kind;
+    data->child_data = {values->data()};
+    rebuilt = arrow::MakeArray(data);
+  }
+  if (rebuilt->type()->Equals(*to)) {
+    auto data = rebuilt->data()->Copy();
+    data->type = to;  // also the element field's name and nullability
+    return arrow::MakeArray(data);
+  }
+  return CastSafely(rebuilt, to);
+}
+
+enum class NumberKind { kSigned, kUnsigned, kFloat, kOther };
+
+NumberKind KindOf(Type::type id) {
+  if (arrow::is_signed_integer(id)) return NumberKind::kSigned;
+  if (arrow::is_unsigned_integer(id)) return NumberKind::kUnsigned;
+  if (arrow::is_floating(id)) return NumberKind::kFloat;
+  return NumberKind::kOther;
+}
+
+bool IsText(Type::type id) {
+  return id == Type::STRING || id == Type::LARGE_STRING || id == Type::STRING_VIEW;
+}
+
+bool IsBytes(Type::type id) {
+  return id == Type::BINARY || id == Type::LARGE_BINARY || id == Type::BINARY_VIEW ||
+         id == Type::FIXED_SIZE_BINARY;
+}
+
+/// Whether values of `from` may become `to`, given that each value is then checked.
+bool MayWiden(const DataType& from, const DataType& to) {
+  const Type::type a = from.id(), b = to.id();
+  if (a == Type::NA) return true;
+  const NumberKind x = KindOf(a), y = KindOf(b);
+  if (x != NumberKind::kOther && y != NumberKind::kOther) {
+    const int narrow = from.bit_width(), wide = to.bit_width();
+    if (x == y) return narrow <= wide;
+    if (x == NumberKind::kUnsigned && y == NumberKind::kSigned) return narrow < wide;
+    return y == NumberKind::kFloat && b != Type::HALF_FLOAT;
+  }
+  if (IsText(a) && IsText(b)) return true;
+  if (IsBytes(a) && IsBytes(b)) return true;
+  if (arrow::is_decimal(a) && arrow::is_decimal(b)) return true;
+  if (x != NumberKind::kOther && x != NumberKind::kFloat && arrow::is_decimal(b)) return true;
+  if (a == Type::TIMESTAMP && b == Type::TIMESTAMP) {
+    return static_cast<const arrow::TimestampType&>(from).timezone().empty() ==
+           static_cast<const arrow::TimestampType&>(to).timezone().empty();
+  }
+  if (arrow::is_date(a) && arrow::is_date(b)) return true;
+  if (arrow::is_time(a) && arrow::is_time(b)) return true;
+  return a == Type::DURATION && b == Type::DURATION;
+}
+
+}  // namespace
+
+Result<TypePtr> StoredType(const DataType& logical) {
+  switch (logical.id()) {
+    case Type::BOOL:
+      return arrow::boolean();
+    case Type::INT8:
+      return arrow::int8();
+    case Type::INT16:
+    case Type::UINT8:
+      return arrow::int16();
+    case Type::INT32:
+    case Type::UINT16:
+      return arrow::int32();
+    case Type::INT64:
+    case Type::UINT32:
+    case Type::TIME32:
+    case Type::TIME64:
+    case Type::DURATION:
+      return arrow::int64();
+    case Type::UINT64:
+      return arrow::decimal128(20, 0);
+    case Type::HALF_FLOAT:
+    case Type::FLOAT:
+      return arrow::float32();
+    case Type::DOUBLE:
+      return arrow::float64();
+    case Type::STRING:
+    case Type::LARGE_STRING:
+    case Type::STRING_VIEW:
+      return arrow::utf8();
+    case Type::BINARY:
+    case Type::LARGE_BINARY:
+    case Type::BINARY_VIEW:
+    case Type::FIXED_SIZE_BINARY:
+      return arrow::binary();
+    case Type::DATE32:
+    case Type::DATE64:
+      return arrow::date32();
+    case Type::TIMESTAMP:
+      return static_cast<const arrow::TimestampType&>(logical).timezone().empty()
+                 ? arrow::timestamp(arrow::TimeUnit::MICRO)
+                 : arrow::timestamp(arrow::TimeUnit::MICRO, "UTC");
+    case Type::DECIMAL32:
+    case Type::DECIMAL64:
+    case Type::DECIMAL128:
+    case Type::DECIMAL256: {
+      const auto& decimal = static_cast<const arrow::DecimalType&>(logical);
+      if (decimal.precision() > kMaxDecimalDigits || decimal.scale() < 0 ||
+          decimal.scale() > decimal.precision()) {
+        return Status::TypeError("type ", logical.ToString(), " can't be kept in a table: decimals",
+                                 " have at most ", kMaxDecimalDigits,
+                                 " digits, and a scale from 0 to their precision");
+      }
+      return arrow::decimal128(decimal.precision(), decimal.scale());
+    }
+    case Type::LIST:
+    case Type::LARGE_LIST:
+    case Type::FIXED_SIZE_LIST: {
+      const DataType& element = *ElementType(logical);
+      if (IsList(element.id())) break;
+      ARROW_ASSIGN_OR_RAISE(TypePtr stored, StoredType(element));
+      return arrow::list(arrow::field("element", std::move(stored)));
+    }
+    case Type::DICTIONARY:
+      return StoredType(*static_cast<const arrow::DictionaryType&>(logical).value_type());
+    default:
+      break;
+  }
+  return Status::TypeError("type ", logical.ToString(), " can't be kept in a table; cast it to a ",
+                           "number, text, binary, date, time, timestamp, decimal, boolean or a ",
+                           "list of these");
+}
+
+TypePtr LogicalType(const TypePtr& type) {
+  if (type->id() != Type::DICTIONARY) return type;
+  return static_cast<const arrow::DictionaryType&>(*type).value_type();
+}
+
+Result<ArrayPtr> ConvertStored(const ArrayPtr& array, const TypePtr& to) {
+  const DataType& from = *array->type();
+  if (from.Equals(*to)) return array;
+  if (IsList(from.id()) && IsList(to->id())) return ConvertList(array, to, ConvertStored);
+  if (IsInt64Inside(from.id()) && IsInt64Inside(to->id())) return array->View(to);
+  if (from.id() == Type::TIME32) {
+    ARROW_ASSIGN_OR_RAISE(ArrayPtr plain, array->View(arrow::int32()));
+    return CastSafely(plain, to);
+  }
+  if (to->id() == Type::TIME32) {
+    ARROW_ASSIGN_OR_RAISE(ArrayPtr plain, CastSafely(array, arrow::int32()));
+    return plain->View(to);
+  }
+  if (from.id() == Type::FIXED_SIZE_BINARY || to->id() == Type::FIXED_SIZE_BINARY) {
+    // A null has no bytes in the variable form, so it must be skipped by hand.
+    if (to->id() == Type::FIXED_SIZE_BINARY) {
+      arrow::FixedSizeBinaryBuilder builder(to);
+      ARROW_RETURN_NOT_OK(builder.Reserve(array->length()));
+      const auto& binary = static_cast<const arrow::BinaryArray&>(*array);
+      for (int64_t i = 0; i < binary.length(); ++i) {
+        if (binary.IsNull(i)) {
+          builder.UnsafeAppendNull();
+        } else if (binary.GetView(i).size() != static_cast<size_t>(builder.byte_width())) {
+          return Status::Invalid("a value of ", binary.GetView(i).size(), " bytes where ",
+                                 to->ToString(), " is expected");
+        } else {
+          builder.UnsafeAppend(binary.GetView(i));
+        }
+      }
+      return builder.Finish();
+    }
+  }
+  return CastSafely(array, to);
+}
+
+Result<ArrayPtr> Widen(const ArrayPtr& array, const TypePtr& to) {
+  const TypePtr& from = array->type();
+  if (from->Equals(*to)) return array;
+  if (from->id() == Type::DICTIONARY) {
+    ARROW_ASSIGN_OR_RAISE(ArrayPtr values, CastSafely(array, LogicalType(from)));
+    return Widen(values, to);
+  }
+  if (IsList(from->id()) && IsList(to->id())) return ConvertList(array, to, Widen);
+  if (!MayWiden(*from, *to)) {
+    return Status::TypeError("values of type ", from->ToString(), " can't become ",
+                             to->ToString(), " without loss");
+  }
+  if (to->id() == Type::FIXED_SIZE_BINARY) return ConvertStored(array, to);
+  return CastSafely(array, to);
+}
+
+}  // namespace tercet

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <memory>
+
+#include <arrow/array.h>
+#include <arrow/type.h>
+
+#include "base/result.h"
+
+namespace tercet {
+
+/// How Arrow types live in Delta's narrower type system. A column has a logical type, which users
+/// see and which the table's configuration remembers, and a stored type, which the Parquet files
+/// have and which other engines see:
+///
+///   uint8 → int16, uint16 → int32, uint32 → int64, uint64 → decimal(20, 0), float16 → float,
+///   large and view strings → string, fixed-size binary → binary, date64 → date32,
+///   time and duration → int64 (in their own unit), timestamps → microseconds (in UTC if zoned),
+///   small decimals → decimal128, lists → list of the stored element, dictionaries → their values.
+
+/// The type that a column of `logical` has in files. TypeError for what Delta can't keep: null,
+/// struct, map, union, interval, decimals of more than 38 digits.
+Result<std::shared_ptr<arrow::DataType>> StoredType(const arrow::DataType& logical);
+
+/// The logical type itself, except that dictionaries become their values' type.
+std::shared_ptr<arrow::DataType> LogicalType(const std::shared_ptr<arrow::DataType>& type);
+
+/// Converts values between a logical type and its stored type, either way. Nothing is lost:
+/// Invalid when a value does not fit (nanoseconds that are no whole microseconds). Equal types
+/// share the buffers.
+Result<std::shared_ptr<arrow::Array>> ConvertStored(const std::shared_ptr<arrow::Array>& array,
+                                                    const std::shared_ptr<arrow::DataType>& to);
+
+/// Converts a user's values into a column of type `to` where the type itself promises that
+/// nothing is lost (int32 into int64), or where that depends on values that all fit (int64 into
+/// double, nanoseconds into microseconds). TypeError for other types, Invalid for a value.
+Result<std::shared_ptr<arrow::Array>> Widen(const std::shared_ptr<arrow::Array>& array,
+                                            const std::shared_ptr<arrow::DataType>& to);
+
+}  // namespace tercet
