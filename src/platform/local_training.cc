@@ -32,10 +32,13 @@ Result<TrainingDatasetData> LocalPlatform::CreateTrainingDataset(
 }
 
 Result<TrainingDatasetData> LocalPlatform::RebuildTrainingDataset(const Ref& view, int64_t version,
-                                                                  const Progress&) {
+                                                                  const Progress& progress) {
   ARROW_ASSIGN_OR_RAISE(const TrainingDatasetDefinition definition,
                         GetTrainingDataset(view, version));
-  ARROW_ASSIGN_OR_RAISE(TrainingDataset dataset, training_.Rebuild(definition.ref()));
+  ARROW_ASSIGN_OR_RAISE(
+      TrainingDataset dataset,
+      training_.Rebuild(definition.ref(), {.memory_limit_bytes = options_.memory_limit_bytes,
+                                           .progress = progress}));
   return DataOf(std::move(dataset));
 }
 
