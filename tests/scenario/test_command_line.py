@@ -1,0 +1,137 @@
+"""The real binary, as a person or a cron job runs it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import xgboost
+
+import tercet as tc
+
+BINARY = os.environ.get("TERCET_BINARY") or str(Path(tc.__file__).parent / "bin" / "tercet")
+
+
+@pytest.fixture
+def tercet(tmp_path):
+    def run(*words, code=0, cwd=tmp_path):
+        done = subprocess.run([BINARY, "--project", str(tmp_path / "p"), *map(str, words)],
+                              capture_output=True, text=True, cwd=cwd, timeout=120)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout if code == 0 else done.stderr
+    return run
+
+
+@pytest.fixture
+def weather_file(tmp_path):
+    hours = pd.date_range("2024-01-01", periods=6, freq="h", tz="UTC").as_unit("us")
+    frame = pd.DataFrame({"city": "Oslo", "hour": hours, "rain": [0.0, 1, 2, 3, 4, 5]})
+    frame.to_parquet(tmp_path / "weather.parquet")
+    return tmp_path / "weather.parquet"
+
+
+@pytest.fixture
+def with_group(tercet, weather_file):
+    tercet("groups", "create", "weather@1", "--primary-key", "city", "--event-time", "hour",
+           "--ttl", "3h", "--online")
+    tercet("groups", "insert", "weather@1", weather_file, "--wait-online")
+    return tercet
+
+
+def test_help_and_usage(tercet):
+    assert "Examples:" in tercet("--help")
+    assert "event-time" in tercet("groups", "create", "--help")
+    assert "0.1.0" in tercet("--version")
+    assert tercet("grups", "list", code=2)
+    assert tercet(code=2)
+
+
+def test_groups(with_group, tmp_path):
+    tercet = with_group
+    assert "weather" in tercet("groups", "list")
+    shown = json.loads(tercet("--json", "groups", "show", "weather"))
+    assert shown["rows"] == 6 and shown["online"]
+    rows = [json.loads(line) for line in
+            tercet("--json", "groups", "read", "weather", "--columns", "rain").splitlines()]
+    assert [row["rain"] for row in rows] == [0, 1, 2, 3, 4, 5]
+    tercet("groups", "read", "weather", "--start", "2024-01-01T04:00:00Z", "-o",
+           tmp_path / "out.csv")
+    assert len(pd.read_csv(tmp_path / "out.csv")) == 2
+    commits = json.loads(tercet("--json", "groups", "commits", "weather"))
+    assert commits[-1]["rows_inserted"] == 6
+    assert "insert" in tercet("groups", "changes", "weather", "--since", commits[0]["version"])
+    assert json.loads(tercet("groups", "statistics", "weather"))["rain"]["max"] == 5
+    pd.DataFrame({"city": ["Oslo"]}).to_csv(tmp_path / "keys.csv", index=False)
+    tercet("groups", "delete", "weather", tmp_path / "keys.csv")
+    assert "0 rows" in tercet("groups", "read", "weather")
+    tercet("groups", "compact", "weather")
+    tercet("groups", "drop", "weather")
+    assert "(none)" in tercet("groups", "list")
+
+
+def test_refusals_exit_with_one(with_group, tmp_path):
+    assert "did you mean 'weather'" in with_group("groups", "show", "wether", code=1)
+    assert "no-such.parquet" in with_group("groups", "insert", "weather", "no-such.parquet", code=1)
+    (tmp_path / "bad.parquet").write_bytes(b"PAR1 not really")
+    assert "bad.parquet" in with_group("groups", "insert", "weather", tmp_path / "bad.parquet",
+                                       code=1)
+    assert "--token-file" in with_group("serve", tmp_path / "p", "--http", "0.0.0.0:0", code=1)
+
+
+def test_views_training_models_deployments(with_group, tmp_path):
+    tercet = with_group
+    view = {"name": "rain", "version": 1, "root": {"group": "weather", "version": 1,
+                                                  "features": ["rain"]},
+            "labels": [], "on_demand": {"double": "rain * 2"}}
+    (tmp_path / "view.json").write_text(json.dumps(view))
+    tercet("views", "create", tmp_path / "view.json")
+    assert "weather@1" in tercet("views", "list")
+    vector = json.loads(tercet("--json", "views", "vector", "rain", "city=Oslo", "--event-time",
+                               "2024-01-01T05:30:00Z"))
+    assert vector == {"rain": 5.0, "double": 10.0}
+    tercet("training-data", "create", "rain", "--split",
+           '{"method": "time", "parts": [["train", 0.5], ["test", 0.5]]}', "-o",
+           tmp_path / "data.parquet")
+    train = pd.read_parquet(tmp_path / "data-train.parquet")
+    assert len(train) == 3 and "double" in train
+    tercet("training-data", "rebuild", "rain")
+    assert "train 3" in tercet("training-data", "list")
+
+    for depth in (1, 2):
+        matrix = xgboost.DMatrix(train[["rain", "double"]], [0, 1, depth])
+        xgboost.train({"max_depth": depth, "nthread": 1}, matrix, 2).save_model(
+            tmp_path / "model.json")
+        tercet("models", "register", "rainy", tmp_path / "model.json", "--training-data",
+               "rain@1@1")
+    assert len(json.loads(tercet("--json", "models", "list"))) == 2
+    ask = ["--json", "predict", "live", "city=Oslo", "--event-time", "2024-01-01T05:30:00Z"]
+    tercet("deploy", "live", "--model", "rainy@1")
+    first = tercet(*ask)
+    tercet("upgrade", "live", "--model", "rainy@2")
+    assert tercet(*ask) != first
+    assert "release 1" in tercet("rollback", "live")
+    assert tercet(*ask) == first
+    assert tercet("deployments", "history", "live").count("\n") == 4
+    assert "[6 rows" in tercet("batch", "rainy@1", "--start", "2024-01-01")
+    assert "release" in tercet("models", "drop", "rainy@1", code=1)
+
+
+def test_steps_are_recorded(with_group, tmp_path):
+    step = tmp_path / "load.py"
+    step.write_text(
+        "import os, sys, tercet as tc\n"
+        "with tc.open(os.environ['TERCET_PROJECT']) as project:\n"
+        "    print(len(project.feature_group('weather').read()), 'rows')\n"
+        "sys.exit(int(sys.argv[1]))\n")
+    with_group("run", sys.executable, step, "0")
+    with_group("run", "--name", "fails", sys.executable, step, "3", code=3)
+    runs = json.loads(with_group("--json", "runs", "list"))
+    assert [(run["name"], run["status"]) for run in runs][0] == ("fails", "failed")
+    assert runs[0]["error"] == "exit code 3"
+    assert runs[1]["status"] == "finished"
+    assert "6 rows" in with_group("runs", "show", runs[1]["id"])
+    assert runs[1]["inputs"] == ["feature_group weather@1"]
+    with_group("run", "no-such-program", code=1)
