@@ -84,10 +84,11 @@ class Compiled : public CompiledExpression {
  public:
   explicit Compiled(expr::Program program) : program_(std::move(program)) {}
 
-  const std::shared_ptr<arrow::DataType>& type() const override { return program_.result_type; }
+  const std::shared_ptr<arrow::DataType>& type() const override { return program_.results[0].type; }
 
   Result<std::shared_ptr<arrow::Array>> Evaluate(const arrow::RecordBatch& batch) const override {
-    return program_.Evaluate(batch);
+    ARROW_ASSIGN_OR_RAISE(const arrow::ArrayDataVector arrays, program_.Evaluate(batch));
+    return arrow::MakeArray(arrays[0]);
   }
 
  private:
@@ -141,8 +142,7 @@ Result<std::shared_ptr<const CompiledExpression>> CompiledExpression::Compile(
   if (values.back().is(expr::Kind::kOpaque)) {
     return binder.Error("the result has a type that expressions can only test with 'is null'");
   }
-  ARROW_ASSIGN_OR_RAISE(expr::Program program, binder.Finish(values.back()));
-  return std::make_shared<const Compiled>(std::move(program));
+  return std::make_shared<const Compiled>(binder.Finish({&values.back(), 1}));
 }
 
 }  // namespace tercet

@@ -292,11 +292,17 @@ Result<ValueType> Binder::Unify(std::span<Value> values) {
   return common;
 }
 
-Result<Program> Binder::Finish(const Value& result) {
-  // Backwards: what the result needs, and where each value is last used.
+Program Binder::Finish(std::span<const Value> results) {
+  // Backwards: what the results need, and where each value is last used.
   const auto count = values_.size();
   std::vector<int32_t> last_use(count, -1);
-  last_use[static_cast<size_t>(result.id)] = static_cast<int32_t>(count);
+  std::vector<std::vector<int32_t>> handed(count);  // the results that a value is
+  for (size_t k = 0; k < results.size(); ++k) {
+    const auto id = static_cast<size_t>(results[k].id);
+    last_use[id] = results[k].id;
+    handed[id].push_back(static_cast<int32_t>(k));
+    program_.results.push_back({results[k].type.kind, ArrowTypeOf(results[k].type)});
+  }
   for (size_t v = count; v-- > 0;) {
     if (last_use[v] < 0) continue;
     for (int32_t in : values_[v].instruction.in) {
@@ -309,9 +315,12 @@ Result<Program> Binder::Finish(const Value& result) {
   // Forwards: registers, each free again after its value's last use.
   std::vector<int32_t> register_of(count, -1);
   std::vector<int32_t> free_wide, free_narrow;
+  const auto release = [&](size_t v) {
+    (values_[v].layout == Layout::kText ? free_wide : free_narrow).push_back(register_of[v]);
+  };
   for (size_t v = 0; v < count; ++v) {
     if (last_use[v] < 0) continue;
-    Definition& definition = values_[v];
+    const Definition& definition = values_[v];
     auto& free = definition.layout == Layout::kText ? free_wide : free_narrow;
     if (free.empty()) {
       free.push_back(static_cast<int32_t>(program_.slots.size()));
@@ -328,15 +337,18 @@ Result<Program> Binder::Finish(const Value& result) {
       bool released = false;  // once, should an operator take one value twice
       for (int j = 0; j < k; ++j) released = released || definition.instruction.in[j] == in;
       if (!released && last_use[static_cast<size_t>(in)] == static_cast<int32_t>(v)) {
-        const bool wide = values_[static_cast<size_t>(in)].layout == Layout::kText;
-        (wide ? free_wide : free_narrow).push_back(instruction.in[k]);
+        release(static_cast<size_t>(in));
       }
     }
     program_.instructions.push_back(instruction);
+    for (int32_t k : handed[v]) {
+      Instruction hand;
+      hand.in[0] = register_of[v];
+      hand.number = k;
+      program_.instructions.push_back(hand);
+    }
+    if (last_use[v] == static_cast<int32_t>(v)) release(v);
   }
-  program_.result = register_of[static_cast<size_t>(result.id)];
-  program_.result_kind = result.type.kind;
-  program_.result_type = ArrowTypeOf(result.type);
   return std::move(program_);
 }
 

@@ -85,7 +85,7 @@ class Binder {
   Result<ValueType> Unify(std::span<Value> values);
 
   /// The finished program: dead instructions dropped, registers shared. Once, at the end.
-  Result<Program> Finish(const Value& result);
+  Program Finish(std::span<const Value> results);
 
  private:
   struct Definition {
@@ -123,6 +123,9 @@ std::span<const Function> CastFunctions();
 Value EmitEqual(Binder& binder, const ValueType& common, const Value& a, const Value& b);
 Value EmitAnd(Binder& binder, const Value& a, const Value& b);
 Value EmitOr(Binder& binder, const Value& a, const Value& b);
+
+/// A number or bool as double, as the function double() does. TypeError otherwise.
+Result<Value> EmitNumber(Binder& binder, const Value& value);
 
 /// Conversions that Binder::As needs.
 void IntToDouble(const Instruction& instruction, Run& run);

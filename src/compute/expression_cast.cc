@@ -205,6 +205,12 @@ constexpr Function kFunctions[] = {
 
 }  // namespace
 
+Result<Value> EmitNumber(Binder& binder, const Value& value) {
+  if (value.is(Kind::kString)) return binder.Mismatch("numbers", value);
+  Value argument = value;
+  return BindDouble(binder, Node{}, {&argument, 1});
+}
+
 std::span<const Function> CastFunctions() { return kFunctions; }
 
 }  // namespace tercet::expr

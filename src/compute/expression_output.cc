@@ -52,28 +52,57 @@ void CopyValues(const Register& chunk, int64_t rows, To* to) {
 
 }  // namespace
 
-Status Output::Reserve() {
-  switch (kind_) {
+int64_t Output::ValueBytes() const {
+  switch (result_->kind) {
     case Kind::kNull:
     case Kind::kOpaque:
-      return Status::OK();
+      return 0;
     case Kind::kBool:
-      return ZeroBits(rows_).Value(&values_);
+      return arrow::bit_util::BytesForBits(rows_);
     case Kind::kDate:
-      return arrow::AllocateBuffer(rows_ * 4).Value(&values_);
-    case Kind::kString: {
-      ARROW_ASSIGN_OR_RAISE(values_, arrow::AllocateBuffer((rows_ + 1) * 4));
-      reinterpret_cast<int32_t*>(values_->mutable_data())[0] = 0;
-      return Status::OK();
-    }
+      return rows_ * 4;
+    case Kind::kString:
+      return (rows_ + 1) * 4;
     default:
-      return arrow::AllocateBuffer(rows_ * 8).Value(&values_);
+      return rows_ * 8;
   }
+}
+
+Result<std::vector<Output>> Output::Reserve(const std::vector<ProgramResult>& results,
+                                            int64_t rows) {
+  constexpr int64_t kFewRows = 256;
+  const auto padded = [](int64_t bytes) { return (bytes + 63) / 64 * 64; };
+  std::vector<Output> outputs;
+  outputs.reserve(results.size());
+  int64_t total = 0;
+  for (const ProgramResult& result : results) {
+    outputs.push_back(Output(result, rows));
+    total += padded(outputs.back().ValueBytes());
+  }
+  std::shared_ptr<arrow::Buffer> shared;
+  if (rows <= kFewRows && results.size() > 1) {
+    ARROW_ASSIGN_OR_RAISE(shared, arrow::AllocateBuffer(total));
+  }
+  int64_t at = 0;
+  for (Output& output : outputs) {
+    const int64_t bytes = output.ValueBytes();
+    if (shared != nullptr) {
+      output.values_ = arrow::SliceMutableBuffer(shared, at, bytes);
+      at += padded(bytes);
+    } else {
+      ARROW_ASSIGN_OR_RAISE(output.values_, arrow::AllocateBuffer(bytes));
+    }
+    if (output.result_->kind == Kind::kBool || output.result_->kind == Kind::kString) {
+      // Bits are put in by or; the first offset is zero.
+      std::memset(output.values_->mutable_data(), 0, static_cast<size_t>(bytes));
+    }
+  }
+  return outputs;
 }
 
 Status Output::Append(const Register& chunk, int64_t rows) {
   ARROW_RETURN_NOT_OK(AppendValidity(chunk, rows));
-  switch (kind_) {
+  switch (result_->kind) {
     case Kind::kNull:
     case Kind::kOpaque:
       break;
@@ -106,7 +135,7 @@ Status Output::Append(const Register& chunk, int64_t rows) {
 }
 
 Status Output::AppendValidity(const Register& chunk, int64_t rows) {
-  if (kind_ == Kind::kNull) return Status::OK();
+  if (result_->kind == Kind::kNull) return Status::OK();
   if (!chunk.has_nulls) {
     if (validity_) arrow::bit_util::SetBitsTo(validity_->mutable_data(), done_, rows, true);
     return Status::OK();
@@ -122,31 +151,49 @@ Status Output::AppendValidity(const Register& chunk, int64_t rows) {
 
 Status Output::AppendTexts(const Register& chunk, int64_t rows) {
   const auto* from = static_cast<const std::string_view*>(chunk.values);
+  const auto present = [&](int64_t i) { return !chunk.has_nulls || chunk.valid[i] != 0; };
+  int64_t bytes = text_bytes_;
   auto* offsets = reinterpret_cast<int32_t*>(values_->mutable_data()) + done_ + 1;
   for (int64_t i = 0; i < rows; ++i) {
-    if (!chunk.has_nulls || chunk.valid[i] != 0) {
-      if (texts_.length() + static_cast<int64_t>(from[i].size()) >
-          std::numeric_limits<int32_t>::max()) {
-        return Status::CapacityError("an expression's texts exceed 2 GiB in one batch of ", rows_,
-                                     " rows; use smaller batches");
-      }
-      ARROW_RETURN_NOT_OK(
-          texts_.Append(from[i].data(), static_cast<int64_t>(from[i].size())));
+    if (present(i)) bytes += static_cast<int64_t>(from[i].size());
+    if (bytes > std::numeric_limits<int32_t>::max()) {
+      return Status::CapacityError("an expression's texts exceed 2 GiB in one batch of ", rows_,
+                                   " rows; use smaller batches");
     }
-    offsets[i] = static_cast<int32_t>(texts_.length());
+    offsets[i] = static_cast<int32_t>(bytes);
   }
+  if (texts_ == nullptr) {
+    // A guess for all rows from the first ones, so that few texts are moved.
+    const int64_t guess = rows_ > rows ? bytes / rows * rows_ : bytes;
+    ARROW_ASSIGN_OR_RAISE(texts_, arrow::AllocateResizableBuffer(guess));
+  }
+  if (bytes > texts_->size()) {
+    ARROW_RETURN_NOT_OK(texts_->Resize(std::max(bytes, texts_->size() * 2), false));
+  }
+  char* to = reinterpret_cast<char*>(texts_->mutable_data()) + text_bytes_;
+  for (int64_t i = 0; i < rows; ++i) {
+    if (!present(i) || from[i].empty()) continue;
+    std::memcpy(to, from[i].data(), from[i].size());
+    to += from[i].size();
+  }
+  text_bytes_ = bytes;
   return Status::OK();
 }
 
-Result<std::shared_ptr<arrow::Array>> Output::Finish() {
-  if (kind_ == Kind::kNull) return std::make_shared<arrow::NullArray>(rows_);
+Result<std::shared_ptr<arrow::ArrayData>> Output::Finish() {
+  if (result_->kind == Kind::kNull) {
+    return arrow::ArrayData::Make(result_->type, rows_, {nullptr}, rows_);
+  }
   std::vector<std::shared_ptr<arrow::Buffer>> buffers = {std::move(validity_),
                                                          std::move(values_)};
-  if (kind_ == Kind::kString) {
-    ARROW_ASSIGN_OR_RAISE(auto texts, texts_.Finish());
-    buffers.push_back(std::move(texts));
+  if (result_->kind == Kind::kString) {
+    if (texts_ == nullptr) {
+      ARROW_ASSIGN_OR_RAISE(texts_, arrow::AllocateResizableBuffer(0));
+    }
+    ARROW_RETURN_NOT_OK(texts_->Resize(text_bytes_));
+    buffers.push_back(std::move(texts_));
   }
-  return arrow::MakeArray(arrow::ArrayData::Make(type_, rows_, std::move(buffers), nulls_));
+  return arrow::ArrayData::Make(result_->type, rows_, std::move(buffers), nulls_);
 }
 
 }  // namespace tercet::expr

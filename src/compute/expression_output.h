@@ -2,10 +2,10 @@
 
 #include <memory>
 
-#include <arrow/array.h>
+#include <vector>
+
+#include <arrow/array/data.h>
 #include <arrow/buffer.h>
-#include <arrow/buffer_builder.h>
-#include <arrow/type.h>
 
 #include "base/result.h"
 #include "compute/expression_program.h"
@@ -16,27 +16,30 @@ namespace tercet::expr {
 /// equal answers are equal bytes.
 class Output {
  public:
-  Output(Kind kind, const std::shared_ptr<arrow::DataType>& type, int64_t rows)
-      : kind_(kind), type_(type), rows_(rows) {}
-
-  /// Takes the memory of `rows` values.
-  Status Reserve();
+  /// One for each result, with the memory of `rows` values. Few rows share one piece of memory,
+  /// since taking it is what a single row's time goes to.
+  static Result<std::vector<Output>> Reserve(const std::vector<ProgramResult>& results,
+                                             int64_t rows);
   /// The next rows. CapacityError when texts exceed 2 GiB, which one Arrow array can't hold.
   Status Append(const Register& chunk, int64_t rows);
-  Result<std::shared_ptr<arrow::Array>> Finish();
+  Result<std::shared_ptr<arrow::ArrayData>> Finish();
 
  private:
+  Output(const ProgramResult& result, int64_t rows) : result_(&result), rows_(rows) {}
+
+  /// How much the values take, but for texts' bytes.
+  int64_t ValueBytes() const;
   Status AppendValidity(const Register& chunk, int64_t rows);
   Status AppendTexts(const Register& chunk, int64_t rows);
 
-  const Kind kind_;
-  const std::shared_ptr<arrow::DataType>& type_;
-  const int64_t rows_;
+  const ProgramResult* result_;
+  int64_t rows_;
   int64_t done_ = 0;
   int64_t nulls_ = 0;
   std::shared_ptr<arrow::Buffer> validity_;  ///< made when the first null comes
   std::shared_ptr<arrow::Buffer> values_;
-  arrow::BufferBuilder texts_;
+  std::shared_ptr<arrow::ResizableBuffer> texts_;
+  int64_t text_bytes_ = 0;
 };
 
 }  // namespace tercet::expr

@@ -82,7 +82,7 @@ constexpr size_t kInlineColumns = 16;
 
 }  // namespace
 
-Result<std::shared_ptr<arrow::Array>> Program::Evaluate(const arrow::RecordBatch& batch) const {
+Result<arrow::ArrayDataVector> Program::Evaluate(const arrow::RecordBatch& batch) const {
   const arrow::ArrayData* few[kInlineColumns];
   std::vector<const arrow::ArrayData*> many;
   const arrow::ArrayData** inputs = few;
@@ -110,16 +110,26 @@ Result<std::shared_ptr<arrow::Array>> Program::Evaluate(const arrow::RecordBatch
   const int64_t rows = batch.num_rows();
   Registers registers(slots, std::min(rows, kChunkRows));
   Arena arena;
-  Output output(result_kind, result_type, rows);
-  ARROW_RETURN_NOT_OK(output.Reserve());
+  ARROW_ASSIGN_OR_RAISE(std::vector<Output> outputs, Output::Reserve(results, rows));
   Run run{registers.get(), 0, 0, inputs, &arena};
   for (run.start = 0; run.start < rows; run.start += run.rows) {
     run.rows = std::min(kChunkRows, rows - run.start);
-    for (const Instruction& instruction : instructions) instruction.kernel(instruction, run);
-    ARROW_RETURN_NOT_OK(output.Append(run.registers[result], run.rows));
+    for (const Instruction& instruction : instructions) {
+      if (instruction.kernel != nullptr) {
+        instruction.kernel(instruction, run);
+      } else {
+        ARROW_RETURN_NOT_OK(outputs[static_cast<size_t>(instruction.number)].Append(
+            run.registers[instruction.in[0]], run.rows));
+      }
+    }
     arena.Reset();
   }
-  return output.Finish();
+  arrow::ArrayDataVector arrays;
+  arrays.reserve(outputs.size());
+  for (Output& output : outputs) {
+    ARROW_ASSIGN_OR_RAISE(arrays.emplace_back(), output.Finish());
+  }
+  return arrays;
 }
 
 }  // namespace tercet::expr

@@ -140,18 +140,24 @@ struct Held : Holder {
   T value;
 };
 
-/// A straight line of instructions from columns to one result. Immutable and thread-safe.
+/// One array that a program computes.
+struct ProgramResult {
+  Kind kind = Kind::kNull;
+  std::shared_ptr<arrow::DataType> type;
+};
+
+/// A straight line of instructions from columns to results. Immutable and thread-safe. An
+/// instruction without a kernel hands its first register to result `number`.
 struct Program {
   std::vector<Instruction> instructions;
   std::vector<Layout> slots;            ///< of the registers
   std::vector<int> columns;             ///< what it reads: indexes in the batch
   std::vector<std::shared_ptr<arrow::DataType>> column_types;
-  int32_t result = -1;
-  Kind result_kind = Kind::kNull;
-  std::shared_ptr<arrow::DataType> result_type;
+  std::vector<ProgramResult> results;
   std::vector<std::unique_ptr<Holder>> payloads;
 
-  Result<std::shared_ptr<arrow::Array>> Evaluate(const arrow::RecordBatch& batch) const;
+  /// The results in order, each of as many rows as the batch.
+  Result<arrow::ArrayDataVector> Evaluate(const arrow::RecordBatch& batch) const;
 };
 
 }  // namespace tercet::expr
