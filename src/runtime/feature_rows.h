@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include <arrow/record_batch.h>
+
+#include "base/result.h"
+
+namespace tercet {
+
+/// The codes of a categorical feature whose categories are words: what a model saw in training.
+struct CategoryCodes {
+  std::unordered_map<std::string, int> codes;  ///< empty: the feature is numeric
+};
+
+/// Writes rows [begin, end) of a batch as a row-major matrix of float or double, as tree ensembles
+/// read them. Integers, booleans, floats and decimals are cast; a null is NaN, which trees know as
+/// missing. A word is its code, and NaN when the model has never seen it. Types: CheckFeatureTypes.
+template <typename Number>
+void FillFeatureRows(const arrow::RecordBatch& batch, int64_t begin, int64_t end,
+                     const std::vector<CategoryCodes>& categories, Number* rows);
+
+extern template void FillFeatureRows<float>(const arrow::RecordBatch&, int64_t, int64_t,
+                                            const std::vector<CategoryCodes>&, float*);
+extern template void FillFeatureRows<double>(const arrow::RecordBatch&, int64_t, int64_t,
+                                             const std::vector<CategoryCodes>&, double*);
+
+/// OK when a schema can be read by FillFeatureRows. Invalid when the number of columns is not
+/// `count`, TypeError for a column that is neither numeric nor, where the feature has categories,
+/// text. `categories` has one entry a feature.
+Status CheckFeatureTypes(const arrow::Schema& schema, size_t count,
+                         const std::vector<CategoryCodes>& categories);
+
+}  // namespace tercet

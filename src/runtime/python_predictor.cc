@@ -1,0 +1,226 @@
+#include "runtime/python_predictor.h"
+
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include <arrow/buffer.h>
+#include <arrow/io/memory.h>
+#include <arrow/ipc/reader.h>
+#include <arrow/ipc/writer.h>
+#include <arrow/table.h>
+
+#include "base/file_system.h"
+#include "base/json.h"
+#include "base/name.h"
+#include "runtime/prediction_columns.h"
+#include "runtime/python_worker.h"
+#include "runtime/worker_process.h"
+
+namespace tercet {
+namespace {
+
+/// Importing a framework takes a while on a cold disk.
+constexpr int64_t kLeastStartTimeoutUs = 120'000'000;
+
+/// Threads live on, calls come and go: a thread of its own starts the workers, because a worker
+/// dies with the thread that started it (worker_process.h).
+class StarterThread {
+ public:
+  StarterThread() : thread_([this] { Loop(); }) {}
+  ~StarterThread() {
+    {
+      std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    changed_.notify_all();
+    thread_.join();
+  }
+
+  /// Runs `task` on the thread and waits for it. One caller at a time.
+  Status Run(const std::function<Status()>& task) {
+    std::unique_lock lock(mutex_);
+    task_ = &task;
+    changed_.notify_all();
+    changed_.wait(lock, [this] { return task_ == nullptr; });
+    return status_;
+  }
+
+ private:
+  void Loop() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      changed_.wait(lock, [this] { return stopping_ || task_ != nullptr; });
+      if (stopping_) return;
+      status_ = (*task_)();
+      task_ = nullptr;
+      changed_.notify_all();
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool stopping_ = false;                              ///< guarded by mutex_
+  const std::function<Status()>* task_ = nullptr;      ///< guarded by mutex_
+  Status status_;                                      ///< guarded by mutex_
+  std::thread thread_;
+};
+
+struct ClassName {
+  std::string module, name;
+};
+
+Result<ClassName> ReadClassName(const std::string& directory) {
+  const std::string path = JoinPath(directory, "predictor.json");
+  Result<std::string> text = LocalFileSystem()->ReadFile(path);
+  if (text.status().IsKeyError()) {
+    return Status::Invalid("the model has no file 'predictor.json', which names its class: ",
+                           "{\"module\": \"predictor\", \"class\": \"MyPredictor\"}");
+  }
+  ARROW_RETURN_NOT_OK(text.status());
+  const auto read = [&]() -> Result<ClassName> {
+    ARROW_ASSIGN_OR_RAISE(const json::object object, ParseJsonObject(*text));
+    for (const auto& member : object) {
+      const std::string_view key = member.key();
+      if (key != "module" && key != "class") {
+        return Status::Invalid("it has no member '", key.substr(0, 80), "'",
+                               Suggest(key.substr(0, 80), {"module", "class"}));
+      }
+    }
+    ClassName found;
+    ARROW_ASSIGN_OR_RAISE(found.module, GetString(object, "module"));
+    ARROW_ASSIGN_OR_RAISE(found.name, GetString(object, "class"));
+    return found;
+  };
+  Result<ClassName> found = read();
+  if (!found.ok()) return Explain(found.status(), "'" + path + "'");
+  return found;
+}
+
+Result<std::string> WriteStream(const arrow::RecordBatch& batch) {
+  ARROW_ASSIGN_OR_RAISE(auto sink, arrow::io::BufferOutputStream::Create());
+  ARROW_ASSIGN_OR_RAISE(auto writer, arrow::ipc::MakeStreamWriter(sink, batch.schema()));
+  ARROW_RETURN_NOT_OK(writer->WriteRecordBatch(batch));
+  ARROW_RETURN_NOT_OK(writer->Close());
+  ARROW_ASSIGN_OR_RAISE(auto buffer, sink->Finish());
+  return buffer->ToString();
+}
+
+/// The worker is not ours to trust: what it sends is checked as a file from anywhere would be.
+Result<std::shared_ptr<arrow::RecordBatch>> ReadStream(std::string bytes) {
+  arrow::io::BufferReader source(arrow::Buffer::FromString(std::move(bytes)));
+  ARROW_ASSIGN_OR_RAISE(auto reader, arrow::ipc::RecordBatchStreamReader::Open(&source));
+  ARROW_ASSIGN_OR_RAISE(auto table, reader->ToTable());
+  ARROW_RETURN_NOT_OK(table->ValidateFull());
+  return table->CombineChunksToBatch();
+}
+
+class PythonPredictor : public Predictor {
+ public:
+  PythonPredictor(std::string directory, ClassName class_name, Signature signature,
+                  PredictorOptions options)
+      : directory_(std::move(directory)),
+        class_name_(std::move(class_name)),
+        signature_(std::move(signature)),
+        options_(std::move(options)) {}
+
+  const Signature& signature() const override { return signature_; }
+
+  /// Starts the worker, so that a class that can't be loaded fails here and not in a request.
+  Status Open() {
+    std::lock_guard lock(mutex_);
+    return StartWorker();
+  }
+
+  Result<std::shared_ptr<arrow::RecordBatch>> Predict(
+      const arrow::RecordBatch& features) override {
+    if (features.num_columns() != signature_.inputs->num_fields()) {
+      return Status::Invalid("the model takes ", signature_.inputs->num_fields(),
+                             " features, not ", features.num_columns());
+    }
+    ARROW_ASSIGN_OR_RAISE(std::string payload, WriteStream(features));
+    std::string answer;
+    {
+      std::lock_guard lock(mutex_);
+      if (!worker_.running()) ARROW_RETURN_NOT_OK(StartWorker());
+      ARROW_ASSIGN_OR_RAISE(answer, Ask({'P', std::move(payload)}, options_.timeout_us));
+    }
+    const auto answered = ReadStream(std::move(answer));
+    if (!answered.ok()) {
+      return Status::ExecutionError(Who(), " gave what is not an Arrow stream: ",
+                                    answered.status().message());
+    }
+    return Arrange(**answered, features.num_rows());
+  }
+
+ private:
+  std::string Who() const { return "predictor class '" + class_name_.name + "'"; }
+
+  /// mutex_ is held.
+  Status StartWorker() {
+    const std::vector<std::string> arguments = {options_.python, "-B", "-c",
+                                                std::string(kPythonWorker)};
+    ARROW_RETURN_NOT_OK(starter_.Run(
+        [&] { return worker_.Start(arguments, options_.memory_limit_bytes); }));
+    json::object start{{"directory", directory_},
+                       {"module", class_name_.module},
+                       {"class", class_name_.name},
+                       {"outputs", ToJsonArray(signature_.outputs->field_names())}};
+    const Status loaded = Ask({'I', ToText(start)},
+                              std::max(options_.timeout_us, kLeastStartTimeoutUs)).status();
+    if (!loaded.ok()) worker_.Kill();
+    return loaded;
+  }
+
+  /// mutex_ is held.
+  Result<std::string> Ask(const WorkerProcess::Frame& request, int64_t timeout_us) {
+    Result<WorkerProcess::Frame> answer = worker_.Call(request, timeout_us);
+    if (!answer.ok()) return Explain(answer.status(), Who());
+    if (answer->type == 'R') return std::move(answer->payload);
+    const Result<json::object> error = ParseJsonObject(answer->payload);
+    if (answer->type != 'E' || !error.ok()) {
+      worker_.Kill();
+      return Status::IOError(Who(), ": the worker's answer is malformed");
+    }
+    ARROW_ASSIGN_OR_RAISE(const std::string message, GetString(*error, "error"));
+    ARROW_ASSIGN_OR_RAISE(const std::string traceback, GetString(*error, "traceback"));
+    return Status::ExecutionError(Who(), " failed: ", message, "\n", traceback);
+  }
+
+  /// The signature's outputs by name, or by position where the names are others.
+  Result<std::shared_ptr<arrow::RecordBatch>> Arrange(const arrow::RecordBatch& answer,
+                                                      int64_t rows) const {
+    const std::vector<std::shared_ptr<arrow::Array>>& by_position = answer.columns();
+    std::vector<std::shared_ptr<arrow::Array>> by_name;
+    for (const auto& field : signature_.outputs->fields()) {
+      const auto column = answer.GetColumnByName(field->name());
+      if (column != nullptr) by_name.push_back(column);
+    }
+    const bool named = static_cast<int>(by_name.size()) == signature_.outputs->num_fields();
+    auto fitted = FitOutputs(signature_.outputs, rows, named ? by_name : by_position);
+    if (!fitted.ok()) return Explain(fitted.status(), Who());
+    return fitted;
+  }
+
+  const std::string directory_;
+  const ClassName class_name_;
+  const Signature signature_;
+  const PredictorOptions options_;
+  std::mutex mutex_;
+  StarterThread starter_;
+  WorkerProcess worker_;  ///< guarded by mutex_; ends before its starter
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Predictor>> LoadPythonPredictor(const std::string& directory,
+                                                       const Signature& signature,
+                                                       const PredictorOptions& options) {
+  ARROW_ASSIGN_OR_RAISE(ClassName class_name, ReadClassName(directory));
+  auto predictor = std::make_unique<PythonPredictor>(directory, std::move(class_name), signature,
+                                                     options);
+  ARROW_RETURN_NOT_OK(predictor->Open());
+  return predictor;
+}
+
+}  // namespace tercet

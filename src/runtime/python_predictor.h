@@ -1,0 +1,28 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "catalog/model.h"
+#include "runtime/predictor.h"
+
+namespace tercet {
+
+/// A class of the user's own, in a worker process of the interpreter that the options name.
+///
+/// "predictor.json" in the directory names it: {"module": "predictor", "class": "MyPredictor"}.
+/// The class may have `__init__(self, directory)`, and has `predict(self, batch)`, where batch is a
+/// pyarrow.RecordBatch of the signature's inputs. What predict returns becomes the outputs: a
+/// list, NumPy array (rows or rows × outputs), pandas or polars frame, dict of columns, or a pyarrow
+/// table, by name where the names are the signature's, else by position. `preprocess(self, batch)`
+/// and `postprocess(self, predictions)` run before and after, if there are any.
+///
+/// Calls are answered one at a time. A worker that crashes or takes longer than the timeout is an
+/// IOError and is replaced at the next call; an exception of the class is an ExecutionError with
+/// its traceback. The worker ends with this process, however this process ends.
+Result<std::unique_ptr<Predictor>> LoadPythonPredictor(const std::string& directory,
+                                                       const Signature& signature,
+                                                       const PredictorOptions& options);
+
+}  // namespace tercet

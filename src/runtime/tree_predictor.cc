@@ -1,0 +1,90 @@
+#include <algorithm>
+
+#include <arrow/array.h>
+
+#include "base/parallel.h"
+#include "runtime/prediction_columns.h"
+#include "runtime/tree_model.h"
+
+namespace tercet {
+namespace {
+
+/// Rows that one task of a large batch takes.
+constexpr int64_t kTaskRows = 2048;
+
+class TreePredictor : public Predictor {
+ public:
+  TreePredictor(std::shared_ptr<const TreeModel> model, Signature signature)
+      : model_(std::move(model)), signature_(std::move(signature)) {}
+
+  const Signature& signature() const override { return signature_; }
+
+  Result<std::shared_ptr<arrow::RecordBatch>> Predict(
+      const arrow::RecordBatch& features) override {
+    // The very schema that was checked at loading needs no second look.
+    if (features.schema().get() != signature_.inputs.get()) {
+      ARROW_RETURN_NOT_OK(CheckFeatureTypes(*features.schema(), model_->categories().size(),
+                                            model_->categories()));
+    }
+    const int64_t rows = features.num_rows();
+    const int outputs = signature_.outputs->num_fields();
+    std::vector<double> predictions(static_cast<size_t>(rows) * outputs);
+    if (rows <= kTaskRows) {
+      model_->Evaluate(features, 0, rows, predictions.data());
+    } else {
+      const int64_t tasks = (rows + kTaskRows - 1) / kTaskRows;
+      ARROW_RETURN_NOT_OK(ParallelFor(tasks, [&](int64_t task) {
+        const int64_t begin = task * kTaskRows;
+        model_->Evaluate(features, begin, std::min(rows, begin + kTaskRows),
+                         predictions.data() + begin * outputs);
+        return Status::OK();
+      }));
+    }
+    std::vector<std::shared_ptr<arrow::Array>> columns;
+    for (int i = 0; i < outputs; ++i) {
+      ARROW_ASSIGN_OR_RAISE(auto column, PredictionColumn(signature_.outputs->field(i)->type(),
+                                                          predictions, rows, outputs, i));
+      columns.push_back(std::move(column));
+    }
+    return arrow::RecordBatch::Make(signature_.outputs, rows, std::move(columns));
+  }
+
+ private:
+  const std::shared_ptr<const TreeModel> model_;
+  const Signature signature_;
+};
+
+}  // namespace
+
+std::shared_ptr<arrow::Schema> TreeOutputs(int count, std::shared_ptr<arrow::DataType> type) {
+  if (count == 1) return arrow::schema({arrow::field("prediction", type, false)});
+  arrow::FieldVector fields;
+  for (int i = 0; i < count; ++i) {
+    fields.push_back(arrow::field("probability_" + std::to_string(i), type, false));
+  }
+  return arrow::schema(std::move(fields));
+}
+
+Result<std::unique_ptr<Predictor>> MakeTreePredictor(std::shared_ptr<const TreeModel> model,
+                                                     const Signature& signature) {
+  const Status fits =
+      CheckFeatureTypes(*signature.inputs, model->categories().size(), model->categories());
+  if (!fits.ok()) {
+    return Status::Invalid("the signature does not fit the model: ", fits.message());
+  }
+  const int outputs = model->signature().outputs->num_fields();
+  if (signature.outputs->num_fields() != outputs) {
+    return Status::Invalid("the signature does not fit the model: it has ",
+                           signature.outputs->num_fields(), " outputs, the model gives ", outputs);
+  }
+  for (const auto& field : signature.outputs->fields()) {
+    if (!IsPredictionType(*field->type())) {
+      return Status::Invalid("the signature does not fit the model: output '", field->name(),
+                             "' has the type ", field->type()->ToString(),
+                             ", the model gives numbers");
+    }
+  }
+  return std::make_unique<TreePredictor>(std::move(model), signature);
+}
+
+}  // namespace tercet

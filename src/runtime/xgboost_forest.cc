@@ -1,0 +1,205 @@
+#include "runtime/xgboost_forest.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+namespace tercet {
+namespace {
+
+/// Categories from here on are not valid (XGBoost's OutOfRangeCat): floats can't tell them apart.
+constexpr float kMaxCategory = 16777216.0f;
+/// Rows that share a walk over the trees, so that a tree is in the cache for all of them.
+constexpr int64_t kBlockRows = 64;
+
+Status Corrupt(std::string_view what) {
+  return Status::IOError("corrupt XGBoost tree: ", what);
+}
+
+bool IsIndex(double number, size_t count) {
+  return number >= 0 && number < static_cast<double>(count) && number == std::floor(number);
+}
+
+/// The lists of one tree, checked to be of one length.
+struct TreeLists {
+  const DocumentValue::Numbers *left, *right, *feature, *condition, *default_left;
+  const DocumentValue::Numbers* split_type = nullptr;  ///< absent before categorical splits
+  size_t count = 0;
+};
+
+Result<TreeLists> ReadLists(const DocumentValue& tree) {
+  TreeLists lists;
+  ARROW_ASSIGN_OR_RAISE(lists.left, tree.NumbersAt("left_children"));
+  ARROW_ASSIGN_OR_RAISE(lists.right, tree.NumbersAt("right_children"));
+  ARROW_ASSIGN_OR_RAISE(lists.feature, tree.NumbersAt("split_indices"));
+  ARROW_ASSIGN_OR_RAISE(lists.condition, tree.NumbersAt("split_conditions"));
+  ARROW_ASSIGN_OR_RAISE(lists.default_left, tree.NumbersAt("default_left"));
+  lists.count = lists.left->size();
+  if (tree.Find("split_type") != nullptr) {
+    ARROW_ASSIGN_OR_RAISE(lists.split_type, tree.NumbersAt("split_type"));
+    if (lists.split_type->empty()) lists.split_type = nullptr;
+  }
+  if (lists.count == 0 || lists.count > (1u << 30)) return Corrupt("it has no nodes");
+  for (const DocumentValue::Numbers* list :
+       {lists.right, lists.feature, lists.condition, lists.default_left}) {
+    if (list->size() != lists.count) return Corrupt("its lists differ in length");
+  }
+  if (lists.split_type != nullptr && lists.split_type->size() != lists.count) {
+    return Corrupt("its lists differ in length");
+  }
+  return lists;
+}
+
+/// Node → its categories as [begin, end) of the tree's "categories".
+using CategoryRanges = std::vector<std::pair<size_t, size_t>>;
+
+Result<CategoryRanges> ReadCategoryRanges(const DocumentValue& tree, size_t node_count,
+                                          size_t category_count) {
+  ARROW_ASSIGN_OR_RAISE(const auto* nodes, tree.NumbersAt("categories_nodes"));
+  ARROW_ASSIGN_OR_RAISE(const auto* segments, tree.NumbersAt("categories_segments"));
+  ARROW_ASSIGN_OR_RAISE(const auto* sizes, tree.NumbersAt("categories_sizes"));
+  if (segments->size() != nodes->size() || sizes->size() != nodes->size()) {
+    return Corrupt("its lists of categories differ in length");
+  }
+  CategoryRanges ranges(node_count);
+  for (size_t i = 0; i < nodes->size(); ++i) {
+    const double begin = (*segments)[i], size = (*sizes)[i];
+    if (!IsIndex((*nodes)[i], node_count) || !IsIndex(begin, category_count + 1) ||
+        !IsIndex(size, category_count + 1) || begin + size > static_cast<double>(category_count)) {
+      return Corrupt("categories out of range");
+    }
+    ranges[static_cast<size_t>((*nodes)[i])] = {static_cast<size_t>(begin),
+                                                static_cast<size_t>(begin + size)};
+  }
+  return ranges;
+}
+
+}  // namespace
+
+Status XgboostForest::Add(const DocumentValue& model, int64_t feature_count, int64_t group_count,
+                          const std::vector<double>& weights) {
+  ARROW_ASSIGN_OR_RAISE(const auto* trees, model.ListAt("trees"));
+  ARROW_ASSIGN_OR_RAISE(const auto* groups, model.NumbersAt("tree_info"));
+  if (groups->size() != trees->size() || (!weights.empty() && weights.size() != trees->size())) {
+    return Corrupt("the number of trees is not that of their groups or weights");
+  }
+  for (size_t i = 0; i < trees->size(); ++i) {
+    if (!IsIndex((*groups)[i], static_cast<size_t>(group_count))) {
+      return Corrupt("its group is out of range");
+    }
+    if (nodes_.size() > (1u << 30)) return Status::CapacityError("the XGBoost model is too large");
+    trees_.push_back({static_cast<uint32_t>(nodes_.size()), static_cast<uint32_t>((*groups)[i])});
+    const float weight = weights.empty() ? 1.0f : static_cast<float>(weights[i]);
+    const Status added = AddTree((*trees)[i], feature_count, weight);
+    if (!added.ok()) return Explain(added, "tree " + std::to_string(i));
+  }
+  return Status::OK();
+}
+
+Status XgboostForest::AddTree(const DocumentValue& tree, int64_t feature_count, float weight) {
+  if (tree.Find("tree_param") != nullptr) {
+    const Result<int64_t> leaf_size = tree.IntAt("tree_param.size_leaf_vector");
+    if (leaf_size.ok() && *leaf_size > 1) {
+      return Status::NotImplemented(
+          "XGBoost trees with vector leaves (multi_strategy='multi_output_tree') are not "
+          "evaluated; train with multi_strategy='one_output_per_tree'");
+    }
+  }
+  ARROW_ASSIGN_OR_RAISE(const TreeLists lists, ReadLists(tree));
+  CategoryRanges ranges;
+  const DocumentValue::Numbers* categories = nullptr;
+  if (lists.split_type != nullptr) {
+    ARROW_ASSIGN_OR_RAISE(categories, tree.NumbersAt("categories"));
+    ARROW_ASSIGN_OR_RAISE(ranges, ReadCategoryRanges(tree, lists.count, categories->size()));
+  }
+
+  // Breadth first: `order[i]` is the file's number of the i-th node here. Each node is reached
+  // once, or the lists are no tree; deleted nodes are never reached.
+  const size_t root = nodes_.size();
+  std::vector<uint32_t> order = {0};
+  std::vector<bool> seen(lists.count, false);
+  seen[0] = true;
+  for (size_t i = 0; i < order.size(); ++i) {
+    const uint32_t id = order[i];
+    const double left = (*lists.left)[id], right = (*lists.right)[id];
+    const auto condition = static_cast<float>((*lists.condition)[id]);
+    if (left == -1) {
+      nodes_.push_back({condition * weight, 0, 0});
+      continue;
+    }
+    if (!IsIndex(left, lists.count) || !IsIndex(right, lists.count) || left == right ||
+        seen[static_cast<size_t>(left)] || seen[static_cast<size_t>(right)]) {
+      return Corrupt("its children do not make a tree");
+    }
+    if (!IsIndex((*lists.feature)[id], static_cast<size_t>(feature_count))) {
+      return Corrupt("a split's feature is out of range");
+    }
+    Node node{condition, static_cast<uint32_t>((*lists.feature)[id]),
+              static_cast<uint32_t>(order.size())};
+    if ((*lists.default_left)[id] != 0) node.feature |= kDefaultLeft;
+    if (lists.split_type != nullptr && (*lists.split_type)[id] != 0) {
+      node.feature |= kCategorical;
+      node.threshold = std::bit_cast<float>(static_cast<uint32_t>(sets_.size()));
+      CategorySet set{set_words_.size(), 0};
+      for (size_t c = ranges[id].first; c < ranges[id].second; ++c) {
+        const double category = (*categories)[c];
+        if (!IsIndex(category, static_cast<size_t>(kMaxCategory))) {
+          return Corrupt("a category is out of range");
+        }
+        const size_t word = static_cast<size_t>(category) / 32;
+        set.words = std::max(set.words, word + 1);
+        set_words_.resize(std::max(set_words_.size(), set.first_word + set.words), 0);
+        set_words_[set.first_word + word] |= 1u << (static_cast<uint32_t>(category) % 32);
+      }
+      sets_.push_back(set);
+    }
+    nodes_.push_back(node);
+    for (const double child : {left, right}) {
+      seen[static_cast<size_t>(child)] = true;
+      order.push_back(static_cast<uint32_t>(child));
+    }
+  }
+  return nodes_.size() - root == order.size() ? Status::OK() : Corrupt("it lost a node");
+}
+
+bool XgboostForest::GoesRight(const CategorySet& set, float value) const {
+  // Unknown categories go left, as in XGBoost (common/categorical.h, Decision).
+  if (!(value >= 0.0f) || value >= kMaxCategory) return false;
+  const auto category = static_cast<uint32_t>(value);
+  const size_t word = category / 32;
+  return word < set.words && (set_words_[set.first_word + word] >> (category % 32) & 1u) != 0;
+}
+
+template <bool has_categories>
+float XgboostForest::Leaf(const Node* root, const float* row) const {
+  const Node* node = root;
+  while (node->left != 0) {
+    const float value = row[node->feature & kFeature];
+    bool right = !(value < node->threshold);
+    if (std::isnan(value)) {
+      right = (node->feature & kDefaultLeft) == 0;
+    } else if (has_categories && (node->feature & kCategorical) != 0) {
+      right = GoesRight(sets_[std::bit_cast<uint32_t>(node->threshold)], value);
+    }
+    node = root + node->left + (right ? 1 : 0);
+  }
+  return node->threshold;
+}
+
+void XgboostForest::AddLeaves(const float* rows, int64_t row_count, int64_t feature_count,
+                              int64_t group_count, float* margins) const {
+  const bool has_categories = !sets_.empty();
+  for (int64_t begin = 0; begin < row_count; begin += kBlockRows) {
+    const int64_t end = std::min(row_count, begin + kBlockRows);
+    for (const Tree& tree : trees_) {
+      const Node* root = nodes_.data() + tree.root;
+      for (int64_t i = begin; i < end; ++i) {
+        const float* row = rows + i * feature_count;
+        margins[i * group_count + tree.group] +=
+            has_categories ? Leaf<true>(root, row) : Leaf<false>(root, row);
+      }
+    }
+  }
+}
+
+}  // namespace tercet
