@@ -33,15 +33,21 @@ Status NameGroupVersions(const FeatureViewDefinition* stored, FeatureTables* tab
 
 std::string Short(const json::value* value) {
   if (value == nullptr) return "absent";
-  const std::string text = ToText(*value);
-  return text.size() <= 200 ? text : text.substr(0, 200) + "…";
+  std::string text = ToText(*value);
+  if (text.size() > 400) {
+    size_t end = 400;
+    while (end > 0 && (text[end] & 0xC0) == 0x80) --end;  // not within a UTF-8 character
+    text.resize(end);
+    text += " …";
+  }
+  return text;
 }
 
-/// Empty when both define the same, else one line a difference ("labels: ["late"], not []").
+/// Empty when both define the same, else one line a difference ("labels: [], not ["late"]").
 /// Objects are compared with the order of their members, since the order of on-demand features is
 /// a part of the definition.
-std::string Difference(const FeatureViewDefinition& stored, const FeatureViewDefinition& given) {
-  const json::object mine = stored.ToJson(), theirs = given.ToJson();
+std::string Difference(const FeatureViewDefinition& given, const FeatureViewDefinition& stored) {
+  const json::object mine = given.ToJson(), theirs = stored.ToJson();
   std::string text;
   for (const auto& member : mine) {
     const json::value* other = theirs.if_contains(member.key());
@@ -69,10 +75,11 @@ Result<FeatureViewDefinition> FeatureViews::Define(const FeatureViewDefinition& 
       ARROW_ASSIGN_OR_RAISE(const auto stored,
                             FeatureViewDefinition::FromJson(entry->definition));
       ARROW_RETURN_NOT_OK(NameGroupVersions(&stored, tables_, &named));
-      const std::string difference = Difference(stored, named);
+      const std::string difference = Difference(named, stored);
       if (difference.empty()) return stored;
-      return Status::AlreadyExists(what, " is defined otherwise; use a new version or the stored ",
-                                   "definition:\n", difference);
+      return Status::AlreadyExists(what, " is already defined differently (this call, not the ",
+                                   "stored):\n", difference,
+                                   "\nuse another version, or drop the stored one");
     }
     ARROW_RETURN_NOT_OK(NameGroupVersions(nullptr, tables_, &named));
     ARROW_RETURN_NOT_OK(Resolve(named).status());

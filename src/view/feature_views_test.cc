@@ -33,7 +33,7 @@ TEST_F(FeatureViewsTest, AnotherDefinitionIsRefusedAndTheDifferenceShown) {
   other.labels = {};
   const Status refused = views_->Define(other).status();
   EXPECT_TRUE(refused.IsAlreadyExists()) << refused;
-  EXPECT_THAT(refused.message(), HasSubstr("labels: [\"late\"], not []"));
+  EXPECT_THAT(refused.message(), HasSubstr("labels: [], not [\"late\"]"));
   other.version = 2;
   EXPECT_TRUE(views_->Define(other).ok());
 }

@@ -117,7 +117,7 @@ class ResolvedView : public ViewPlan {
     if (!definition.ok()) return Error(definition.status());
     ViewGroup group;
     group.definition = std::move(definition).ValueUnsafe();
-    const FeatureGroupDefinition& of = group.definition;
+    const FeatureGroupDefinition of = group.definition;  // outlives the move below
     if (of.schema == nullptr) {
       return Error(Status::Invalid("feature group '", of.ref().ToText(), "' has no columns yet; ",
                                    "declare its schema or insert rows first"));
@@ -306,7 +306,8 @@ class ResolvedView : public ViewPlan {
 
   /// View columns and root columns that the features (not the labels and helpers) are made of.
   std::set<std::string> NeededOnline() const {
-    std::set<std::string> needed(features_->field_names().begin(), features_->field_names().end());
+    std::set<std::string> needed;
+    for (const auto& field : features_->fields()) needed.insert(field->name());
     for (size_t i = on_demand_.size(); i-- > 0;) {
       if (!needed.contains(definition_.on_demand[i].first)) continue;
       for (const ExpressionInput& input : on_demand_[i].inputs()) {
