@@ -25,6 +25,14 @@ struct JoinTask {
   KeyRange keys;
 };
 
+/// The least text behind a key and all that begins with it (a table's rows of that key stand at
+/// the key followed by their time); empty, which is no bound, where there is none.
+std::string BehindKey(std::string key) {
+  while (!key.empty() && key.back() == '\xFF') key.pop_back();
+  if (!key.empty()) ++key.back();
+  return key;
+}
+
 /// About how many bytes a row of history takes in memory.
 int64_t RowBytes(const arrow::Schema& schema, const std::vector<std::string>& columns) {
   int64_t bytes = 0;
@@ -131,7 +139,7 @@ class AsOfJoin {
       if (task.begin >= task.end) continue;
       // Of history only the keys from the first to the last label's are wanted.
       task.keys.low = left_.KeyAt(task.begin);
-      task.keys.high = left_.KeyAt(task.end - 1) + '\0';
+      task.keys.high = BehindKey(left_.KeyAt(task.end - 1));
       tasks.push_back(std::move(task));
     }
     return tasks;
