@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include <arrow/record_batch.h>
@@ -26,8 +27,12 @@ class Ingest {
   Ingest(FeatureTables* tables, OnlineAccess* online);
   ~Ingest();
 
+  /// Invalid or TypeError for rows that don't fit, before anything is written: a group whose first
+  /// insert is refused still has no schema. A failure with wait_online says whether the rows are
+  /// committed offline.
   Result<Commit> Insert(const Ref& group, const std::shared_ptr<arrow::RecordBatchReader>& rows,
                         const InsertOptions& options);
+  /// Deletes rows by primary key, or by primary key and event time.
   Result<Commit> Delete(const Ref& group, const std::shared_ptr<arrow::RecordBatchReader>& keys,
                         bool wait_online);
 
@@ -36,13 +41,24 @@ class Ingest {
 
  private:
   class Background;
+
+  /// Sees to it that a commit is applied online.
+  Result<Commit> Applied(const FeatureGroupDefinition& definition, Commit commit,
+                         bool wait_online);
+
+  /// A forked child has no copy of its parent's threads: it gets a background of its own.
+  Background* background();
+
   FeatureTables* const tables_;
   OnlineAccess* const online_;
-  std::unique_ptr<Background> background_;
+  std::mutex mutex_;
+  int forks_;                                // guarded by mutex_
+  std::unique_ptr<Background> background_;   // guarded by mutex_
 };
 
-/// What OnlineAccess calls in the owner: catches a group up from the change feed of its table, or
-/// loads it whole where it is new or was overwritten.
+/// What OnlineAccess calls in the owner: catches a group up with its table's head (which must be at
+/// least `version`) from the change feed, or loads it whole where it is new or was overwritten.
+/// KeyError when there is no such group, it is not online, or nothing was inserted yet.
 Status SyncOnline(FeatureTables* tables, OnlineStore* store, const Ref& group, int64_t version);
 
 }  // namespace tercet

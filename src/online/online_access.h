@@ -17,8 +17,9 @@ namespace tercet {
 /// Thread-safe.
 class OnlineAccess : public OnlineRows {
  public:
-  /// Brings the store to (at least) `version` of `group` by applying offline commits in order;
-  /// called in the owner only, one call a group at a time. Given by the feature room.
+  /// Brings the store to (at least) `version` of `group` (< 0: its newest) by applying offline
+  /// commits in order; called in the owner only, one call a group at a time, from a thread of the
+  /// owner's. KeyError when there is no such group, or it is not online. Given by the feature room.
   using Sync = std::function<Status(OnlineStore* store, const Ref& group, int64_t version)>;
 
   /// Nothing is opened until the first use.
@@ -36,6 +37,9 @@ class OnlineAccess : public OnlineRows {
 
   /// Whether this process is the owner (opening the store if nobody owns it).
   virtual Result<bool> IsOwner() = 0;
+
+  /// Whether this process is the owner now. Opens nothing.
+  virtual bool owns() const = 0;
 };
 
 }  // namespace tercet

@@ -1,0 +1,104 @@
+#include "feature/background.h"
+
+#include <chrono>
+
+#include "base/log.h"
+
+namespace tercet {
+namespace {
+
+constexpr auto kPollPause = std::chrono::seconds(1);
+constexpr int64_t kApplyTimeoutUs = 3600LL * 1'000'000;
+
+}  // namespace
+
+Ingest::Background::Background(FeatureTables* tables, OnlineAccess* online)
+    : tables_(tables), online_(online), thread_([this] { Work(); }) {}
+
+Ingest::Background::~Background() {
+  {
+    std::lock_guard lock(mutex_);
+    closing_ = true;
+    changed_.notify_all();
+  }
+  thread_.join();
+}
+
+void Ingest::Background::Enqueue(const Ref& group, int64_t version) {
+  std::lock_guard lock(mutex_);
+  int64_t& wanted = waiting_.try_emplace(group, version).first->second;
+  wanted = std::max(wanted, version);
+  changed_.notify_all();
+}
+
+Status Ingest::Background::Flush() {
+  std::unique_lock lock(mutex_);
+  const int64_t failures = failures_;
+  changed_.wait(lock, [&] { return (waiting_.empty() && !busy_) || failures_ > failures; });
+  return failures_ > failures ? failure_ : Status::OK();
+}
+
+void Ingest::Background::Work() {
+  auto next_poll = std::chrono::steady_clock::now() + kPollPause;
+  auto retry = std::chrono::steady_clock::time_point::min();
+  std::unique_lock lock(mutex_);
+  while (!closing_) {
+    const auto now = std::chrono::steady_clock::now();
+    if (!waiting_.empty() && now >= retry) {
+      const auto [group, version] = *waiting_.begin();
+      waiting_.erase(waiting_.begin());
+      busy_ = true;
+      lock.unlock();
+      const Status applied = online_->SyncTo(group, version, kApplyTimeoutUs);
+      lock.lock();
+      busy_ = false;
+      // A group that was dropped meanwhile wants nothing any more.
+      if (!applied.ok() && !applied.IsKeyError()) {
+        if (failures_ == 0 || applied.message() != failure_.message()) {
+          LogWarn("applying feature group '" + group.ToText() +
+                  "' online: " + applied.ToString());
+        }
+        ++failures_;
+        failure_ = applied;
+        waiting_.try_emplace(group, version);
+        retry = std::chrono::steady_clock::now() + kPollPause;
+      }
+      changed_.notify_all();
+      continue;
+    }
+    if (now >= next_poll) {
+      lock.unlock();
+      if (online_->owns()) Poll();
+      lock.lock();
+      next_poll = std::chrono::steady_clock::now() + kPollPause;
+      continue;
+    }
+    changed_.wait_until(lock, waiting_.empty() ? next_poll : std::min(next_poll, retry));
+  }
+}
+
+void Ingest::Background::Poll() {
+  const Result<std::vector<FeatureGroupDefinition>> groups = tables_->List();
+  if (!groups.ok()) {
+    LogWarn("looking for new commits: " + groups.status().ToString());
+    return;
+  }
+  for (const FeatureGroupDefinition& group : *groups) {
+    if (!group.online || group.schema == nullptr) continue;
+    const auto behind = [&]() -> Result<int64_t> {
+      ARROW_ASSIGN_OR_RAISE(const auto table, tables_->Get(group.ref()));
+      ARROW_ASSIGN_OR_RAISE(const auto head, table->Head());
+      ARROW_ASSIGN_OR_RAISE(const int64_t applied, online_->AppliedVersion(group.ref()));
+      return applied < head->version() ? head->version() : -1;
+    }();
+    if (!behind.ok()) {
+      // Dropped since it was listed, or its log is corrupt: whoever reads it is told.
+      LogDebug("looking for new commits of '" + group.ref().ToText() +
+               "': " + behind.status().ToString());
+      continue;
+    }
+    if (*behind >= 0) Enqueue(group.ref(), *behind);
+  }
+}
+
+}  // namespace tercet

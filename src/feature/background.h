@@ -1,0 +1,44 @@
+#pragma once
+
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <thread>
+
+#include "feature/ingest.h"
+
+namespace tercet {
+
+/// The thread that has commits applied online: those of this process when they are made, and while
+/// this process owns the online store also those of foreign writers, for which it looks about once
+/// a second. Thread-safe.
+class Ingest::Background {
+ public:
+  Background(FeatureTables* tables, OnlineAccess* online);
+  /// Stops; what is not applied yet is caught up by the next owner.
+  ~Background();
+
+  /// Has the group applied up to `version`, soon.
+  void Enqueue(const Ref& group, int64_t version);
+
+  /// Waits until all that was enqueued is applied; the first failure.
+  Status Flush();
+
+ private:
+  void Work();
+  /// Looks for commits that nobody enqueued.
+  void Poll();
+
+  FeatureTables* const tables_;
+  OnlineAccess* const online_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::map<Ref, int64_t> waiting_;  // guarded by mutex_, like what follows
+  bool busy_ = false;               // with a group that is not in waiting_ any more
+  int64_t failures_ = 0;
+  Status failure_;                  // the newest
+  bool closing_ = false;
+  std::thread thread_;              // last: it uses all of the above
+};
+
+}  // namespace tercet

@@ -1,0 +1,74 @@
+#include "online/group_sync.h"
+
+#include <chrono>
+
+namespace tercet {
+
+void GroupSync::Close() {
+  {
+    std::lock_guard lock(mutex_);
+    closing_ = true;
+    changed_.notify_all();
+  }
+  // With closing_ set no run starts, so the threads no longer change.
+  for (auto& [group, run] : runs_) {
+    if (run.thread.joinable()) run.thread.join();
+  }
+}
+
+void GroupSync::Start(const Ref& group, int64_t version, Run* run) {
+  if (run->running || closing_) return;
+  if (run->thread.joinable()) run->thread.join();  // It has ended: it set running to false last.
+  run->running = true;
+  ++run->started;
+  run->thread = std::thread([this, group, version, run] {
+    Status status = sync_(store_, group, version);
+    std::lock_guard lock(mutex_);
+    run->running = false;
+    run->finished = run->started;
+    run->status = std::move(status);
+    changed_.notify_all();
+  });
+}
+
+Status GroupSync::SyncTo(const Ref& group, int64_t version, int64_t timeout_us) {
+  const auto deadline =
+      std::chrono::steady_clock::now() + std::chrono::microseconds(timeout_us);
+  std::unique_lock lock(mutex_);
+  Run& run = runs_[group];
+  // A run that began before this call may not have seen what this caller wants applied; a failure
+  // counts only of a run that began after.
+  const int64_t mine = run.started + 1;
+  while (true) {
+    if (version >= 0) {
+      ARROW_ASSIGN_OR_RAISE(const int64_t applied, store_->AppliedVersion(group));
+      if (applied >= version) return Status::OK();
+    }
+    if (run.finished >= mine) {
+      if (!run.status.ok() || version < 0) return run.status;
+      return Status::IOError("online store: feature group '", group.ToText(),
+                             "' was brought up to its newest commit, which is before version ",
+                             version);
+    }
+    if (closing_) {
+      return Status::Cancelled("the online store is closing; feature group '", group.ToText(),
+                               "' is caught up when it is next opened");
+    }
+    Start(group, version, &run);
+    if (changed_.wait_until(lock, deadline) == std::cv_status::timeout) {
+      return Status::Cancelled("waiting for version ", version, " of feature group '",
+                               group.ToText(), "' to be applied online took longer than ",
+                               timeout_us / 1000, " ms; it is still being applied");
+    }
+  }
+}
+
+Status GroupSync::Drop(const Ref& group) {
+  std::unique_lock lock(mutex_);
+  Run& run = runs_[group];
+  changed_.wait(lock, [&] { return !run.running; });
+  // Holding the mutex keeps a new run from starting in between.
+  return store_->Drop(group);
+}
+
+}  // namespace tercet

@@ -1,0 +1,153 @@
+#include "online/online_access.h"
+
+#include <chrono>
+#include <thread>
+
+#include "base/file_system.h"
+#include "online/group_state.h"
+#include "online/owner_client.h"
+#include "online/owner_lock.h"
+#include "online/store_owner.h"
+
+namespace tercet {
+namespace {
+
+/// How long to look for an owner, while one is dying and another is just starting.
+constexpr auto kReachPatience = std::chrono::seconds(30);
+constexpr auto kReachPause = std::chrono::milliseconds(10);
+
+/// The store by way of this process, when it is the owner, or of the owner's.
+class ProjectAccess : public OnlineAccess {
+ public:
+  ProjectAccess(std::string directory, const Clock* clock, Sync sync)
+      : directory_(std::move(directory)), clock_(clock), sync_(std::move(sync)),
+        forks_(OwnerLock::forks()) {}
+
+  ~ProjectAccess() override { AbandonAfterFork(); }
+
+  Result<std::vector<RowsAnswer>> Read(const std::vector<RowsRequest>& requests) override {
+    return Call<Result<std::vector<RowsAnswer>>>(
+        [&](OnlineService* service) { return service->Read(requests); });
+  }
+
+  Status SyncTo(const Ref& group, int64_t version, int64_t timeout_us) override {
+    return Call<Status>(
+        [&](OnlineService* service) { return service->SyncTo(group, version, timeout_us); });
+  }
+
+  Result<int64_t> AppliedVersion(const Ref& group) override {
+    return Call<Result<int64_t>>(
+        [&](OnlineService* service) { return service->AppliedVersion(group); });
+  }
+
+  Status Drop(const Ref& group) override {
+    return Call<Status>([&](OnlineService* service) { return service->Drop(group); });
+  }
+
+  Result<bool> IsOwner() override {
+    // A client that was connected to an owner which died must not be believed: it asks.
+    ARROW_RETURN_NOT_OK(AppliedVersion({"a", 1}).status());
+    return owns();
+  }
+
+  bool owns() const override {
+    std::lock_guard lock(mutex_);
+    return owning_ && forks_ == OwnerLock::forks();
+  }
+
+ private:
+  static Status StatusOf(const Status& status) { return status; }
+  template <typename T>
+  static Status StatusOf(const Result<T>& result) {
+    return result.status();
+  }
+
+  /// Every call may be repeated without harm: reads change nothing, and applying or dropping again
+  /// changes nothing either.
+  template <typename R, typename F>
+  R Call(const F& call) {
+    for (int attempt = 0;; ++attempt) {
+      Result<std::shared_ptr<OnlineService>> service = Reach();
+      if (!service.ok()) return service.status();
+      R result = call(service->get());
+      if (!OwnerClient::IsOwnerLost(StatusOf(result))) return result;
+      Forget(service->get());
+      if (attempt == 1) return result;
+    }
+  }
+
+  Result<std::shared_ptr<OnlineService>> Reach() {
+    {
+      std::lock_guard lock(mutex_);
+      if (service_ != nullptr && forks_ == OwnerLock::forks()) return service_;
+    }
+    std::lock_guard reaching(reach_mutex_);
+    AbandonAfterFork();
+    {
+      std::lock_guard lock(mutex_);
+      if (service_ != nullptr) return service_;
+    }
+    const auto deadline = std::chrono::steady_clock::now() + kReachPatience;
+    const std::string lock_path = JoinPath(directory_, "owner.lock");
+    while (true) {
+      ARROW_ASSIGN_OR_RAISE(std::unique_ptr<StoreOwner> owner,
+                            StoreOwner::TryOpen(directory_, clock_, sync_));
+      if (owner != nullptr) return Use(std::move(owner), true);
+      ARROW_ASSIGN_OR_RAISE(const std::optional<std::string> socket,
+                            OwnerLock::ReadSocket(lock_path));
+      Status failed = Status::IOError("it has not named its socket");
+      if (socket) {
+        Result<std::unique_ptr<OwnerClient>> client = OwnerClient::Connect(*socket);
+        if (client.ok()) return Use(std::move(client).ValueUnsafe(), false);
+        failed = client.status();
+      }
+      if (std::chrono::steady_clock::now() > deadline) {
+        return Status::IOError("the online store '", directory_,
+                               "' is owned by another process that can't be reached: ",
+                               failed.message());
+      }
+      std::this_thread::sleep_for(kReachPause);
+    }
+  }
+
+  std::shared_ptr<OnlineService> Use(std::shared_ptr<OnlineService> service, bool owning) {
+    std::lock_guard lock(mutex_);
+    service_ = std::move(service);
+    owning_ = owning;
+    return service_;
+  }
+
+  void Forget(const OnlineService* lost) {
+    std::lock_guard lock(mutex_);
+    if (service_.get() == lost) service_ = nullptr;
+  }
+
+  /// After a fork the parent still owns, or is connected; the child starts anew. Its copies are
+  /// given up without a word: their threads don't exist here, their files are the parent's.
+  void AbandonAfterFork() {
+    std::lock_guard lock(mutex_);
+    if (forks_ == OwnerLock::forks()) return;
+    new std::shared_ptr<OnlineService>(std::move(service_));
+    service_ = nullptr;
+    owning_ = false;
+    forks_ = OwnerLock::forks();
+  }
+
+  const std::string directory_;
+  const Clock* const clock_;
+  const Sync sync_;
+  std::mutex reach_mutex_;                  // one thread looks for the owner
+  mutable std::mutex mutex_;                // of what follows
+  int forks_;
+  bool owning_ = false;
+  std::shared_ptr<OnlineService> service_;  // null: not reached yet
+};
+
+}  // namespace
+
+Result<std::unique_ptr<OnlineAccess>> OnlineAccess::Make(const std::string& directory,
+                                                         const Clock* clock, Sync sync) {
+  return std::make_unique<ProjectAccess>(directory, clock, std::move(sync));
+}
+
+}  // namespace tercet
