@@ -1,0 +1,154 @@
+#include "base/time_text.h"
+#include "catalog/definition_json.h"
+#include "client/json_rows.h"
+#include "client/wire.h"
+#include "client/wire_frames.h"
+#include "server/rest_arguments.h"
+#include "server/rest_routes.h"
+
+namespace tercet {
+namespace {
+
+using Answer = Result<HttpAnswer>;
+
+HttpAnswer PredictAnswerOf(const PredictData& data, bool single) {
+  HttpAnswer answer;
+  std::string& out = answer.body;
+  if (single) {
+    out = "{\"prediction\":";
+    AppendJsonRow(*data.outputs, 0, &out);
+  } else {
+    out = "{\"predictions\":[";
+    for (int64_t row = 0; row < data.outputs->num_rows(); ++row) {
+      if (row > 0) out.push_back(',');
+      AppendJsonRow(*data.outputs, row, &out);
+    }
+    out.push_back(']');
+  }
+  out += ",\"missing\":";
+  out += ToText(ToJsonArray(data.missing));
+  out += ",\"release_id\":";
+  AppendJsonText(data.release_id, &out);
+  out += ",\"release_number\":" + std::to_string(data.release_number) + "}";
+  return answer;
+}
+
+Answer ArrowPredict(Platform* platform, DeploymentContracts* contracts, const std::string& name,
+                    const HttpRequest& request) {
+  // Kept for the choice of the next request's lane alone; Predict tells the same errors.
+  ARROW_RETURN_NOT_OK(contracts->Get(name));
+  ARROW_ASSIGN_OR_RAISE(const auto batches, BatchesFromBytes(request.body, 1));
+  ARROW_ASSIGN_OR_RAISE(const auto event_time_us, QueryTime(request, "event_time"));
+  ARROW_ASSIGN_OR_RAISE(const auto data, platform->Predict(name, batches[0], event_time_us));
+  HttpAnswer answer;
+  answer.content_type = kArrowStream;
+  ARROW_ASSIGN_OR_RAISE(answer.body, ToBytes(data));
+  return answer;
+}
+
+Answer Predict(Platform* platform, DeploymentContracts* contracts, const std::string& name,
+               const HttpRequest& request) {
+  if (request.content_type == kArrowStream) {
+    return ArrowPredict(platform, contracts, name, request);
+  }
+  ARROW_ASSIGN_OR_RAISE(const json::object body, request.JsonBody());
+  ARROW_RETURN_NOT_OK(CheckMembers("predict request", body, {"entities", "event_time"}));
+  const json::value* entities = body.if_contains("entities");
+  if (entities == nullptr) return Status::Invalid("member 'entities' is missing");
+  ARROW_ASSIGN_OR_RAISE(const auto event_time_us, FindTime(body, "event_time"));
+  const auto answer = [&](const KnownContract<DeploymentContract>& known) -> Answer {
+    ARROW_ASSIGN_OR_RAISE(const auto batch, RowsFromJson("deployment '" + name + "'", *entities,
+                                                         *known.columns));
+    ARROW_ASSIGN_OR_RAISE(const auto data, platform->Predict(name, batch, event_time_us));
+    return PredictAnswerOf(data, entities->is_object());
+  };
+  return WithContract(contracts, name, answer);
+}
+
+/// A switch to the release of {"model": "delay@2"}.
+template <typename Switch>
+Handler SwitchTo(DeploymentContracts* contracts, const Switch& change) {
+  return [contracts, change](const HttpRequest& request, const PathArguments& arguments) -> Answer {
+    ARROW_ASSIGN_OR_RAISE(const json::object body, request.JsonBody());
+    ARROW_RETURN_NOT_OK(CheckMembers("deployment request", body, {"model"}));
+    ARROW_ASSIGN_OR_RAISE(const std::string text, GetString(body, "model"));
+    ARROW_ASSIGN_OR_RAISE(const Ref model, Ref::Parse(text));
+    const std::string name(arguments[0]);
+    ARROW_ASSIGN_OR_RAISE(const Deployment deployment, change(name, model));
+    // The next request needs it fresh; if that can't be had, the request will say why.
+    contracts->Forget(name);
+    return HttpAnswer::Json(deployment.ToJson());
+  };
+}
+
+}  // namespace
+
+std::vector<Route> DeploymentRoutes(Platform* platform, DeploymentContracts* contracts) {
+  const std::string all = "/api/v1/deployments";
+  const std::string one = all + "/{name}";
+  std::vector<Route> routes;
+  routes.push_back({.method = "POST",
+                    .pattern = one + "/predict",
+                    .handler =
+                        [platform, contracts](const HttpRequest& request,
+                                              const PathArguments& arguments) {
+                          return Predict(platform, contracts, std::string(arguments[0]), request);
+                        },
+                    .lane =
+                        [contracts](const HttpRequest& request, const PathArguments& arguments) {
+                          const auto known = contracts->Find(std::string(arguments[0]));
+                          return known != nullptr && !known->slow &&
+                                         request.body.size() <= kHotBodyBytes
+                                     ? Lane::kHot
+                                     : Lane::kSlow;
+                        }});
+  const auto add = [&routes](std::string method, std::string pattern, Handler handler) {
+    routes.push_back({.method = std::move(method),
+                      .pattern = std::move(pattern),
+                      .handler = std::move(handler),
+                      .lane = nullptr});
+  };
+  add("GET", all, [platform](const HttpRequest&, const PathArguments&) -> Answer {
+    ARROW_ASSIGN_OR_RAISE(const auto deployments, platform->ListDeployments());
+    return HttpAnswer::Json(ItemsToJson(deployments));
+  });
+  add("GET", one, [platform](const HttpRequest&, const PathArguments& arguments) -> Answer {
+    ARROW_ASSIGN_OR_RAISE(const auto deployment,
+                          platform->GetDeployment(std::string(arguments[0])));
+    return HttpAnswer::Json(deployment.ToJson());
+  });
+  add("DELETE", one,
+      [platform, contracts](const HttpRequest&, const PathArguments& arguments) -> Answer {
+        ARROW_RETURN_NOT_OK(platform->DropDeployment(std::string(arguments[0])));
+        contracts->Forget(std::string(arguments[0]));
+        return HttpAnswer::Json(json::object());
+      });
+  add("GET", one + "/contract",
+      [platform](const HttpRequest&, const PathArguments& arguments) -> Answer {
+        ARROW_ASSIGN_OR_RAISE(const auto contract, platform->Contract(std::string(arguments[0])));
+        return HttpAnswer::Json(ToJson(contract));
+      });
+  add("POST", one + "/deploy",
+      SwitchTo(contracts, [platform](const std::string& name, const Ref& model) {
+        return platform->Deploy(name, model);
+      }));
+  add("POST", one + "/upgrade",
+      SwitchTo(contracts, [platform](const std::string& name, const Ref& model) {
+        return platform->Upgrade(name, model);
+      }));
+  add("POST", one + "/rollback",
+      [platform, contracts](const HttpRequest&, const PathArguments& arguments) -> Answer {
+        const std::string name(arguments[0]);
+        ARROW_ASSIGN_OR_RAISE(const auto deployment, platform->Rollback(name));
+        contracts->Forget(name);
+        return HttpAnswer::Json(deployment.ToJson());
+      });
+  add("GET", "/api/v1/releases/{id}",
+      [platform](const HttpRequest&, const PathArguments& arguments) -> Answer {
+        ARROW_ASSIGN_OR_RAISE(const auto release, platform->GetRelease(std::string(arguments[0])));
+        return HttpAnswer::Json(release.ToJson());
+      });
+  return routes;
+}
+
+}  // namespace tercet

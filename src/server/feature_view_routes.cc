@@ -1,0 +1,146 @@
+#include "base/time_text.h"
+#include "catalog/definition_json.h"
+#include "client/json_rows.h"
+#include "client/wire.h"
+#include "client/wire_frames.h"
+#include "server/rest_arguments.h"
+#include "server/rest_routes.h"
+
+namespace tercet {
+namespace {
+
+using Answer = Result<HttpAnswer>;
+
+/// {"features": {…}, "missing": {"temp": "expired"}, "helpers": {…}} of one row; helpers only
+/// where the view has them.
+void AppendVector(const VectorData& data, int64_t row, std::string* out) {
+  out->append("{\"features\":");
+  AppendJsonRow(*data.features, row, out);
+  out->append(",\"missing\":{");
+  bool first = true;
+  for (int i = 0; i < data.status->num_columns(); ++i) {
+    const auto& column = static_cast<const arrow::StringArray&>(*data.status->column(i));
+    const std::string_view status = column.GetView(row);
+    if (status == "present") continue;
+    if (!first) out->push_back(',');
+    first = false;
+    AppendJsonText(data.status->schema()->field(i)->name(), out);
+    out->push_back(':');
+    AppendJsonText(status, out);
+  }
+  out->push_back('}');
+  if (data.helpers != nullptr && data.helpers->num_columns() > 0) {
+    out->append(",\"helpers\":");
+    AppendJsonRow(*data.helpers, row, out);
+  }
+  out->push_back('}');
+}
+
+HttpAnswer VectorAnswerOf(const VectorData& data, bool single) {
+  HttpAnswer answer;
+  if (single) {
+    AppendVector(data, 0, &answer.body);
+    return answer;
+  }
+  answer.body = "{\"vectors\":[";
+  for (int64_t row = 0; row < data.features->num_rows(); ++row) {
+    if (row > 0) answer.body.push_back(',');
+    AppendVector(data, row, &answer.body);
+  }
+  answer.body += "]}";
+  return answer;
+}
+
+/// The body is Arrow, the rest stands in the query.
+Answer ArrowVectors(Platform* platform, const Ref& view, const HttpRequest& request) {
+  VectorRequest vectors;
+  ARROW_ASSIGN_OR_RAISE(const auto batches, BatchesFromBytes(request.body, 1));
+  vectors.entities = batches[0];
+  ARROW_ASSIGN_OR_RAISE(vectors.event_time_us, QueryTime(request, "event_time"));
+  ARROW_ASSIGN_OR_RAISE(vectors.training_dataset_version,
+                        QueryInt(request, "training_dataset_version"));
+  ARROW_ASSIGN_OR_RAISE(const VectorData data, platform->Vectors(view, vectors));
+  HttpAnswer answer;
+  answer.content_type = kArrowStream;
+  ARROW_ASSIGN_OR_RAISE(answer.body, ToBytes(data));
+  return answer;
+}
+
+Answer Vectors(Platform* platform, VectorContracts* contracts, const Ref& view,
+               const HttpRequest& request) {
+  if (request.content_type == kArrowStream) return ArrowVectors(platform, view, request);
+  ARROW_ASSIGN_OR_RAISE(const json::object body, request.JsonBody());
+  ARROW_RETURN_NOT_OK(CheckMembers("vectors request", body,
+                                   {"entities", "event_time", "training_dataset_version"}));
+  const json::value* entities = body.if_contains("entities");
+  if (entities == nullptr) return Status::Invalid("member 'entities' is missing");
+  VectorRequest vectors;
+  ARROW_ASSIGN_OR_RAISE(vectors.event_time_us, FindTime(body, "event_time"));
+  ARROW_ASSIGN_OR_RAISE(vectors.training_dataset_version,
+                        FindInt(body, "training_dataset_version"));
+  const auto answer = [&](const KnownContract<VectorContract>& known) -> Answer {
+    ARROW_ASSIGN_OR_RAISE(vectors.entities,
+                          RowsFromJson("feature view '" + view.ToText() + "'", *entities,
+                                       *known.columns));
+    ARROW_ASSIGN_OR_RAISE(const VectorData data, platform->Vectors(view, vectors));
+    return VectorAnswerOf(data, entities->is_object());
+  };
+  return WithContract(contracts, view.ToText(), answer);
+}
+
+template <typename Use>
+Handler OfView(const Use& use) {
+  return [use](const HttpRequest& request, const PathArguments& arguments) -> Answer {
+    ARROW_ASSIGN_OR_RAISE(const Ref ref, ReadRef(arguments[0], arguments[1]));
+    return use(ref, request);
+  };
+}
+
+}  // namespace
+
+std::vector<Route> FeatureViewRoutes(Platform* platform, VectorContracts* contracts) {
+  const std::string all = "/api/v1/feature-views";
+  const std::string one = all + "/{name}/{version}";
+  std::vector<Route> routes;
+  // First, since routes are tried in order.
+  routes.push_back(
+      {.method = "POST",
+       .pattern = one + "/vectors",
+       .handler = OfView([platform, contracts](const Ref& ref, const HttpRequest& request) {
+         return Vectors(platform, contracts, ref, request);
+       }),
+       .lane = [](const HttpRequest& request, const PathArguments&) {
+         return request.body.size() <= kHotBodyBytes ? Lane::kHot : Lane::kSlow;
+       }});
+  const auto add = [&routes](std::string method, std::string pattern, Handler handler) {
+    routes.push_back({.method = std::move(method),
+                      .pattern = std::move(pattern),
+                      .handler = std::move(handler),
+                      .lane = nullptr});
+  };
+  add("GET", all, [platform](const HttpRequest&, const PathArguments&) -> Answer {
+    ARROW_ASSIGN_OR_RAISE(const auto views, platform->ListFeatureViews());
+    return HttpAnswer::Json(ItemsToJson(views));
+  });
+  add("POST", all, [platform](const HttpRequest& request, const PathArguments&) -> Answer {
+    ARROW_ASSIGN_OR_RAISE(const json::object body, request.JsonBody());
+    ARROW_ASSIGN_OR_RAISE(const auto definition, FeatureViewDefinition::FromJson(body));
+    ARROW_ASSIGN_OR_RAISE(const auto stored, platform->DefineFeatureView(definition));
+    return HttpAnswer::Json(stored.ToJson());
+  });
+  add("GET", one, OfView([platform](const Ref& ref, const HttpRequest&) -> Answer {
+        ARROW_ASSIGN_OR_RAISE(const auto view, platform->GetFeatureView(ref));
+        return HttpAnswer::Json(view.ToJson());
+      }));
+  add("DELETE", one, OfView([platform](const Ref& ref, const HttpRequest&) -> Answer {
+        ARROW_RETURN_NOT_OK(platform->DropFeatureView(ref));
+        return HttpAnswer::Json(json::object());
+      }));
+  add("GET", one + "/contract", OfView([platform](const Ref& ref, const HttpRequest&) -> Answer {
+        ARROW_ASSIGN_OR_RAISE(const auto contract, platform->ContractOfView(ref));
+        return HttpAnswer::Json(ToJson(contract));
+      }));
+  return routes;
+}
+
+}  // namespace tercet

@@ -1,0 +1,195 @@
+#include "server/flight_door.h"
+
+#include <exception>
+
+#include <arrow/flight/server.h>
+#include <arrow/flight/server_middleware.h>
+
+#include "base/name.h"
+#include "catalog/definition_json.h"
+#include "client/wire.h"
+#include "client/wire_frames.h"
+#include "server/flight_exchange.h"
+#include "server/flight_upload.h"
+
+namespace tercet {
+namespace {
+
+namespace flight = arrow::flight;
+
+/// Refuses calls without the token before anything of them is read.
+class TokenCheck : public flight::ServerMiddlewareFactory {
+ public:
+  explicit TokenCheck(const Access* access) : access_(access) {}
+
+  Status StartCall(const flight::CallInfo&, const flight::ServerCallContext& context,
+                   std::shared_ptr<flight::ServerMiddleware>*) override {
+    const auto& headers = context.incoming_headers();
+    const auto found = headers.find("authorization");
+    const Status token =
+        access_->CheckToken(found == headers.end() ? std::string_view() : found->second);
+    if (token.ok()) return token;
+    return flight::MakeFlightError(flight::FlightStatusCode::Unauthenticated, token.message());
+  }
+
+ private:
+  const Access* const access_;
+};
+
+Result<json::object> Command(std::string_view text) {
+  const Result<json::object> command = ParseJsonObject(text, {.max_bytes = 16 << 20});
+  if (!command.ok()) return Explain(command.status(), "Flight command");
+  return command;
+}
+
+Result<Ref> GetRef(const json::object& command, std::string_view key) {
+  ARROW_ASSIGN_OR_RAISE(const std::string text, GetString(command, key));
+  return Ref::Parse(text);
+}
+
+Result<RecordBatchReader> Get(Platform* platform, json::object command) {
+  ARROW_ASSIGN_OR_RAISE(const std::string verb, GetString(command, "verb"));
+  command.erase("verb");
+  if (verb == "read") {
+    ARROW_ASSIGN_OR_RAISE(const Ref group, GetRef(command, "group"));
+    command.erase("group");
+    ARROW_ASSIGN_OR_RAISE(const ReadRequest request, ReadRequestFromJson(command));
+    return platform->Read(group, request);
+  }
+  if (verb == "changes") {
+    ARROW_ASSIGN_OR_RAISE(const Ref group, GetRef(command, "group"));
+    ARROW_ASSIGN_OR_RAISE(const auto since, FindInt(command, "since"));
+    ARROW_ASSIGN_OR_RAISE(const auto until, FindInt(command, "until"));
+    return platform->Changes(group, since.value_or(0), until.value_or(-1));
+  }
+  if (verb == "batch") {
+    ARROW_ASSIGN_OR_RAISE(const Ref model, GetRef(command, "model"));
+    ARROW_ASSIGN_OR_RAISE(const auto start_us, FindTime(command, "start"));
+    ARROW_ASSIGN_OR_RAISE(const auto end_us, FindTime(command, "end"));
+    ARROW_ASSIGN_OR_RAISE(const Frame scored, platform->Batch(model, start_us, end_us, nullptr, {}));
+    return std::make_shared<arrow::TableBatchReader>(scored);
+  }
+  if (verb == "model_files") {
+    ARROW_ASSIGN_OR_RAISE(const Ref model, GetRef(command, "model"));
+    ARROW_ASSIGN_OR_RAISE(const ModelFiles files, platform->ReadModelFiles(model));
+    return ToReader(files);
+  }
+  return Status::KeyError(
+      "DoGet has no verb '", verb.substr(0, 80), "'",
+      Suggest(verb.substr(0, 80), {"read", "changes", "batch", "model_files"}));
+}
+
+Result<json::object> Put(Platform* platform, json::object command,
+                         std::shared_ptr<flight::FlightMessageReader> messages) {
+  ARROW_ASSIGN_OR_RAISE(const std::string verb, GetString(command, "verb"));
+  ARROW_ASSIGN_OR_RAISE(const auto end_marker, FindBool(command, "end_marker"));
+  ARROW_ASSIGN_OR_RAISE(const RecordBatchReader rows,
+                        ReadUpload(std::move(messages), end_marker.value_or(false)));
+  command.erase("verb");
+  command.erase("end_marker");
+  if (verb == "insert") {
+    ARROW_ASSIGN_OR_RAISE(const Ref group, GetRef(command, "group"));
+    command.erase("group");
+    ARROW_ASSIGN_OR_RAISE(const InsertRequest request, InsertRequestFromJson(command));
+    ARROW_ASSIGN_OR_RAISE(const Commit commit, platform->Insert(group, rows, request));
+    return commit.ToJson();
+  }
+  if (verb == "delete") {
+    ARROW_RETURN_NOT_OK(CheckMembers("delete command", command, {"group", "wait_online"}));
+    ARROW_ASSIGN_OR_RAISE(const Ref group, GetRef(command, "group"));
+    ARROW_ASSIGN_OR_RAISE(const auto wait_online, FindBool(command, "wait_online"));
+    ARROW_ASSIGN_OR_RAISE(const Commit commit,
+                          platform->Delete(group, rows, wait_online.value_or(false)));
+    return commit.ToJson();
+  }
+  if (verb == "register_model") {
+    ARROW_ASSIGN_OR_RAISE(const json::object object, FindObject(command, "definition"));
+    ARROW_ASSIGN_OR_RAISE(const auto definition, ModelDefinition::FromJson(object));
+    ARROW_ASSIGN_OR_RAISE(const ModelFiles files, ModelFilesFromReader(rows.get()));
+    ARROW_ASSIGN_OR_RAISE(const auto model, platform->RegisterModel(definition, files));
+    return model.ToJson();
+  }
+  return Status::KeyError("DoPut has no verb '", verb.substr(0, 80), "'",
+                          Suggest(verb.substr(0, 80), {"insert", "delete", "register_model"}));
+}
+
+/// Runs a call; what is thrown below becomes an error of the call, not the process's end.
+template <typename Call>
+Status Guard(const Call& call) {
+  try {
+    return call();
+  } catch (const std::exception& error) {
+    return Status::UnknownError("internal error: ", error.what());
+  }
+}
+
+}  // namespace
+
+class FlightDoor::Service : public flight::FlightServerBase {
+ public:
+  explicit Service(Platform* platform) : platform_(platform) {}
+
+  Status DoGet(const flight::ServerCallContext&, const flight::Ticket& ticket,
+               std::unique_ptr<flight::FlightDataStream>* stream) override {
+    return Guard([&]() -> Status {
+      ARROW_ASSIGN_OR_RAISE(json::object command, Command(ticket.ticket));
+      ARROW_ASSIGN_OR_RAISE(const RecordBatchReader reader, Get(platform_, std::move(command)));
+      *stream = std::make_unique<flight::RecordBatchStream>(reader);
+      return Status::OK();
+    });
+  }
+
+  Status DoPut(const flight::ServerCallContext&,
+               std::unique_ptr<flight::FlightMessageReader> messages,
+               std::unique_ptr<flight::FlightMetadataWriter> writer) override {
+    return Guard([&]() -> Status {
+      ARROW_ASSIGN_OR_RAISE(json::object command, Command(messages->descriptor().cmd));
+      ARROW_ASSIGN_OR_RAISE(const json::object answer,
+                            Put(platform_, std::move(command), std::move(messages)));
+      return writer->WriteMetadata(*arrow::Buffer::FromString(ToText(answer)));
+    });
+  }
+
+  Status DoExchange(const flight::ServerCallContext&,
+                    std::unique_ptr<flight::FlightMessageReader> messages,
+                    std::unique_ptr<flight::FlightMessageWriter> writer) override {
+    return Guard([&]() -> Status {
+      ARROW_ASSIGN_OR_RAISE(json::object command, Command(messages->descriptor().cmd));
+      return AnswerExchange(platform_, std::move(command), std::move(messages), writer.get());
+    });
+  }
+
+ private:
+  Platform* const platform_;
+};
+
+FlightDoor::FlightDoor(std::unique_ptr<Service> service) : service_(std::move(service)) {}
+
+Result<std::unique_ptr<FlightDoor>> FlightDoor::Start(const Address& address, Platform* platform,
+                                                      const Access* access) {
+  ARROW_RETURN_NOT_OK(access->CheckBind("Flight", address));
+  ARROW_ASSIGN_OR_RAISE(const auto location,
+                        flight::Location::ForGrpcTcp(address.host, address.port));
+  flight::FlightServerOptions options(location);
+  options.middleware.emplace_back("token", std::make_shared<TokenCheck>(access));
+  auto service = std::make_unique<Service>(platform);
+  const Status started = service->Init(options);
+  if (!started.ok()) {
+    return Status::IOError("cannot listen on ", address.ToText(), " for Flight: ",
+                           started.message());
+  }
+  return std::unique_ptr<FlightDoor>(new FlightDoor(std::move(service)));
+}
+
+int FlightDoor::port() const { return service_->port(); }
+
+Status FlightDoor::Stop(std::chrono::milliseconds patience) {
+  if (stopped_) return Status::OK();
+  stopped_ = true;
+  const auto deadline = std::chrono::system_clock::now() + patience;
+  return service_->Shutdown(&deadline);
+}
+
+FlightDoor::~FlightDoor() { Stop(std::chrono::milliseconds(0)).Warn(); }
+
+}  // namespace tercet

@@ -1,0 +1,50 @@
+#include "server/flight_upload.h"
+
+namespace tercet {
+namespace {
+
+class UploadReader : public arrow::RecordBatchReader {
+ public:
+  UploadReader(std::shared_ptr<arrow::flight::FlightMessageReader> messages,
+               std::shared_ptr<arrow::Schema> schema, bool needs_end)
+      : messages_(std::move(messages)), schema_(std::move(schema)), needs_end_(needs_end) {}
+
+  std::shared_ptr<arrow::Schema> schema() const override { return schema_; }
+
+  Status ReadNext(std::shared_ptr<arrow::RecordBatch>* batch) override {
+    *batch = nullptr;
+    while (!ended_) {
+      ARROW_ASSIGN_OR_RAISE(const arrow::flight::FlightStreamChunk chunk, messages_->Next());
+      if (chunk.data != nullptr) {
+        ARROW_RETURN_NOT_OK(chunk.data->ValidateFull());
+        *batch = chunk.data;
+        return Status::OK();
+      }
+      if (chunk.app_metadata == nullptr) {
+        if (needs_end_) {
+          return Status::Cancelled("the upload broke off before its end; nothing was done");
+        }
+        ended_ = true;
+      } else {
+        ended_ = chunk.app_metadata->ToString() == kUploadEnd;
+      }
+    }
+    return Status::OK();
+  }
+
+ private:
+  const std::shared_ptr<arrow::flight::FlightMessageReader> messages_;
+  const std::shared_ptr<arrow::Schema> schema_;
+  const bool needs_end_;
+  bool ended_ = false;
+};
+
+}  // namespace
+
+Result<RecordBatchReader> ReadUpload(std::shared_ptr<arrow::flight::FlightMessageReader> messages,
+                                     bool needs_end) {
+  ARROW_ASSIGN_OR_RAISE(auto schema, messages->GetSchema());
+  return std::make_shared<UploadReader>(std::move(messages), std::move(schema), needs_end);
+}
+
+}  // namespace tercet

@@ -1,0 +1,158 @@
+#include "server/inference_request.h"
+
+#include <charconv>
+
+#include <arrow/record_batch.h>
+
+#include "base/name.h"
+#include "client/wire.h"
+
+namespace tercet {
+namespace {
+
+constexpr int64_t kMaxRows = 1'000'000;
+
+/// Hands out the bytes behind the JSON in the order of the inputs.
+class BinaryTail {
+ public:
+  explicit BinaryTail(std::string_view bytes) : rest_(bytes) {}
+
+  Result<std::string_view> Take(const std::string& name, int64_t size) {
+    if (size < 0 || static_cast<size_t>(size) > rest_.size()) {
+      return Status::Invalid("input '", name, "' says that it has ", size,
+                             " bytes of binary data, but only ", rest_.size(), " are left");
+    }
+    const std::string_view taken = rest_.substr(0, static_cast<size_t>(size));
+    rest_.remove_prefix(static_cast<size_t>(size));
+    return taken;
+  }
+  size_t left() const { return rest_.size(); }
+
+ private:
+  std::string_view rest_;
+};
+
+Result<int64_t> ReadRows(const std::string& name, const json::array& shape) {
+  bool good = shape.size() == 1 || shape.size() == 2;
+  for (const json::value& size : shape) good = good && size.is_int64();
+  if (good) good = shape.size() == 1 || shape[1].as_int64() == 1;
+  if (!good) {
+    return Status::Invalid("input '", name, "' has the shape ", ToText(shape).substr(0, 80),
+                           ", which must be [n] or [n, 1]");
+  }
+  const int64_t rows = shape[0].as_int64();
+  if (rows < 1 || rows > kMaxRows) {
+    return Status::Invalid("input '", name, "' has ", rows, " rows; 1 to ", kMaxRows,
+                           " are answered at once");
+  }
+  return rows;
+}
+
+Result<InputTensor> ReadInput(const json::object& object, BinaryTail* tail) {
+  InputTensor tensor;
+  ARROW_ASSIGN_OR_RAISE(tensor.name, GetString(object, "name"));
+  const std::string what = "input '" + tensor.name.substr(0, 80) + "'";
+  Result<std::string> datatype = GetString(object, "datatype");
+  if (!datatype.ok()) return Explain(datatype.status(), what);
+  tensor.datatype = *std::move(datatype);
+  ARROW_ASSIGN_OR_RAISE(const json::array shape, FindArray(object, "shape"));
+  ARROW_ASSIGN_OR_RAISE(tensor.rows, ReadRows(tensor.name, shape));
+  ARROW_ASSIGN_OR_RAISE(const json::object parameters, FindObject(object, "parameters"));
+  ARROW_ASSIGN_OR_RAISE(const auto binary_size, FindInt(parameters, "binary_data_size"));
+  tensor.data = object.if_contains("data");
+  if (binary_size.has_value() == (tensor.data != nullptr)) {
+    return Status::Invalid(what, " must have either 'data' or 'parameters.binary_data_size'");
+  }
+  if (binary_size) {
+    ARROW_ASSIGN_OR_RAISE(tensor.binary, tail->Take(tensor.name, *binary_size));
+  }
+  return tensor;
+}
+
+Result<InferenceRequest::Wish> ReadWish(const json::value& value, bool binary_default) {
+  if (!value.is_object()) return Status::Invalid("'outputs' must be objects");
+  InferenceRequest::Wish wish;
+  ARROW_ASSIGN_OR_RAISE(wish.name, GetString(value.as_object(), "name"));
+  ARROW_ASSIGN_OR_RAISE(const json::object parameters, FindObject(value.as_object(), "parameters"));
+  ARROW_ASSIGN_OR_RAISE(const auto binary, FindBool(parameters, "binary_data"));
+  wish.binary = binary.value_or(binary_default);
+  return wish;
+}
+
+Result<size_t> JsonSize(std::string_view body, std::string_view header_length) {
+  if (header_length.empty()) return body.size();
+  size_t size = 0;
+  const char* end = header_length.data() + header_length.size();
+  const auto read = std::from_chars(header_length.data(), end, size);
+  if (read.ec != std::errc() || read.ptr != end || size > body.size()) {
+    return Status::Invalid("Inference-Header-Content-Length '", header_length.substr(0, 40),
+                           "' must be at most the body's ", body.size(), " bytes");
+  }
+  return size;
+}
+
+}  // namespace
+
+Result<InferenceRequest> ReadInferenceRequest(std::string_view body,
+                                              std::string_view header_length) {
+  ARROW_ASSIGN_OR_RAISE(const size_t json_size, JsonSize(body, header_length));
+  InferenceRequest request;
+  ARROW_ASSIGN_OR_RAISE(request.json, ParseJsonObject(body.substr(0, json_size)));
+  ARROW_ASSIGN_OR_RAISE(const auto id, FindString(request.json, "id"));
+  request.id = id.value_or("");
+  ARROW_ASSIGN_OR_RAISE(const json::object parameters, FindObject(request.json, "parameters"));
+  ARROW_ASSIGN_OR_RAISE(request.event_time_us, FindTime(parameters, "event_time"));
+  ARROW_ASSIGN_OR_RAISE(const auto binary, FindBool(parameters, "binary_data_output"));
+  request.binary_output = binary.value_or(false);
+
+  const json::value* inputs = request.json.if_contains("inputs");
+  if (inputs == nullptr || !inputs->is_array() || inputs->as_array().empty()) {
+    return Status::Invalid("'inputs' must be a list of at least one tensor");
+  }
+  BinaryTail tail(body.substr(json_size));
+  for (const json::value& input : inputs->as_array()) {
+    if (!input.is_object()) return Status::Invalid("'inputs' must be objects");
+    ARROW_ASSIGN_OR_RAISE(InputTensor tensor, ReadInput(input.as_object(), &tail));
+    for (const InputTensor& other : request.inputs) {
+      if (other.name == tensor.name) {
+        return Status::Invalid("input '", tensor.name.substr(0, 80), "' is given twice");
+      }
+    }
+    if (!request.inputs.empty() && request.inputs[0].rows != tensor.rows) {
+      return Status::Invalid("input '", tensor.name.substr(0, 80), "' has ", tensor.rows,
+                             " rows, but '", request.inputs[0].name.substr(0, 80), "' has ",
+                             request.inputs[0].rows);
+    }
+    request.inputs.push_back(std::move(tensor));
+  }
+  if (tail.left() > 0) {
+    return Status::Invalid("the body has ", tail.left(), " bytes that no input claims");
+  }
+  ARROW_ASSIGN_OR_RAISE(const json::array outputs, FindArray(request.json, "outputs"));
+  for (const json::value& output : outputs) {
+    ARROW_ASSIGN_OR_RAISE(request.outputs.emplace_back(), ReadWish(output, request.binary_output));
+  }
+  return request;
+}
+
+Result<std::shared_ptr<arrow::RecordBatch>> EntitiesOf(const InferenceRequest& request,
+                                                       std::string_view deployment,
+                                                       const arrow::Schema& known) {
+  arrow::FieldVector fields;
+  arrow::ArrayVector columns;
+  for (const InputTensor& input : request.inputs) {
+    const int index = known.GetFieldIndex(input.name);
+    if (index < 0) {
+      const std::string name = input.name.substr(0, 80);
+      return Status::KeyError("deployment '", deployment, "' has no input '", name, "'",
+                              Suggest(name, known.field_names()));
+    }
+    const auto& field = known.field(index);
+    ARROW_ASSIGN_OR_RAISE(columns.emplace_back(), ColumnOf(input, field->type()));
+    fields.push_back(field->WithNullable(true));
+  }
+  return arrow::RecordBatch::Make(arrow::schema(std::move(fields)), request.inputs[0].rows,
+                                  std::move(columns));
+}
+
+}  // namespace tercet

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.h"
+#include "server/tensor.h"
+
+namespace tercet {
+
+/// A request of the Open Inference Protocol, read but not yet fitted to a deployment. It holds
+/// views into the body that it was read from and into its own JSON, so it is moved, never copied.
+struct InferenceRequest {
+  struct Wish {
+    std::string name;
+    bool binary = false;
+  };
+  json::object json;
+  std::string id;  ///< to be echoed; empty: none
+  std::optional<int64_t> event_time_us;
+  std::vector<InputTensor> inputs;  ///< at least one; all of the same number of rows
+  std::vector<Wish> outputs;        ///< empty: all, in the form that `binary_output` says
+  bool binary_output = false;
+
+  InferenceRequest() = default;
+  InferenceRequest(InferenceRequest&&) = default;
+  InferenceRequest& operator=(InferenceRequest&&) = default;
+};
+
+/// Reads a body: JSON alone, or JSON of `header_length` bytes and binary tensors behind it, in the
+/// order of the inputs. `header_length` is the text of Inference-Header-Content-Length, empty for
+/// none. Invalid for whatever the protocol does not allow, naming the input.
+Result<InferenceRequest> ReadInferenceRequest(std::string_view body,
+                                              std::string_view header_length);
+
+/// The inputs as columns with the types of `known`. KeyError with a suggestion for an input that
+/// is not known; `deployment` names it.
+Result<std::shared_ptr<arrow::RecordBatch>> EntitiesOf(const InferenceRequest& request,
+                                                       std::string_view deployment,
+                                                       const arrow::Schema& known);
+
+}  // namespace tercet

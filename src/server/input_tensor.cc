@@ -1,0 +1,193 @@
+#include <arrow/array/builder_binary.h>
+#include <arrow/array/builder_primitive.h>
+#include <arrow/compute/cast.h>
+#include <arrow/type.h>
+#include <arrow/type_traits.h>
+#include <arrow/util/utf8.h>
+
+#include <array>
+#include <cstring>
+
+#include "base/name.h"
+#include "client/json_rows.h"
+#include "server/tensor.h"
+
+namespace tercet {
+namespace {
+
+using ArrayPointer = std::shared_ptr<arrow::Array>;
+using TypePointer = std::shared_ptr<arrow::DataType>;
+
+Result<TypePointer> TypeOfDatatype(const InputTensor& tensor) {
+  static const std::array<std::pair<std::string_view, TypePointer>, 12> kTypes = {{
+      {"BOOL", arrow::boolean()},
+      {"INT8", arrow::int8()},
+      {"INT16", arrow::int16()},
+      {"INT32", arrow::int32()},
+      {"INT64", arrow::int64()},
+      {"UINT8", arrow::uint8()},
+      {"UINT16", arrow::uint16()},
+      {"UINT32", arrow::uint32()},
+      {"UINT64", arrow::uint64()},
+      {"FP32", arrow::float32()},
+      {"FP64", arrow::float64()},
+      {"BYTES", arrow::utf8()},
+  }};
+  std::vector<std::string> names;
+  for (const auto& [name, type] : kTypes) {
+    if (name == tensor.datatype) return type;
+    names.emplace_back(name);
+  }
+  if (tensor.datatype == "FP16") {
+    return Status::NotImplemented("input '", tensor.name, "': FP16 is not read; send FP32");
+  }
+  return Status::Invalid("input '", tensor.name, "' has the unknown datatype '",
+                         tensor.datatype.substr(0, 40), "'", Suggest(tensor.datatype.substr(0, 40), names));
+}
+
+/// The leaves of nested arrays, in row-major order.
+void Flatten(const json::value& data, std::vector<const json::value*>* leaves) {
+  if (const json::array* array = data.if_array()) {
+    for (const json::value& item : *array) Flatten(item, leaves);
+  } else {
+    leaves->push_back(&data);
+  }
+}
+
+Status WrongSize(const InputTensor& tensor, size_t bytes) {
+  return Status::Invalid("input '", tensor.name, "' has ", bytes,
+                         " bytes of binary data, which is not what its shape and datatype ",
+                         tensor.datatype, " say");
+}
+
+template <typename Type>
+Result<ArrayPointer> ReadNumbers(const InputTensor& tensor) {
+  using Value = typename Type::c_type;
+  const std::string_view bytes = *tensor.binary;
+  if (bytes.size() != static_cast<size_t>(tensor.rows) * sizeof(Value)) {
+    return WrongSize(tensor, bytes.size());
+  }
+  std::vector<Value> values(static_cast<size_t>(tensor.rows));
+  if (!bytes.empty()) std::memcpy(values.data(), bytes.data(), bytes.size());
+  typename arrow::TypeTraits<Type>::BuilderType builder;
+  ARROW_RETURN_NOT_OK(builder.AppendValues(values));
+  return builder.Finish();
+}
+
+Result<ArrayPointer> ReadBools(const InputTensor& tensor) {
+  const std::string_view bytes = *tensor.binary;
+  if (bytes.size() != static_cast<size_t>(tensor.rows)) return WrongSize(tensor, bytes.size());
+  arrow::BooleanBuilder builder;
+  for (const char byte : bytes) ARROW_RETURN_NOT_OK(builder.Append(byte != 0));
+  return builder.Finish();
+}
+
+/// Each element has its length before it, in 32 bits.
+template <typename Builder>
+Result<ArrayPointer> ReadBytes(const InputTensor& tensor) {
+  std::string_view bytes = *tensor.binary;
+  Builder builder;
+  for (int64_t row = 0; row < tensor.rows; ++row) {
+    uint32_t size = 0;
+    if (bytes.size() < sizeof(size)) return WrongSize(tensor, tensor.binary->size());
+    std::memcpy(&size, bytes.data(), sizeof(size));
+    bytes.remove_prefix(sizeof(size));
+    if (bytes.size() < size) return WrongSize(tensor, tensor.binary->size());
+    ARROW_RETURN_NOT_OK(builder.Append(bytes.substr(0, size)));
+    bytes.remove_prefix(size);
+  }
+  if (!bytes.empty()) return WrongSize(tensor, tensor.binary->size());
+  return builder.Finish();
+}
+
+Result<ArrayPointer> ReadText(const InputTensor& tensor) {
+  ARROW_ASSIGN_OR_RAISE(const ArrayPointer text, ReadBytes<arrow::StringBuilder>(tensor));
+  arrow::util::InitializeUTF8();
+  if (!static_cast<const arrow::StringArray&>(*text).ValidateUTF8().ok()) {
+    return Status::Invalid("input '", tensor.name, "' has bytes that are not UTF-8 text");
+  }
+  return text;
+}
+
+Result<ArrayPointer> ReadBinary(const InputTensor& tensor, arrow::Type::type type) {
+  switch (type) {
+    case arrow::Type::BOOL: return ReadBools(tensor);
+    case arrow::Type::INT8: return ReadNumbers<arrow::Int8Type>(tensor);
+    case arrow::Type::INT16: return ReadNumbers<arrow::Int16Type>(tensor);
+    case arrow::Type::INT32: return ReadNumbers<arrow::Int32Type>(tensor);
+    case arrow::Type::INT64: return ReadNumbers<arrow::Int64Type>(tensor);
+    case arrow::Type::UINT8: return ReadNumbers<arrow::UInt8Type>(tensor);
+    case arrow::Type::UINT16: return ReadNumbers<arrow::UInt16Type>(tensor);
+    case arrow::Type::UINT32: return ReadNumbers<arrow::UInt32Type>(tensor);
+    case arrow::Type::UINT64: return ReadNumbers<arrow::UInt64Type>(tensor);
+    case arrow::Type::FLOAT: return ReadNumbers<arrow::FloatType>(tensor);
+    case arrow::Type::DOUBLE: return ReadNumbers<arrow::DoubleType>(tensor);
+    default: return ReadText(tensor);
+  }
+}
+
+/// Texts as times, dates and decimals, by the rules of JSON rows.
+Result<ArrayPointer> ParseTexts(const InputTensor& tensor, const arrow::Array& texts,
+                                const TypePointer& type) {
+  const auto& strings = static_cast<const arrow::StringArray&>(texts);
+  std::vector<json::value> values(static_cast<size_t>(strings.length()));
+  std::vector<const json::value*> pointers;
+  for (int64_t i = 0; i < strings.length(); ++i) {
+    if (!strings.IsNull(i)) values[i] = json::string(strings.GetView(i));
+    pointers.push_back(&values[i]);
+  }
+  return ArrayFromJson(tensor.name, type, pointers);
+}
+
+Result<ArrayPointer> Convert(const InputTensor& tensor, const ArrayPointer& values,
+                             const TypePointer& type) {
+  const arrow::Type::type from = values->type_id();
+  const arrow::Type::type to = type->id();
+  if (values->type()->Equals(*type)) return values;
+  const bool is_text = from == arrow::Type::STRING;
+  if (is_text && (to == arrow::Type::TIMESTAMP || to == arrow::Type::DATE32 ||
+                  to == arrow::Type::DATE64 || arrow::is_decimal(to))) {
+    return ParseTexts(tensor, *values, type);
+  }
+  Result<arrow::Datum> cast = Status::TypeError("");
+  if (is_text ? arrow::is_base_binary_like(to)
+              : (arrow::is_integer(to) || arrow::is_floating(to)) && to != arrow::Type::HALF_FLOAT) {
+    cast = arrow::compute::Cast(values, type);
+  } else if (from == arrow::Type::INT64 && to == arrow::Type::TIMESTAMP) {
+    const auto& timestamp = static_cast<const arrow::TimestampType&>(*type);
+    const auto micros = arrow::timestamp(arrow::TimeUnit::MICRO, timestamp.timezone());
+    ARROW_ASSIGN_OR_RAISE(const ArrayPointer times, values->View(micros));
+    cast = arrow::compute::Cast(times, type);
+  }
+  if (cast.ok()) return cast->make_array();
+  return Status::TypeError("input '", tensor.name, "' of datatype ", tensor.datatype,
+                           " does not fit its column of type ", type->ToString(),
+                           cast.status().message().empty() ? "" : ": ", cast.status().message());
+}
+
+}  // namespace
+
+Result<ArrayPointer> ColumnOf(const InputTensor& tensor, const TypePointer& type) {
+  ARROW_ASSIGN_OR_RAISE(const TypePointer native, TypeOfDatatype(tensor));
+  if (tensor.binary) {
+    const bool raw = native->id() == arrow::Type::STRING && arrow::is_base_binary_like(type->id()) &&
+                     !arrow::is_string(type->id());
+    // Bytes for a binary column need not be text.
+    if (raw) {
+      ARROW_ASSIGN_OR_RAISE(const ArrayPointer bytes, ReadBytes<arrow::BinaryBuilder>(tensor));
+      return Convert(tensor, bytes, type);
+    }
+    ARROW_ASSIGN_OR_RAISE(const ArrayPointer values, ReadBinary(tensor, native->id()));
+    return Convert(tensor, values, type);
+  }
+  std::vector<const json::value*> leaves;
+  Flatten(*tensor.data, &leaves);
+  if (leaves.size() != static_cast<size_t>(tensor.rows)) {
+    return Status::Invalid("input '", tensor.name, "' has ", leaves.size(),
+                           " values, but its shape says ", tensor.rows);
+  }
+  ARROW_ASSIGN_OR_RAISE(const ArrayPointer values, ArrayFromJson(tensor.name, native, leaves));
+  return Convert(tensor, values, type);
+}
+
+}  // namespace tercet

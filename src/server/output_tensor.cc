@@ -1,0 +1,146 @@
+#include <arrow/array/array_binary.h>
+#include <arrow/array/array_nested.h>
+#include <arrow/array/array_primitive.h>
+#include <arrow/type.h>
+#include <arrow/type_traits.h>
+
+#include <cmath>
+#include <limits>
+
+#include "client/json_rows.h"
+#include "server/tensor.h"
+
+namespace tercet {
+namespace {
+
+void AppendSized(std::string_view text, std::string* out) {
+  const auto size = static_cast<uint32_t>(text.size());
+  out->append(reinterpret_cast<const char*>(&size), sizeof(size));
+  out->append(text);
+}
+
+template <typename ArrayType>
+Status AppendNumbers(const OutputTensor& tensor, std::string* out) {
+  using Value = typename ArrayType::value_type;
+  const auto& values = static_cast<const ArrayType&>(*tensor.values);
+  for (int64_t i = 0; i < values.length(); ++i) {
+    Value value = values.Value(i);
+    if (values.IsNull(i)) {
+      if constexpr (std::is_floating_point_v<Value>) {
+        value = std::numeric_limits<Value>::quiet_NaN();
+      } else {
+        return Status::Invalid("output '", tensor.name, "' has a null in row ", i,
+                               ", which binary tensors of ", tensor.datatype,
+                               " can't say; ask for JSON");
+      }
+    }
+    out->append(reinterpret_cast<const char*>(&value), sizeof(value));
+  }
+  return Status::OK();
+}
+
+Status AppendBools(const OutputTensor& tensor, std::string* out) {
+  const auto& values = static_cast<const arrow::BooleanArray&>(*tensor.values);
+  for (int64_t i = 0; i < values.length(); ++i) {
+    if (values.IsNull(i)) {
+      return Status::Invalid("output '", tensor.name, "' has a null in row ", i,
+                             ", which binary tensors of BOOL can't say; ask for JSON");
+    }
+    out->push_back(values.Value(i) ? 1 : 0);
+  }
+  return Status::OK();
+}
+
+/// The values of a column of lists, which must be equally long; nothing for other columns.
+template <typename ListArray>
+Result<OutputTensor> FromLists(const std::string& name, const ListArray& lists) {
+  const int64_t rows = lists.length();
+  const int64_t width = rows == 0 ? 0 : lists.value_length(0);
+  for (int64_t row = 0; row < rows; ++row) {
+    if (lists.IsNull(row) || lists.value_length(row) != width) {
+      return Status::NotImplemented("output '", name, "' has lists of unequal lengths, which no "
+                                    "tensor can hold");
+    }
+  }
+  OutputTensor tensor;
+  tensor.name = name;
+  tensor.shape = {rows, width};
+  tensor.values = lists.values()->Slice(rows == 0 ? 0 : lists.value_offset(0), rows * width);
+  tensor.datatype = DatatypeOf(*tensor.values->type());
+  return tensor;
+}
+
+}  // namespace
+
+std::string_view DatatypeOf(const arrow::DataType& type) {
+  switch (type.id()) {
+    case arrow::Type::BOOL: return "BOOL";
+    case arrow::Type::INT8: return "INT8";
+    case arrow::Type::INT16: return "INT16";
+    case arrow::Type::INT32: return "INT32";
+    case arrow::Type::INT64: return "INT64";
+    case arrow::Type::UINT8: return "UINT8";
+    case arrow::Type::UINT16: return "UINT16";
+    case arrow::Type::UINT32: return "UINT32";
+    case arrow::Type::UINT64: return "UINT64";
+    case arrow::Type::FLOAT: return "FP32";
+    case arrow::Type::DOUBLE: return "FP64";
+    case arrow::Type::LIST:
+    case arrow::Type::LARGE_LIST:
+    case arrow::Type::FIXED_SIZE_LIST: return DatatypeOf(*type.field(0)->type());
+    default: return "BYTES";
+  }
+}
+
+Result<OutputTensor> TensorOf(const std::string& name,
+                              const std::shared_ptr<arrow::Array>& column) {
+  switch (column->type_id()) {
+    case arrow::Type::LIST:
+      return FromLists(name, static_cast<const arrow::ListArray&>(*column));
+    case arrow::Type::LARGE_LIST:
+      return FromLists(name, static_cast<const arrow::LargeListArray&>(*column));
+    case arrow::Type::FIXED_SIZE_LIST:
+      return FromLists(name, static_cast<const arrow::FixedSizeListArray&>(*column));
+    default:
+      return OutputTensor{.name = name,
+                          .datatype = DatatypeOf(*column->type()),
+                          .shape = {column->length()},
+                          .values = column};
+  }
+}
+
+void AppendTensorJson(const OutputTensor& tensor, std::string* out) {
+  out->push_back('[');
+  for (int64_t i = 0; i < tensor.values->length(); ++i) {
+    if (i > 0) out->push_back(',');
+    AppendJsonCell(*tensor.values, i, out);
+  }
+  out->push_back(']');
+}
+
+Status AppendTensorBytes(const OutputTensor& tensor, std::string* out) {
+  const arrow::Array& values = *tensor.values;
+  switch (values.type_id()) {
+    case arrow::Type::BOOL: return AppendBools(tensor, out);
+    case arrow::Type::INT8: return AppendNumbers<arrow::Int8Array>(tensor, out);
+    case arrow::Type::INT16: return AppendNumbers<arrow::Int16Array>(tensor, out);
+    case arrow::Type::INT32: return AppendNumbers<arrow::Int32Array>(tensor, out);
+    case arrow::Type::INT64: return AppendNumbers<arrow::Int64Array>(tensor, out);
+    case arrow::Type::UINT8: return AppendNumbers<arrow::UInt8Array>(tensor, out);
+    case arrow::Type::UINT16: return AppendNumbers<arrow::UInt16Array>(tensor, out);
+    case arrow::Type::UINT32: return AppendNumbers<arrow::UInt32Array>(tensor, out);
+    case arrow::Type::UINT64: return AppendNumbers<arrow::UInt64Array>(tensor, out);
+    case arrow::Type::FLOAT: return AppendNumbers<arrow::FloatArray>(tensor, out);
+    case arrow::Type::DOUBLE: return AppendNumbers<arrow::DoubleArray>(tensor, out);
+    case arrow::Type::BINARY:
+      for (int64_t i = 0; i < values.length(); ++i) {
+        AppendSized(static_cast<const arrow::BinaryArray&>(values).GetView(i), out);
+      }
+      return Status::OK();
+    default:
+      for (int64_t i = 0; i < values.length(); ++i) AppendSized(CellText(values, i), out);
+      return Status::OK();
+  }
+}
+
+}  // namespace tercet

@@ -1,0 +1,88 @@
+#include "server/router.h"
+
+#include <exception>
+
+#include "client/wire_error.h"
+
+namespace tercet {
+
+Lane AlwaysHot(const HttpRequest&, const PathArguments&) { return Lane::kHot; }
+
+Router::Router(std::vector<Route> routes) : routes_(std::move(routes)) {
+  for (const Route& route : routes_) {
+    HttpRequest target;
+    // Patterns are constants of this program.
+    const Status parsed = ParseTarget(route.pattern, &target);
+    if (!parsed.ok()) parsed.Abort(route.pattern);
+    Pattern pattern;
+    for (std::string& segment : target.path) {
+      pattern.segments.push_back(segment.front() == '{' ? "" : std::move(segment));
+    }
+    patterns_.push_back(std::move(pattern));
+  }
+}
+
+Router::Match Router::Find(const HttpRequest& request) const {
+  Match match;
+  match.index = routes_.size();
+  for (size_t i = 0; i < routes_.size(); ++i) {
+    const auto& segments = patterns_[i].segments;
+    if (segments.size() != request.path.size()) continue;
+    bool fits = true;
+    for (size_t s = 0; fits && s < segments.size(); ++s) {
+      fits = segments[s].empty() || segments[s] == request.path[s];
+    }
+    if (!fits) continue;
+    match.path_known = true;
+    if (routes_[i].method != request.method) continue;
+    match.route = &routes_[i];
+    match.index = i;
+    for (size_t s = 0; s < segments.size(); ++s) {
+      if (segments[s].empty()) match.arguments.push_back(request.path[s]);
+    }
+    return match;
+  }
+  return match;
+}
+
+HttpAnswer Router::Answer(const HttpRequest& request, const Match& match) const {
+  if (match.route == nullptr) {
+    std::string path;
+    for (const std::string& segment : request.path) path += "/" + segment;
+    const ErrorForm form = !request.path.empty() && request.path[0] == "v2" ? ErrorForm::kPlain
+                                                                            : ErrorForm::kCoded;
+    if (path.size() > 200) path.resize(200);
+    if (!match.path_known) {
+      return ErrorAnswer(Status::KeyError("no route '", path, "'; GET /api/v1 says what there is"),
+                         form);
+    }
+    HttpAnswer answer =
+        ErrorAnswer(Status::Invalid("'", path, "' does not take ", request.method), form);
+    answer.status = 405;
+    return answer;
+  }
+  // A door lets nothing through: whatever is thrown below it becomes an answer.
+  try {
+    Result<HttpAnswer> answer = match.route->handler(request, match.arguments);
+    if (answer.ok()) return *std::move(answer);
+    return ErrorAnswer(answer.status(), match.route->errors);
+  } catch (const std::exception& error) {
+    return ErrorAnswer(Status::UnknownError("internal error: ", error.what()),
+                       match.route->errors);
+  }
+}
+
+std::vector<std::string> Router::Names() const {
+  std::vector<std::string> names;
+  for (const Route& route : routes_) names.push_back(route.method + " " + route.pattern);
+  names.push_back("unknown");
+  return names;
+}
+
+HttpAnswer ErrorAnswer(const Status& status, ErrorForm form) {
+  if (form == ErrorForm::kCoded) return HttpAnswer::Json(ErrorToJson(status), HttpStatusOf(status));
+  return HttpAnswer::Json(json::object{{"error", std::string(status.message())}},
+                          HttpStatusOf(status));
+}
+
+}  // namespace tercet

@@ -1,0 +1,119 @@
+#include "server/server.h"
+
+#include <atomic>
+#include <filesystem>
+
+#include "base/log.h"
+#include "base/parallel.h"
+#include "client/version.h"
+#include "client/wire.h"
+#include "server/contract_cache.h"
+#include "server/flight_door.h"
+#include "server/http_server.h"
+#include "server/rest_routes.h"
+
+namespace tercet {
+namespace {
+
+/// "/data/flights/" as "flights".
+std::string LastPart(const std::string& location) {
+  std::error_code error;
+  std::filesystem::path path = std::filesystem::absolute(location, error).lexically_normal();
+  if (!path.has_filename()) path = path.parent_path();
+  return path.filename().string();
+}
+
+class RunningServer : public Server {
+ public:
+  RunningServer(std::shared_ptr<Platform> platform, const ServerOptions& options)
+      : platform_(std::move(platform)),
+        access_(options.token),
+        vector_contracts_(MakeVectorContracts(platform_.get())),
+        deployment_contracts_(MakeDeploymentContracts(platform_.get())),
+        router_(Routes()),
+        metrics_(router_.Names()) {
+    description_.project = LastPart(platform_->location());
+    description_.version = kTercetVersion;
+  }
+
+  Status Listen(const ServerOptions& options) {
+    // Both before either: a server with one door open is not what was asked for.
+    ARROW_RETURN_NOT_OK(access_.CheckBind("HTTP", options.http));
+    ARROW_ASSIGN_OR_RAISE(flight_, FlightDoor::Start(options.flight, platform_.get(), &access_));
+    description_.flight_port = flight_->port();
+    ARROW_ASSIGN_OR_RAISE(
+        http_, HttpServer::Start(options.http, &router_, &access_, &metrics_, options.limits));
+    ready_ = true;
+    return Status::OK();
+  }
+
+  int http_port() const override { return http_->port(); }
+  int flight_port() const override { return flight_->port(); }
+
+  bool Stop(std::chrono::milliseconds patience) override {
+    ready_ = false;
+    const bool drained = http_->Stop(patience);
+    const Status flight = flight_->Stop(patience);
+    if (!flight.ok()) LogWarn("stopping Flight: " + flight.ToString());
+    return drained && flight.ok();
+  }
+
+ private:
+  std::vector<Route> Routes() {
+    std::vector<Route> routes;
+    const auto add = [&routes](std::vector<Route> more) {
+      for (Route& route : more) routes.push_back(std::move(route));
+    };
+    // The order of trying: what is asked most comes first.
+    add(FeatureViewRoutes(platform_.get(), vector_contracts_.get()));
+    add(InferenceProtocolRoutes(platform_.get(), deployment_contracts_.get(),
+                                [this] { return ready_.load(); }));
+    add(DeploymentRoutes(platform_.get(), deployment_contracts_.get()));
+    add(FeatureGroupRoutes(platform_.get()));
+    add(TrainingRoutes(platform_.get()));
+    add(RunRoutes(platform_.get()));
+    add(ModelRoutes(platform_.get()));
+    add({{.method = "GET",
+          .pattern = "/api/v1",
+          .handler =
+              [this](const HttpRequest&, const PathArguments&) -> Result<HttpAnswer> {
+                return HttpAnswer::Json(description_.ToJson());
+              },
+          .lane = AlwaysHot},
+         {.method = "GET",
+          .pattern = "/metrics",
+          .handler =
+              [this](const HttpRequest&, const PathArguments&) -> Result<HttpAnswer> {
+                HttpAnswer answer;
+                answer.content_type = "text/plain; version=0.0.4";
+                answer.body = metrics_.ToText();
+                return answer;
+              },
+          .lane = AlwaysHot}});
+    return routes;
+  }
+
+  const std::shared_ptr<Platform> platform_;
+  const Access access_;
+  const std::unique_ptr<VectorContracts> vector_contracts_;
+  const std::unique_ptr<DeploymentContracts> deployment_contracts_;
+  std::atomic<bool> ready_{false};
+  ServerDescription description_;
+  const Router router_;
+  Metrics metrics_;
+  // Last, so that no request outlives what it stands on.
+  std::unique_ptr<FlightDoor> flight_;
+  std::unique_ptr<HttpServer> http_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Server>> Server::Start(std::shared_ptr<Platform> platform,
+                                              const ServerOptions& options) {
+  InitializeArrow();
+  auto server = std::make_unique<RunningServer>(std::move(platform), options);
+  ARROW_RETURN_NOT_OK(server->Listen(options));
+  return server;
+}
+
+}  // namespace tercet

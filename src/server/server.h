@@ -1,0 +1,37 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "platform/platform.h"
+#include "server/access.h"
+#include "server/http_session.h"
+
+namespace tercet {
+
+struct ServerOptions {
+  Address http{"127.0.0.1", 8080};    ///< port 0: any free one
+  Address flight{"127.0.0.1", 8081};
+  std::string token;                  ///< empty: none, then loopback alone
+  HttpLimits limits;
+};
+
+/// A project's doors: HTTP (REST, Open Inference Protocol, metrics) and Arrow Flight.
+class Server {
+ public:
+  /// Listens and serves until it is stopped or destroyed. Invalid for an address that others can
+  /// reach without a token, IOError for one that is taken.
+  static Result<std::unique_ptr<Server>> Start(std::shared_ptr<Platform> platform,
+                                               const ServerOptions& options);
+  virtual ~Server() = default;
+
+  virtual int http_port() const = 0;
+  virtual int flight_port() const = 0;
+
+  /// Says that it is not ready, takes nothing new, and lets what is under way finish for at most
+  /// `patience`. False when something had not.
+  virtual bool Stop(std::chrono::milliseconds patience) = 0;
+};
+
+}  // namespace tercet

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <arrow/array.h>
+
+#include "base/json.h"
+#include "base/result.h"
+
+namespace tercet {
+
+/// Tensors of the Open Inference Protocol, version 2, as columns: shapes [n] and [n, 1], datatypes
+/// BOOL, INT8–64, UINT8–64, FP32, FP64 and BYTES. FP16 is refused.
+
+/// One input of a request. Views into the request's body.
+struct InputTensor {
+  std::string name;
+  std::string datatype;
+  int64_t rows = 0;
+  const json::value* data = nullptr;       ///< nested or flat JSON; null when binary
+  std::optional<std::string_view> binary;  ///< little-endian, row-major
+};
+
+/// The tensor as a column of `type`, converted without loss: any number into a number column,
+/// BYTES into text, times (ISO 8601), dates and decimals, INT64 microseconds into timestamps.
+/// TypeError when it does not fit, Invalid when its data is not what its shape says.
+Result<std::shared_ptr<arrow::Array>> ColumnOf(const InputTensor& tensor,
+                                               const std::shared_ptr<arrow::DataType>& type);
+
+/// The datatype that a column's values travel as; "BYTES" for all that has no number type.
+std::string_view DatatypeOf(const arrow::DataType& type);
+
+/// An output column as a tensor. Lists of equal length become a second dimension.
+struct OutputTensor {
+  std::string name;
+  std::string_view datatype;
+  std::vector<int64_t> shape;
+  std::shared_ptr<arrow::Array> values;  ///< flat
+};
+Result<OutputTensor> TensorOf(const std::string& name, const std::shared_ptr<arrow::Array>& column);
+
+/// "[1.5,null,…]".
+void AppendTensorJson(const OutputTensor& tensor, std::string* out);
+/// Little-endian, row-major. Nulls of floats are NaN, of texts empty; Invalid for other nulls.
+Status AppendTensorBytes(const OutputTensor& tensor, std::string* out);
+
+}  // namespace tercet
