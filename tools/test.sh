@@ -42,18 +42,19 @@ unit_tests() {
     --no-tests=error
 }
 
-# pytest says 5 when there is nothing to run.
+# One run a folder, since files of two folders may have one name. pytest says 5 when there is
+# nothing to run.
 pytest_folders() {
-  local folders=() folder
-  for folder in tests python/tests examples; do
-    [[ -d $folder ]] && folders+=("$folder")
+  local folder status failures=0
+  for folder in python/tests tests examples; do
+    [[ -d $folder ]] || continue
+    status=0
+    PYTHONPATH=$ROOT/build/release/python${PYTHONPATH:+:$PYTHONPATH} \
+      TERCET_BINARY=$ROOT/build/release/tercet PATH=$ROOT/build/release:$PATH \
+      "$PYTHON" -m pytest -q --durations=5 "$folder" </dev/null || status=$?
+    ((status == 0 || status == 5)) || failures=1
   done
-  ((${#folders[@]})) || return 0
-  PYTHONPATH=build/release/python:${PYTHONPATH:-} TERCET_BINARY=$ROOT/build/release/tercet \
-    "$PYTHON" -m pytest -q -p no:cacheprovider "${folders[@]}" </dev/null
-  local status=$?
-  ((status == 5)) && status=0
-  return $status
+  return $failures
 }
 
 sanitized() {
@@ -91,10 +92,10 @@ wheel() {
   python3 tools/setup.py venv-mlflow || return
   "$WHEEL_VENV/bin/python" -m pip --quiet --disable-pip-version-check install --no-deps \
     --no-index --force-reinstall dist/tercet-*.whl || return
-  in_clean_environment -m pytest -q -p no:cacheprovider tools/wheel_test.py </dev/null
+  in_clean_environment -m pytest -q tools/wheel_test.py </dev/null
 }
 
-docs() { in_clean_environment -m pytest -q -p no:cacheprovider tools/docs_test.py </dev/null; }
+docs() { in_clean_environment -m pytest -q tools/docs_test.py </dev/null; }
 
 # Nothing of the build is on a path here.
 in_clean_environment() {
