@@ -1,0 +1,109 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "client/flight_link.h"
+#include "client/http_link.h"
+#include "platform/platform.h"
+
+namespace tercet {
+
+/// Platform against a server: definitions, runs and small batches over HTTP, frames over Flight.
+/// Results and errors are those of the server's own Platform.
+class RemotePlatform : public Platform {
+ public:
+  /// `address`: "host:port" or "host:port/project". IOError when no server answers there,
+  /// KeyError when it serves another project.
+  static Result<std::shared_ptr<Platform>> Open(const std::string& location,
+                                                const PlatformOptions& options);
+
+  const std::string& location() const override { return location_; }
+
+  Result<FeatureGroupDefinition> DefineFeatureGroup(
+      const FeatureGroupDefinition& definition) override;
+  Result<FeatureGroupDefinition> GetFeatureGroup(const Ref& ref) override;
+  Result<std::vector<FeatureGroupDefinition>> ListFeatureGroups() override;
+  Status DropFeatureGroup(const Ref& ref) override;
+  Result<Commit> Insert(const Ref& ref, const RecordBatchReader& rows,
+                        const InsertRequest& request) override;
+  Result<Commit> Delete(const Ref& ref, const RecordBatchReader& keys, bool wait_online) override;
+  Result<RecordBatchReader> Read(const Ref& ref, const ReadRequest& request) override;
+  Result<std::vector<Commit>> Commits(const Ref& ref) override;
+  Result<RecordBatchReader> Changes(const Ref& ref, int64_t since, int64_t until) override;
+  Result<json::object> Statistics(const Ref& ref, const ReadRequest& request) override;
+  Result<Commit> Compact(const Ref& ref) override;
+  Result<json::object> DescribeFeatureGroup(const Ref& ref) override;
+
+  Result<FeatureViewDefinition> DefineFeatureView(
+      const FeatureViewDefinition& definition) override;
+  Result<FeatureViewDefinition> GetFeatureView(const Ref& ref) override;
+  Result<std::vector<FeatureViewDefinition>> ListFeatureViews() override;
+  Status DropFeatureView(const Ref& ref) override;
+  Result<VectorContract> ContractOfView(const Ref& ref) override;
+  Result<VectorData> Vectors(const Ref& view, const VectorRequest& request) override;
+
+  Result<TrainingDatasetData> CreateTrainingDataset(const Ref& view,
+                                                    const TrainingDataRequest& request,
+                                                    const Progress& progress) override;
+  Result<TrainingDatasetData> RebuildTrainingDataset(const Ref& view, int64_t version,
+                                                     const Progress& progress) override;
+  Result<TrainingDatasetDefinition> GetTrainingDataset(const Ref& view, int64_t version) override;
+  Result<std::vector<TrainingDatasetDefinition>> ListTrainingDatasets(
+      const std::optional<Ref>& view) override;
+  Status DropTrainingDataset(const Ref& view, int64_t version) override;
+
+  Result<Run> StartRun(const Run& run) override;
+  Result<Run> LogRun(const std::string& id, const Run& additions) override;
+  Result<Run> GetRun(const std::string& id) override;
+  Result<std::vector<Run>> ListRuns() override;
+  Status DropRun(const std::string& id) override;
+
+  Result<ModelDefinition> RegisterModel(const ModelDefinition& definition,
+                                        const ModelFiles& files) override;
+  Result<ModelDefinition> GetModel(const Ref& ref) override;
+  Result<std::vector<ModelDefinition>> ListModels() override;
+  Result<ModelFiles> ReadModelFiles(const Ref& ref) override;
+  Status DropModel(const Ref& ref) override;
+
+  Result<Frame> Batch(const Ref& model, std::optional<int64_t> start_us,
+                      std::optional<int64_t> end_us, const Frame& spine,
+                      const Progress& progress) override;
+  Result<Deployment> Deploy(const std::string& name, const Ref& model) override;
+  Result<Deployment> Upgrade(const std::string& name, const Ref& model) override;
+  Result<Deployment> Rollback(const std::string& name) override;
+  Result<Deployment> GetDeployment(const std::string& name) override;
+  Result<std::vector<Deployment>> ListDeployments() override;
+  Status DropDeployment(const std::string& name) override;
+  Result<Release> GetRelease(const std::string& id) override;
+  Result<DeploymentContract> Contract(const std::string& deployment) override;
+  Result<PredictData> Predict(const std::string& deployment,
+                              const std::shared_ptr<arrow::RecordBatch>& entities,
+                              std::optional<int64_t> event_time_us) override;
+
+ private:
+  RemotePlatform(std::string location, std::unique_ptr<HttpLink> http,
+                 std::unique_ptr<FlightLink> flight);
+
+  /// The JSON object that a request is answered with; an error answer is that error.
+  Result<json::object> Call(std::string_view method, const std::string& path) const;
+  Result<json::object> Call(std::string_view method, const std::string& path,
+                            const json::object& body) const;
+  /// An Arrow body, answered by an Arrow body.
+  Result<std::string> CallArrow(const std::string& path, std::string_view body) const;
+
+  /// One noun, or a list of them, out of an answer.
+  template <typename Noun>
+  static Result<Noun> As(const Result<json::object>& answer);
+  template <typename Noun>
+  static Result<std::vector<Noun>> AsItems(const Result<json::object>& answer);
+
+  Result<TrainingDatasetData> ReadDataset(json::object command, const Frame& spine,
+                                          const Progress& progress) const;
+
+  const std::string location_;
+  const std::unique_ptr<HttpLink> http_;
+  const std::unique_ptr<FlightLink> flight_;
+};
+
+}  // namespace tercet
