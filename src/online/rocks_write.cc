@@ -155,9 +155,10 @@ Status RocksStore::CollectRows(const GroupState& state, arrow::RecordBatchReader
                        .bytes = row.bytes});
     }
     key_rows.Trim(kKeptRows, now_us);
+    const Status sunk = sink(key, key_rows);  // which reads the bytes that `kept` owns
     kept.clear();
     present = 0;
-    return sink(key, key_rows);
+    return sunk;
   };
   std::shared_ptr<arrow::RecordBatch> batch;
   while (true) {
