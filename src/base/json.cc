@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/json_parser.h"
+
 namespace tercet {
 namespace {
 
@@ -47,18 +49,17 @@ Result<json::value> ParseJson(std::string_view text, const JsonLimits& limits) {
   }
   json::parse_options options;
   options.max_depth = limits.max_depth;
-  json::stream_parser parser({}, options);
+  json::basic_parser<ExactHandler> parser(options);
   json::error_code error;
-  // write() stops at the first character it can't take, so its count is the error's offset.
-  const size_t consumed = parser.write_some(text.data(), text.size(), error);
+  // It stops at the first character it can't take, so its count is the error's offset.
+  const size_t consumed = parser.write_some(false, text.data(), text.size(), error);
   if (!error && consumed < text.size()) {
     return Status::Invalid("malformed JSON at byte ", consumed, ": text after the value");
   }
-  if (!error) parser.finish(error);
   if (error) {
     return Status::Invalid("malformed JSON at byte ", consumed, ": ", error.message());
   }
-  return parser.release();
+  return parser.handler().stack.release();
 }
 
 Result<json::object> ParseJsonObject(std::string_view text, const JsonLimits& limits) {

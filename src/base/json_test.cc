@@ -1,5 +1,9 @@
 #include "base/json.h"
 
+#include <bit>
+#include <cmath>
+#include <random>
+
 #include <gtest/gtest.h>
 
 namespace tercet {
@@ -12,6 +16,21 @@ TEST(Json, ErrorsNameTheByte) {
   EXPECT_TRUE(ParseJson("").status().IsInvalid());
   EXPECT_TRUE(ParseJson("{} {}").status().IsInvalid());
   EXPECT_TRUE(ParseJson("\"\xff\"").status().IsInvalid());
+}
+
+TEST(Json, DoublesRoundTripExactly) {
+  std::mt19937_64 random(1);
+  for (int k = 0; k < 100'000; ++k) {
+    const double number = std::bit_cast<double>(random());
+    if (!std::isfinite(number)) continue;
+    const std::string text = ToText(json::array{number});
+    EXPECT_EQ(std::bit_cast<uint64_t>(ParseJson(text)->at(0).as_double()),
+              std::bit_cast<uint64_t>(number))
+        << text;
+  }
+  EXPECT_EQ(ParseJson("999999.1545029671")->as_double(), 999999.1545029671);
+  EXPECT_EQ(ParseJson(" 1e0 ")->as_double(), 1.0);
+  EXPECT_TRUE(std::signbit(ParseJson("-0.0")->as_double()));
 }
 
 TEST(Json, DeepAndLargeTextsAreRefused) {
