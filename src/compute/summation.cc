@@ -58,6 +58,10 @@ std::vector<double> QuantilesOf(std::span<double> numbers, std::span<const doubl
     }
     const double high = *std::min_element(at + 1, numbers.end());
     const double width = high - low;
+    if (std::isinf(width)) {
+      quantiles.push_back(low * (1 - share) + high * share);
+      continue;
+    }
     // From the nearer end, as numpy interpolates.
     quantiles.push_back(share >= 0.5 ? high - width * (1 - share) : low + width * share);
   }
