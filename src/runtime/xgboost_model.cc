@@ -43,6 +43,10 @@ Status ReadCategories(const DocumentValue& model, std::vector<CategoryCodes>* ca
     if ((*features)[f].Find("offsets") == nullptr) continue;
     ARROW_ASSIGN_OR_RAISE(const auto* offsets, (*features)[f].NumbersAt("offsets"));
     ARROW_ASSIGN_OR_RAISE(const auto* bytes, (*features)[f].NumbersAt("values"));
+    if (!offsets->empty() && offsets->back() != static_cast<double>(bytes->size())) {
+      return Status::NotImplemented("the model's categories of feature ", f, " are damaged: ",
+                                    "XGBoost 3.2 writes words that are not ASCII wrong; use codes");
+    }
     for (size_t i = 0; i + 1 < offsets->size(); ++i) {
       const double begin = (*offsets)[i], end = (*offsets)[i + 1];
       if (!(begin >= 0 && begin <= end && end <= static_cast<double>(bytes->size()))) {

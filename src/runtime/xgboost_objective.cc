@@ -25,7 +25,7 @@ Result<XgboostObjective> XgboostObjective::FromName(std::string_view name) {
       {"reg:pseudohubererror", Link::kIdentity}, {"reg:quantileerror", Link::kIdentity},
       {"rank:pairwise", Link::kIdentity},       {"rank:ndcg", Link::kIdentity},
       {"rank:map", Link::kIdentity},            {"binary:logistic", Link::kLogistic},
-      {"reg:logistic", Link::kLogistic},        {"binary:logitraw", Link::kRawLogistic},
+      {"reg:logistic", Link::kLogistic},        {"binary:logitraw", Link::kIdentity},
       {"binary:hinge", Link::kHinge},           {"count:poisson", Link::kExponential},
       {"reg:gamma", Link::kExponential},        {"reg:tweedie", Link::kExponential},
       {"survival:cox", Link::kExponential},     {"survival:aft", Link::kExponential},
@@ -39,8 +39,7 @@ Result<XgboostObjective> XgboostObjective::FromName(std::string_view name) {
 
 float XgboostObjective::BaseMargin(float base_score) const {
   switch (link_) {
-    case Link::kLogistic:
-    case Link::kRawLogistic: return -std::log(1.0f / base_score - 1.0f);
+    case Link::kLogistic: return -std::log(1.0f / base_score - 1.0f);
     case Link::kExponential: return std::log(base_score);
     default: return base_score;
   }

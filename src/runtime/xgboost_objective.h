@@ -27,8 +27,7 @@ class XgboostObjective {
   }
 
  private:
-  enum class Link { kIdentity, kLogistic, kRawLogistic, kExponential, kHinge, kSoftmax,
-                    kSoftmaxClass };
+  enum class Link { kIdentity, kLogistic, kExponential, kHinge, kSoftmax, kSoftmaxClass };
   explicit XgboostObjective(Link link) : link_(link) {}
   Link link_;
 };
