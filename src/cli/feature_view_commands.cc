@@ -64,7 +64,7 @@ Status Vector(const Session& session, Platform* platform, const ViewOptions& opt
   std::vector<std::vector<std::string>> rows;
   for (int f = 0; f < data.features->num_columns(); ++f) {
     rows.push_back({data.features->schema()->field(f)->name(),
-                    CellText(*data.features->column(f), 0), CellText(*data.status->column(f), 0)});
+                    ShownCell(*data.features->column(f), 0), ShownCell(*data.status->column(f), 0)});
   }
   if (session.json) {
     ARROW_ASSIGN_OR_RAISE(const auto table,

@@ -67,7 +67,7 @@ void PrintMembers(const json::object& object) {
   }
 }
 
-std::string CellText(const arrow::Array& array, int64_t i) {
+std::string ShownCell(const arrow::Array& array, int64_t i) {
   if (array.IsNull(i)) return "null";
   const arrow::Result<std::shared_ptr<arrow::Scalar>> scalar = array.GetScalar(i);
   return scalar.ok() ? Shortened((*scalar)->ToString()) : "?";
@@ -87,7 +87,7 @@ void PrintFrame(const arrow::Table& table, bool as_json, int64_t limit) {
         continue;
       }
       std::vector<std::string>& row = rows.emplace_back();
-      for (const auto& column : batch->columns()) row.push_back(CellText(*column, i));
+      for (const auto& column : batch->columns()) row.push_back(ShownCell(*column, i));
     }
   }
   if (as_json) return;

@@ -26,7 +26,7 @@ void PrintMembers(const json::object& object);
 void PrintFrame(const arrow::Table& table, bool as_json, int64_t limit);
 
 /// A cell of a table for people: at most 40 characters, "null" for null.
-std::string CellText(const arrow::Array& array, int64_t i);
+std::string ShownCell(const arrow::Array& array, int64_t i);
 
 /// Progress on stderr: silent for two seconds, and when stderr is no terminal.
 class ProgressLine {
