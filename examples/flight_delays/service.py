@@ -7,6 +7,7 @@ import json
 import socket
 import subprocess
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any, Iterator
@@ -61,5 +62,8 @@ def ask(address: str, deployment: str, flights: pd.DataFrame, event_time: pd.Tim
     request = urllib.request.Request(f"{address}/v2/models/{deployment}/infer",
                                      json.dumps(body).encode(),
                                      {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        return json.load(answer)
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as refused:
+        raise RuntimeError(f"{deployment}: {refused.read().decode()}") from None

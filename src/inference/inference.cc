@@ -95,6 +95,16 @@ class Inference::Impl {
         optional.push_back(arrow::field(column.name, column.type));
       }
     }
+    // What the root group has and this release does not use may come along, so that a client can
+    // ask releases of different views alike: an upgrade must not make its requests fail.
+    const ViewGroup& root = loaded.plan()->groups().front();
+    for (const auto& field : root.definition.schema->fields()) {
+      const arrow::Schema so_far(optional);
+      if (labels.GetFieldIndex(field->name()) < 0 && so_far.GetFieldIndex(field->name()) < 0 &&
+          contract.entities->GetFieldIndex(field->name()) < 0) {
+        optional.push_back(field);
+      }
+    }
     contract.optional = arrow::schema(std::move(optional));
     return contract;
   }

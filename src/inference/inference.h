@@ -67,7 +67,8 @@ class Inference {
   /// The columns a request to this deployment may have, for metadata and JSON → Arrow.
   struct Contract {
     std::shared_ptr<arrow::Schema> entities;  ///< must be there
-    std::shared_ptr<arrow::Schema> optional;  ///< may be passed in instead of looked up
+    std::shared_ptr<arrow::Schema> optional;  ///< may be passed in instead of looked up, or is a
+                                              ///< column of the root group that is not needed
     std::shared_ptr<arrow::Schema> outputs;
     std::string release_id;
     int64_t release_number = 0;

@@ -5,6 +5,7 @@
 #include <arrow/flight/server.h>
 #include <arrow/flight/server_middleware.h>
 
+#include "base/log.h"
 #include "base/name.h"
 #include "catalog/definition_json.h"
 #include "client/wire.h"
@@ -190,6 +191,9 @@ Status FlightDoor::Stop(std::chrono::milliseconds patience) {
   return service_->Shutdown(&deadline);
 }
 
-FlightDoor::~FlightDoor() { Stop(std::chrono::milliseconds(0)).Warn(); }
+FlightDoor::~FlightDoor() {
+  const Status stopped = Stop(std::chrono::milliseconds(0));
+  if (!stopped.ok()) LogWarn("stopping Flight: " + stopped.ToString());
+}
 
 }  // namespace tercet

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <mutex>
 
+#include "base/log.h"
 #include "base/name.h"
 #include "client/wire.h"
 #include "client/wire_frames.h"
@@ -68,7 +69,8 @@ Progress ProgressTo(FlightMessageWriter* writer) {
     if (now - state->last < kProgressEvery) return;
     state->last = now;
     // A client that went away is noticed when the answer is written.
-    writer->WriteMetadata(Message({{"progress", fraction}})).Warn();
+    const Status told = writer->WriteMetadata(Message({{"progress", fraction}}));
+    if (!told.ok()) LogDebug("progress was not told: " + told.ToString());
   };
 }
 
