@@ -225,7 +225,8 @@ Result<Commit> DeltaTable::Delete(const std::shared_ptr<arrow::RecordBatchReader
   ARROW_RETURN_NOT_OK(CheckWritable(*state));
   std::vector<std::string> names = state->options.primary_key;
   const std::string& event_time = state->options.event_time;
-  if (!event_time.empty() && keys->schema()->GetFieldIndex(event_time) >= 0) {
+  if (!event_time.empty() && keys->schema()->GetFieldIndex(event_time) >= 0 &&
+      std::find(names.begin(), names.end(), event_time) == names.end()) {
     names.push_back(event_time);
   }
   arrow::FieldVector fields;

@@ -136,9 +136,23 @@ class SortedRunStream : public RowStream {
                             groups[index].time_max_us);
   }
 
+  /// Whether rows of the group must be looked at one by one: mostly a group is wholly wanted.
+  bool FiltersGroup(size_t index) const {
+    if (!request_.FiltersRows()) return false;
+    if (request_.only != nullptr) return true;
+    const auto& groups = file_->row_groups();
+    const RunFile::RowGroup& group = groups[index];
+    if (request_.start_us && group.time_min_us < *request_.start_us) return true;
+    if (request_.end_us && group.time_max_us >= *request_.end_us) return true;
+    const std::string& high =
+        index + 1 < groups.size() ? groups[index + 1].low : file_->file().run->high;
+    if (!request_.low.empty() && group.low < request_.low) return true;
+    return !request_.high.empty() && high >= request_.high;
+  }
+
   Result<KeyedRows> ReadGroup(size_t index) {
     const RunFile::RowGroup& group = file_->row_groups()[index];
-    const bool keys_needed = request_.with_keys || request_.FiltersRows() || !unique();
+    const bool keys_needed = request_.with_keys || FiltersGroup(index) || !unique();
     KeyedRows batch;
     ARROW_ASSIGN_OR_RAISE(
         batch.rows, file_->Read(static_cast<int>(index),

@@ -188,8 +188,28 @@ Result<TypePtr> StoredType(const DataType& logical) {
 }
 
 TypePtr LogicalType(const TypePtr& type) {
-  if (type->id() != Type::DICTIONARY) return type;
-  return static_cast<const arrow::DictionaryType&>(*type).value_type();
+  switch (type->id()) {
+    case Type::DICTIONARY:
+      return LogicalType(static_cast<const arrow::DictionaryType&>(*type).value_type());
+    case Type::STRING_VIEW:
+      return arrow::utf8();
+    case Type::BINARY_VIEW:
+      return arrow::binary();
+    case Type::LIST:
+    case Type::LARGE_LIST:
+    case Type::FIXED_SIZE_LIST: {
+      const auto& list = static_cast<const arrow::BaseListType&>(*type);
+      TypePtr element = LogicalType(list.value_type());
+      if (element == list.value_type()) return type;
+      auto field = list.value_field()->WithType(std::move(element));
+      if (type->id() == Type::LIST) return arrow::list(std::move(field));
+      if (type->id() == Type::LARGE_LIST) return arrow::large_list(std::move(field));
+      return arrow::fixed_size_list(std::move(field),
+                                    static_cast<const arrow::FixedSizeListType&>(*type).list_size());
+    }
+    default:
+      return type;
+  }
 }
 
 Result<ArrayPtr> ConvertStored(const ArrayPtr& array, const TypePtr& to) {
@@ -231,7 +251,9 @@ Result<ArrayPtr> Widen(const ArrayPtr& array, const TypePtr& to) {
   const TypePtr& from = array->type();
   if (from->Equals(*to)) return array;
   if (from->id() == Type::DICTIONARY) {
-    ARROW_ASSIGN_OR_RAISE(ArrayPtr values, CastSafely(array, LogicalType(from)));
+    ARROW_ASSIGN_OR_RAISE(
+        ArrayPtr values,
+        CastSafely(array, static_cast<const arrow::DictionaryType&>(*from).value_type()));
     return Widen(values, to);
   }
   if (IsList(from->id()) && IsList(to->id())) return ConvertList(array, to, Widen);

@@ -14,15 +14,16 @@ namespace tercet {
 /// have and which other engines see:
 ///
 ///   uint8 → int16, uint16 → int32, uint32 → int64, uint64 → decimal(20, 0), float16 → float,
-///   large and view strings → string, fixed-size binary → binary, date64 → date32,
+///   large strings → string, fixed-size binary → binary, date64 → date32,
 ///   time and duration → int64 (in their own unit), timestamps → microseconds (in UTC if zoned),
-///   small decimals → decimal128, lists → list of the stored element, dictionaries → their values.
+///   small decimals → decimal128, lists → list of the stored element.
 
 /// The type that a column of `logical` has in files. TypeError for what Delta can't keep: null,
 /// struct, map, union, interval, decimals of more than 38 digits.
 Result<std::shared_ptr<arrow::DataType>> StoredType(const arrow::DataType& logical);
 
-/// The logical type itself, except that dictionaries become their values' type.
+/// The type that users see of a column made with `type`: itself, except that dictionaries become
+/// their values' type and views plain text or bytes, which is how Arrow's kernels take them.
 std::shared_ptr<arrow::DataType> LogicalType(const std::shared_ptr<arrow::DataType>& type);
 
 /// Converts values between a logical type and its stored type, either way. Nothing is lost:

@@ -4,6 +4,7 @@
 
 #include "base/id.h"
 #include "base/name.h"
+#include "base/parallel.h"
 #include "compute/sort_key.h"
 #include "offline/delta_table.h"
 
@@ -62,6 +63,7 @@ Result<std::shared_ptr<Table>> Table::Create(std::shared_ptr<FileSystem> file_sy
                                              const std::string& path,
                                              const std::shared_ptr<arrow::Schema>& schema,
                                              const TableOptions& options, const Clock* clock) {
+  InitializeArrow();
   ARROW_ASSIGN_OR_RAISE(const TableColumns columns, ColumnsOf(*schema));
   ARROW_RETURN_NOT_OK(CheckOptions(*columns.logical, options));
   const DeltaLog log(file_system, path);
@@ -110,6 +112,7 @@ Result<std::shared_ptr<Table>> Table::Create(std::shared_ptr<FileSystem> file_sy
 Result<std::shared_ptr<Table>> Table::Open(std::shared_ptr<FileSystem> file_system,
                                            const std::string& path, const TableOptions& options,
                                            const Clock* clock) {
+  InitializeArrow();
   auto table = std::make_shared<DeltaTable>(std::move(file_system), path, options, clock);
   ARROW_ASSIGN_OR_RAISE(const auto head, table->HeadSnapshot());
   ARROW_RETURN_NOT_OK(CheckOptions(*head->schema(), head->options()));

@@ -3,6 +3,7 @@
 // What the tests of this room share: a folder of their own, and small tables from text.
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -17,6 +18,7 @@
 #include "base/file_system.h"
 #include "base/id.h"
 #include "base/parallel.h"
+#include "offline/delta_log.h"
 #include "offline/table.h"
 
 namespace tercet {
@@ -78,6 +80,19 @@ inline void ExpectEqual(const arrow::RecordBatch& actual, const arrow::RecordBat
   EXPECT_TRUE(actual.Equals(expected)) << "actual:\n"
                                        << actual.ToString() << "\nexpected:\n"
                                        << expected.ToString();
+}
+
+/// Sets table properties, as another engine would: a commit of metadata.
+inline void SetProperties(const std::string& table_path,
+                          const std::map<std::string, std::string>& properties) {
+  const DeltaLog log(LocalFileSystem(), table_path);
+  const TableStatePtr state = Value(log.Load(std::nullopt, {}));
+  Metadata metadata = state->metadata;
+  for (const auto& [name, value] : properties) metadata.configuration[name] = value;
+  const CommitInfo info{{{"timestamp", state->commit_time_us / 1000 + 1},
+                         {"operation", "SET TBLPROPERTIES"},
+                         {"txnId", NewUuid()}}};
+  ASSERT_TRUE(Value(log.TryCommit(state->version + 1, {info, metadata}, 0, "none")));
 }
 
 }  // namespace tercet
