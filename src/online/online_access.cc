@@ -15,6 +15,9 @@ namespace {
 /// How long to look for an owner, while one is dying and another is just starting.
 constexpr auto kReachPatience = std::chrono::seconds(30);
 constexpr auto kReachPause = std::chrono::milliseconds(10);
+/// A dying owner may still accept connections after it dropped others: it is not asked again for
+/// so long, in which the lock becomes free.
+constexpr auto kLostPause = std::chrono::seconds(2);
 
 /// The store by way of this process, when it is the owner, or of the owner's.
 class ProjectAccess : public OnlineAccess {
@@ -90,16 +93,29 @@ class ProjectAccess : public OnlineAccess {
     const auto deadline = std::chrono::steady_clock::now() + kReachPatience;
     const std::string lock_path = JoinPath(directory_, "owner.lock");
     while (true) {
-      ARROW_ASSIGN_OR_RAISE(std::unique_ptr<StoreOwner> owner,
-                            StoreOwner::TryOpen(directory_, clock_, sync_));
-      if (owner != nullptr) return Use(std::move(owner), true);
+      if (!OwnerLock::inherited()) {
+        ARROW_ASSIGN_OR_RAISE(std::unique_ptr<StoreOwner> owner,
+                              StoreOwner::TryOpen(directory_, clock_, sync_));
+        if (owner != nullptr) return Use(std::move(owner), true);
+      }
       ARROW_ASSIGN_OR_RAISE(const std::optional<std::string> socket,
                             OwnerLock::ReadSocket(lock_path));
       Status failed = Status::IOError("it has not named its socket");
-      if (socket) {
+      const bool dying = socket && *socket == lost_socket_ &&
+                         std::chrono::steady_clock::now() < lost_until_;
+      if (dying) failed = Status::IOError("it closed the connection");
+      if (socket && !dying) {
         Result<std::unique_ptr<OwnerClient>> client = OwnerClient::Connect(*socket);
-        if (client.ok()) return Use(std::move(client).ValueUnsafe(), false);
+        if (client.ok()) {
+          socket_ = *socket;
+          return Use(std::move(client).ValueUnsafe(), false);
+        }
         failed = client.status();
+      }
+      if (OwnerLock::inherited()) {
+        return Status::IOError("the online store '", directory_, "' has no owner (",
+                               failed.message(), "), and this process can't be it, since it was "
+                               "forked from one that was; start processes by spawn");
       }
       if (std::chrono::steady_clock::now() > deadline) {
         return Status::IOError("the online store '", directory_,
@@ -118,8 +134,12 @@ class ProjectAccess : public OnlineAccess {
   }
 
   void Forget(const OnlineService* lost) {
+    std::lock_guard reaching(reach_mutex_);
     std::lock_guard lock(mutex_);
-    if (service_.get() == lost) service_ = nullptr;
+    if (service_.get() != lost) return;
+    service_ = nullptr;
+    lost_socket_ = socket_;
+    lost_until_ = std::chrono::steady_clock::now() + kLostPause;
   }
 
   /// After a fork the parent still owns, or is connected; the child starts anew. Its copies are
@@ -136,7 +156,9 @@ class ProjectAccess : public OnlineAccess {
   const std::string directory_;
   const Clock* const clock_;
   const Sync sync_;
-  std::mutex reach_mutex_;                  // one thread looks for the owner
+  std::mutex reach_mutex_;                  // one thread looks for the owner; of the next three
+  std::string socket_, lost_socket_;        // of the owner reached, and of the one lost
+  std::chrono::steady_clock::time_point lost_until_;
   mutable std::mutex mutex_;                // of what follows
   int forks_;
   bool owning_ = false;

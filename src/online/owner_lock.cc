@@ -26,7 +26,9 @@ Status Failed(std::string_view what, const std::string& path) {
 struct HeldLocks {
   std::mutex mutex;
   std::set<int> descriptors;  // guarded by mutex
+  bool ever_held = false;           // guarded by mutex
   std::atomic<int> forks{0};
+  std::atomic<bool> inherited{false};
 
   static HeldLocks& Get() {
     static HeldLocks* held = [] {
@@ -41,6 +43,7 @@ struct HeldLocks {
   void AfterFork() {
     for (const int descriptor : descriptors) ::close(descriptor);
     descriptors.clear();
+    if (ever_held) inherited.store(true);
     forks.fetch_add(1);
     mutex.unlock();
   }
@@ -49,6 +52,8 @@ struct HeldLocks {
 }  // namespace
 
 int OwnerLock::forks() { return HeldLocks::Get().forks.load(std::memory_order_relaxed); }
+
+bool OwnerLock::inherited() { return HeldLocks::Get().inherited.load(); }
 
 OwnerLock::OwnerLock(std::string path, int descriptor)
     : path_(std::move(path)), descriptor_(descriptor) {}
@@ -72,6 +77,7 @@ Result<std::unique_ptr<OwnerLock>> OwnerLock::TryTake(const std::string& path) {
     return failed;
   }
   held.descriptors.insert(descriptor);
+  held.ever_held = true;
   return std::unique_ptr<OwnerLock>(new OwnerLock(path, descriptor));
 }
 

@@ -30,6 +30,10 @@ class OwnerLock {
   /// fork (threads, RocksDB) does not work in the child.
   static int forks();
 
+  /// Whether this process was forked from one that had owned a store: RocksDB's threads are lost
+  /// then, so it can't own one itself.
+  static bool inherited();
+
  private:
   OwnerLock(std::string path, int descriptor);
 
