@@ -3,7 +3,7 @@
 
 # The whole product as one library to link: the highest room that exists.
 set(TERCET_WHOLE tercet_base)
-foreach(room catalog platform client)
+foreach(room catalog platform client server)
   if(TARGET tercet_${room})
     list(APPEND TERCET_WHOLE tercet_${room})
   endif()

@@ -145,8 +145,9 @@ class FlightDoor::Service : public flight::FlightServerBase {
                std::unique_ptr<flight::FlightMetadataWriter> writer) override {
     return Guard([&]() -> Status {
       ARROW_ASSIGN_OR_RAISE(json::object command, Command(messages->descriptor().cmd));
-      ARROW_ASSIGN_OR_RAISE(const json::object answer,
-                            Put(platform_, std::move(command), std::move(messages)));
+      const std::shared_ptr<flight::FlightMessageReader> upload = std::move(messages);
+      ARROW_ASSIGN_OR_RAISE(const json::object answer, Put(platform_, std::move(command), upload));
+      ARROW_RETURN_NOT_OK(DrainUpload(upload.get()));
       return writer->WriteMetadata(*arrow::Buffer::FromString(ToText(answer)));
     });
   }

@@ -47,4 +47,11 @@ Result<RecordBatchReader> ReadUpload(std::shared_ptr<arrow::flight::FlightMessag
   return std::make_shared<UploadReader>(std::move(messages), std::move(schema), needs_end);
 }
 
+Status DrainUpload(arrow::flight::FlightMessageReader* messages) {
+  while (true) {
+    ARROW_ASSIGN_OR_RAISE(const arrow::flight::FlightStreamChunk chunk, messages->Next());
+    if (chunk.data == nullptr && chunk.app_metadata == nullptr) return Status::OK();
+  }
+}
+
 }  // namespace tercet

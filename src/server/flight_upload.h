@@ -14,6 +14,10 @@ namespace tercet {
 Result<RecordBatchReader> ReadUpload(std::shared_ptr<arrow::flight::FlightMessageReader> messages,
                                      bool needs_end);
 
+/// Reads what is left of an upload and forgets it. An answer sent while the client still writes
+/// would be lost with the client's failed write.
+Status DrainUpload(arrow::flight::FlightMessageReader* messages);
+
 /// The metadata message that ends an upload.
 inline constexpr std::string_view kUploadEnd = "end";
 
