@@ -9,9 +9,10 @@ namespace {
 
 // LightGBM's tree.h: kCategoricalMask, kDefaultLeftMask, then two bits of missing type.
 constexpr int64_t kCategoricalBit = 1, kDefaultLeftBit = 2;
+constexpr int64_t kMissingZero = 1, kMissingNan = 2;
 /// LightGBM's kZeroThreshold, a float there.
 constexpr double kZero = 1e-35f;
-constexpr int64_t kBlockRows = 64;
+constexpr int64_t kBlockRows = 256;
 constexpr int64_t kMaxLeaves = 1 << 24;
 
 Status Corrupt(std::string_view what) {
@@ -36,7 +37,7 @@ Status LightgbmForest::AddTree(const LightgbmSection& section, int64_t feature_c
                         section.Doubles("leaf_value", static_cast<size_t>(leaves)));
   const size_t root = nodes_.size();
   if (leaves == 1) {
-    nodes_.push_back({values[0], 0, 0, Missing::kNone, false, false});
+    nodes_.push_back({values[0], 0, 0});
     roots_.push_back(root);
     return Status::OK();
   }
@@ -73,7 +74,7 @@ Status LightgbmForest::AddTree(const LightgbmSection& section, int64_t feature_c
   for (size_t i = 0; i < order.size(); ++i) {
     if (order[i] < 0) {
       nodes_.push_back(
-          {values[static_cast<size_t>(-1 - order[i])], 0, 0, Missing::kNone, false, false});
+          {values[static_cast<size_t>(-1 - order[i])], 0, static_cast<uint32_t>(i)});
       continue;
     }
     const auto id = static_cast<size_t>(order[i]);
@@ -82,10 +83,13 @@ Status LightgbmForest::AddTree(const LightgbmSection& section, int64_t feature_c
     }
     const int64_t missing = (decisions[id] >> 2) & 3;
     if (decisions[id] < 0 || missing > 2) return Corrupt("a split's decision type is unknown");
-    Node node{thresholds[id], static_cast<uint32_t>(features[id]),
-              static_cast<uint32_t>(order.size()), static_cast<Missing>(missing),
-              (decisions[id] & kDefaultLeftBit) != 0, (decisions[id] & kCategoricalBit) != 0};
-    if (node.categorical) {
+    Node node{thresholds[id], static_cast<uint32_t>(features[id]) | kInner,
+              static_cast<uint32_t>(order.size())};
+    if ((decisions[id] & kDefaultLeftBit) != 0) node.feature |= kDefaultLeft;
+    if (missing == kMissingZero) node.feature |= kZeroIsMissing;
+    if (missing == kMissingNan) node.feature |= kNanIsMissing;
+    if ((decisions[id] & kCategoricalBit) != 0) {
+      node.feature |= kCategorical;
       const double index = thresholds[id];
       if (!(index >= 0 && index + 1 < static_cast<double>(boundaries.size()))) {
         return Corrupt("a split's set of categories does not exist");
@@ -114,44 +118,100 @@ Status LightgbmForest::AddTree(const LightgbmSection& section, int64_t feature_c
   return Status::OK();
 }
 
-bool LightgbmForest::GoesRight(const Node& node, double value) const {
-  if (node.categorical) {
-    if (std::isnan(value) || !(value > -1.0) || value >= 2147483648.0) return true;
-    const auto category = static_cast<uint32_t>(value);
-    const CategorySet& set = sets_[static_cast<size_t>(node.threshold)];
-    const size_t word = category / 32;
-    return word >= set.words ||
-           (set_words_[set.first_word + word] >> (category % 32) & 1u) == 0;
-  }
-  if (std::isnan(value)) {
-    if (node.missing == Missing::kNan) return !node.default_left;
-    value = 0;
-  }
-  if (node.missing == Missing::kZero && value >= -kZero && value <= kZero) {
-    return !node.default_left;
-  }
-  return !(value <= node.threshold);
+bool LightgbmForest::GoesRight(const CategorySet& set, double value) const {
+  if (!(value > -1.0) || value >= 2147483648.0) return true;  // NaN too
+  const auto category = static_cast<uint32_t>(value);
+  const size_t word = category / 32;
+  return word >= set.words || (set_words_[set.first_word + word] >> (category % 32) & 1u) == 0;
 }
 
-double LightgbmForest::Leaf(const Node* root, const double* row) const {
-  const Node* node = root;
-  while (node->left != 0) {
-    node = root + node->left + (GoesRight(*node, row[node->feature]) ? 1 : 0);
+template <bool has_categories>
+inline uint32_t LightgbmForest::Next(const Node* root, uint32_t at, const double* row) const {
+  const Node& node = root[at];
+  const double stored = row[node.feature & kFeature];
+  // Without branches: which way a row goes can't be predicted, or no tree would be needed.
+  const bool is_nan = stored != stored;
+  const double value = is_nan ? 0.0 : stored;
+  const bool missing = (is_nan & ((node.feature & kNanIsMissing) != 0)) |
+                       ((std::fabs(value) <= kZero) & ((node.feature & kZeroIsMissing) != 0));
+  bool right = (missing & ((node.feature & kDefaultLeft) == 0)) |
+               (!missing & !(value <= node.threshold));
+  if (has_categories && (node.feature & kCategorical) != 0) {
+    right = GoesRight(sets_[static_cast<size_t>(node.threshold)], stored);
   }
-  return node->threshold;
+  return node.left + static_cast<uint32_t>(right & ((node.feature & kInner) != 0));
+}
+
+template <bool has_categories>
+double LightgbmForest::Leaf(const Node* root, const double* row) const {
+  uint32_t at = 0;
+  while ((root[at].feature & kInner) != 0) at = Next<has_categories>(root, at, row);
+  return root[at].threshold;
+}
+
+template <bool has_categories>
+void LightgbmForest::FourLeaves(const Node* const* roots, const double* const* rows,
+                                double* leaves) const {
+  uint32_t a = 0, b = 0, c = 0, d = 0;
+  while (((roots[0][a].feature | roots[1][b].feature | roots[2][c].feature |
+           roots[3][d].feature) & kInner) != 0) {
+    a = Next<has_categories>(roots[0], a, rows[0]);
+    b = Next<has_categories>(roots[1], b, rows[1]);
+    c = Next<has_categories>(roots[2], c, rows[2]);
+    d = Next<has_categories>(roots[3], d, rows[3]);
+  }
+  leaves[0] = roots[0][a].threshold;
+  leaves[1] = roots[1][b].threshold;
+  leaves[2] = roots[2][c].threshold;
+  leaves[3] = roots[3][d].threshold;
+}
+
+template <bool has_categories>
+void LightgbmForest::AddLeavesOf(const double* rows, int64_t row_count, int64_t feature_count,
+                                 int64_t group_count, double* sums) const {
+  const auto groups = static_cast<size_t>(group_count);
+  double leaves[4];
+  if (row_count == 1) {
+    const double* const same[4] = {rows, rows, rows, rows};
+    size_t t = 0;
+    for (; t + 4 <= roots_.size(); t += 4) {
+      const Node* roots[4];
+      for (size_t k = 0; k < 4; ++k) roots[k] = nodes_.data() + roots_[t + k];
+      FourLeaves<has_categories>(roots, same, leaves);
+      for (size_t k = 0; k < 4; ++k) sums[(t + k) % groups] += leaves[k];
+    }
+    for (; t < roots_.size(); ++t) {
+      sums[t % groups] += Leaf<has_categories>(nodes_.data() + roots_[t], rows);
+    }
+    return;
+  }
+  for (size_t t = 0; t < roots_.size(); ++t) {
+    const Node* root = nodes_.data() + roots_[t];
+    const Node* const roots[4] = {root, root, root, root};
+    double* group_sums = sums + t % groups;
+    int64_t i = 0;
+    for (; i + 4 <= row_count; i += 4) {
+      const double* four[4];
+      for (int64_t k = 0; k < 4; ++k) four[k] = rows + (i + k) * feature_count;
+      FourLeaves<has_categories>(roots, four, leaves);
+      for (int64_t k = 0; k < 4; ++k) group_sums[(i + k) * group_count] += leaves[k];
+    }
+    for (; i < row_count; ++i) {
+      group_sums[i * group_count] += Leaf<has_categories>(root, rows + i * feature_count);
+    }
+  }
 }
 
 void LightgbmForest::AddLeaves(const double* rows, int64_t row_count, int64_t feature_count,
                                int64_t group_count, double* sums) const {
   for (int64_t begin = 0; begin < row_count; begin += kBlockRows) {
-    const int64_t end = std::min(row_count, begin + kBlockRows);
-    int64_t group = 0;
-    for (const size_t first : roots_) {
-      const Node* root = nodes_.data() + first;
-      for (int64_t i = begin; i < end; ++i) {
-        sums[i * group_count + group] += Leaf(root, rows + i * feature_count);
-      }
-      group = group + 1 == group_count ? 0 : group + 1;
+    const int64_t count = std::min(row_count - begin, kBlockRows);
+    const double* block = rows + begin * feature_count;
+    double* block_sums = sums + begin * group_count;
+    if (sets_.empty()) {
+      AddLeavesOf<false>(block, count, feature_count, group_count, block_sums);
+    } else {
+      AddLeavesOf<true>(block, count, feature_count, group_count, block_sums);
     }
   }
 }

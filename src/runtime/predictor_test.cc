@@ -208,7 +208,7 @@ TEST(OnnxPredictor, RefusesWhatDoesNotFit) {
 
 /// Each file cut short or with bytes changed is an error, or a model that still answers.
 TEST(CorruptModels, AreErrorsNotCrashes) {
-  for (const std::string& file : {"xgboost_multi_softprob.json", "xgboost_categories.ubj",
+  for (const char* file : {"xgboost_multi_softprob.json", "xgboost_categories.ubj",
                                   "xgboost_words.json", "lightgbm_categories.txt"}) {
     const ModelFixture fixture(file);
     const std::string path = std::filesystem::directory_iterator(fixture.directory())->path();

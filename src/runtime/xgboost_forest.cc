@@ -10,7 +10,7 @@ namespace {
 /// Categories from here on are not valid (XGBoost's OutOfRangeCat): floats can't tell them apart.
 constexpr float kMaxCategory = 16777216.0f;
 /// Rows that share a walk over the trees, so that a tree is in the cache for all of them.
-constexpr int64_t kBlockRows = 64;
+constexpr int64_t kBlockRows = 256;
 
 Status Corrupt(std::string_view what) {
   return Status::IOError("corrupt XGBoost tree: ", what);
@@ -124,7 +124,7 @@ Status XgboostForest::AddTree(const DocumentValue& tree, int64_t feature_count, 
     const double left = (*lists.left)[id], right = (*lists.right)[id];
     const auto condition = static_cast<float>((*lists.condition)[id]);
     if (left == -1) {
-      nodes_.push_back({condition * weight, 0, 0});
+      nodes_.push_back({condition * weight, 0, static_cast<uint32_t>(i)});
       continue;
     }
     if (!IsIndex(left, lists.count) || !IsIndex(right, lists.count) || left == right ||
@@ -134,7 +134,7 @@ Status XgboostForest::AddTree(const DocumentValue& tree, int64_t feature_count, 
     if (!IsIndex((*lists.feature)[id], static_cast<size_t>(feature_count))) {
       return Corrupt("a split's feature is out of range");
     }
-    Node node{condition, static_cast<uint32_t>((*lists.feature)[id]),
+    Node node{condition, static_cast<uint32_t>((*lists.feature)[id]) | kInner,
               static_cast<uint32_t>(order.size())};
     if ((*lists.default_left)[id] != 0) node.feature |= kDefaultLeft;
     if (lists.split_type != nullptr && (*lists.split_type)[id] != 0) {
@@ -171,33 +171,88 @@ bool XgboostForest::GoesRight(const CategorySet& set, float value) const {
 }
 
 template <bool has_categories>
-float XgboostForest::Leaf(const Node* root, const float* row) const {
-  const Node* node = root;
-  while (node->left != 0) {
-    const float value = row[node->feature & kFeature];
-    bool right = !(value < node->threshold);
-    if (std::isnan(value)) {
-      right = (node->feature & kDefaultLeft) == 0;
-    } else if (has_categories && (node->feature & kCategorical) != 0) {
-      right = GoesRight(sets_[std::bit_cast<uint32_t>(node->threshold)], value);
-    }
-    node = root + node->left + (right ? 1 : 0);
+inline uint32_t XgboostForest::Next(const Node* root, uint32_t at, const float* row) const {
+  const Node& node = root[at];
+  const float value = row[node.feature & kFeature];
+  // Without branches: which way a row goes can't be predicted, or no tree would be needed.
+  const bool missing = value != value;
+  bool right = (missing & ((node.feature & kDefaultLeft) == 0)) |
+               (!missing & !(value < node.threshold));
+  if (has_categories && (node.feature & kCategorical) != 0 && !missing) {
+    right = GoesRight(sets_[std::bit_cast<uint32_t>(node.threshold)], value);
   }
-  return node->threshold;
+  return node.left + static_cast<uint32_t>(right & ((node.feature & kInner) != 0));
+}
+
+template <bool has_categories>
+float XgboostForest::Leaf(const Node* root, const float* row) const {
+  uint32_t at = 0;
+  while ((root[at].feature & kInner) != 0) at = Next<has_categories>(root, at, row);
+  return root[at].threshold;
+}
+
+template <bool has_categories>
+void XgboostForest::FourLeaves(const Node* const* roots, const float* const* rows,
+                               float* leaves) const {
+  uint32_t a = 0, b = 0, c = 0, d = 0;
+  while (((roots[0][a].feature | roots[1][b].feature | roots[2][c].feature |
+           roots[3][d].feature) & kInner) != 0) {
+    a = Next<has_categories>(roots[0], a, rows[0]);
+    b = Next<has_categories>(roots[1], b, rows[1]);
+    c = Next<has_categories>(roots[2], c, rows[2]);
+    d = Next<has_categories>(roots[3], d, rows[3]);
+  }
+  leaves[0] = roots[0][a].threshold;
+  leaves[1] = roots[1][b].threshold;
+  leaves[2] = roots[2][c].threshold;
+  leaves[3] = roots[3][d].threshold;
+}
+
+template <bool has_categories>
+void XgboostForest::AddLeavesOf(const float* rows, int64_t row_count, int64_t feature_count,
+                                int64_t group_count, float* margins) const {
+  float leaves[4];
+  if (row_count == 1) {
+    const float* const same[4] = {rows, rows, rows, rows};
+    size_t t = 0;
+    for (; t + 4 <= trees_.size(); t += 4) {
+      const Node* roots[4];
+      for (size_t k = 0; k < 4; ++k) roots[k] = nodes_.data() + trees_[t + k].root;
+      FourLeaves<has_categories>(roots, same, leaves);
+      for (size_t k = 0; k < 4; ++k) margins[trees_[t + k].group] += leaves[k];
+    }
+    for (; t < trees_.size(); ++t) {
+      margins[trees_[t].group] += Leaf<has_categories>(nodes_.data() + trees_[t].root, rows);
+    }
+    return;
+  }
+  for (const Tree& tree : trees_) {
+    const Node* root = nodes_.data() + tree.root;
+    const Node* const roots[4] = {root, root, root, root};
+    int64_t i = 0;
+    for (; i + 4 <= row_count; i += 4) {
+      const float* four[4];
+      for (int64_t k = 0; k < 4; ++k) four[k] = rows + (i + k) * feature_count;
+      FourLeaves<has_categories>(roots, four, leaves);
+      for (int64_t k = 0; k < 4; ++k) margins[(i + k) * group_count + tree.group] += leaves[k];
+    }
+    for (; i < row_count; ++i) {
+      margins[i * group_count + tree.group] +=
+          Leaf<has_categories>(root, rows + i * feature_count);
+    }
+  }
 }
 
 void XgboostForest::AddLeaves(const float* rows, int64_t row_count, int64_t feature_count,
                               int64_t group_count, float* margins) const {
-  const bool has_categories = !sets_.empty();
   for (int64_t begin = 0; begin < row_count; begin += kBlockRows) {
-    const int64_t end = std::min(row_count, begin + kBlockRows);
-    for (const Tree& tree : trees_) {
-      const Node* root = nodes_.data() + tree.root;
-      for (int64_t i = begin; i < end; ++i) {
-        const float* row = rows + i * feature_count;
-        margins[i * group_count + tree.group] +=
-            has_categories ? Leaf<true>(root, row) : Leaf<false>(root, row);
-      }
+    const int64_t count = std::min(row_count - begin, kBlockRows);
+    const float* block = rows + begin * feature_count;
+    float* sums = margins + begin * group_count;
+    if (sets_.empty()) {
+      AddLeavesOf<false>(block, count, feature_count, group_count, sums);
+    } else {
+      AddLeavesOf<true>(block, count, feature_count, group_count, sums);
     }
   }
 }

@@ -1,0 +1,262 @@
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <arrow/builder.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/id.h"
+#include "base/parallel.h"
+#include "runtime/predictor.h"
+
+namespace tercet {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr const char* kClass = R"(
+import os, sys, time
+import numpy, pyarrow
+
+class Sum:
+    def __init__(self, directory):
+        self.bias = float(open(os.path.join(directory, "bias.txt")).read())
+
+    def predict(self, batch):
+        x = batch.column("x").to_numpy(zero_copy_only=False)
+        if len(x) and x[0] == -1:
+            raise ValueError("no negatives, please")
+        if len(x) and x[0] == -2:
+            print("about to crash", file=sys.stderr, flush=True)
+            os._exit(3)
+        if len(x) and x[0] == -3:
+            time.sleep(60)
+        if len(x) and x[0] == -4:
+            return x[1:]
+        if len(x) and x[0] == -5:
+            os.abort()
+        if len(x) and x[0] == -6:
+            bytearray(8 << 30)
+        if len(x) and x[0] == -7:
+            return {"sum": ["text"] * len(x)}
+        if len(x) and x[0] == -8:
+            return object()
+        if len(x) and x[0] == -9:
+            print("x" * 1_000_000)
+        return x + batch.column("y").to_numpy(zero_copy_only=False) + self.bias
+
+class Plain:
+    def predict(self, batch):
+        return [[i, str(i)] for i in range(batch.num_rows)]
+
+class Steps:
+    def preprocess(self, batch):
+        return batch.to_pandas()
+    def predict(self, frame):
+        return frame.x + frame.y
+    def postprocess(self, sums):
+        return {"other": sums, "sum": sums * 2}
+
+class Frame:
+    def predict(self, batch):
+        import pandas
+        return pandas.DataFrame({"sum": batch.to_pandas().x})
+
+class Matrix:
+    def predict(self, batch):
+        return numpy.arange(2 * batch.num_rows, dtype="float32").reshape(-1, 2)
+
+class NoPredict:
+    pass
+
+class Bad:
+    def __init__(self):
+        raise RuntimeError("the weights are gone")
+    def predict(self, batch):
+        return []
+
+class Parent:
+    def predict(self, batch):
+        return [os.getpid()] * batch.num_rows
+)";
+
+class PythonPredictorTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    InitializeArrow();
+    directory_ = std::filesystem::temp_directory_path() / ("tercet-python-" + NewUuid());
+    std::filesystem::create_directories(directory_);
+    std::ofstream(directory_ / "predictor.py") << kClass;
+    std::ofstream(directory_ / "bias.txt") << "0.5";
+    options_.python = std::filesystem::absolute(".deps/venv/bin/python");
+  }
+  void TearDown() override { std::filesystem::remove_all(directory_); }
+
+  Result<std::unique_ptr<Predictor>> Load(const std::string& name,
+                                          arrow::FieldVector outputs = {
+                                              arrow::field("sum", arrow::float64())}) {
+    std::ofstream(directory_ / "predictor.json")
+        << R"({"module": "predictor", "class": ")" << name << "\"}";
+    return LoadPredictor(ModelFormat::kPython, directory_, {inputs_, arrow::schema(outputs)},
+                         options_);
+  }
+  std::shared_ptr<arrow::RecordBatch> Batch(const std::vector<double>& x) {
+    arrow::DoubleBuilder xs, ys;
+    EXPECT_TRUE(xs.AppendValues(x).ok());
+    EXPECT_TRUE(ys.AppendValues(std::vector<double>(x.size(), 1)).ok());
+    return arrow::RecordBatch::Make(inputs_, static_cast<int64_t>(x.size()),
+                                    {xs.Finish().ValueOrDie(), ys.Finish().ValueOrDie()});
+  }
+  static double Value(const arrow::RecordBatch& batch, int64_t row) {
+    return static_cast<const arrow::DoubleArray&>(*batch.column(0)).Value(row);
+  }
+
+  std::filesystem::path directory_;
+  PredictorOptions options_;
+  const std::shared_ptr<arrow::Schema> inputs_ = arrow::schema(
+      {arrow::field("x", arrow::float64()), arrow::field("y", arrow::float64())});
+};
+
+TEST_F(PythonPredictorTest, AnswersAndSurvivesWhatGoesWrong) {
+  options_.timeout_us = 20'000'000;
+  auto predictor = Load("Sum").ValueOrDie();
+  const auto good = [&] {
+    const auto answer = predictor->Predict(*Batch({1, 2})).ValueOrDie();
+    EXPECT_EQ(Value(*answer, 0), 2.5);
+    EXPECT_EQ(Value(*answer, 1), 3.5);
+  };
+  const auto failure = [&](double x) { return predictor->Predict(*Batch({x, 0})).status(); };
+  good();
+  EXPECT_EQ(predictor->Predict(*Batch({})).ValueOrDie()->num_rows(), 0);
+
+  const Status raised = failure(-1);
+  EXPECT_TRUE(raised.IsExecutionError());
+  EXPECT_THAT(raised.message(), HasSubstr("ValueError: no negatives, please"));
+  EXPECT_THAT(raised.message(), HasSubstr("predictor.py\", line"));
+  good();
+  const Status exited = failure(-2);
+  EXPECT_TRUE(exited.IsIOError());
+  EXPECT_THAT(exited.message(), HasSubstr("exit code 3"));
+  EXPECT_THAT(exited.message(), HasSubstr("about to crash"));
+  good();
+  const Status short_answer = failure(-4);
+  EXPECT_TRUE(short_answer.IsExecutionError());
+  EXPECT_THAT(short_answer.message(), HasSubstr("1 values of output 'sum' for 2 rows"));
+  const Status aborted = failure(-5);
+  EXPECT_TRUE(aborted.IsIOError());
+  EXPECT_THAT(aborted.message(), HasSubstr("signal"));
+  good();
+  EXPECT_THAT(failure(-6).message(), HasSubstr("MemoryError"));
+  EXPECT_TRUE(failure(-7).IsExecutionError());
+  EXPECT_THAT(failure(-8).message(), HasSubstr("returned object"));
+  EXPECT_TRUE(failure(-9).ok());  // much output does not block it
+  good();
+  EXPECT_TRUE(predictor->Predict(*Batch({1})->SelectColumns({0}).ValueOrDie()).status().IsInvalid());
+}
+
+TEST_F(PythonPredictorTest, KillsAWorkerThatHangs) {
+  options_.timeout_us = 300'000;
+  auto predictor = Load("Sum").ValueOrDie();
+  const Status hung = predictor->Predict(*Batch({-3})).status();
+  EXPECT_TRUE(hung.IsIOError());
+  EXPECT_THAT(hung.message(), HasSubstr("no answer within 300 ms"));
+}
+
+TEST_F(PythonPredictorTest, TakesWhateverPredictReturns) {
+  const auto sum = arrow::field("sum", arrow::float64());
+  auto steps = Load("Steps").ValueOrDie();
+  EXPECT_EQ(Value(**steps->Predict(*Batch({3})), 0), 8);  // by name
+  auto frame = Load("Frame").ValueOrDie();
+  EXPECT_EQ(Value(**frame->Predict(*Batch({3})), 0), 3);
+  auto matrix = Load("Matrix", {sum, arrow::field("b", arrow::float32())}).ValueOrDie();
+  EXPECT_EQ(Value(**matrix->Predict(*Batch({0, 0})), 1), 2);
+  auto plain = Load("Plain", {sum, arrow::field("word", arrow::utf8())}).ValueOrDie();
+  const auto words = plain->Predict(*Batch({0, 0})).ValueOrDie();
+  EXPECT_EQ(static_cast<const arrow::StringArray&>(*words->column(1)).GetString(1), "1");
+}
+
+TEST_F(PythonPredictorTest, ConcurrentCallsEachGetTheirAnswer) {
+  auto predictor = Load("Sum").ValueOrDie();
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 10; ++i) {
+        const double x = t * 100 + i;
+        EXPECT_EQ(Value(**predictor->Predict(*Batch({x})), 0), x + 1.5);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+TEST_F(PythonPredictorTest, SaysAtLoadingWhatIsWrong) {
+  EXPECT_THAT(Load("Sun").status().message(), HasSubstr("no class 'Sun' (it has ["));
+  EXPECT_THAT(Load("NoPredict").status().message(), HasSubstr("no method predict"));
+  const Status bad = Load("Bad").status();
+  EXPECT_TRUE(bad.IsExecutionError());
+  EXPECT_THAT(bad.message(), HasSubstr("the weights are gone"));
+  std::ofstream(directory_ / "predictor.py") << "import no_such_module\n";
+  EXPECT_THAT(Load("Sum").status().message(), HasSubstr("no_such_module"));
+  options_.python = "/no/such/python";
+  const Status no_python = Load("Sum").status();
+  EXPECT_TRUE(no_python.IsIOError());
+  EXPECT_THAT(no_python.message(), HasSubstr("cannot start '/no/such/python'"));
+  const auto load = [&](const std::string& text) {
+    std::ofstream(directory_ / "predictor.json") << text;
+    return LoadPredictor(ModelFormat::kPython, directory_, {inputs_, inputs_}, options_).status();
+  };
+  EXPECT_TRUE(load("{").IsInvalid());
+  EXPECT_THAT(load(R"({"module": "m", "klass": "C"})").message(), HasSubstr("'class'"));
+  EXPECT_TRUE(load(R"({"module": "m"})").IsInvalid());
+  std::filesystem::remove(directory_ / "predictor.json");
+  EXPECT_THAT(
+      LoadPredictor(ModelFormat::kPython, directory_, {inputs_, inputs_}, options_).status()
+          .message(),
+      HasSubstr("no file 'predictor.json'"));
+}
+
+TEST_F(PythonPredictorTest, LeavesNothingInTheModelsFolder) {
+  Load("Sum").ValueOrDie();
+  EXPECT_FALSE(std::filesystem::exists(directory_ / "__pycache__"));
+}
+
+TEST_F(PythonPredictorTest, TheWorkerEndsWithItsParent) {
+  int pipe_ends[2];
+  ASSERT_EQ(::pipe(pipe_ends), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    // A process that predicts once, tells its worker's id and is then killed.
+    auto predictor = Load("Parent", {arrow::field("pid", arrow::int64())}).ValueOrDie();
+    const auto answer = predictor->Predict(*Batch({0})).ValueOrDie();
+    const int64_t worker = static_cast<const arrow::Int64Array&>(*answer->column(0)).Value(0);
+    if (::write(pipe_ends[1], &worker, sizeof(worker)) != sizeof(worker)) ::_exit(1);
+    ::pause();
+    ::_exit(0);
+  }
+  int64_t worker = 0;
+  ASSERT_EQ(::read(pipe_ends[0], &worker, sizeof(worker)), static_cast<ssize_t>(sizeof(worker)));
+  EXPECT_EQ(::kill(static_cast<pid_t>(worker), 0), 0);
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  const auto gone = [&] {
+    if (::kill(static_cast<pid_t>(worker), 0) != 0) return true;
+    // Not reaped yet by whoever adopted it: a zombie is as good as gone.
+    std::ifstream status("/proc/" + std::to_string(worker) + "/stat");
+    std::string text((std::istreambuf_iterator<char>(status)), {});
+    return text.find(") Z") != std::string::npos;
+  };
+  for (int tries = 0; tries < 500 && !gone(); ++tries) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  EXPECT_TRUE(gone());
+  ::close(pipe_ends[0]);
+  ::close(pipe_ends[1]);
+}
+
+}  // namespace
+}  // namespace tercet
