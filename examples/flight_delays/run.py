@@ -87,7 +87,7 @@ def serve(project: tc.Project, directory: str, first: tc.Model, second: tc.Model
     flights = flights_at(HOUR)
     with service.serving(directory) as address:
         before = service.ask(address, "delay", flights, HOUR)
-        probabilities = np.array(before["outputs"][0]["data"], dtype=float)
+        probabilities = np.array(before["outputs"][0]["data"], dtype=np.float32)
         report.fact(f"I: {len(flights)} flights asked over HTTP as of {HOUR:%d %b %H:%M} UTC",
                     f"P(late) from {probabilities.min():.2f} to {probabilities.max():.2f}")
         deployment.upgrade(second)
@@ -102,8 +102,8 @@ def serve(project: tc.Project, directory: str, first: tc.Model, second: tc.Model
     report.fact("I: upgrade to model 2, view 2, weather 2", f"moves P(late) by {changed:.3f}")
     report.fact("I: rollback", "answers equal those before, bit for bit")
     # The same question in process gives the same bits as over HTTP.
-    local = project.predict("delay", flights, event_time=HOUR).to_arrow().column(0).to_numpy()
-    if not np.array_equal(local.astype(float), probabilities):
+    local = project.predict("delay", flights, event_time=HOUR).to_numpy()[:, 0]
+    if not np.array_equal(local, probabilities):
         raise SystemExit("the answers in process and over HTTP differ")
 
 
