@@ -4,6 +4,8 @@
 #include <bit>
 #include <cstring>
 #include <limits>
+#include <optional>
+#include <utility>
 
 #include <arrow/util/bit_util.h>
 
@@ -35,6 +37,16 @@ int64_t PackBits(const uint8_t* bytes, int64_t rows, uint8_t* bits, int64_t at) 
 Result<std::shared_ptr<arrow::Buffer>> ZeroBits(int64_t rows) {
   return arrow::AllocateEmptyBitmap(rows);
 }
+
+/// Up to so many rows, taking memory costs more than the values' computing.
+constexpr int64_t kFewRows = 256;
+
+/// One piece of memory, cut into buffers that keep the whole alive.
+struct SharedMemory {
+  explicit SharedMemory(size_t count) : pieces(count) {}
+  std::unique_ptr<arrow::Buffer> memory;
+  std::vector<std::optional<arrow::MutableBuffer>> pieces;
+};
 
 template <typename From, typename To>
 void CopyValues(const Register& chunk, int64_t rows, To* to) {
@@ -70,7 +82,6 @@ int64_t Output::ValueBytes() const {
 
 Result<std::vector<Output>> Output::Reserve(const std::vector<ProgramResult>& results,
                                             int64_t rows) {
-  constexpr int64_t kFewRows = 256;
   const auto padded = [](int64_t bytes) { return (bytes + 63) / 64 * 64; };
   std::vector<Output> outputs;
   outputs.reserve(results.size());
@@ -79,15 +90,19 @@ Result<std::vector<Output>> Output::Reserve(const std::vector<ProgramResult>& re
     outputs.push_back(Output(result, rows));
     total += padded(outputs.back().ValueBytes());
   }
-  std::shared_ptr<arrow::Buffer> shared;
+  std::shared_ptr<SharedMemory> shared;
   if (rows <= kFewRows && results.size() > 1) {
-    ARROW_ASSIGN_OR_RAISE(shared, arrow::AllocateBuffer(total));
+    shared = std::make_shared<SharedMemory>(results.size());
+    ARROW_ASSIGN_OR_RAISE(shared->memory, arrow::AllocateBuffer(total));
   }
   int64_t at = 0;
-  for (Output& output : outputs) {
+  for (size_t k = 0; k < outputs.size(); ++k) {
+    Output& output = outputs[k];
     const int64_t bytes = output.ValueBytes();
     if (shared != nullptr) {
-      output.values_ = arrow::SliceMutableBuffer(shared, at, bytes);
+      auto& piece = shared->pieces[k];
+      piece.emplace(shared->memory->mutable_data() + at, bytes);
+      output.values_ = std::shared_ptr<arrow::Buffer>(shared, &*piece);
       at += padded(bytes);
     } else {
       ARROW_ASSIGN_OR_RAISE(output.values_, arrow::AllocateBuffer(bytes));
@@ -180,20 +195,40 @@ Status Output::AppendTexts(const Register& chunk, int64_t rows) {
   return Status::OK();
 }
 
-Result<std::shared_ptr<arrow::ArrayData>> Output::Finish() {
-  if (result_->kind == Kind::kNull) {
-    return arrow::ArrayData::Make(result_->type, rows_, {nullptr}, rows_);
+Status Output::FinishInto(arrow::ArrayData* data) {
+  data->type = result_->type;
+  data->length = rows_;
+  data->null_count = result_->kind == Kind::kNull ? rows_ : nulls_;
+  data->buffers.reserve(result_->kind == Kind::kString ? 3 : 2);
+  data->buffers.push_back(std::move(validity_));
+  if (result_->kind == Kind::kNull) return Status::OK();
+  data->buffers.push_back(std::move(values_));
+  if (result_->kind != Kind::kString) return Status::OK();
+  if (texts_ == nullptr) {
+    ARROW_ASSIGN_OR_RAISE(texts_, arrow::AllocateResizableBuffer(0));
   }
-  std::vector<std::shared_ptr<arrow::Buffer>> buffers = {std::move(validity_),
-                                                         std::move(values_)};
-  if (result_->kind == Kind::kString) {
-    if (texts_ == nullptr) {
-      ARROW_ASSIGN_OR_RAISE(texts_, arrow::AllocateResizableBuffer(0));
+  ARROW_RETURN_NOT_OK(texts_->Resize(text_bytes_));
+  data->buffers.push_back(std::move(texts_));
+  return Status::OK();
+}
+
+Result<arrow::ArrayDataVector> Output::Finish(std::vector<Output> outputs) {
+  // The descriptions of few rows lie side by side as well, and live as long as one of them is used.
+  std::shared_ptr<std::vector<arrow::ArrayData>> shared;
+  if (!outputs.empty() && outputs[0].rows_ <= kFewRows) {
+    shared = std::make_shared<std::vector<arrow::ArrayData>>(outputs.size());
+  }
+  arrow::ArrayDataVector arrays;
+  arrays.reserve(outputs.size());
+  for (size_t k = 0; k < outputs.size(); ++k) {
+    if (shared != nullptr) {
+      arrays.emplace_back(shared, &(*shared)[k]);
+    } else {
+      arrays.push_back(std::make_shared<arrow::ArrayData>());
     }
-    ARROW_RETURN_NOT_OK(texts_->Resize(text_bytes_));
-    buffers.push_back(std::move(texts_));
+    ARROW_RETURN_NOT_OK(outputs[k].FinishInto(arrays.back().get()));
   }
-  return arrow::ArrayData::Make(result_->type, rows_, std::move(buffers), nulls_);
+  return arrays;
 }
 
 }  // namespace tercet::expr

@@ -16,19 +16,20 @@ namespace tercet::expr {
 /// equal answers are equal bytes.
 class Output {
  public:
-  /// One for each result, with the memory of `rows` values. Few rows share one piece of memory,
-  /// since taking it is what a single row's time goes to.
+  /// One for each result, with the memory of `rows` values. Results of few rows share their
+  /// memory, since taking it piece by piece is what a single row's time would go to.
   static Result<std::vector<Output>> Reserve(const std::vector<ProgramResult>& results,
                                              int64_t rows);
   /// The next rows. CapacityError when texts exceed 2 GiB, which one Arrow array can't hold.
   Status Append(const Register& chunk, int64_t rows);
-  Result<std::shared_ptr<arrow::ArrayData>> Finish();
+  static Result<arrow::ArrayDataVector> Finish(std::vector<Output> outputs);
 
  private:
   Output(const ProgramResult& result, int64_t rows) : result_(&result), rows_(rows) {}
 
   /// How much the values take, but for texts' bytes.
   int64_t ValueBytes() const;
+  Status FinishInto(arrow::ArrayData* data);
   Status AppendValidity(const Register& chunk, int64_t rows);
   Status AppendTexts(const Register& chunk, int64_t rows);
 

@@ -124,12 +124,7 @@ Result<arrow::ArrayDataVector> Program::Evaluate(const arrow::RecordBatch& batch
     }
     arena.Reset();
   }
-  arrow::ArrayDataVector arrays;
-  arrays.reserve(outputs.size());
-  for (Output& output : outputs) {
-    ARROW_ASSIGN_OR_RAISE(arrays.emplace_back(), output.Finish());
-  }
-  return arrays;
+  return Output::Finish(std::move(outputs));
 }
 
 }  // namespace tercet::expr

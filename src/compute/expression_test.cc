@@ -1,7 +1,6 @@
 #include "compute/expression.h"
 
 #include <cmath>
-#include <random>
 
 #include <arrow/api.h>
 #include <arrow/compute/api.h>
@@ -430,85 +429,6 @@ TEST_F(ExpressionTest, ABatchOfOtherTypesIsRefused) {
   EXPECT_TRUE(compiled->Evaluate(*narrow).status().IsInvalid());
   const auto empty = rows_->Slice(0, 0);
   EXPECT_EQ((*compiled->Evaluate(*empty))->length(), 0);
-}
-
-/// Random values with nulls, extremes and NaN.
-std::shared_ptr<arrow::RecordBatch> RandomRows(int64_t rows, std::mt19937_64& random) {
-  arrow::Int64Builder i, j;
-  arrow::DoubleBuilder x, y;
-  arrow::FloatBuilder f;
-  arrow::BooleanBuilder b;
-  arrow::StringBuilder s;
-  arrow::TimestampBuilder t(arrow::timestamp(arrow::TimeUnit::MICRO, "UTC"),
-                            arrow::default_memory_pool());
-  std::normal_distribution<double> normal(0, 100);
-  const auto append = [&](auto& builder, auto value) {
-    EXPECT_TRUE((random() % 10 == 0 ? builder.AppendNull() : builder.Append(value)).ok());
-  };
-  for (int64_t k = 0; k < rows; ++k) {
-    append(i, static_cast<int64_t>(random()) >> (random() % 64));
-    append(j, static_cast<int64_t>(random() % 7) - 3);
-    append(x, random() % 50 == 0 ? NAN : normal(random));
-    append(y, random() % 50 == 0 ? HUGE_VAL : normal(random));
-    append(f, static_cast<float>(normal(random)));
-    append(b, random() % 2 == 0);
-    append(s, std::vector<std::string>{"", "Ab", "b\xC3\xA9", "Ab\xC3\xA9z", "b"}[random() % 5]);
-    append(t, static_cast<int64_t>(random()) >> (random() % 30));
-  }
-  return arrow::RecordBatch::Make(
-      arrow::schema({arrow::field("i", arrow::int64()), arrow::field("j", arrow::int64()),
-                     arrow::field("x", arrow::float64()), arrow::field("y", arrow::float64()),
-                     arrow::field("f", arrow::float32()), arrow::field("b", arrow::boolean()),
-                     arrow::field("s", arrow::utf8()), arrow::field("t", t.type())}),
-      rows,
-      arrow::ArrayVector{*i.Finish(), *j.Finish(), *x.Finish(), *y.Finish(), *f.Finish(),
-                         *b.Finish(), *s.Finish(), *t.Finish()});
-}
-
-/// Bytes of an array: values, and validity where there are nulls.
-void ExpectSameBits(const arrow::Array& whole, int64_t at, const arrow::Array& part) {
-  ASSERT_EQ(whole.type_id(), part.type_id());
-  for (int64_t i = 0; i < part.length(); ++i) {
-    ASSERT_EQ(whole.IsNull(at + i), part.IsNull(i)) << "row " << at + i;
-    if (part.IsNull(i)) continue;
-    if (part.type_id() == arrow::Type::DOUBLE) {
-      ASSERT_EQ(std::memcmp(whole.data()->GetValues<double>(1) + at + i,
-                            part.data()->GetValues<double>(1) + i, 8),
-                0)
-          << "row " << at + i;
-    } else {
-      ASSERT_TRUE(whole.RangeEquals(at + i, at + i + 1, i, part)) << "row " << at + i;
-    }
-  }
-}
-
-TEST_F(ExpressionTest, AnyBatchSizeGivesTheSameBits) {
-  std::mt19937_64 random(2013);
-  const int64_t rows = 2500;
-  const auto batch = RandomRows(rows, random);
-  const std::vector<std::string> texts = {
-      "x * 1.8 + y / f - i", "i + j * 3 // j % 5", "sqrt(abs(x)) + exp(y / 100) + ln(x) + log1p(y)",
-      "pow(abs(x), 0.3) + sin(x) * cos(y) + atan2(x, y)",
-      "case when x > y then x when b then y else f end", "coalesce(x, y, f, 0) // 3",
-      "x between -10 and y or b and not i > j", "s in ('Ab', 'b\xC3\xA9', null)",
-      "upper(s) || '-' || lower(s) || string(x)", "length(s) + year(t) * day_of_year(t)",
-      "date_trunc('month', t)", "t + x", "epoch_seconds(t) - x", "string(t)", "double(string(x))",
-      "min(x, y, f)", "max(i, j)", "clip(x, y, f)", "is_weekend(t) and b", "nullif(j, 0)",
-      "x % y", "round(x, 2)", "int(x) % j", "s like '%b_'", "substring(s, j, 2)", "i is null",
-      "if(b, s, 'no')", "date(t)", "i / j", "null", "1 + 1"};
-  for (const std::string& text : texts) {
-    SCOPED_TRACE(text);
-    const auto compiled =
-        *CompiledExpression::Compile(*Expression::Parse(text), *batch->schema());
-    const auto whole = *compiled->Evaluate(*batch);
-    ASSERT_TRUE(whole->ValidateFull().ok());
-    for (int64_t i = 0; i < 1200; ++i) {
-      ExpectSameBits(*whole, i, **compiled->Evaluate(*batch->Slice(i, 1)));
-    }
-    for (int64_t at = 0; at < rows; at += 700) {
-      ExpectSameBits(*whole, at, **compiled->Evaluate(*batch->Slice(at, 700)));
-    }
-  }
 }
 
 }  // namespace

@@ -125,7 +125,9 @@ class Tokenizer {
         return Status::OK();
       }
     }
-    return Error(at_, std::string("'") + Peek() + "' has no meaning here");
+    std::string message = "'";
+    message.push_back(Peek());
+    return Error(at_, message.append("' has no meaning here"));
   }
 
   const std::string_view text_;

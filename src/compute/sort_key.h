@@ -36,7 +36,7 @@ class SortKeys {
   bool fixed() const { return fixed_; }
   bool valid(int64_t i) const { return valid_.empty() || valid_[i] != 0; }
   bool all_valid() const { return valid_.empty(); }
-  const uint64_t* fixed_values() const { return fixed_values_.data(); }
+  const uint64_t* fixed_values() const { return fixed_values_.get(); }
   uint64_t fixed_value(int64_t i) const { return fixed_values_[i]; }
   std::string_view bytes(int64_t i) const {
     return std::string_view(bytes_).substr(offsets_[i], offsets_[i + 1] - offsets_[i]);
@@ -55,7 +55,7 @@ class SortKeys {
  private:
   int64_t size_ = 0;
   bool fixed_ = false;
-  std::vector<uint64_t> fixed_values_;
+  std::shared_ptr<uint64_t[]> fixed_values_;  ///< shared by copies, never changed
   std::string bytes_;
   std::vector<uint64_t> offsets_;
   std::vector<uint8_t> valid_;  ///< empty when all are valid

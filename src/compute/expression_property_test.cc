@@ -1,0 +1,190 @@
+#include <cmath>
+#include <cstring>
+#include <random>
+#include <string>
+#include <vector>
+
+#include <arrow/api.h>
+#include <gtest/gtest.h>
+
+#include "base/parallel.h"
+#include "compute/expression.h"
+
+namespace tercet {
+namespace {
+
+/// Random values with nulls, extremes and NaN.
+std::shared_ptr<arrow::RecordBatch> RandomRows(int64_t rows, std::mt19937_64& random) {
+  arrow::Int64Builder i, j;
+  arrow::DoubleBuilder x, y;
+  arrow::FloatBuilder f;
+  arrow::BooleanBuilder b;
+  arrow::StringBuilder s;
+  arrow::TimestampBuilder t(arrow::timestamp(arrow::TimeUnit::MICRO, "UTC"),
+                            arrow::default_memory_pool());
+  std::normal_distribution<double> normal(0, 100);
+  const auto append = [&](auto& builder, auto value) {
+    EXPECT_TRUE((random() % 10 == 0 ? builder.AppendNull() : builder.Append(value)).ok());
+  };
+  for (int64_t k = 0; k < rows; ++k) {
+    append(i, static_cast<int64_t>(random()) >> (random() % 64));
+    append(j, static_cast<int64_t>(random() % 7) - 3);
+    append(x, random() % 50 == 0 ? NAN : normal(random));
+    append(y, random() % 50 == 0 ? HUGE_VAL : normal(random));
+    append(f, static_cast<float>(normal(random)));
+    append(b, random() % 2 == 0);
+    append(s, std::vector<std::string>{"", "Ab", "b\xC3\xA9", "Ab\xC3\xA9z", "b"}[random() % 5]);
+    append(t, static_cast<int64_t>(random()) >> (random() % 30));
+  }
+  return arrow::RecordBatch::Make(
+      arrow::schema({arrow::field("i", arrow::int64()), arrow::field("j", arrow::int64()),
+                     arrow::field("x", arrow::float64()), arrow::field("y", arrow::float64()),
+                     arrow::field("f", arrow::float32()), arrow::field("b", arrow::boolean()),
+                     arrow::field("s", arrow::utf8()), arrow::field("t", t.type())}),
+      rows,
+      arrow::ArrayVector{*i.Finish(), *j.Finish(), *x.Finish(), *y.Finish(), *f.Finish(),
+                         *b.Finish(), *s.Finish(), *t.Finish()});
+}
+
+/// Bytes of an array: values, and validity where there are nulls.
+void ExpectSameBits(const arrow::Array& whole, int64_t at, const arrow::Array& part) {
+  ASSERT_EQ(whole.type_id(), part.type_id());
+  for (int64_t i = 0; i < part.length(); ++i) {
+    ASSERT_EQ(whole.IsNull(at + i), part.IsNull(i)) << "row " << at + i;
+    if (part.IsNull(i)) continue;
+    if (part.type_id() == arrow::Type::DOUBLE) {
+      ASSERT_EQ(std::memcmp(whole.data()->GetValues<double>(1) + at + i,
+                            part.data()->GetValues<double>(1) + i, 8),
+                0)
+          << "row " << at + i;
+    } else {
+      ASSERT_TRUE(whole.RangeEquals(at + i, at + i + 1, i, part)) << "row " << at + i;
+    }
+  }
+}
+
+TEST(ExpressionPropertyTest, AnyBatchSizeGivesTheSameBits) {
+  std::mt19937_64 random(2013);
+  const int64_t rows = 2500;
+  const auto batch = RandomRows(rows, random);
+  const std::vector<std::string> texts = {
+      "x * 1.8 + y / f - i", "i + j * 3 // j % 5", "sqrt(abs(x)) + exp(y / 100) + ln(x) + log1p(y)",
+      "pow(abs(x), 0.3) + sin(x) * cos(y) + atan2(x, y)",
+      "case when x > y then x when b then y else f end", "coalesce(x, y, f, 0) // 3",
+      "x between -10 and y or b and not i > j", "s in ('Ab', 'b\xC3\xA9', null)",
+      "upper(s) || '-' || lower(s) || string(x)", "length(s) + year(t) * day_of_year(t)",
+      "date_trunc('month', t)", "t + x", "epoch_seconds(t) - x", "string(t)", "double(string(x))",
+      "min(x, y, f)", "max(i, j)", "clip(x, y, f)", "is_weekend(t) and b", "nullif(j, 0)",
+      "x % y", "round(x, 2)", "int(x) % j", "s like '%b_'", "substring(s, j, 2)", "i is null",
+      "if(b, s, 'no')", "date(t)", "i / j", "null", "1 + 1"};
+  for (const std::string& text : texts) {
+    SCOPED_TRACE(text);
+    const auto compiled =
+        *CompiledExpression::Compile(*Expression::Parse(text), *batch->schema());
+    const auto whole = *compiled->Evaluate(*batch);
+    ASSERT_TRUE(whole->ValidateFull().ok());
+    for (int64_t i = 0; i < 1200; ++i) {
+      ExpectSameBits(*whole, i, **compiled->Evaluate(*batch->Slice(i, 1)));
+    }
+    for (int64_t at = 0; at < rows; at += 700) {
+      ExpectSameBits(*whole, at, **compiled->Evaluate(*batch->Slice(at, 700)));
+    }
+  }
+}
+
+/// Expressions that mostly compile: any function of any operands.
+std::string AnyExpression(std::mt19937_64& random, int depth) {
+  static const std::vector<std::string> leaves = {
+      "i", "j",    "x",     "y",      "f",    "b",     "s",      "t",   "0",   "1",
+      "7", "-1.5", "1e300", "'Ab'",   "'%b'", "''",    "null",   "true", "i",  "x",
+      "9223372036854775807", "-9223372036854775808", "timestamp '2013-01-01'", "date '1969-02-28'"};
+  static const std::vector<std::string> unary = {
+      "-", "not ", "abs", "sign", "floor", "ceil", "round", "sqrt", "exp", "ln", "log2", "log1p",
+      "sin", "atan", "is_nan", "is_finite", "year", "quarter", "month", "week", "day", "hour",
+      "minute", "second", "day_of_week", "day_of_year", "is_weekend", "epoch_seconds", "lower",
+      "upper", "trim", "length", "double", "int", "bool", "string", "timestamp", "date"};
+  static const std::vector<std::string> infix = {"+", "-",  "*",  "/",  "//",  "%",  "**",  "=", "<>",
+                                                 "<", "<=", ">",  ">=", "and", "or", "||", "like"};
+  static const std::vector<std::string> binary = {
+      "pow", "atan2", "min", "max", "coalesce", "nullif", "seconds_between", "days_between",
+      "add_days", "concat", "substring", "starts_with", "ends_with", "contains", "round"};
+  static const std::vector<std::string> units = {"second", "day", "week", "month", "year"};
+  const auto pick = [&](const std::vector<std::string>& from) { return from[random() % from.size()]; };
+  const auto part = [&] { return AnyExpression(random, depth - 1); };
+  if (depth == 0) return pick(leaves);
+  switch (random() % 10) {
+    case 0:
+      return pick(leaves);
+    case 1:
+    case 2:
+      return pick(unary) + "(" + part() + ")";
+    case 3:
+    case 4:
+    case 5:
+      return "(" + part() + ") " + pick(infix) + " (" + part() + ")";
+    case 6:
+      return pick(binary) + "(" + part() + ", " + part() + ")";
+    case 7:
+      return "if(" + part() + ", " + part() + ", " + part() + ")";
+    case 8:
+      return "(" + part() + ") in (" + part() + ", " + pick(leaves) + ") or (" + part() +
+             ") is null";
+    default:
+      return random() % 2 == 0 ? "date_trunc('" + pick(units) + "', " + part() + ")"
+                               : "(" + part() + ") between (" + part() + ") and (" + part() + ")";
+  }
+}
+
+TEST(ExpressionPropertyTest, AnyExpressionGivesTheSameBitsForOneRow) {
+  std::mt19937_64 random(17);
+  const auto batch = RandomRows(24, random);
+  int compiled_count = 0;
+  for (int k = 0; k < 20'000; ++k) {
+    const std::string text = AnyExpression(random, 1 + static_cast<int>(random() % 4));
+    const auto expression = Expression::Parse(text);
+    ASSERT_TRUE(expression.ok()) << expression.status();
+    const auto compiled = CompiledExpression::Compile(*expression, *batch->schema());
+    if (!compiled.ok()) {
+      ASSERT_TRUE(compiled.status().IsTypeError() || compiled.status().IsInvalid())
+          << compiled.status();
+      continue;
+    }
+    ++compiled_count;
+    SCOPED_TRACE(text);
+    const auto whole = *(*compiled)->Evaluate(*batch);
+    ASSERT_TRUE(whole->ValidateFull().ok()) << whole->ValidateFull();
+    for (int64_t i = 0; i < batch->num_rows(); i += 5) {
+      ExpectSameBits(*whole, i, **(*compiled)->Evaluate(*batch->Slice(i, 1)));
+    }
+  }
+  EXPECT_GT(compiled_count, 1500);
+}
+
+TEST(ExpressionPropertyTest, AnyTokensParseOrAreRefused) {
+  std::mt19937_64 random(23);
+  const std::vector<std::string> tokens = {
+      "i", "x", "s", "1", "2.5", "'a'", "\"x\"", "`", "(", ")", "[", "]", ",", "+", "-", "*",
+      "/", "//", "**", "%", "=", "<>", "<", "||", "and", "or", "not", "is", "null", "in", "like",
+      "between", "case", "when", "then", "else", "end", "cast", "as", "double", "if", "year", ".",
+      "'", "\"", "e5", "date", "timestamp", "min"};
+  const auto rows = RandomRows(2, random);
+  for (int k = 0; k < 50'000; ++k) {
+    std::string text;
+    for (size_t n = random() % 12; n > 0; --n) {
+      text += tokens[random() % tokens.size()];
+      if (random() % 4 != 0) text += " ";
+    }
+    const auto expression = Expression::Parse(text);
+    if (!expression.ok()) {
+      ASSERT_TRUE(expression.status().IsInvalid()) << expression.status();
+      continue;
+    }
+    const auto compiled = CompiledExpression::Compile(*expression, *rows->schema());
+    if (compiled.ok()) {
+      ASSERT_TRUE((*(*compiled)->Evaluate(*rows))->ValidateFull().ok()) << text;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace tercet
