@@ -21,7 +21,10 @@ template <typename ArrayType>
 bool HasNan(const arrow::Array& array) {
   const auto& floats = static_cast<const ArrayType&>(array);
   const auto* values = floats.raw_values();
-  for (int64_t i = 0; i < floats.length(); ++i) {
+  // Without a branch the compiler can look at several at once; slots of nulls may be NaN.
+  bool any = false;
+  for (int64_t i = 0; i < floats.length(); ++i) any |= values[i] != values[i];
+  for (int64_t i = 0; any && i < floats.length(); ++i) {
     if (std::isnan(values[i]) && floats.IsValid(i)) return true;
   }
   return false;

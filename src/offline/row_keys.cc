@@ -40,14 +40,16 @@ void RadixSort(std::vector<Entry>* entries, int bits) {
   }
 }
 
-/// Key and time of fixed keys as one number, when their ranges are small enough for that.
+/// Key and time of fixed keys as one number, when their ranges are small enough for that. Rows that
+/// came in order of time need no more than a stable sort by key.
 bool RankByNumber(const RowKeys& rows, std::vector<Entry>* entries, int* bits) {
   if (!rows.keys().fixed()) return false;
   const int64_t n = rows.size();
   const uint64_t* keys = rows.keys().fixed_values();
   const auto [key_min, key_max] = std::minmax_element(keys, keys + n);
   uint64_t time_min = 0, time_range = 0;
-  if (rows.times() != nullptr) {
+  const bool by_time = rows.times() != nullptr && !std::is_sorted(rows.times(), rows.times() + n);
+  if (by_time) {
     const auto [first, last] = std::minmax_element(rows.times(), rows.times() + n);
     time_min = static_cast<uint64_t>(*first);
     time_range = static_cast<uint64_t>(*last) - time_min;
@@ -60,7 +62,7 @@ bool RankByNumber(const RowKeys& rows, std::vector<Entry>* entries, int* bits) {
   for (int64_t i = 0; i < n; ++i) {
     // A shift by 64 can't happen: then the key range has no bits.
     uint64_t rank = time_bits == 64 ? 0 : (keys[i] - base) << time_bits;
-    if (rows.times() != nullptr) rank |= static_cast<uint64_t>(rows.time(i)) - time_min;
+    if (by_time) rank |= static_cast<uint64_t>(rows.time(i)) - time_min;
     (*entries)[i] = {rank, static_cast<uint32_t>(i)};
   }
   return true;

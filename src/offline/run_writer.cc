@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
+#include <future>
 
 #include <arrow/array/util.h>
 #include <arrow/compute/api_vector.h>
@@ -67,11 +69,43 @@ Result<std::shared_ptr<parquet::WriterProperties>> PropertiesOf(
   return builder.build();
 }
 
+/// Syncs a file while it is still being written, so that the disk works beside the encoder and the
+/// last sync has little left to do.
+class EarlySync {
+ public:
+  EarlySync(FileSystem* file_system, std::string path)
+      : file_system_(file_system), path_(std::move(path)) {}
+
+  /// Begins a sync of what was written so far, unless one is under way.
+  Status Begin() {
+    if (running_.valid()) {
+      if (running_.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {
+        return Status::OK();
+      }
+      ARROW_RETURN_NOT_OK(running_.get());
+    }
+    running_ = std::async(std::launch::async, [this] { return file_system_->SyncFile(path_); });
+    return Status::OK();
+  }
+
+  /// Makes the whole file durable. An error of an earlier sync counts: the kernel tells it once.
+  Status Finish() {
+    if (running_.valid()) ARROW_RETURN_NOT_OK(running_.get());
+    return file_system_->SyncFile(path_);
+  }
+
+ private:
+  FileSystem* const file_system_;
+  const std::string path_;
+  std::future<Status> running_;
+};
+
 Status WriteParquet(const std::string& path, const BatchPtr& stored,
                     const parquet::WriterProperties& properties,
                     const std::shared_ptr<arrow::KeyValueMetadata>& footer, NewFiles* files) {
   const std::string whole = JoinPath(files->table_path(), path);
   files->Add(path);
+  EarlySync sync(files->file_system(), whole);
   ARROW_ASSIGN_OR_RAISE(const auto sink, files->file_system()->Create(whole));
   try {
     auto shared = std::make_shared<parquet::WriterProperties>(properties);
@@ -79,8 +113,10 @@ Status WriteParquet(const std::string& path, const BatchPtr& stored,
         auto writer, parquet::arrow::FileWriter::Open(*stored->schema(),
                                                       arrow::default_memory_pool(), sink, shared));
     ARROW_ASSIGN_OR_RAISE(const auto table, arrow::Table::FromRecordBatches({stored}));
-    if (stored->num_rows() > 0) {
-      ARROW_RETURN_NOT_OK(writer->WriteTable(*table, properties.max_row_group_length()));
+    const int64_t group_rows = properties.max_row_group_length();
+    for (int64_t first = 0; first < table->num_rows(); first += group_rows) {
+      ARROW_RETURN_NOT_OK(writer->WriteTable(*table->Slice(first, group_rows), group_rows));
+      if (table->num_rows() > 2 * group_rows) ARROW_RETURN_NOT_OK(sync.Begin());
     }
     if (footer != nullptr) ARROW_RETURN_NOT_OK(writer->AddKeyValueMetadata(footer));
     ARROW_RETURN_NOT_OK(writer->Close());
@@ -88,7 +124,7 @@ Status WriteParquet(const std::string& path, const BatchPtr& stored,
     return Status::IOError("cannot write '", whole, "': ", error.what());
   }
   ARROW_RETURN_NOT_OK(sink->Close());
-  return files->file_system()->SyncFile(whole);
+  return sync.Finish();
 }
 
 /// Rows [begin, end) of the order, of their stored types.
@@ -234,10 +270,21 @@ Result<std::vector<AddFile>> WriteRuns(const RowsToWrite& rows, const TableState
   const int64_t by_size = std::max<int64_t>(1, layout.max_file_bytes / (bytes / count + 1));
   const int64_t file_rows = std::min(layout.max_file_rows, by_size);
   const int64_t file_count = (count + file_rows - 1) / file_rows;
-  std::vector<AddFile> adds(file_count);
-  ARROW_RETURN_NOT_OK(ParallelFor(file_count, [&](int64_t i) -> Status {
-    ARROW_ASSIGN_OR_RAISE(adds[i], WriteRun(rows, state, layout, i, count * i / file_count,
-                                            count * (i + 1) / file_count, now_us, files));
+  // Rows of one position stay in one file, so that which is the later one never depends on files.
+  std::vector<int64_t> cuts(file_count + 1, count);
+  for (int64_t i = 0; i < file_count; ++i) {
+    cuts[i] = i == 0 ? 0 : std::max(cuts[i - 1], count * i / file_count);
+    const auto row = [&](int64_t k) { return rows.order.order.empty() ? k : rows.order.order[k]; };
+    while (i > 0 && cuts[i] > 0 && cuts[i] < count &&
+           rows.keys.Compare(row(cuts[i] - 1), rows.keys, row(cuts[i])) == 0) {
+      ++cuts[i];
+    }
+  }
+  cuts.erase(std::unique(cuts.begin(), cuts.end()), cuts.end());
+  std::vector<AddFile> adds(cuts.size() - 1);
+  ARROW_RETURN_NOT_OK(ParallelFor(static_cast<int64_t>(adds.size()), [&](int64_t i) -> Status {
+    ARROW_ASSIGN_OR_RAISE(
+        adds[i], WriteRun(rows, state, layout, i, cuts[i], cuts[i + 1], now_us, files));
     return Status::OK();
   }));
   return adds;
