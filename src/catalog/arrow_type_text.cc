@@ -120,7 +120,8 @@ class TypeReader {
   static bool IsWord(char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; }
 
   Result<int32_t> Number() {
-    const std::string_view digits = TakeWhile([](char c) { return (c >= '0' && c <= '9') || c == '-'; });
+    const std::string_view digits =
+        TakeWhile([](char c) { return (c >= '0' && c <= '9') || c == '-'; });
     int32_t number = 0;
     const auto [end, error] =
         std::from_chars(digits.data(), digits.data() + digits.size(), number);
@@ -206,7 +207,8 @@ class TypeReader {
     // "item: int64" as Arrow writes it, or just "int64".
     std::string name = "item";
     const size_t begin = position_;
-    const std::string_view maybe_name = TakeWhile([](char c) { return c != ':' && c != '<' && c != '>'; });
+    const std::string_view maybe_name =
+        TakeWhile([](char c) { return c != ':' && c != '<' && c != '>'; });
     if (Take(":")) {
       name = maybe_name;
     } else {

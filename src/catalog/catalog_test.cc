@@ -1,6 +1,9 @@
 #include "catalog/catalog.h"
 
+#include <atomic>
+#include <filesystem>
 #include <fstream>
+#include <limits>
 #include <thread>
 
 #include <sqlite3.h>
@@ -150,7 +153,8 @@ TEST_F(CatalogTest, UpdateIsCompareAndSwap) {
   // Without dependencies given, they stay; with an empty list, they go.
   EXPECT_TRUE(catalog_->Update(Kind::kDeployment, {"delay", 1}, 2, {}).ok());
   EXPECT_TRUE(catalog_->Drop(Kind::kFeatureGroup, {"weather", 1}).IsInvalid());
-  EXPECT_TRUE(catalog_->Update(Kind::kDeployment, {"delay", 1}, 3, {}, std::vector<NounRef>{}).ok());
+  const std::vector<NounRef> none;
+  EXPECT_TRUE(catalog_->Update(Kind::kDeployment, {"delay", 1}, 3, {}, none).ok());
   EXPECT_TRUE(catalog_->Drop(Kind::kFeatureGroup, {"weather", 1}).ok());
 }
 

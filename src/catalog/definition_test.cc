@@ -1,4 +1,8 @@
 // Every noun: FromJson(ToJson(x)) is x, and readers are strict.
+#include <cmath>
+#include <functional>
+#include <limits>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -255,7 +259,8 @@ TEST(Run, RoundTripsAlsoMetricsThatAreNotFinite) {
   EXPECT_TRUE(std::isnan(again.metrics.at("loss").as_double()));
   EXPECT_EQ(again.metrics.at("worst").as_double(), -std::numeric_limits<double>::infinity());
   EXPECT_THAT(Refusal<tercet::Run>(R"({"id": "x", "status": "finishd"})"), HasSubstr("'finished'"));
-  EXPECT_THAT(Refusal<tercet::Run>(R"({"id": "x", "metrics": {"auc": "high"}})"), HasSubstr("metrics.auc"));
+  EXPECT_THAT(Refusal<tercet::Run>(R"({"id": "x", "metrics": {"auc": "high"}})"),
+              HasSubstr("metrics.auc"));
 }
 
 TEST(Model, RoundTrips) {

@@ -92,6 +92,8 @@ void AddColumns(const arrow::Schema& mine, const arrow::Schema& other, Differenc
 }  // namespace
 
 json::object FeatureGroupDefinition::ToJson() const {
+  const json::value columns =
+      schema == nullptr ? json::value(nullptr) : json::value(SchemaToJson(*schema));
   return {{"name", name},
           {"version", version},
           {"primary_key", ToJsonArray(primary_key)},
@@ -101,7 +103,7 @@ json::object FeatureGroupDefinition::ToJson() const {
           {"deletion_vectors", deletion_vectors},
           {"description", description},
           {"tags", ToJsonObject(tags)},
-          {"schema", schema == nullptr ? json::value(nullptr) : json::value(SchemaToJson(*schema))}};
+          {"schema", columns}};
 }
 
 Result<FeatureGroupDefinition> FeatureGroupDefinition::FromJson(const json::object& object) {

@@ -49,8 +49,9 @@ struct FeatureViewDefinition {
   int64_t version = 1;
   GroupSelection root;
   std::vector<GroupSelection> joins;
-  std::string filter;  ///< a boolean expression over view columns; empty: all rows. Rows where it is
-                       ///< false or null are left out of training and batch; online it is ignored
+  /// A boolean expression over view columns; empty: all rows. Rows where it is false or null are
+  /// left out of training and batch; online it is ignored.
+  std::string filter;
   /// Name → expression, in order; may use view columns, "group.feature", `event_time`, request
   /// parameters and on-demand features before it.
   std::vector<std::pair<std::string, std::string>> on_demand;

@@ -68,9 +68,9 @@ SqliteDatabase::Query& SqliteDatabase::Query::Bind(int64_t value) {
 }
 
 SqliteDatabase::Query& SqliteDatabase::Query::Bind(std::string_view value) {
-  const int bound =
-      sqlite3_bind_text64(statement_, next_parameter_++, value.data() == nullptr ? "" : value.data(),
-                          value.size(), SQLITE_STATIC, SQLITE_UTF8);
+  const char* text = value.data() == nullptr ? "" : value.data();  // null would bind NULL
+  const int bound = sqlite3_bind_text64(statement_, next_parameter_++, text, value.size(),
+                                        SQLITE_STATIC, SQLITE_UTF8);
   if (bound != SQLITE_OK) bind_error_ = bound;
   return *this;
 }

@@ -66,8 +66,8 @@ Status SplitDefinition::Check() const {
   double sum = 0;
   for (const auto& [name, share] : parts) {
     if (!(share > 0 && share <= 1)) {
-      return Status::Invalid("split: the share of part '", name, "' must be above 0 and at most 1, ",
-                             "not ", share);
+      return Status::Invalid("split: the share of part '", name,
+                             "' must be above 0 and at most 1, not ", share);
     }
     sum += share;
   }

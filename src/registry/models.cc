@@ -28,7 +28,8 @@ std::string ParentOf(const std::string& path) { return path.substr(0, path.rfind
 Status CheckModel(const ModelDefinition& model) {
   ARROW_RETURN_NOT_OK(CheckName("model", model.name));
   if (model.version < 0) {
-    return Status::Invalid("model '", model.name, "': version ", model.version, " is not 1 or more");
+    return Status::Invalid("model '", model.name, "': version ", model.version,
+                           " is not 1 or more");
   }
   if (model.signature.inputs == nullptr || model.signature.outputs == nullptr ||
       model.signature.inputs->num_fields() == 0 || model.signature.outputs->num_fields() == 0) {

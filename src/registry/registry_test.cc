@@ -1,6 +1,11 @@
 #include "registry/registry.h"
 
+#include <algorithm>
+#include <filesystem>
 #include <fstream>
+#include <functional>
+#include <limits>
+#include <numeric>
 #include <thread>
 
 #include <gmock/gmock.h>
@@ -21,7 +26,9 @@ using ::testing::HasSubstr;
 class FullDisk : public FileSystem {
  public:
   int calls_left = std::numeric_limits<int>::max();
-  Status MakeDirectory(const std::string& p) override { return Try([&] { return disk_->MakeDirectory(p); }); }
+  Status MakeDirectory(const std::string& p) override {
+    return Try([&] { return disk_->MakeDirectory(p); });
+  }
   Result<std::vector<FileInfo>> List(const std::string& p) override { return disk_->List(p); }
   Result<FileInfo> Stat(const std::string& p) override { return disk_->Stat(p); }
   Result<bool> Exists(const std::string& p) override { return disk_->Exists(p); }
@@ -34,7 +41,9 @@ class FullDisk : public FileSystem {
     return disk_->Create(p);
   }
   Status SyncFile(const std::string& p) override { return Try([&] { return disk_->SyncFile(p); }); }
-  Status SyncDirectory(const std::string& p) override { return Try([&] { return disk_->SyncDirectory(p); }); }
+  Status SyncDirectory(const std::string& p) override {
+    return Try([&] { return disk_->SyncDirectory(p); });
+  }
   Status PutIfAbsent(const std::string& p, std::string_view b, int64_t m) override {
     return Try([&] { return disk_->PutIfAbsent(p, b, m); });
   }
@@ -128,7 +137,8 @@ TEST_F(RegistryTest, RegistersFilesByContent) {
   const std::string folder = *registry_->ModelDirectory({"delay", 1});
   EXPECT_EQ(folder, root_ / "models/delay/1");
   EXPECT_EQ(*LocalFileSystem()->ReadFile(folder + "/extra/vocab.txt"), "a\nb");
-  EXPECT_THAT(FilesBelow(root_ / "models"), ElementsAre("delay/1/extra/vocab.txt", "delay/1/model.json"));
+  EXPECT_THAT(FilesBelow(root_ / "models"),
+              ElementsAre("delay/1/extra/vocab.txt", "delay/1/model.json"));
 
   const std::string source = root_ / "elsewhere.json";
   std::ofstream(source) << "[1]";

@@ -161,8 +161,9 @@ class JsonReader {
   Result<uint32_t> ReadHex() {
     uint32_t code = 0;
     const std::string_view digits = bytes_.substr(std::min(at_, bytes_.size()), 4);
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), code, 16);
-    if (digits.size() < 4 || error != std::errc() || end != digits.data() + 4) {
+    const char* limit = digits.data() + digits.size();
+    const auto [end, error] = std::from_chars(digits.data(), limit, code, 16);
+    if (digits.size() < 4 || error != std::errc() || end != limit) {
       return Malformed("a bad \\u escape");
     }
     at_ += 4;

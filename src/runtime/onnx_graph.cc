@@ -20,7 +20,8 @@ constexpr std::string_view kIndependent[] = {
     "OneHotEncoder", "Or", "Relu", "Reshape", "Scaler", "Shape", "Sign", "Slice", "Squeeze", "Sub",
     "TreeEnsemble", "TreeEnsembleClassifier", "TreeEnsembleRegressor", "Unsqueeze", "Where"};
 
-/// A walk over the fields of one protobuf message (https://protobuf.dev/programming-guides/encoding).
+/// A walk over the fields of one protobuf message
+/// (https://protobuf.dev/programming-guides/encoding).
 class Message {
  public:
   explicit Message(std::string_view bytes) : bytes_(bytes) {}

@@ -28,8 +28,9 @@ std::shared_ptr<arrow::DataType> TypeOf(ONNXTensorElementDataType type) {
 
 Result<OnnxTensor> Describe(std::string name, const Ort::TypeInfo& info, std::string_view side) {
   if (info.GetONNXType() != ONNX_TYPE_TENSOR) {
-    return Status::NotImplemented("ONNX ", side, " '", name, "' is not a tensor (a list of maps?); ",
-                                  "export a scikit-learn classifier with options={'zipmap': False}");
+    return Status::NotImplemented("ONNX ", side, " '", name,
+                                  "' is not a tensor (a list of maps?); export a scikit-learn "
+                                  "classifier with options={'zipmap': False}");
   }
   const auto tensor = info.GetTensorTypeAndShapeInfo();
   OnnxTensor described{std::move(name), TypeOf(tensor.GetElementType()), tensor.GetShape()};

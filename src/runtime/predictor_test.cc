@@ -1,6 +1,8 @@
 // Every model of testdata/ answers what its own library answered, bit for bit, whatever the batch.
 #include "runtime/predictor.h"
 
+#include <algorithm>
+#include <cmath>
 #include <fstream>
 
 #include <arrow/builder.h>
@@ -59,8 +61,9 @@ TEST_P(FixtureTest, AnswersAsItsLibraryDoes) {
 
   const auto whole = predictor->Predict(*fixture.inputs).ValueOrDie();
   for (size_t i = 0; i < fixture.expected.size(); ++i) {
-    const auto cast = arrow::compute::Cast(fixture.expected[i], whole->column(i)->type());
-    ExpectSameBits(*whole->column(i), *cast.ValueOrDie().make_array(), "output " + std::to_string(i));
+    const auto expected = arrow::compute::Cast(fixture.expected[i], whole->column(i)->type());
+    ExpectSameBits(*whole->column(i), *expected.ValueOrDie().make_array(),
+                   "output " + std::to_string(i));
   }
   // Alone, or in the midst of others: the same.
   for (const int64_t row : {int64_t{0}, int64_t{5}, fixture.inputs->num_rows() - 1}) {

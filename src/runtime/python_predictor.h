@@ -14,9 +14,10 @@ namespace tercet {
 /// "predictor.json" in the directory names it: {"module": "predictor", "class": "MyPredictor"}.
 /// The class may have `__init__(self, directory)`, and has `predict(self, batch)`, where batch is a
 /// pyarrow.RecordBatch of the signature's inputs. What predict returns becomes the outputs: a
-/// list, NumPy array (rows or rows × outputs), pandas or polars frame, dict of columns, or a pyarrow
-/// table, by name where the names are the signature's, else by position. `preprocess(self, batch)`
-/// and `postprocess(self, predictions)` run before and after, if there are any.
+/// list, NumPy array (rows or rows × outputs), pandas or polars frame, dict of columns, or a
+/// pyarrow table, by name where the names are the signature's, else by position.
+/// `preprocess(self, batch)` and `postprocess(self, predictions)` run before and after, if there
+/// are any.
 ///
 /// Calls are answered one at a time. A worker that crashes or takes longer than the timeout is an
 /// IOError and is replaced at the next call; an exception of the class is an ExecutionError with

@@ -156,7 +156,8 @@ TEST_F(PythonPredictorTest, AnswersAndSurvivesWhatGoesWrong) {
   EXPECT_THAT(failure(-8).message(), HasSubstr("returned object"));
   EXPECT_TRUE(failure(-9).ok());  // much output does not block it
   good();
-  EXPECT_TRUE(predictor->Predict(*Batch({1})->SelectColumns({0}).ValueOrDie()).status().IsInvalid());
+  const auto narrow = Batch({1})->SelectColumns({0}).ValueOrDie();
+  EXPECT_TRUE(predictor->Predict(*narrow).status().IsInvalid());
 }
 
 TEST_F(PythonPredictorTest, KillsAWorkerThatHangs) {

@@ -77,7 +77,9 @@ Status WorkerProcess::Start(const std::vector<std::string>& arguments,
     return Status::IOError("cannot start a worker: ", std::strerror(error));
   }
   std::vector<char*> words;
-  for (const std::string& argument : arguments) words.push_back(const_cast<char*>(argument.c_str()));
+  for (const std::string& argument : arguments) {
+    words.push_back(const_cast<char*>(argument.c_str()));
+  }
   words.push_back(nullptr);
 
   const pid_t parent = ::getpid();
