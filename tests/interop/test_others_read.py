@@ -81,7 +81,7 @@ def test_types_arrive_as_delta_has_them(tmp_path):
         "span": pa.array([datetime.timedelta(seconds=3), None], pa.duration("s")),
         "zoned": pa.array([day.replace(tzinfo=utc), None], pa.timestamp("ns", "Europe/Oslo")),
         "naive": pa.array([day, None], pa.timestamp("ms")),
-        "money": pa.array([12, None], pa.int64()).cast(pa.decimal128(20, 2)),
+        "money": pa.array([12, None], pa.int64()).cast(pa.decimal128(30, 2)),
         "list": pa.array([[1, None], None], pa.list_(pa.uint16())),
         "bytes": pa.array([b"\x00\xff", None], pa.large_binary())})
     project = tc.open(tmp_path / "project")
