@@ -37,8 +37,7 @@ constexpr int64_t DaysFromCivil(int64_t year, int64_t month, int64_t day) {
   const int64_t era = FloorDiv(shifted, 400);
   const int64_t year_of_era = shifted - era * 400;
   const int64_t day_of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
-  const int64_t day_of_era =
-      year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+  const int64_t day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
   return era * 146'097 + day_of_era - 719'468;
 }
 

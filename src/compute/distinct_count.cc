@@ -55,8 +55,8 @@ void DistinctCount::Add(double value) { AddHash(Mix(std::bit_cast<uint64_t>(valu
 void DistinctCount::Add(std::string_view value) { AddHash(Hash64(value)); }
 
 void DistinctCount::AddHash(uint64_t hash) {
-  const auto rank = static_cast<uint8_t>(
-      std::min(std::countl_zero(hash << kPrecision) + 1, kMaxRank));
+  const auto rank =
+      static_cast<uint8_t>(std::min(std::countl_zero(hash << kPrecision) + 1, kMaxRank));
   uint8_t& most = registers_[hash >> (64 - kPrecision)];
   if (rank > most) most = rank;
 

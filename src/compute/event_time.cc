@@ -18,9 +18,9 @@ namespace {
 
 Status OutOfRange(const arrow::Array& array, int64_t i) {
   auto scalar = array.GetScalar(i);
-  return Status::Invalid("an event time is out of range: ",
-                         scalar.ok() ? (*scalar)->ToString() : "?",
-                         " does not fit in 64 bits of microseconds");
+  return Status::Invalid(
+      "an event time is out of range: ", scalar.ok() ? (*scalar)->ToString() : "?",
+      " does not fit in 64 bits of microseconds");
 }
 
 /// Each valid value times `factor`.
@@ -51,13 +51,13 @@ Result<std::shared_ptr<arrow::Int64Array>> EventTimeMicros(const arrow::Array& a
     validity = data.buffers[0];
     offset = data.offset;
   }
-  const bool micros = array.type_id() == arrow::Type::TIMESTAMP &&
-                      static_cast<const arrow::TimestampType&>(*array.type()).unit() ==
-                          arrow::TimeUnit::MICRO;
+  const bool micros =
+      array.type_id() == arrow::Type::TIMESTAMP &&
+      static_cast<const arrow::TimestampType&>(*array.type()).unit() == arrow::TimeUnit::MICRO;
   if (micros) {
-    return std::make_shared<arrow::Int64Array>(arrow::ArrayData::Make(
-        arrow::int64(), data.length, {validity, data.buffers[1]}, data.GetNullCount(),
-        data.offset));
+    return std::make_shared<arrow::Int64Array>(
+        arrow::ArrayData::Make(arrow::int64(), data.length, {validity, data.buffers[1]},
+                               data.GetNullCount(), data.offset));
   }
   ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::Buffer> values,
                         arrow::AllocateBuffer((offset + data.length) * 8));

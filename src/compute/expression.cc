@@ -18,10 +18,9 @@ using expr::Value;
 const std::unordered_map<std::string_view, const Function*>& Functions() {
   static const auto functions = [] {
     std::unordered_map<std::string_view, const Function*> all;
-    for (const auto& some :
-         {expr::ArithmeticFunctions(), expr::MathFunctions(), expr::ComparisonFunctions(),
-          expr::LogicFunctions(), expr::TimeFunctions(), expr::TextFunctions(),
-          expr::CastFunctions()}) {
+    for (const auto& some : {expr::ArithmeticFunctions(), expr::MathFunctions(),
+                             expr::ComparisonFunctions(), expr::LogicFunctions(),
+                             expr::TimeFunctions(), expr::TextFunctions(), expr::CastFunctions()}) {
       for (const Function& function : some) all.emplace(function.name, &function);
     }
     return all;
@@ -37,9 +36,9 @@ Status UnknownFunction(const expr::Tree& tree, const Node& node) {
     }
   }
   std::sort(names.begin(), names.end());
-  return Status::KeyError(expr::Located(
-      tree.text, node.position,
-      "there is no function '" + node.name + "'" + Suggest(node.name, names)));
+  return Status::KeyError(
+      expr::Located(tree.text, node.position,
+                    "there is no function '" + node.name + "'" + Suggest(node.name, names)));
 }
 
 Result<Value> BindColumn(Binder& binder, const expr::Tree& tree, const Node& node,
@@ -48,13 +47,13 @@ Result<Value> BindColumn(Binder& binder, const expr::Tree& tree, const Node& nod
   if (indexes.empty()) {
     std::string hint = Suggest(node.name, schema.field_names());
     if (node.quoted) hint += "; a text goes in single quotes";
-    return Status::KeyError(expr::Located(tree.text, node.position,
-                                          "there is no column '" + node.name + "'" + hint));
+    return Status::KeyError(
+        expr::Located(tree.text, node.position, "there is no column '" + node.name + "'" + hint));
   }
   if (indexes.size() > 1) {
-    return Status::Invalid(expr::Located(tree.text, node.position,
-                                         "the column '" + node.name + "' is there " +
-                                             std::to_string(indexes.size()) + " times"));
+    return Status::Invalid(expr::Located(
+        tree.text, node.position,
+        "the column '" + node.name + "' is there " + std::to_string(indexes.size()) + " times"));
   }
   return binder.Column(indexes[0], schema.field(indexes[0])->type());
 }
@@ -73,9 +72,9 @@ Result<Value> BindCall(Binder& binder, const expr::Tree& tree, const Node& node,
     } else if (function.max_arguments > function.min_arguments) {
       wanted += " to " + std::to_string(function.max_arguments);
     }
-    return Status::Invalid(expr::Located(tree.text, node.position,
-                                         "'" + node.name + "' takes " + wanted +
-                                             " arguments, not " + std::to_string(count)));
+    return Status::Invalid(expr::Located(
+        tree.text, node.position,
+        "'" + node.name + "' takes " + wanted + " arguments, not " + std::to_string(count)));
   }
   return function.bind(binder, node, arguments);
 }

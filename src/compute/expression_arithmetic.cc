@@ -82,7 +82,8 @@ Result<Value> BindNumbers(Binder& binder, std::span<Value> arguments, const Kern
                           bool integers_give_double = false) {
   for (const Value& argument : arguments) {
     if (argument.is_number() || argument.is(Kind::kNull)) continue;
-    if (argument.is(Kind::kBool)) return binder.Mismatch("numbers (write int(x) of a bool)", argument);
+    if (argument.is(Kind::kBool))
+      return binder.Mismatch("numbers (write int(x) of a bool)", argument);
     if (argument.is(Kind::kString)) {
       return binder.Mismatch("numbers (join texts with ||, read one with double(x))", argument);
     }
@@ -110,11 +111,12 @@ Result<Value> AfterSeconds(Binder& binder, const Value& time, const Value& secon
 Result<Value> BindAdd(Binder& binder, const Node&, std::span<Value> arguments) {
   if (arguments[0].is_time()) return AfterSeconds(binder, arguments[0], arguments[1], false);
   if (arguments[1].is_time()) return AfterSeconds(binder, arguments[1], arguments[0], false);
-  return BindNumbers(
-      binder, arguments,
-      {TryMap2<int64_t, int64_t, int64_t,
-               [](int64_t a, int64_t b, int64_t* out) { return !__builtin_add_overflow(a, b, out); }>,
-       Map2<double, double, double, [](double a, double b) { return a + b; }>});
+  return BindNumbers(binder, arguments,
+                     {TryMap2<int64_t, int64_t, int64_t,
+                              [](int64_t a, int64_t b, int64_t* out) {
+                                return !__builtin_add_overflow(a, b, out);
+                              }>,
+                      Map2<double, double, double, [](double a, double b) { return a + b; }>});
 }
 
 Result<Value> BindSubtract(Binder& binder, const Node&, std::span<Value> arguments) {
@@ -127,19 +129,21 @@ Result<Value> BindSubtract(Binder& binder, const Node&, std::span<Value> argumen
     ARROW_ASSIGN_OR_RAISE(const Value b, binder.AsTimestamp(arguments[1]));
     return binder.Emit(Map2<int64_t, int64_t, double, SecondsSince>, kDoubleType, {a, b});
   }
-  return BindNumbers(
-      binder, arguments,
-      {TryMap2<int64_t, int64_t, int64_t,
-               [](int64_t a, int64_t b, int64_t* out) { return !__builtin_sub_overflow(a, b, out); }>,
-       Map2<double, double, double, [](double a, double b) { return a - b; }>});
+  return BindNumbers(binder, arguments,
+                     {TryMap2<int64_t, int64_t, int64_t,
+                              [](int64_t a, int64_t b, int64_t* out) {
+                                return !__builtin_sub_overflow(a, b, out);
+                              }>,
+                      Map2<double, double, double, [](double a, double b) { return a - b; }>});
 }
 
 Result<Value> BindMultiply(Binder& binder, const Node&, std::span<Value> arguments) {
-  return BindNumbers(
-      binder, arguments,
-      {TryMap2<int64_t, int64_t, int64_t,
-               [](int64_t a, int64_t b, int64_t* out) { return !__builtin_mul_overflow(a, b, out); }>,
-       Map2<double, double, double, [](double a, double b) { return a * b; }>});
+  return BindNumbers(binder, arguments,
+                     {TryMap2<int64_t, int64_t, int64_t,
+                              [](int64_t a, int64_t b, int64_t* out) {
+                                return !__builtin_mul_overflow(a, b, out);
+                              }>,
+                      Map2<double, double, double, [](double a, double b) { return a * b; }>});
 }
 
 Result<Value> BindDivide(Binder& binder, const Node&, std::span<Value> arguments) {
@@ -172,22 +176,19 @@ Result<Value> BindModulo(Binder& binder, const Node&, std::span<Value> arguments
 Result<Value> BindNegate(Binder& binder, const Node&, std::span<Value> arguments) {
   if (arguments[0].is(Kind::kInt) || arguments[0].is(Kind::kNull)) {
     ARROW_ASSIGN_OR_RAISE(const Value a, binder.As(arguments[0], kIntType));
-    return binder.Emit(
-        TryMap1<int64_t, int64_t,
-                [](int64_t x, int64_t* out) { return !__builtin_sub_overflow(int64_t{0}, x, out); }>,
-        kIntType, {a});
+    return binder.Emit(TryMap1<int64_t, int64_t,
+                               [](int64_t x, int64_t* out) {
+                                 return !__builtin_sub_overflow(int64_t{0}, x, out);
+                               }>,
+                       kIntType, {a});
   }
   ARROW_ASSIGN_OR_RAISE(const Value a, binder.AsDouble(arguments[0]));
   return binder.Emit(Map1<double, double, [](double x) { return -x; }>, kDoubleType, {a});
 }
 
 constexpr Function kFunctions[] = {
-    {"+", 2, 2, BindAdd},
-    {"-", 2, 2, BindSubtract},
-    {"*", 2, 2, BindMultiply},
-    {"/", 2, 2, BindDivide},
-    {"//", 2, 2, BindFloorDivide},
-    {"%", 2, 2, BindModulo},
+    {"+", 2, 2, BindAdd},         {"-", 2, 2, BindSubtract},     {"*", 2, 2, BindMultiply},
+    {"/", 2, 2, BindDivide},      {"//", 2, 2, BindFloorDivide}, {"%", 2, 2, BindModulo},
     {"negate", 1, 1, BindNegate},
 };
 

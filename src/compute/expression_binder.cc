@@ -8,8 +8,6 @@
 namespace tercet::expr {
 namespace {
 
-
-
 /// Writes one known value to every row; `payload` is a Literal.
 void Fill(const Instruction& instruction, Run& run) {
   const auto& literal = instruction.Payload<Literal>();
@@ -234,7 +232,7 @@ Result<Value> Binder::AsKind(const Value& value, Kind kind, std::string_view exp
 
 Result<ValueType> Binder::Common(std::span<const Value> values) {
   ValueType common;
-  bool time_text = false;       // a text in quotes that may write a time
+  bool time_text = false;  // a text in quotes that may write a time
   bool has_time_of_day = false;
   const Value* text = nullptr;
   for (const Value& value : values) {
@@ -258,15 +256,16 @@ Result<ValueType> Binder::Common(std::span<const Value> values) {
       if (kind == Kind::kTimestamp) common.zone = value.type.zone;
       common.kind = Kind::kTimestamp;
     } else {
-      return Error("'" + node_->name + "' needs values of one type, and got " +
-                   std::string(KindName(common.kind)) + " and " + std::string(KindName(kind)) +
-                   "; convert one, such as with " +
-                   (kind == Kind::kString || common.kind == Kind::kString ? "string(x)"
-                                                                          : "int(x)"));
+      return Error(
+          "'" + node_->name + "' needs values of one type, and got " +
+          std::string(KindName(common.kind)) + " and " + std::string(KindName(kind)) +
+          "; convert one, such as with " +
+          (kind == Kind::kString || common.kind == Kind::kString ? "string(x)" : "int(x)"));
     }
   }
   if (!time_text) return common;
-  if (common.kind == Kind::kNull || common.kind == Kind::kString) return ValueType{Kind::kString, ""};
+  if (common.kind == Kind::kNull || common.kind == Kind::kString)
+    return ValueType{Kind::kString, ""};
   if (common.kind == Kind::kTimestamp) return common;
   if (common.kind != Kind::kDate) {
     return Error("'" + node_->name + "' needs values of one type, and got " +

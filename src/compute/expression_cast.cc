@@ -33,9 +33,8 @@ bool ParseNumber(Text text, T* out) {
 bool ParseBool(Text text, Bool* out) {
   text = Stripped(text);
   const auto is = [&](Text word) {
-    return std::equal(text.begin(), text.end(), word.begin(), word.end(), [](char a, char b) {
-      return (a >= 'A' && a <= 'Z' ? a + 32 : a) == b;
-    });
+    return std::equal(text.begin(), text.end(), word.begin(), word.end(),
+                      [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + 32 : a) == b; });
   };
   *out = is("true") || is("1");
   return *out || is("false") || is("0");
@@ -162,9 +161,9 @@ Result<Value> BindString(Binder& binder, const Node&, std::span<Value> arguments
     case Kind::kDouble:
       return binder.Emit(MapText1<double, DoubleText>, kStringType, {from});
     case Kind::kTimestamp:
-      return binder.Emit(from.type.zone.empty() ? MapText1<int64_t, PlainTimeText>
-                                                : MapText1<int64_t, ZonedText>,
-                         kStringType, {from});
+      return binder.Emit(
+          from.type.zone.empty() ? MapText1<int64_t, PlainTimeText> : MapText1<int64_t, ZonedText>,
+          kStringType, {from});
     case Kind::kDate:
       return binder.Emit(MapText1<int64_t, DateText>, kStringType, {from});
     case Kind::kNull:
@@ -192,14 +191,22 @@ Result<Value> BindDate(Binder& binder, const Node& node, std::span<Value> argume
 }
 
 constexpr Function kFunctions[] = {
-    {"double", 1, 1, BindDouble},       {"float", 1, 1, BindDouble},
-    {"real", 1, 1, BindDouble},         {"float64", 1, 1, BindDouble},
-    {"int", 1, 1, BindInt},             {"integer", 1, 1, BindInt},
-    {"bigint", 1, 1, BindInt},          {"long", 1, 1, BindInt},
-    {"int64", 1, 1, BindInt},           {"bool", 1, 1, BindBool},
-    {"boolean", 1, 1, BindBool},        {"string", 1, 1, BindString},
-    {"text", 1, 1, BindString},         {"varchar", 1, 1, BindString},
-    {"timestamp", 1, 1, BindTimestamp}, {"datetime", 1, 1, BindTimestamp},
+    {"double", 1, 1, BindDouble},
+    {"float", 1, 1, BindDouble},
+    {"real", 1, 1, BindDouble},
+    {"float64", 1, 1, BindDouble},
+    {"int", 1, 1, BindInt},
+    {"integer", 1, 1, BindInt},
+    {"bigint", 1, 1, BindInt},
+    {"long", 1, 1, BindInt},
+    {"int64", 1, 1, BindInt},
+    {"bool", 1, 1, BindBool},
+    {"boolean", 1, 1, BindBool},
+    {"string", 1, 1, BindString},
+    {"text", 1, 1, BindString},
+    {"varchar", 1, 1, BindString},
+    {"timestamp", 1, 1, BindTimestamp},
+    {"datetime", 1, 1, BindTimestamp},
     {"date", 1, 1, BindDate},
 };
 

@@ -303,8 +303,7 @@ Result<std::pair<Kernel, ValueType>> ColumnReader(const arrow::DataType& type) {
       return Reader(ReadDivided<86'400'000>, {Kind::kDate, ""});
     case arrow::Type::TIMESTAMP: {
       const auto& timestamp = static_cast<const arrow::TimestampType&>(type);
-      return Reader(TimestampReader(timestamp.unit()),
-                    {Kind::kTimestamp, timestamp.timezone()});
+      return Reader(TimestampReader(timestamp.unit()), {Kind::kTimestamp, timestamp.timezone()});
     }
     case arrow::Type::TIME32:
       return Reader(TimeReader<int32_t>(static_cast<const arrow::Time32Type&>(type).unit()),

@@ -11,19 +11,27 @@ namespace {
 
 struct Equal {
   template <typename T>
-  static Bool Test(const T& a, const T& b) { return a == b; }
+  static Bool Test(const T& a, const T& b) {
+    return a == b;
+  }
 };
 struct Unequal {
   template <typename T>
-  static Bool Test(const T& a, const T& b) { return a != b; }
+  static Bool Test(const T& a, const T& b) {
+    return a != b;
+  }
 };
 struct Less {
   template <typename T>
-  static Bool Test(const T& a, const T& b) { return a < b; }
+  static Bool Test(const T& a, const T& b) {
+    return a < b;
+  }
 };
 struct LessEqual {
   template <typename T>
-  static Bool Test(const T& a, const T& b) { return a <= b; }
+  static Bool Test(const T& a, const T& b) {
+    return a <= b;
+  }
 };
 
 /// Doubles compare as IEEE 754 says (a NaN equals nothing), texts by their bytes, false < true.
@@ -162,9 +170,8 @@ Result<Value> BindExtreme(Binder& binder, const Node& node, std::span<Value> arg
   }
   ARROW_ASSIGN_OR_RAISE(const ValueType common, binder.Unify(arguments));
   if (common.kind == Kind::kNull) return arguments[0];
-  const Kernel kernel = WithLayout(LayoutOf(common.kind), []<typename T>() -> Kernel {
-    return Extreme<T, kLargest>;
-  });
+  const Kernel kernel = WithLayout(LayoutOf(common.kind),
+                                   []<typename T>() -> Kernel { return Extreme<T, kLargest>; });
   Value extreme = arguments[0];
   for (const Value& argument : arguments.subspan(1)) {
     extreme = binder.Emit(kernel, common, {extreme, argument});
@@ -173,18 +180,12 @@ Result<Value> BindExtreme(Binder& binder, const Node& node, std::span<Value> arg
 }
 
 constexpr Function kFunctions[] = {
-    {"=", 2, 2, BindComparison<Equal>},
-    {"<>", 2, 2, BindComparison<Unequal>},
-    {"<", 2, 2, BindComparison<Less>},
-    {"<=", 2, 2, BindComparison<LessEqual>},
-    {">", 2, 2, BindComparison<Less, true>},
-    {">=", 2, 2, BindComparison<LessEqual, true>},
-    {"between", 3, 3, BindBetween},
-    {"in", 2, -1, BindIn},
-    {"min", 1, -1, BindExtreme<false>},
-    {"least", 1, -1, BindExtreme<false>},
-    {"max", 1, -1, BindExtreme<true>},
-    {"greatest", 1, -1, BindExtreme<true>},
+    {"=", 2, 2, BindComparison<Equal>},      {"<>", 2, 2, BindComparison<Unequal>},
+    {"<", 2, 2, BindComparison<Less>},       {"<=", 2, 2, BindComparison<LessEqual>},
+    {">", 2, 2, BindComparison<Less, true>}, {">=", 2, 2, BindComparison<LessEqual, true>},
+    {"between", 3, 3, BindBetween},          {"in", 2, -1, BindIn},
+    {"min", 1, -1, BindExtreme<false>},      {"least", 1, -1, BindExtreme<false>},
+    {"max", 1, -1, BindExtreme<true>},       {"greatest", 1, -1, BindExtreme<true>},
 };
 
 }  // namespace

@@ -12,8 +12,8 @@ namespace {
 
 std::shared_ptr<arrow::RecordBatch> TwoRows() {
   const auto column = [](const arrow::Scalar& scalar) {
-    return *arrow::Concatenate({*arrow::MakeArrayFromScalar(scalar, 1),
-                                *arrow::MakeArrayOfNull(scalar.type, 1)});
+    return *arrow::Concatenate(
+        {*arrow::MakeArrayFromScalar(scalar, 1), *arrow::MakeArrayOfNull(scalar.type, 1)});
   };
   const arrow::ArrayVector columns = {
       column(arrow::Int64Scalar(INT64_MIN)),

@@ -106,8 +106,7 @@ Kernel SelectOf(Kind kind) {
 }
 
 /// Conditions and values in turn, then the value of no condition.
-Result<Value> EmitCase(Binder& binder, std::span<const Value> conditions,
-                       std::span<Value> values) {
+Result<Value> EmitCase(Binder& binder, std::span<const Value> conditions, std::span<Value> values) {
   ARROW_ASSIGN_OR_RAISE(const ValueType common, binder.Unify(values));
   Value result = values.back();
   for (size_t k = conditions.size(); k-- > 0;) {
@@ -165,9 +164,9 @@ Result<Value> BindNullIf(Binder& binder, const Node&, std::span<Value> arguments
 }
 
 constexpr Function kFunctions[] = {
-    {"and", 2, 2, BindAnd},       {"or", 2, 2, BindOr},
-    {"not", 1, 1, BindNot},       {"is null", 1, 1, BindIsNull},
-    {"if", 3, 3, BindCase},       {"case", 2, -1, BindCase},
+    {"and", 2, 2, BindAnd},         {"or", 2, 2, BindOr},
+    {"not", 1, 1, BindNot},         {"is null", 1, 1, BindIsNull},
+    {"if", 3, 3, BindCase},         {"case", 2, -1, BindCase},
     {"case of", 3, -1, BindCaseOf}, {"coalesce", 1, -1, BindCoalesce},
     {"ifnull", 2, 2, BindCoalesce}, {"nullif", 2, 2, BindNullIf},
 };

@@ -33,7 +33,7 @@ enum Level : int { kAny, kOr, kAnd, kNot, kCompare, kConcat, kSum, kProduct, kNe
 
 const std::unordered_set<std::string_view>& ReservedWords() {
   static const std::unordered_set<std::string_view> words = {
-      "and",  "or",   "not",  "is",   "null", "true", "false", "in",
+      "and",  "or",   "not",  "is",   "null", "true", "false",  "in",
       "like", "case", "when", "then", "else", "end",  "between"};
   return words;
 }
@@ -134,9 +134,9 @@ class Parser {
     if (now.form == Token::Form::kWord) {
       if (now.lower == "not") {
         const Token& next = Next();
-        const bool negated = next.form == Token::Form::kWord &&
-                             (next.lower == "in" || next.lower == "between" ||
-                              next.lower == "like");
+        const bool negated =
+            next.form == Token::Form::kWord &&
+            (next.lower == "in" || next.lower == "between" || next.lower == "like");
         return negated ? "not " + next.lower : "";
       }
       return LevelOf(now.lower) > kAny ? now.lower : "";
@@ -147,10 +147,9 @@ class Parser {
   static int LevelOf(std::string_view sign) {
     if (sign == "or") return kOr;
     if (sign == "and") return kAnd;
-    if (sign == "=" || sign == "<>" || sign == "<" || sign == "<=" || sign == ">" ||
-        sign == ">=" || sign == "==" || sign == "!=" || sign == "is" || sign == "in" ||
-        sign == "between" || sign == "like" || sign == "not in" || sign == "not between" ||
-        sign == "not like") {
+    if (sign == "=" || sign == "<>" || sign == "<" || sign == "<=" || sign == ">" || sign == ">=" ||
+        sign == "==" || sign == "!=" || sign == "is" || sign == "in" || sign == "between" ||
+        sign == "like" || sign == "not in" || sign == "not between" || sign == "not like") {
       return kCompare;
     }
     if (sign == "||") return kConcat;
@@ -252,8 +251,7 @@ class Parser {
       }
       case Token::Form::kText:
         Take();
-        return Constant({.kind = Kind::kString, .valid = true, .text = token.text},
-                        token.position);
+        return Constant({.kind = Kind::kString, .valid = true, .text = token.text}, token.position);
       case Token::Form::kQuoted:
         Take();
         return Column(token);
@@ -295,12 +293,11 @@ class Parser {
       return Expected("a value, a column (a column named like a keyword goes in double quotes)");
     }
     Take();
-    if ((word.lower == "timestamp" || word.lower == "date") &&
-        Now().form == Token::Form::kText) {
+    if ((word.lower == "timestamp" || word.lower == "date") && Now().form == Token::Form::kText) {
       const Token& text = Take();
-      return Call(word.lower, position,
-                  {Constant({.kind = Kind::kString, .valid = true, .text = text.text},
-                            text.position)});
+      return Call(
+          word.lower, position,
+          {Constant({.kind = Kind::kString, .valid = true, .text = text.text}, text.position)});
     }
     if (!TakeSign("(")) return Column(word);
     if (word.lower == "cast") return ParseCast(position);
@@ -314,8 +311,9 @@ class Parser {
     ARROW_ASSIGN_OR_RAISE(int32_t operand, Parse(kAny));
     ARROW_RETURN_NOT_OK(ExpectWord("as"));
     static const std::unordered_set<std::string_view> types = {
-        "double", "float",  "real",    "float64", "int",       "integer",  "bigint", "long", "int64",
-        "string", "text",   "varchar", "bool",    "boolean",   "timestamp", "datetime", "date"};
+        "double", "float",   "real",      "float64",  "int",  "integer",
+        "bigint", "long",    "int64",     "string",   "text", "varchar",
+        "bool",   "boolean", "timestamp", "datetime", "date"};
     if (Now().form != Token::Form::kWord || !types.contains(Now().lower)) {
       return Expected("a type (double, int64, string, bool, timestamp or date)");
     }

@@ -101,8 +101,7 @@ Result<arrow::ArrayDataVector> Program::Evaluate(const arrow::RecordBatch& batch
         (column->type.get() != column_types[k].get() && !column->type->Equals(*column_types[k]))) {
       return Status::TypeError("an expression was compiled for column ",
                                batch.schema()->field(columns[k])->name(), " of type ",
-                               column_types[k]->ToString(), ", and got ",
-                               column->type->ToString());
+                               column_types[k]->ToString(), ", and got ", column->type->ToString());
     }
     inputs[k] = column.get();
   }

@@ -150,8 +150,8 @@ struct ProgramResult {
 /// instruction without a kernel hands its first register to result `number`.
 struct Program {
   std::vector<Instruction> instructions;
-  std::vector<Layout> slots;            ///< of the registers
-  std::vector<int> columns;             ///< what it reads: indexes in the batch
+  std::vector<Layout> slots;  ///< of the registers
+  std::vector<int> columns;   ///< what it reads: indexes in the batch
   std::vector<std::shared_ptr<arrow::DataType>> column_types;
   std::vector<ProgramResult> results;
   std::vector<std::unique_ptr<Holder>> payloads;

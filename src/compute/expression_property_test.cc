@@ -67,20 +67,40 @@ TEST(ExpressionPropertyTest, AnyBatchSizeGivesTheSameBits) {
   std::mt19937_64 random(2013);
   const int64_t rows = 2500;
   const auto batch = RandomRows(rows, random);
-  const std::vector<std::string> texts = {
-      "x * 1.8 + y / f - i", "i + j * 3 // j % 5", "sqrt(abs(x)) + exp(y / 100) + ln(x) + log1p(y)",
-      "pow(abs(x), 0.3) + sin(x) * cos(y) + atan2(x, y)",
-      "case when x > y then x when b then y else f end", "coalesce(x, y, f, 0) // 3",
-      "x between -10 and y or b and not i > j", "s in ('Ab', 'b\xC3\xA9', null)",
-      "upper(s) || '-' || lower(s) || string(x)", "length(s) + year(t) * day_of_year(t)",
-      "date_trunc('month', t)", "t + x", "epoch_seconds(t) - x", "string(t)", "double(string(x))",
-      "min(x, y, f)", "max(i, j)", "clip(x, y, f)", "is_weekend(t) and b", "nullif(j, 0)",
-      "x % y", "round(x, 2)", "int(x) % j", "s like '%b_'", "substring(s, j, 2)", "i is null",
-      "if(b, s, 'no')", "date(t)", "i / j", "null", "1 + 1"};
+  const std::vector<std::string> texts = {"x * 1.8 + y / f - i",
+                                          "i + j * 3 // j % 5",
+                                          "sqrt(abs(x)) + exp(y / 100) + ln(x) + log1p(y)",
+                                          "pow(abs(x), 0.3) + sin(x) * cos(y) + atan2(x, y)",
+                                          "case when x > y then x when b then y else f end",
+                                          "coalesce(x, y, f, 0) // 3",
+                                          "x between -10 and y or b and not i > j",
+                                          "s in ('Ab', 'b\xC3\xA9', null)",
+                                          "upper(s) || '-' || lower(s) || string(x)",
+                                          "length(s) + year(t) * day_of_year(t)",
+                                          "date_trunc('month', t)",
+                                          "t + x",
+                                          "epoch_seconds(t) - x",
+                                          "string(t)",
+                                          "double(string(x))",
+                                          "min(x, y, f)",
+                                          "max(i, j)",
+                                          "clip(x, y, f)",
+                                          "is_weekend(t) and b",
+                                          "nullif(j, 0)",
+                                          "x % y",
+                                          "round(x, 2)",
+                                          "int(x) % j",
+                                          "s like '%b_'",
+                                          "substring(s, j, 2)",
+                                          "i is null",
+                                          "if(b, s, 'no')",
+                                          "date(t)",
+                                          "i / j",
+                                          "null",
+                                          "1 + 1"};
   for (const std::string& text : texts) {
     SCOPED_TRACE(text);
-    const auto compiled =
-        *CompiledExpression::Compile(*Expression::Parse(text), *batch->schema());
+    const auto compiled = *CompiledExpression::Compile(*Expression::Parse(text), *batch->schema());
     const auto whole = *compiled->Evaluate(*batch);
     ASSERT_TRUE(whole->ValidateFull().ok());
     for (int64_t i = 0; i < 1200; ++i) {
@@ -94,22 +114,48 @@ TEST(ExpressionPropertyTest, AnyBatchSizeGivesTheSameBits) {
 
 /// Expressions that mostly compile: any function of any operands.
 std::string AnyExpression(std::mt19937_64& random, int depth) {
-  static const std::vector<std::string> leaves = {
-      "i", "j",    "x",     "y",      "f",    "b",     "s",      "t",   "0",   "1",
-      "7", "-1.5", "1e300", "'Ab'",   "'%b'", "''",    "null",   "true", "i",  "x",
-      "9223372036854775807", "-9223372036854775808", "timestamp '2013-01-01'", "date '1969-02-28'"};
+  static const std::vector<std::string> leaves = {"i",
+                                                  "j",
+                                                  "x",
+                                                  "y",
+                                                  "f",
+                                                  "b",
+                                                  "s",
+                                                  "t",
+                                                  "0",
+                                                  "1",
+                                                  "7",
+                                                  "-1.5",
+                                                  "1e300",
+                                                  "'Ab'",
+                                                  "'%b'",
+                                                  "''",
+                                                  "null",
+                                                  "true",
+                                                  "i",
+                                                  "x",
+                                                  "9223372036854775807",
+                                                  "-9223372036854775808",
+                                                  "timestamp '2013-01-01'",
+                                                  "date '1969-02-28'"};
   static const std::vector<std::string> unary = {
-      "-", "not ", "abs", "sign", "floor", "ceil", "round", "sqrt", "exp", "ln", "log2", "log1p",
-      "sin", "atan", "is_nan", "is_finite", "year", "quarter", "month", "week", "day", "hour",
-      "minute", "second", "day_of_week", "day_of_year", "is_weekend", "epoch_seconds", "lower",
-      "upper", "trim", "length", "double", "int", "bool", "string", "timestamp", "date"};
-  static const std::vector<std::string> infix = {"+", "-",  "*",  "/",  "//",  "%",  "**",  "=", "<>",
-                                                 "<", "<=", ">",  ">=", "and", "or", "||", "like"};
+      "-",      "not ",      "abs",    "sign",        "floor",       "ceil",       "round",
+      "sqrt",   "exp",       "ln",     "log2",        "log1p",       "sin",        "atan",
+      "is_nan", "is_finite", "year",   "quarter",     "month",       "week",       "day",
+      "hour",   "minute",    "second", "day_of_week", "day_of_year", "is_weekend", "epoch_seconds",
+      "lower",  "upper",     "trim",   "length",      "double",      "int",        "bool",
+      "string", "timestamp", "date"};
+  static const std::vector<std::string> infix = {"+",  "-",   "*",  "/",  "//",  "%",
+                                                 "**", "=",   "<>", "<",  "<=",  ">",
+                                                 ">=", "and", "or", "||", "like"};
   static const std::vector<std::string> binary = {
-      "pow", "atan2", "min", "max", "coalesce", "nullif", "seconds_between", "days_between",
-      "add_days", "concat", "substring", "starts_with", "ends_with", "contains", "round"};
+      "pow",       "atan2",           "min",          "max",      "coalesce",
+      "nullif",    "seconds_between", "days_between", "add_days", "concat",
+      "substring", "starts_with",     "ends_with",    "contains", "round"};
   static const std::vector<std::string> units = {"second", "day", "week", "month", "year"};
-  const auto pick = [&](const std::vector<std::string>& from) { return from[random() % from.size()]; };
+  const auto pick = [&](const std::vector<std::string>& from) {
+    return from[random() % from.size()];
+  };
   const auto part = [&] { return AnyExpression(random, depth - 1); };
   if (depth == 0) return pick(leaves);
   switch (random() % 10) {
@@ -163,10 +209,11 @@ TEST(ExpressionPropertyTest, AnyExpressionGivesTheSameBitsForOneRow) {
 TEST(ExpressionPropertyTest, AnyTokensParseOrAreRefused) {
   std::mt19937_64 random(23);
   const std::vector<std::string> tokens = {
-      "i", "x", "s", "1", "2.5", "'a'", "\"x\"", "`", "(", ")", "[", "]", ",", "+", "-", "*",
-      "/", "//", "**", "%", "=", "<>", "<", "||", "and", "or", "not", "is", "null", "in", "like",
-      "between", "case", "when", "then", "else", "end", "cast", "as", "double", "if", "year", ".",
-      "'", "\"", "e5", "date", "timestamp", "min"};
+      "i",    "x",       "s",    "1",    "2.5",  "'a'",  "\"x\"", "`",         "(",    ")",
+      "[",    "]",       ",",    "+",    "-",    "*",    "/",     "//",        "**",   "%",
+      "=",    "<>",      "<",    "||",   "and",  "or",   "not",   "is",        "null", "in",
+      "like", "between", "case", "when", "then", "else", "end",   "cast",      "as",   "double",
+      "if",   "year",    ".",    "'",    "\"",   "e5",   "date",  "timestamp", "min"};
   const auto rows = RandomRows(2, random);
   for (int k = 0; k < 50'000; ++k) {
     std::string text;

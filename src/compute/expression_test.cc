@@ -26,25 +26,25 @@ std::shared_ptr<arrow::Array> Column(const std::shared_ptr<arrow::DataType>& typ
 std::shared_ptr<arrow::RecordBatch> Rows() {
   const auto us = arrow::timestamp(arrow::TimeUnit::MICRO);
   const auto utc = arrow::timestamp(arrow::TimeUnit::MICRO, "UTC");
-  const std::vector<std::tuple<std::string, std::shared_ptr<arrow::DataType>, std::string>> columns =
-      {{"i", arrow::int64(), "7"},
-       {"n", arrow::int64(), "-3"},
-       {"zero", arrow::int64(), "0"},
-       {"most", arrow::int64(), "9223372036854775807"},
-       {"least_int", arrow::int64(), "-9223372036854775808"},
-       {"x", arrow::float64(), "2.5"},
-       {"y", arrow::float64(), "-0.5"},
-       {"nan", arrow::float64(), "nan"},
-       {"yes", arrow::boolean(), "true"},
-       {"no", arrow::boolean(), "false"},
-       {"s", arrow::utf8(), "Oslo"},
-       {"accents", arrow::utf8(), "Ærøskøbing"},
-       {"number_text", arrow::utf8(), " 12.5 "},
-       {"t", us, "2013-03-09 17:45:30.250000"},
-       {"event_time", utc, "2013-01-01 05:00:00"},
-       {"d", arrow::date32(), "2012-02-29"},
-       {"planes.year", arrow::int32(), "1999"},
-       {"odd name", arrow::int64(), "1"}};
+  const std::vector<std::tuple<std::string, std::shared_ptr<arrow::DataType>, std::string>>
+      columns = {{"i", arrow::int64(), "7"},
+                 {"n", arrow::int64(), "-3"},
+                 {"zero", arrow::int64(), "0"},
+                 {"most", arrow::int64(), "9223372036854775807"},
+                 {"least_int", arrow::int64(), "-9223372036854775808"},
+                 {"x", arrow::float64(), "2.5"},
+                 {"y", arrow::float64(), "-0.5"},
+                 {"nan", arrow::float64(), "nan"},
+                 {"yes", arrow::boolean(), "true"},
+                 {"no", arrow::boolean(), "false"},
+                 {"s", arrow::utf8(), "Oslo"},
+                 {"accents", arrow::utf8(), "Ærøskøbing"},
+                 {"number_text", arrow::utf8(), " 12.5 "},
+                 {"t", us, "2013-03-09 17:45:30.250000"},
+                 {"event_time", utc, "2013-01-01 05:00:00"},
+                 {"d", arrow::date32(), "2012-02-29"},
+                 {"planes.year", arrow::int32(), "1999"},
+                 {"odd name", arrow::int64(), "1"}};
   arrow::FieldVector fields;
   arrow::ArrayVector arrays;
   for (const auto& [name, type, text] : columns) {
@@ -113,8 +113,9 @@ TEST_F(ExpressionTest, Arithmetic) {
   EXPECT_ANSWER("2 ** -1 ** 2", "double: 0.5, 0.5");
   EXPECT_ANSWER("2 ** 3 ** 2", "double: 512, 512");
   EXPECT_ANSWER("1 + null", "int64: null, null");
-  EXPECT_ANSWER("1_0", "Invalid: expression '1_0' at character 2: expected an operator after a "
-                       "number");
+  EXPECT_ANSWER("1_0",
+                "Invalid: expression '1_0' at character 2: expected an operator after a "
+                "number");
 }
 
 TEST_F(ExpressionTest, IntegersThatOverflowAreNull) {
@@ -385,8 +386,7 @@ TEST_F(ExpressionTest, EveryArrowTypeIsRead) {
     for (const auto& column : forms) {
       const auto batch = arrow::RecordBatch::Make(
           arrow::schema({arrow::field("c", column->type())}), 2, arrow::ArrayVector{column});
-      const auto compiled =
-          *CompiledExpression::Compile(*Expression::Parse("c"), *batch->schema());
+      const auto compiled = *CompiledExpression::Compile(*Expression::Parse("c"), *batch->schema());
       const auto array = *compiled->Evaluate(*batch);
       ASSERT_TRUE(array->ValidateFull().ok());
       EXPECT_EQ(compiled->type()->ToString() + ": " +
@@ -399,8 +399,8 @@ TEST_F(ExpressionTest, EveryArrowTypeIsRead) {
 
 TEST_F(ExpressionTest, TimesOfDayAndDurationsAreSeconds) {
   const auto integers = Column(arrow::int64(), {"65500000"});
-  for (const auto& type : {arrow::time64(arrow::TimeUnit::MICRO),
-                           arrow::duration(arrow::TimeUnit::MICRO)}) {
+  for (const auto& type :
+       {arrow::time64(arrow::TimeUnit::MICRO), arrow::duration(arrow::TimeUnit::MICRO)}) {
     const auto column = *integers->View(type);
     const auto batch = arrow::RecordBatch::Make(arrow::schema({arrow::field("c", type)}), 1,
                                                 arrow::ArrayVector{column});
@@ -412,20 +412,20 @@ TEST_F(ExpressionTest, TimesOfDayAndDurationsAreSeconds) {
 TEST_F(ExpressionTest, HalfFloatsAreRead) {
   arrow::HalfFloatBuilder builder;
   ASSERT_TRUE(builder.Append(arrow::util::Float16(1.5).bits()).ok());
-  const auto batch = arrow::RecordBatch::Make(
-      arrow::schema({arrow::field("h", arrow::float16())}), 1, arrow::ArrayVector{*builder.Finish()});
+  const auto batch = arrow::RecordBatch::Make(arrow::schema({arrow::field("h", arrow::float16())}),
+                                              1, arrow::ArrayVector{*builder.Finish()});
   const auto compiled = *CompiledExpression::Compile(*Expression::Parse("h"), *batch->schema());
   EXPECT_EQ((*(*compiled->Evaluate(*batch))->GetScalar(0))->ToString(), "1.5");
 }
 
 TEST_F(ExpressionTest, ABatchOfOtherTypesIsRefused) {
   const auto compiled = *CompiledExpression::Compile(*Expression::Parse("i"), *rows_->schema());
-  const auto other = arrow::RecordBatch::Make(
-      arrow::schema({arrow::field("i", arrow::utf8())}), 1,
-      arrow::ArrayVector{*arrow::MakeArrayOfNull(arrow::utf8(), 1)});
+  const auto other =
+      arrow::RecordBatch::Make(arrow::schema({arrow::field("i", arrow::utf8())}), 1,
+                               arrow::ArrayVector{*arrow::MakeArrayOfNull(arrow::utf8(), 1)});
   EXPECT_TRUE(compiled->Evaluate(*other).status().IsTypeError());
-  const auto narrow = arrow::RecordBatch::Make(arrow::schema(arrow::FieldVector{}), 1,
-                                               arrow::ArrayVector{});
+  const auto narrow =
+      arrow::RecordBatch::Make(arrow::schema(arrow::FieldVector{}), 1, arrow::ArrayVector{});
   EXPECT_TRUE(compiled->Evaluate(*narrow).status().IsInvalid());
   const auto empty = rows_->Slice(0, 0);
   EXPECT_EQ((*compiled->Evaluate(*empty))->length(), 0);

@@ -146,15 +146,14 @@ Result<Value> BindSubstring(Binder& binder, const Node&, std::span<Value> argume
   ARROW_ASSIGN_OR_RAISE(const Value length,
                         binder.AsKind(arguments[2], Kind::kInt, "an int64 as its length"));
   // A first place before 1 takes from the length.
-  const Value left = binder.Emit(Map2<int64_t, int64_t, int64_t,
-                                      [](int64_t from, int64_t n) {
-                                        int64_t rest;
-                                        if (from >= 1) return n;
-                                        return __builtin_add_overflow(n, from - 1, &rest)
-                                                   ? int64_t{0}
-                                                   : rest;
-                                      }>,
-                                 kIntType, {first, length});
+  const Value left =
+      binder.Emit(Map2<int64_t, int64_t, int64_t,
+                       [](int64_t from, int64_t n) {
+                         int64_t rest;
+                         if (from >= 1) return n;
+                         return __builtin_add_overflow(n, from - 1, &rest) ? int64_t{0} : rest;
+                       }>,
+                  kIntType, {first, length});
   return binder.Emit(MapText2<Text, int64_t, Head>, kStringType, {tail, left});
 }
 

@@ -117,14 +117,13 @@ Result<Value> BindAddDays(Binder& binder, const Node&, std::span<Value> argument
                         binder.AsKind(arguments[1], Kind::kInt, "an int64 of days"));
   if (arguments[0].is(Kind::kDate)) {
     // A date has 32 bits in Arrow.
-    return binder.Emit(
-        TryMap2<int64_t, int64_t, int64_t,
-                [](int64_t date, int64_t n, int64_t* out) {
-                  return !__builtin_add_overflow(date, n, out) &&
-                         *out >= std::numeric_limits<int32_t>::min() &&
-                         *out <= std::numeric_limits<int32_t>::max();
-                }>,
-        kDateType, {arguments[0], days});
+    return binder.Emit(TryMap2<int64_t, int64_t, int64_t,
+                               [](int64_t date, int64_t n, int64_t* out) {
+                                 return !__builtin_add_overflow(date, n, out) &&
+                                        *out >= std::numeric_limits<int32_t>::min() &&
+                                        *out <= std::numeric_limits<int32_t>::max();
+                               }>,
+                       kDateType, {arguments[0], days});
   }
   ARROW_ASSIGN_OR_RAISE(const Value time, binder.AsTimestamp(arguments[0]));
   return binder.Emit(TryMap2<int64_t, int64_t, int64_t,
@@ -138,9 +137,8 @@ Result<Value> BindAddDays(Binder& binder, const Node&, std::span<Value> argument
 
 Result<Value> BindEpochSeconds(Binder& binder, const Node&, std::span<Value> arguments) {
   ARROW_ASSIGN_OR_RAISE(const Value time, binder.AsTimestamp(arguments[0]));
-  return binder.Emit(
-      Map1<int64_t, double, [](int64_t t) { return static_cast<double>(t) / 1e6; }>, kDoubleType,
-      {time});
+  return binder.Emit(Map1<int64_t, double, [](int64_t t) { return static_cast<double>(t) / 1e6; }>,
+                     kDoubleType, {time});
 }
 
 constexpr Function kFunctions[] = {

@@ -79,8 +79,8 @@ class Tokenizer {
     const size_t begin = at_++;
     while (true) {
       if (at_ >= text_.size()) {
-        return Error(begin, std::string("expected the closing ") + quote + " of this " +
-                                std::string(what));
+        return Error(
+            begin, std::string("expected the closing ") + quote + " of this " + std::string(what));
       }
       const char c = text_[at_++];
       if (c == quote) {

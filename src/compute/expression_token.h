@@ -12,12 +12,12 @@ namespace tercet::expr {
 struct Token {
   enum class Form : uint8_t {
     kEnd,
-    kInteger,   ///< decimal digits
-    kNumber,    ///< with a fraction or an exponent
-    kText,      ///< 'in single quotes', unescaped
-    kWord,      ///< a name, keyword or function; parts joined by dots
-    kQuoted,    ///< a "name in double quotes" (or with such a part)
-    kSign,      ///< an operator or bracket
+    kInteger,  ///< decimal digits
+    kNumber,   ///< with a fraction or an exponent
+    kText,     ///< 'in single quotes', unescaped
+    kWord,     ///< a name, keyword or function; parts joined by dots
+    kQuoted,   ///< a "name in double quotes" (or with such a part)
+    kSign,     ///< an operator or bracket
   };
   Form form = Form::kEnd;
   uint32_t position = 0;

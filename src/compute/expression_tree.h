@@ -18,9 +18,9 @@ enum class Kind : uint8_t { kNull, kBool, kInt, kDouble, kString, kTimestamp, kD
 /// One value of a kind: a literal in the text, or a constant found while compiling.
 struct Literal {
   Kind kind = Kind::kNull;
-  bool valid = false;  ///< false: null
-  int64_t integer = 0;  ///< kBool (0, 1), kInt, kTimestamp (microseconds), kDate (days)
-  double number = 0;    ///< kDouble
+  bool valid = false;     ///< false: null
+  int64_t integer = 0;    ///< kBool (0, 1), kInt, kTimestamp (microseconds), kDate (days)
+  double number = 0;      ///< kDouble
   std::string text = {};  ///< kString
 };
 
@@ -28,9 +28,9 @@ struct Literal {
 struct Node {
   enum class Form : uint8_t { kLiteral, kColumn, kCall };
   Form form = Form::kLiteral;
-  bool quoted = false;        ///< a column written in double quotes
-  uint32_t position = 0;      ///< byte offset in the text
-  std::string name;           ///< of the column or call; calls in lower case
+  bool quoted = false;    ///< a column written in double quotes
+  uint32_t position = 0;  ///< byte offset in the text
+  std::string name;       ///< of the column or call; calls in lower case
   Literal literal;
   std::vector<int32_t> arguments;  ///< indexes of nodes, all less than this node's
 };

@@ -117,10 +117,10 @@ uint8_t* PutBigEndian(uint8_t* to, T value) {
 }
 
 template <typename T>
-using UnsignedOfSize = std::conditional_t<
-    sizeof(T) == 8, uint64_t,
-    std::conditional_t<sizeof(T) == 4, uint32_t,
-                       std::conditional_t<sizeof(T) == 2, uint16_t, uint8_t>>>;
+using UnsignedOfSize =
+    std::conditional_t<sizeof(T) == 8, uint64_t,
+                       std::conditional_t<sizeof(T) == 4, uint32_t,
+                                          std::conditional_t<sizeof(T) == 2, uint16_t, uint8_t>>>;
 
 template <typename T>
 constexpr UnsignedOfSize<T> TopBit() {
@@ -265,10 +265,8 @@ class ByteColumn {
     if (data_.length == 0) return;
     const Offset* offsets = data_.GetValues<Offset>(1);
     const auto first = offsets[0], last = offsets[data_.length];
-    has_zero_bytes_ =
-        last > first &&
-        std::memchr(data_.buffers[2]->data() + first, 0, static_cast<size_t>(last - first)) !=
-            nullptr;
+    has_zero_bytes_ = last > first && std::memchr(data_.buffers[2]->data() + first, 0,
+                                                  static_cast<size_t>(last - first)) != nullptr;
   }
 
   size_t ZeroBytes(std::string_view value) const {
@@ -301,8 +299,7 @@ class ByteColumn {
     if (data_.type->id() == arrow::Type::FIXED_SIZE_BINARY) {
       const auto& array = static_cast<const arrow::FixedSizeBinaryArray&>(column_);
       for (int64_t i = 0; i < data_.length; ++i) visit(i, array.GetView(i));
-    } else if (data_.type->id() == arrow::Type::STRING ||
-               data_.type->id() == arrow::Type::BINARY) {
+    } else if (data_.type->id() == arrow::Type::STRING || data_.type->id() == arrow::Type::BINARY) {
       const auto& array = static_cast<const arrow::BinaryArray&>(column_);
       for (int64_t i = 0; i < data_.length; ++i) visit(i, array.GetView(i));
     } else {

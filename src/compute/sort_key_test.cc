@@ -131,8 +131,7 @@ void ExpectFloatOrder(std::vector<T> values) {
   ASSERT_TRUE(builder.AppendValues(values).ok());
   const SortKeys keys = *SortKeys::Encode({*builder.Finish()});
   EXPECT_FALSE(keys.fixed());
-  ExpectSameOrder(
-      keys, [&](int64_t i, int64_t j) { return CompareFloats(values[i], values[j]); });
+  ExpectSameOrder(keys, [&](int64_t i, int64_t j) { return CompareFloats(values[i], values[j]); });
 }
 
 TEST_F(SortKeyTest, OrderOfFloats) {
@@ -141,16 +140,15 @@ TEST_F(SortKeyTest, OrderOfFloats) {
   ExpectFloatOrder<arrow::DoubleBuilder, double>({0.0, -0.0, D::infinity(), -D::infinity(),
                                                   D::quiet_NaN(), -D::quiet_NaN(), D::min(),
                                                   D::denorm_min(), -D::denorm_min(), D::max()});
-  ExpectFloatOrder<arrow::FloatBuilder, float>({0.0f, -0.0f, F::infinity(), -F::infinity(),
-                                                F::quiet_NaN(), -F::quiet_NaN(), F::max()});
+  ExpectFloatOrder<arrow::FloatBuilder, float>(
+      {0.0f, -0.0f, F::infinity(), -F::infinity(), F::quiet_NaN(), -F::quiet_NaN(), F::max()});
   arrow::HalfFloatBuilder builder;
   std::vector<double> values = {0.0, -0.0, 1.5, -2.25, 65504, -65504, HUGE_VAL, -HUGE_VAL, NAN};
   for (double value : values) {
     ASSERT_TRUE(builder.Append(arrow::util::Float16(value).bits()).ok());
   }
-  ExpectSameOrder(
-      *SortKeys::Encode({*builder.Finish()}),
-      [&](int64_t i, int64_t j) { return CompareFloats(values[i], values[j]); });
+  ExpectSameOrder(*SortKeys::Encode({*builder.Finish()}),
+                  [&](int64_t i, int64_t j) { return CompareFloats(values[i], values[j]); });
 }
 
 TEST_F(SortKeyTest, OrderOfStringsOfEveryEncoding) {
@@ -200,9 +198,8 @@ TEST_F(SortKeyTest, OrderOfDecimalsAndFixedBinary) {
   const auto order = [&](int64_t i, int64_t j) { return CompareValues(decimals[i], decimals[j]); };
   ExpectSameOrder(*SortKeys::Encode({*small.Finish()}), order);
   ExpectSameOrder(*SortKeys::Encode({*large.Finish()}), order);
-  ExpectSameOrder(*SortKeys::Encode({*narrow.Finish()}), [&](int64_t i, int64_t j) {
-    return CompareValues(integers[i], integers[j]);
-  });
+  ExpectSameOrder(*SortKeys::Encode({*narrow.Finish()}),
+                  [&](int64_t i, int64_t j) { return CompareValues(integers[i], integers[j]); });
   ExpectSameOrder(*SortKeys::Encode({*binary.Finish()}),
                   [&](int64_t i, int64_t j) { return texts[i].compare(texts[j]); });
 }
@@ -242,8 +239,8 @@ TEST_F(SortKeyTest, RefusesWhatCannotBeAKey) {
   const auto longer = *arrow::MakeArrayOfNull(arrow::int64(), 2);
   EXPECT_TRUE(SortKeys::Encode({shorter, longer}).status().IsInvalid());
   EXPECT_TRUE(SortKeys::Encode(std::vector<std::shared_ptr<arrow::Array>>{}).status().IsInvalid());
-  const auto batch = arrow::RecordBatch::Make(
-      arrow::schema({arrow::field("a", arrow::int64())}), 1, arrow::ArrayVector{shorter});
+  const auto batch = arrow::RecordBatch::Make(arrow::schema({arrow::field("a", arrow::int64())}), 1,
+                                              arrow::ArrayVector{shorter});
   EXPECT_TRUE(SortKeys::Encode(*batch, {1}).status().IsInvalid());
   EXPECT_EQ(SortKeys::Encode(*batch, {0})->size(), 1);
 }
@@ -296,10 +293,10 @@ TEST_F(SortKeyTest, EventTimesOfAnyUnitBecomeMicroseconds) {
     }
   }
   EXPECT_TRUE(EventTimeMicros(**arrow::MakeArrayOfNull(arrow::utf8(), 1)).status().IsTypeError());
-  const auto far = *arrow::MakeArrayFromScalar(
-      arrow::TimestampScalar(std::numeric_limits<int64_t>::max() / 2,
-                             arrow::timestamp(arrow::TimeUnit::SECOND)),
-      1);
+  const auto far =
+      *arrow::MakeArrayFromScalar(arrow::TimestampScalar(std::numeric_limits<int64_t>::max() / 2,
+                                                         arrow::timestamp(arrow::TimeUnit::SECOND)),
+                                  1);
   EXPECT_TRUE(EventTimeMicros(*far).status().IsInvalid());
 }
 

@@ -50,8 +50,8 @@ TEST(StatisticsTest, Numbers) {
 
 TEST(StatisticsTest, IntegersKeepTheirExtremes) {
   const int64_t most = std::numeric_limits<int64_t>::max();
-  const auto described = DescribeOne(
-      Column<arrow::Int64Builder, int64_t>({most, most - 1, -3}, arrow::int64()));
+  const auto described =
+      DescribeOne(Column<arrow::Int64Builder, int64_t>({most, most - 1, -3}, arrow::int64()));
   EXPECT_EQ(described.at("min").as_int64(), -3);
   EXPECT_EQ(described.at("max").as_int64(), most);
   EXPECT_EQ(described.at("distinct").as_int64(), 3);
@@ -60,9 +60,8 @@ TEST(StatisticsTest, IntegersKeepTheirExtremes) {
 TEST(StatisticsTest, StringsHaveLengthsAndATop) {
   const auto described = DescribeOne(Column<arrow::StringBuilder, std::string>(
       {"b", "Ærø", "a", std::nullopt, "b", ""}, arrow::utf8()));
-  EXPECT_EQ(ToText(described),
-            R"({"count":5,"nulls":1,"distinct":4,"min_length":0,"max_length":3,)"
-            R"("top":[["b",2],["",1],["a",1],["Ærø",1]]})");
+  EXPECT_EQ(ToText(described), R"({"count":5,"nulls":1,"distinct":4,"min_length":0,"max_length":3,)"
+                               R"("top":[["b",2],["",1],["a",1],["Ærø",1]]})");
 }
 
 TEST(StatisticsTest, TimesAreIsoText) {
@@ -98,8 +97,7 @@ TEST(StatisticsTest, EmptyAndNullColumnsHaveNoValues) {
 }
 
 TEST(StatisticsTest, OneValueAndTheWholeRangeOfDoubles) {
-  const auto one =
-      DescribeOne(Column<arrow::DoubleBuilder, double>({5.0, 5.0}, arrow::float64()));
+  const auto one = DescribeOne(Column<arrow::DoubleBuilder, double>({5.0, 5.0}, arrow::float64()));
   EXPECT_EQ(one.at("histogram").at("edges").at(0).as_double(), 4.5);
   EXPECT_EQ(one.at("histogram").at("counts").at(10).as_int64(), 2);
   const double most = std::numeric_limits<double>::max();
@@ -118,9 +116,9 @@ TEST(StatisticsTest, ChunksDoNotMatter) {
   const auto column = *builder.Finish();
   const auto schema = arrow::schema({arrow::field("c", column->type())});
   const auto whole = arrow::Table::Make(schema, {column});
-  const auto parts = arrow::Table::Make(
-      schema, {std::make_shared<arrow::ChunkedArray>(arrow::ArrayVector{
-                  column->Slice(0, 7), column->Slice(7, 0), column->Slice(7)})});
+  const auto parts =
+      arrow::Table::Make(schema, {std::make_shared<arrow::ChunkedArray>(arrow::ArrayVector{
+                                     column->Slice(0, 7), column->Slice(7, 0), column->Slice(7)})});
   EXPECT_EQ(ToText(*Describe(*whole)), ToText(*Describe(*parts)));
 }
 

@@ -66,7 +66,8 @@ Result<json::object> FitCategories(const json::object&, const ColumnValues& valu
   }
   arrow::util::InitializeUTF8();
   for (const json::value& category : categories) {
-    if (category.is_string() && !arrow::util::ValidateUTF8(std::string_view(category.get_string()))) {
+    if (category.is_string() &&
+        !arrow::util::ValidateUTF8(std::string_view(category.get_string()))) {
       return Status::Invalid("has a category that is not UTF-8");
     }
   }
@@ -77,8 +78,10 @@ Result<json::object> FitOneHot(const json::object& options, const ColumnValues& 
   ARROW_ASSIGN_OR_RAISE(json::object fitted, FitCategories(options, values));
   const size_t count = fitted["categories"].get_array().size();
   if (count > kMaxCategories) {
-    return Status::Invalid("has ", count, " categories, and one-hot encoding makes a column of "
-                           "each; at most ", kMaxCategories, " are allowed (label_encoder has no limit)");
+    return Status::Invalid("has ", count,
+                           " categories, and one-hot encoding makes a column of "
+                           "each; at most ",
+                           kMaxCategories, " are allowed (label_encoder has no limit)");
   }
   return fitted;
 }
@@ -184,9 +187,8 @@ Result<BoundColumns> BindOneHot(Binder& binder, const Value& input, const std::s
   ARROW_ASSIGN_OR_RAISE(const Value code, EmitCodes(binder, input, categories));
   BoundColumns columns;
   for (size_t k = 0; k < categories.size(); ++k) {
-    columns.emplace_back(
-        column + "_" + CategoryName(categories[k]),
-        binder.Emit(IsCode, expr::kDoubleType, {code}, static_cast<int64_t>(k)));
+    columns.emplace_back(column + "_" + CategoryName(categories[k]),
+                         binder.Emit(IsCode, expr::kDoubleType, {code}, static_cast<int64_t>(k)));
   }
   return columns;
 }

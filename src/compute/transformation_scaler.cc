@@ -112,8 +112,7 @@ Result<json::object> FitRobust(const json::object&, const ColumnValues& values) 
   ARROW_ASSIGN_OR_RAISE(std::vector<double> numbers, FiniteNumbers(values));
   constexpr double kQuartiles[] = {0.25, 0.75};
   const std::vector<double> quartiles = QuantilesOf(numbers, kQuartiles);
-  return json::object{
-      {"median", MedianOf(numbers)}, {"q25", quartiles[0]}, {"q75", quartiles[1]}};
+  return json::object{{"median", MedianOf(numbers)}, {"q25", quartiles[0]}, {"q75", quartiles[1]}};
 }
 
 Result<BoundColumns> BindRobust(Binder& binder, const Value& input, const std::string& column,
@@ -124,9 +123,7 @@ Result<BoundColumns> BindRobust(Binder& binder, const Value& input, const std::s
   return Bound(binder, SubtractDivide, input, column, {WidthOrOne(high - low), median});
 }
 
-Result<json::object> FitNothing(const json::object&, const ColumnValues&) {
-  return json::object{};
-}
+Result<json::object> FitNothing(const json::object&, const ColumnValues&) { return json::object{}; }
 
 Result<BoundColumns> BindLog1p(Binder& binder, const Value& input, const std::string& column,
                                const json::object&, const json::object&) {

@@ -41,8 +41,8 @@ std::shared_ptr<arrow::Array> Column(const std::shared_ptr<arrow::DataType>& typ
     } else if (type->id() == arrow::Type::BOOL) {
       status = static_cast<arrow::BooleanBuilder&>(*builder).Append(value.as_bool());
     } else {
-      status = static_cast<arrow::StringBuilder&>(*builder).Append(
-          std::string_view(value.as_string()));
+      status =
+          static_cast<arrow::StringBuilder&>(*builder).Append(std::string_view(value.as_string()));
     }
     EXPECT_TRUE(status.ok()) << status;
   }
@@ -143,8 +143,8 @@ std::vector<FittedTransformation> FitAll(const std::vector<Definition>& definiti
   std::vector<FittedTransformation> fitted;
   std::shared_ptr<arrow::RecordBatch> now = train;
   for (const Definition& definition : definitions) {
-    const auto one = FitTransformation(definition.kind, definition.columns, definition.options,
-                                       *TableOf(now));
+    const auto one =
+        FitTransformation(definition.kind, definition.columns, definition.options, *TableOf(now));
     EXPECT_TRUE(one.ok()) << one.status();
     now = *(*TransformationPlan::Make({*one}, now->schema()))->Apply(now);
     fitted.push_back(*one);
@@ -190,8 +190,7 @@ TEST_F(TransformationTest, AnyBatchSizeGivesTheSameBits) {
   const auto whole = *plan->Apply(train);
   for (int64_t i = 0; i < train->num_rows(); ++i) {
     const auto one = *plan->Apply(train->Slice(i, 1));
-    ASSERT_TRUE(
-        one->Equals(*whole->Slice(i, 1), false, arrow::EqualOptions().nans_equal(true)))
+    ASSERT_TRUE(one->Equals(*whole->Slice(i, 1), false, arrow::EqualOptions().nans_equal(true)))
         << "row " << i;
   }
   EXPECT_EQ((*plan->Apply(train->Slice(0, 0)))->num_rows(), 0);
@@ -230,8 +229,7 @@ TEST_F(TransformationTest, ImputeKeepsIntegersAndStringsAndPromotesForAMean) {
                   ->Equals(Column(arrow::int64(), {1, 2, 7, 2})));
   EXPECT_TRUE(apply({{"strategy", "constant"}, {"fill_value", 0.5}})
                   ->Equals(Column(arrow::float64(), {1, 2, 0.5, 2})));
-  EXPECT_TRUE(apply({{"strategy", "most_frequent"}})
-                  ->Equals(Column(arrow::int64(), {1, 2, 2, 2})));
+  EXPECT_TRUE(apply({{"strategy", "most_frequent"}})->Equals(Column(arrow::int64(), {1, 2, 2, 2})));
   EXPECT_TRUE(apply({})->Equals(Column(arrow::float64(), {1, 2, 5.0 / 3, 2})));
 }
 
@@ -283,15 +281,14 @@ TEST_F(TransformationTest, AParameterFromElsewhereIsRefused) {
                                     schema)
         .status();
   };
-  EXPECT_TRUE(make(R"({"kind":"standard_scaler","columns":["y"],"parameters":{"y":{}}})")
-                  .IsKeyError());
-  EXPECT_TRUE(make(R"({"kind":"standard_scaler","columns":["x"]})").IsInvalid());
   EXPECT_TRUE(
-      make(R"({"kind":"standard_scaler","columns":["x"],"parameters":{"x":{"mean":"a"}}})")
-          .IsInvalid());
-  EXPECT_TRUE(make(R"({"kind":"no","columns":["x"],"parameters":{"x":{}}})").IsKeyError());
-  EXPECT_TRUE(make(R"({"kind":"impute","columns":["x"],"parameters":{"x":{"fill":[]}}})")
+      make(R"({"kind":"standard_scaler","columns":["y"],"parameters":{"y":{}}})").IsKeyError());
+  EXPECT_TRUE(make(R"({"kind":"standard_scaler","columns":["x"]})").IsInvalid());
+  EXPECT_TRUE(make(R"({"kind":"standard_scaler","columns":["x"],"parameters":{"x":{"mean":"a"}}})")
                   .IsInvalid());
+  EXPECT_TRUE(make(R"({"kind":"no","columns":["x"],"parameters":{"x":{}}})").IsKeyError());
+  EXPECT_TRUE(
+      make(R"({"kind":"impute","columns":["x"],"parameters":{"x":{"fill":[]}}})").IsInvalid());
   EXPECT_TRUE(make(R"({"kind":"label_encoder","columns":["x"],
                        "parameters":{"x":{"categories":["a"]}}})")
                   .IsTypeError());

@@ -38,7 +38,8 @@ def plain(values, rows=None):
 
 def with_gaps(values):
     """Every seventh value null, every eleventh NaN."""
-    return [None if k % 7 == 3 else math.nan if k % 11 == 5 else float(v) for k, v in enumerate(values)]
+    return [None if k % 7 == 3 else math.nan if k % 11 == 5 else float(v)
+            for k, v in enumerate(values)]
 
 
 NUMBERS = {
