@@ -101,6 +101,22 @@ def test_types_arrive_as_delta_has_them(tmp_path):
     project.close()
 
 
+def test_leftovers_of_a_killed_writer_disturb_nobody(tmp_path):
+    from pathlib import Path
+    project = tc.open(tmp_path / "project")
+    group = project.feature_group("numbers", version=1, primary_key=["key"])
+    group.insert(rows(0, 100, 1))
+    path = Path(table_path(project, group))
+    (path / "_delta_log" / f"{1:020d}.json.tmp-0b0c").write_text("{")
+    (path / "_delta_log" / f"{2:020d}.json.tmp-0b0d").write_text("{")
+    (path / "part-00000-0b0e.parquet").write_bytes(b"PAR1")
+    expected = facts(group.read().to_arrow())
+    for name, reader in READERS.items():
+        assert reader(str(path), None) == expected, name
+    assert group.insert(rows(100, 5, 2)).version == 2
+    project.close()
+
+
 def test_other_engines_skip_files_by_our_statistics(tmp_path):
     """A filter that our statistics decide gives the same rows as one that they don't."""
     import polars
