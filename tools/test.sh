@@ -58,7 +58,7 @@ pytest_folders() {
 }
 
 sanitized() {
-  build "$1" && unit_tests "$1" "$JOBS" 1200
+  build "$1" tests && unit_tests "$1" "$JOBS" 1200
 }
 
 # Each fuzzer for a few seconds, from its seeds in tests/fuzz/NAME if there are any.
