@@ -1,5 +1,6 @@
 #include "compute/statistics.h"
 
+#include <algorithm>
 #include <cmath>
 #include <random>
 
@@ -155,6 +156,22 @@ TEST(SummationTest, QuantilesAreNumpys) {
   const auto quantiles = QuantilesOf(numbers, fractions);
   const std::vector<double> expected = {1, 1.8, 5, 8.2, 9};
   for (size_t k = 0; k < expected.size(); ++k) EXPECT_DOUBLE_EQ(quantiles[k], expected[k]);
+  // Against sorting, for many fractions and equal numbers.
+  std::mt19937_64 random(3);
+  for (size_t count : {1, 2, 3, 10, 1000}) {
+    std::vector<double> some(count);
+    for (double& number : some) number = static_cast<double>(random() % 500);
+    std::vector<double> sorted = some, asked = {0, 0.01, 0.05, 0.25, 0.25, 0.5, 0.75, 0.99, 1};
+    std::sort(sorted.begin(), sorted.end());
+    const auto got = QuantilesOf(some, asked);
+    for (size_t k = 0; k < asked.size(); ++k) {
+      const double place = asked[k] * static_cast<double>(count - 1);
+      const auto below = static_cast<size_t>(place);
+      const double high = sorted[std::min(below + 1, count - 1)];
+      EXPECT_NEAR(got[k], sorted[below] + (high - sorted[below]) * (place - std::floor(place)),
+                  1e-9);
+    }
+  }
   std::vector<double> four = {4, 1, 3, 2};
   EXPECT_EQ(MedianOf(four), 2.5);
 }
