@@ -3,6 +3,7 @@
 
 #include <arrow/type.h>
 
+#include "base/json.h"
 #include "runtime/lightgbm_forest.h"
 #include "runtime/tree_model.h"
 
@@ -93,14 +94,52 @@ Result<Objective> ReadObjective(const LightgbmSection& header) {
                                 "' is not evaluated");
 }
 
+/// The words of categorical features that were trained from pandas: the file's last line has the
+/// categories of each such feature in their order, "pandas_categorical:[["AA", "UA"]]". Which
+/// features they are, the header's infos say: a range "[0:1]" of numeric ones, codes "0:2:1" of
+/// categorical ones. Where the two differ in number, features are asked for by code.
+Status ReadCategories(const LightgbmSection& header, std::string_view bytes,
+                      std::vector<CategoryCodes>* categories) {
+  constexpr std::string_view kKey = "\npandas_categorical:";
+  const size_t at = bytes.rfind(kKey);
+  if (at == std::string_view::npos || !header.Has("feature_infos")) return Status::OK();
+  std::string_view text = bytes.substr(at + kKey.size());
+  text = text.substr(0, text.find('\n'));
+  ARROW_ASSIGN_OR_RAISE(const json::value lists, ParseJson(text));
+  ARROW_ASSIGN_OR_RAISE(const auto infos, header.Words("feature_infos"));
+  std::vector<size_t> features;
+  for (size_t f = 0; f < std::min(infos.size(), categories->size()); ++f) {
+    if (infos[f] != "none" && !infos[f].starts_with("[")) features.push_back(f);
+  }
+  const json::array* all = lists.if_array();
+  if (all == nullptr || all->size() != features.size()) return Status::OK();
+  for (size_t i = 0; i < features.size(); ++i) {
+    const json::array* words = (*all)[i].if_array();
+    if (words == nullptr) continue;
+    CategoryCodes found;
+    for (const json::value& word : *words) {
+      if (!word.is_string()) break;
+      found.codes.emplace(std::string(word.as_string()), static_cast<int>(found.codes.size()));
+    }
+    if (found.codes.size() == words->size()) (*categories)[features[i]] = std::move(found);
+  }
+  return Status::OK();
+}
+
 class LightgbmModel : public TreeModel {
  public:
-  LightgbmModel(std::vector<std::string> names, int64_t groups, Objective objective,
-                LightgbmForest forest)
-      : groups_(groups), objective_(objective), forest_(std::move(forest)) {
-    categories_.resize(names.size());
+  LightgbmModel(const std::vector<std::string_view>& names, std::vector<CategoryCodes> categories,
+                int64_t groups, Objective objective, LightgbmForest forest)
+      : groups_(groups),
+        objective_(objective),
+        forest_(std::move(forest)),
+        categories_(std::move(categories)) {
     arrow::FieldVector inputs;
-    for (const std::string& name : names) inputs.push_back(arrow::field(name, arrow::float64()));
+    for (size_t i = 0; i < names.size(); ++i) {
+      inputs.push_back(arrow::field(std::string(names[i]), categories_[i].codes.empty()
+                                                               ? arrow::float64()
+                                                               : arrow::utf8()));
+    }
     signature_.inputs = arrow::schema(std::move(inputs));
     signature_.outputs = TreeOutputs(static_cast<int>(groups), arrow::float64());
   }
@@ -125,7 +164,7 @@ class LightgbmModel : public TreeModel {
   const int64_t groups_;
   const Objective objective_;
   const LightgbmForest forest_;
-  std::vector<CategoryCodes> categories_;  ///< none: LightGBM's file names no words
+  const std::vector<CategoryCodes> categories_;
   Signature signature_;
 };
 
@@ -165,8 +204,11 @@ Result<std::shared_ptr<const TreeModel>> ReadLightgbmModel(std::string_view byte
     return Status::IOError("corrupt LightGBM model: ", forest.tree_count(), " trees are not ",
                            groups, " an iteration");
   }
-  return std::make_shared<const LightgbmModel>(
-      std::vector<std::string>(words.begin(), words.end()), groups, objective, std::move(forest));
+  std::vector<CategoryCodes> categories(words.size());
+  const Status read = ReadCategories(header, bytes, &categories);
+  if (!read.ok()) return Status::IOError("corrupt LightGBM model: ", read.message());
+  return std::make_shared<const LightgbmModel>(words, std::move(categories), groups, objective,
+                                               std::move(forest));
 }
 
 }  // namespace tercet

@@ -50,26 +50,23 @@ class Sum:
             print("x" * 1_000_000)
         return x + batch.column("y").to_numpy(zero_copy_only=False) + self.bias
 
-class Plain:
-    def predict(self, batch):
-        return [[i, str(i)] for i in range(batch.num_rows)]
-
-class Steps:
+class Shapes:
     def preprocess(self, batch):
-        return batch.to_pandas()
-    def predict(self, frame):
-        return frame.x + frame.y
-    def postprocess(self, sums):
-        return {"other": sums, "sum": sums * 2}
-
-class Frame:
-    def predict(self, batch):
+        self.shape = batch.column("x")[0].as_py()
+        return batch.num_rows
+    def predict(self, rows):
+        if self.shape == 1:
+            return [[i, i + 0.5] for i in range(rows)]
+        if self.shape == 2:
+            return numpy.arange(2 * rows, dtype="float32").reshape(-1, 2)
+        if self.shape == 3:
+            return [{"other": i + 0.5, "sum": i} for i in range(rows)]
+        if self.shape == 4:
+            return pyarrow.table({"a": list(range(rows)), "b": [0.5] * rows})
         import pandas
-        return pandas.DataFrame({"sum": batch.to_pandas().x})
-
-class Matrix:
-    def predict(self, batch):
-        return numpy.arange(2 * batch.num_rows, dtype="float32").reshape(-1, 2)
+        return pandas.DataFrame({"other": [0.5] * rows, "sum": range(rows)})
+    def postprocess(self, predictions):
+        return predictions
 
 class NoPredict:
     pass
@@ -169,16 +166,13 @@ TEST_F(PythonPredictorTest, KillsAWorkerThatHangs) {
 }
 
 TEST_F(PythonPredictorTest, TakesWhateverPredictReturns) {
-  const auto sum = arrow::field("sum", arrow::float64());
-  auto steps = Load("Steps").ValueOrDie();
-  EXPECT_EQ(Value(**steps->Predict(*Batch({3})), 0), 8);  // by name
-  auto frame = Load("Frame").ValueOrDie();
-  EXPECT_EQ(Value(**frame->Predict(*Batch({3})), 0), 3);
-  auto matrix = Load("Matrix", {sum, arrow::field("b", arrow::float32())}).ValueOrDie();
-  EXPECT_EQ(Value(**matrix->Predict(*Batch({0, 0})), 1), 2);
-  auto plain = Load("Plain", {sum, arrow::field("word", arrow::utf8())}).ValueOrDie();
-  const auto words = plain->Predict(*Batch({0, 0})).ValueOrDie();
-  EXPECT_EQ(static_cast<const arrow::StringArray&>(*words->column(1)).GetString(1), "1");
+  auto predictor = Load("Shapes", {arrow::field("sum", arrow::float64()),
+                                   arrow::field("other", arrow::float32())}).ValueOrDie();
+  for (const double shape : {1, 2, 3, 4, 5}) {
+    const auto answer = predictor->Predict(*Batch({shape, 0, 0})).ValueOrDie();
+    EXPECT_EQ(Value(*answer, 2), shape == 2 ? 4 : 2) << shape;  // by name, else by position
+    EXPECT_EQ(answer->column(1)->type_id(), arrow::Type::FLOAT);
+  }
 }
 
 TEST_F(PythonPredictorTest, ConcurrentCallsEachGetTheirAnswer) {

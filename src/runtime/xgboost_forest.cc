@@ -9,6 +9,9 @@ namespace {
 
 /// Categories from here on are not valid (XGBoost's OutOfRangeCat): floats can't tell them apart.
 constexpr float kMaxCategory = 16777216.0f;
+/// 256 MiB of sets: a set is as large as its largest category, so a small file could ask for more
+/// memory than there is.
+constexpr size_t kMaxSetWords = 1 << 26;
 /// Rows that share a walk over the trees, so that a tree is in the cache for all of them.
 constexpr int64_t kBlockRows = 256;
 
@@ -148,6 +151,9 @@ Status XgboostForest::AddTree(const DocumentValue& tree, int64_t feature_count, 
         }
         const size_t word = static_cast<size_t>(category) / 32;
         set.words = std::max(set.words, word + 1);
+        if (set.first_word + set.words > kMaxSetWords) {
+          return Status::CapacityError("the model's sets of categories are too large");
+        }
         set_words_.resize(std::max(set_words_.size(), set.first_word + set.words), 0);
         set_words_[set.first_word + word] |= 1u << (static_cast<uint32_t>(category) % 32);
       }

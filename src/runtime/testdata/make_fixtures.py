@@ -159,6 +159,17 @@ def lightgbm_cases():
         booster.save_model(path)
         columns = {f"Column_{i}": pyarrow.array(asked[:, i]) for i in range(asked.shape[1])}
         write_case(f"lightgbm_{name}", columns, lightgbm.Booster(model_file=path).predict(asked))
+    words = numpy.array(["AA", "B6", "UA", "Größe"])[random.integers(0, 4, ROWS)]
+    frame = pandas.DataFrame({"x": values[:, 0], "carrier": pandas.Categorical(words)})
+    booster = lightgbm.train({"verbose": -1, "num_leaves": 8, "min_data_in_leaf": 5,
+                              "min_data_per_group": 5, "cat_smooth": 1},
+                             lightgbm.Dataset(frame, (words == "B6") * 2 + clean[:, 0]), 6)
+    booster.save_model(FOLDER / "lightgbm_words.txt")
+    asked_words = [None if i % 11 == 0 else "ZZ" if i % 13 == 0 else word
+                   for i, word in enumerate(words)]
+    frame["carrier"] = pandas.Categorical(asked_words)
+    write_case("lightgbm_words", {"x": pyarrow.array(values[:, 0]),
+                                  "carrier": pyarrow.array(asked_words)}, booster.predict(frame))
     booster = lightgbm.train({"verbose": -1, "linear_tree": True, "num_leaves": 4},
                              lightgbm.Dataset(clean, score), 2)
     booster.save_model(FOLDER / "lightgbm_linear.txt")
