@@ -16,7 +16,8 @@ constexpr std::string_view kUploadEnd = "end";
 Status Restore(const Status& status) {
   if (status.ok()) return status;
   std::string message = status.message();
-  for (const std::string_view suffix : {". Detail: ", ". Client context: ", ". gRPC client debug "}) {
+  for (const std::string_view suffix :
+       {". Detail: ", ". Client context: ", ". gRPC client debug "}) {
     message.resize(std::min(message.size(), message.find(suffix)));
   }
   const auto detail = flight::FlightStatusDetail::UnwrapStatus(status);
@@ -104,9 +105,8 @@ Result<RecordBatchReader> FlightLink::Get(const json::object& command) {
 Result<json::object> FlightLink::Put(json::object command, const RecordBatchReader& rows) {
   ARROW_ASSIGN_OR_RAISE(const auto client, Connected());
   command["end_marker"] = true;
-  auto call = client->flight->DoPut(client->options,
-                                    flight::FlightDescriptor::Command(ToText(command)),
-                                    rows->schema());
+  auto call = client->flight->DoPut(
+      client->options, flight::FlightDescriptor::Command(ToText(command)), rows->schema());
   if (!call.ok()) return Restore(call.status());
   const Status sent = Upload(rows.get(), call->writer.get());
   std::shared_ptr<arrow::Buffer> answer;

@@ -7,12 +7,12 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
-#include <boost/asio/write.hpp>
 
 namespace tercet {
 namespace {
@@ -40,7 +40,8 @@ class HttpLink::Connection {
       return Status::IOError("cannot resolve server '", host, "': ", error.message());
     }
     stream_.expires_after(kConnectTime);
-    stream_.async_connect(found, [&error](const error_code& result, const auto&) { error = result; });
+    stream_.async_connect(found,
+                          [&error](const error_code& result, const auto&) { error = result; });
     context_.run();
     if (error) {
       return Status::IOError("cannot reach a server at ", host, ":", port, ": ", error.message());
@@ -55,8 +56,7 @@ class HttpLink::Connection {
   /// False when the server closed it while it was idle: nothing may be sent on it any more.
   bool IsOpen() {
     char byte = 0;
-    const ssize_t got =
-        ::recv(stream_.socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    const ssize_t got = ::recv(stream_.socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
   }
 

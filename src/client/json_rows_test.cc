@@ -15,14 +15,14 @@ namespace {
 using ::testing::HasSubstr;
 
 std::shared_ptr<arrow::Schema> Everything() {
-  return arrow::schema(
-      {arrow::field("b", arrow::boolean()), arrow::field("i", arrow::int64()),
-       arrow::field("u", arrow::uint64()), arrow::field("f", arrow::float32()),
-       arrow::field("d", arrow::float64()), arrow::field("s", arrow::utf8()),
-       arrow::field("r", arrow::binary()), arrow::field("day", arrow::date32()),
-       arrow::field("us", arrow::timestamp(arrow::TimeUnit::MICRO, "UTC")),
-       arrow::field("ns", arrow::timestamp(arrow::TimeUnit::NANO)),
-       arrow::field("m", arrow::decimal128(10, 3)), arrow::field("l", arrow::list(arrow::int32()))});
+  return arrow::schema({arrow::field("b", arrow::boolean()), arrow::field("i", arrow::int64()),
+                        arrow::field("u", arrow::uint64()), arrow::field("f", arrow::float32()),
+                        arrow::field("d", arrow::float64()), arrow::field("s", arrow::utf8()),
+                        arrow::field("r", arrow::binary()), arrow::field("day", arrow::date32()),
+                        arrow::field("us", arrow::timestamp(arrow::TimeUnit::MICRO, "UTC")),
+                        arrow::field("ns", arrow::timestamp(arrow::TimeUnit::NANO)),
+                        arrow::field("m", arrow::decimal128(10, 3)),
+                        arrow::field("l", arrow::list(arrow::int32()))});
 }
 
 TEST(JsonRowsTest, RowsComeBackAsTheyWent) {
@@ -57,10 +57,11 @@ TEST(JsonRowsTest, TakesColumnsThatAppearAndRefusesOthers) {
   EXPECT_EQ((*read("[]"))->num_rows(), 0);
   EXPECT_THAT(read(R"({"dayy": 1})").status().message(),
               HasSubstr("view 'v' has no column 'dayy' (did you mean 'day'?)"));
-  for (const char* text : {R"({"b": 1})", R"({"i": 1.5})", R"({"i": "1"})", R"({"i": 1e30})",
-                           R"({"u": -1})", R"({"d": "x"})", R"({"s": 1})", R"({"r": "%"})",
-                           R"({"day": "2013-01-01T01:00:00Z"})", R"({"m": "x"})", R"({"m": 12345678})",
-                           R"({"l": 1})", R"({"l": ["a"]})", "3", "[1]", "null"}) {
+  for (const char* text :
+       {R"({"b": 1})", R"({"i": 1.5})", R"({"i": "1"})", R"({"i": 1e30})", R"({"u": -1})",
+        R"({"d": "x"})", R"({"s": 1})", R"({"r": "%"})", R"({"day": "2013-01-01T01:00:00Z"})",
+        R"({"m": "x"})", R"({"m": 12345678})", R"({"l": 1})", R"({"l": ["a"]})", "3", "[1]",
+        "null"}) {
     EXPECT_FALSE(read(text).ok()) << text;
   }
 }
@@ -82,7 +83,8 @@ TEST(WireErrorTest, ErrorsComeBackAsTheyWent) {
 TEST(WireTest, RequestsComeBackAsTheyWent) {
   const ReadRequest read{.columns = {"a", "b,c"}, .version = 3, .start_us = -5, .end_us = 7};
   EXPECT_EQ(ToJson(*ReadRequestFromJson(ToJson(read))), ToJson(read));
-  const InsertRequest insert{.mode = InsertMode::kAppend, .idempotency_key = "k", .wait_online = true};
+  const InsertRequest insert{
+      .mode = InsertMode::kAppend, .idempotency_key = "k", .wait_online = true};
   EXPECT_EQ(ToJson(*InsertRequestFromJson(ToJson(insert))), ToJson(insert));
   EXPECT_TRUE(ReadRequestFromJson({{"colums", json::array()}}).status().IsInvalid());
   EXPECT_EQ(*FindTime({{"t", "1970-01-01T00:00:01Z"}}, "t"), 1'000'000);

@@ -89,8 +89,7 @@ Status RemotePlatform::DropFeatureView(const Ref& ref) {
 }
 
 Result<VectorContract> RemotePlatform::ContractOfView(const Ref& ref) {
-  ARROW_ASSIGN_OR_RAISE(const json::object answer,
-                        Call("GET", PathOf(kViews, ref) + "/contract"));
+  ARROW_ASSIGN_OR_RAISE(const json::object answer, Call("GET", PathOf(kViews, ref) + "/contract"));
   return VectorContractFromJson(answer);
 }
 

@@ -35,8 +35,7 @@ class RemotePlatform : public Platform {
   Result<Commit> Compact(const Ref& ref) override;
   Result<json::object> DescribeFeatureGroup(const Ref& ref) override;
 
-  Result<FeatureViewDefinition> DefineFeatureView(
-      const FeatureViewDefinition& definition) override;
+  Result<FeatureViewDefinition> DefineFeatureView(const FeatureViewDefinition& definition) override;
   Result<FeatureViewDefinition> GetFeatureView(const Ref& ref) override;
   Result<std::vector<FeatureViewDefinition>> ListFeatureViews() override;
   Status DropFeatureView(const Ref& ref) override;

@@ -37,8 +37,8 @@ Result<TrainingDatasetData> RemotePlatform::ReadDataset(json::object command, co
       }));
   if (!whole) return Status::IOError("the server broke off a training dataset");
   for (const Part& part : parts) {
-    ARROW_ASSIGN_OR_RAISE(const Frame frame, arrow::Table::FromRecordBatches(
-                                                 part.batches[0]->schema(), part.batches));
+    ARROW_ASSIGN_OR_RAISE(const Frame frame,
+                          arrow::Table::FromRecordBatches(part.batches[0]->schema(), part.batches));
     ARROW_ASSIGN_OR_RAISE(data.parts.emplace_back(), TrainingPartFromFrame(part.name, frame));
   }
   return data;
@@ -52,8 +52,7 @@ Result<TrainingDatasetData> RemotePlatform::CreateTrainingDataset(
   return ReadDataset(std::move(command), request.spine, progress);
 }
 
-Result<TrainingDatasetData> RemotePlatform::RebuildTrainingDataset(const Ref& view,
-                                                                   int64_t version,
+Result<TrainingDatasetData> RemotePlatform::RebuildTrainingDataset(const Ref& view, int64_t version,
                                                                    const Progress& progress) {
   return ReadDataset({{"verb", "rebuild"}, {"view", view.ToText()}, {"version", version}}, nullptr,
                      progress);

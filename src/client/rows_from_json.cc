@@ -32,32 +32,54 @@ class Appender {
       case arrow::Type::BOOL:
         if (!value.is_bool()) return Mismatch(value, *builder);
         return static_cast<arrow::BooleanBuilder*>(builder)->Append(value.as_bool());
-      case arrow::Type::INT8: return AppendInteger<arrow::Int8Builder>(value, builder);
-      case arrow::Type::INT16: return AppendInteger<arrow::Int16Builder>(value, builder);
-      case arrow::Type::INT32: return AppendInteger<arrow::Int32Builder>(value, builder);
-      case arrow::Type::INT64: return AppendInteger<arrow::Int64Builder>(value, builder);
-      case arrow::Type::UINT8: return AppendInteger<arrow::UInt8Builder>(value, builder);
-      case arrow::Type::UINT16: return AppendInteger<arrow::UInt16Builder>(value, builder);
-      case arrow::Type::UINT32: return AppendInteger<arrow::UInt32Builder>(value, builder);
-      case arrow::Type::UINT64: return AppendInteger<arrow::UInt64Builder>(value, builder);
-      case arrow::Type::TIME32: return AppendInteger<arrow::Time32Builder>(value, builder);
-      case arrow::Type::TIME64: return AppendInteger<arrow::Time64Builder>(value, builder);
-      case arrow::Type::DURATION: return AppendInteger<arrow::DurationBuilder>(value, builder);
-      case arrow::Type::FLOAT: return AppendFloat<arrow::FloatBuilder>(value, builder);
-      case arrow::Type::DOUBLE: return AppendFloat<arrow::DoubleBuilder>(value, builder);
-      case arrow::Type::STRING: return AppendText<arrow::StringBuilder>(value, builder);
-      case arrow::Type::LARGE_STRING: return AppendText<arrow::LargeStringBuilder>(value, builder);
-      case arrow::Type::BINARY: return AppendBinary<arrow::BinaryBuilder>(value, builder);
-      case arrow::Type::LARGE_BINARY: return AppendBinary<arrow::LargeBinaryBuilder>(value, builder);
-      case arrow::Type::TIMESTAMP: return AppendTimestamp(value, builder);
-      case arrow::Type::DATE32: return AppendDate(value, builder);
-      case arrow::Type::DATE64: return AppendDate64(value, builder);
+      case arrow::Type::INT8:
+        return AppendInteger<arrow::Int8Builder>(value, builder);
+      case arrow::Type::INT16:
+        return AppendInteger<arrow::Int16Builder>(value, builder);
+      case arrow::Type::INT32:
+        return AppendInteger<arrow::Int32Builder>(value, builder);
+      case arrow::Type::INT64:
+        return AppendInteger<arrow::Int64Builder>(value, builder);
+      case arrow::Type::UINT8:
+        return AppendInteger<arrow::UInt8Builder>(value, builder);
+      case arrow::Type::UINT16:
+        return AppendInteger<arrow::UInt16Builder>(value, builder);
+      case arrow::Type::UINT32:
+        return AppendInteger<arrow::UInt32Builder>(value, builder);
+      case arrow::Type::UINT64:
+        return AppendInteger<arrow::UInt64Builder>(value, builder);
+      case arrow::Type::TIME32:
+        return AppendInteger<arrow::Time32Builder>(value, builder);
+      case arrow::Type::TIME64:
+        return AppendInteger<arrow::Time64Builder>(value, builder);
+      case arrow::Type::DURATION:
+        return AppendInteger<arrow::DurationBuilder>(value, builder);
+      case arrow::Type::FLOAT:
+        return AppendFloat<arrow::FloatBuilder>(value, builder);
+      case arrow::Type::DOUBLE:
+        return AppendFloat<arrow::DoubleBuilder>(value, builder);
+      case arrow::Type::STRING:
+        return AppendText<arrow::StringBuilder>(value, builder);
+      case arrow::Type::LARGE_STRING:
+        return AppendText<arrow::LargeStringBuilder>(value, builder);
+      case arrow::Type::BINARY:
+        return AppendBinary<arrow::BinaryBuilder>(value, builder);
+      case arrow::Type::LARGE_BINARY:
+        return AppendBinary<arrow::LargeBinaryBuilder>(value, builder);
+      case arrow::Type::TIMESTAMP:
+        return AppendTimestamp(value, builder);
+      case arrow::Type::DATE32:
+        return AppendDate(value, builder);
+      case arrow::Type::DATE64:
+        return AppendDate64(value, builder);
       case arrow::Type::DECIMAL128:
         return AppendDecimal<arrow::Decimal128Builder, arrow::Decimal128>(value, builder);
       case arrow::Type::DECIMAL256:
         return AppendDecimal<arrow::Decimal256Builder, arrow::Decimal256>(value, builder);
-      case arrow::Type::LIST: return AppendList<arrow::ListBuilder>(value, builder);
-      case arrow::Type::LARGE_LIST: return AppendList<arrow::LargeListBuilder>(value, builder);
+      case arrow::Type::LIST:
+        return AppendList<arrow::ListBuilder>(value, builder);
+      case arrow::Type::LARGE_LIST:
+        return AppendList<arrow::LargeListBuilder>(value, builder);
       default:
         return Status::NotImplemented("column '", column_, "' of type ",
                                       builder->type()->ToString(),
@@ -109,8 +131,8 @@ class Appender {
     if (!value.is_string()) return Mismatch(value, *builder);
     const Result<std::string> bytes = arrow::util::base64_decode(View(value.as_string()));
     if (!bytes.ok()) {
-      return Status::TypeError("column '", column_, "' takes bytes as base64: ",
-                               bytes.status().message());
+      return Status::TypeError("column '", column_,
+                               "' takes bytes as base64: ", bytes.status().message());
     }
     return static_cast<Builder*>(builder)->Append(*bytes);
   }
@@ -127,9 +149,14 @@ class Appender {
     ARROW_ASSIGN_OR_RAISE(int64_t time, Micros(value, *builder));
     const auto floor_divide = [](int64_t a, int64_t b) { return a / b - (a % b < 0 ? 1 : 0); };
     switch (static_cast<const arrow::TimestampType&>(*builder->type()).unit()) {
-      case arrow::TimeUnit::SECOND: time = floor_divide(time, 1'000'000); break;
-      case arrow::TimeUnit::MILLI: time = floor_divide(time, 1'000); break;
-      case arrow::TimeUnit::MICRO: break;
+      case arrow::TimeUnit::SECOND:
+        time = floor_divide(time, 1'000'000);
+        break;
+      case arrow::TimeUnit::MILLI:
+        time = floor_divide(time, 1'000);
+        break;
+      case arrow::TimeUnit::MICRO:
+        break;
       case arrow::TimeUnit::NANO:
         if (__builtin_mul_overflow(time, int64_t{1'000}, &time)) return Mismatch(value, *builder);
         break;
@@ -167,7 +194,8 @@ class Appender {
       return Mismatch(value, *builder);
     }
     const Result<Decimal> scaled = decimal.Rescale(scale, type.scale());
-    if (!scaled.ok() || !scaled->FitsInPrecision(type.precision())) return Mismatch(value, *builder);
+    if (!scaled.ok() || !scaled->FitsInPrecision(type.precision()))
+      return Mismatch(value, *builder);
     return static_cast<Builder*>(builder)->Append(*scaled);
   }
 
@@ -206,9 +234,9 @@ Status CheckColumns(std::string_view noun, const json::object& row, const arrow:
 
 }  // namespace
 
-Result<std::shared_ptr<arrow::Array>> ArrayFromJson(
-    std::string_view column, const std::shared_ptr<arrow::DataType>& type,
-    const std::vector<const json::value*>& values) {
+Result<std::shared_ptr<arrow::Array>> ArrayFromJson(std::string_view column,
+                                                    const std::shared_ptr<arrow::DataType>& type,
+                                                    const std::vector<const json::value*>& values) {
   ARROW_ASSIGN_OR_RAISE(const std::unique_ptr<arrow::ArrayBuilder> builder,
                         arrow::MakeBuilder(type));
   ARROW_RETURN_NOT_OK(builder->Reserve(static_cast<int64_t>(values.size())));
@@ -247,7 +275,8 @@ Result<std::shared_ptr<arrow::RecordBatch>> RowsFromJson(std::string_view noun,
       appears = appears || values[i] != nullptr;
     }
     if (!appears) continue;
-    ARROW_ASSIGN_OR_RAISE(arrays.emplace_back(), ArrayFromJson(field->name(), field->type(), values));
+    ARROW_ASSIGN_OR_RAISE(arrays.emplace_back(),
+                          ArrayFromJson(field->name(), field->type(), values));
     fields.push_back(field->WithNullable(true));
   }
   return arrow::RecordBatch::Make(arrow::schema(std::move(fields)),

@@ -46,7 +46,8 @@ std::string TimestampText(const arrow::TimestampType& type, int64_t value) {
     case arrow::TimeUnit::MILLI:
       overflow = __builtin_mul_overflow(value, int64_t{1'000}, &time_us);
       break;
-    case arrow::TimeUnit::MICRO: break;
+    case arrow::TimeUnit::MICRO:
+      break;
     case arrow::TimeUnit::NANO:
       nanoseconds = ((value % 1000) + 1000) % 1000;
       time_us = (value - nanoseconds) / 1000;
@@ -92,11 +93,21 @@ void AppendJsonText(std::string_view text, std::string* out) {
     out->append(text.substr(clean, i - clean));
     clean = i + 1;
     switch (c) {
-      case '"': out->append("\\\""); break;
-      case '\\': out->append("\\\\"); break;
-      case '\n': out->append("\\n"); break;
-      case '\r': out->append("\\r"); break;
-      case '\t': out->append("\\t"); break;
+      case '"':
+        out->append("\\\"");
+        break;
+      case '\\':
+        out->append("\\\\");
+        break;
+      case '\n':
+        out->append("\\n");
+        break;
+      case '\r':
+        out->append("\\r");
+        break;
+      case '\t':
+        out->append("\\t");
+        break;
       default: {
         constexpr char kHex[] = "0123456789abcdef";
         out->append("\\u00");
@@ -119,20 +130,31 @@ void AppendJsonCell(const arrow::Array& array, int64_t row, std::string* out) {
   switch (array.type_id()) {
     case arrow::Type::DOUBLE:
       return AppendFloat(As<arrow::DoubleArray>(array).Value(row), out);
-    case arrow::Type::FLOAT: return AppendFloat(As<arrow::FloatArray>(array).Value(row), out);
+    case arrow::Type::FLOAT:
+      return AppendFloat(As<arrow::FloatArray>(array).Value(row), out);
     case arrow::Type::BOOL:
       out->append(As<arrow::BooleanArray>(array).Value(row) ? "true" : "false");
       return;
-    case arrow::Type::INT8: return AppendInteger(As<arrow::Int8Array>(array).Value(row), out);
-    case arrow::Type::INT16: return AppendInteger(As<arrow::Int16Array>(array).Value(row), out);
-    case arrow::Type::INT32: return AppendInteger(As<arrow::Int32Array>(array).Value(row), out);
-    case arrow::Type::INT64: return AppendInteger(As<arrow::Int64Array>(array).Value(row), out);
-    case arrow::Type::UINT8: return AppendInteger(As<arrow::UInt8Array>(array).Value(row), out);
-    case arrow::Type::UINT16: return AppendInteger(As<arrow::UInt16Array>(array).Value(row), out);
-    case arrow::Type::UINT32: return AppendInteger(As<arrow::UInt32Array>(array).Value(row), out);
-    case arrow::Type::UINT64: return AppendInteger(As<arrow::UInt64Array>(array).Value(row), out);
-    case arrow::Type::TIME32: return AppendInteger(As<arrow::Time32Array>(array).Value(row), out);
-    case arrow::Type::TIME64: return AppendInteger(As<arrow::Time64Array>(array).Value(row), out);
+    case arrow::Type::INT8:
+      return AppendInteger(As<arrow::Int8Array>(array).Value(row), out);
+    case arrow::Type::INT16:
+      return AppendInteger(As<arrow::Int16Array>(array).Value(row), out);
+    case arrow::Type::INT32:
+      return AppendInteger(As<arrow::Int32Array>(array).Value(row), out);
+    case arrow::Type::INT64:
+      return AppendInteger(As<arrow::Int64Array>(array).Value(row), out);
+    case arrow::Type::UINT8:
+      return AppendInteger(As<arrow::UInt8Array>(array).Value(row), out);
+    case arrow::Type::UINT16:
+      return AppendInteger(As<arrow::UInt16Array>(array).Value(row), out);
+    case arrow::Type::UINT32:
+      return AppendInteger(As<arrow::UInt32Array>(array).Value(row), out);
+    case arrow::Type::UINT64:
+      return AppendInteger(As<arrow::UInt64Array>(array).Value(row), out);
+    case arrow::Type::TIME32:
+      return AppendInteger(As<arrow::Time32Array>(array).Value(row), out);
+    case arrow::Type::TIME64:
+      return AppendInteger(As<arrow::Time64Array>(array).Value(row), out);
     case arrow::Type::DURATION:
       return AppendInteger(As<arrow::DurationArray>(array).Value(row), out);
     case arrow::Type::STRING:
@@ -153,8 +175,10 @@ void AppendJsonCell(const arrow::Array& array, int64_t row, std::string* out) {
       return AppendJsonText(DateText(As<arrow::Date32Array>(array).Value(row)), out);
     case arrow::Type::DATE64:
       return AppendJsonText(DateText(As<arrow::Date64Array>(array).Value(row) / 86'400'000), out);
-    case arrow::Type::LIST: return AppendList(As<arrow::ListArray>(array), row, out);
-    case arrow::Type::LARGE_LIST: return AppendList(As<arrow::LargeListArray>(array), row, out);
+    case arrow::Type::LIST:
+      return AppendList(As<arrow::ListArray>(array), row, out);
+    case arrow::Type::LARGE_LIST:
+      return AppendList(As<arrow::LargeListArray>(array), row, out);
     default: {
       const Result<std::shared_ptr<arrow::Scalar>> scalar = array.GetScalar(row);
       AppendJsonText(scalar.ok() ? (*scalar)->ToString() : scalar.status().message(), out);

@@ -30,7 +30,8 @@ Result<std::optional<int64_t>> FindTime(const json::object& object, std::string_
   if (value->is_string()) {
     const json::string& text = value->as_string();
     Result<int64_t> time_us = ParseTime(std::string_view(text.data(), text.size()));
-    if (!time_us.ok()) return Explain(time_us.status(), std::string("member '") + std::string(key) + "'");
+    if (!time_us.ok())
+      return Explain(time_us.status(), std::string("member '") + std::string(key) + "'");
     return *time_us;
   }
   if (value->is_int64()) return value->as_int64();
@@ -136,10 +137,8 @@ Result<DeploymentContract> DeploymentContractFromJson(const json::object& object
 }
 
 json::object ServerDescription::ToJson() const {
-  return {{"name", "tercet"},
-          {"version", version},
-          {"project", project},
-          {"flight_port", flight_port}};
+  return {
+      {"name", "tercet"}, {"version", version}, {"project", project}, {"flight_port", flight_port}};
 }
 
 Result<ServerDescription> ServerDescription::FromJson(const json::object& object) {

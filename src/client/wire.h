@@ -58,8 +58,8 @@ Result<std::vector<Noun>> ItemsFromJson(const json::object& object) {
 
 /// What a server says of itself at GET /api/v1.
 struct ServerDescription {
-  std::string project;   ///< the project directory's last part
-  std::string version;   ///< of Tercet
+  std::string project;  ///< the project directory's last part
+  std::string version;  ///< of Tercet
   int64_t flight_port = 0;
   json::object ToJson() const;
   static Result<ServerDescription> FromJson(const json::object& object);

@@ -92,7 +92,8 @@ Result<PredictData> PredictDataFromBytes(std::string_view bytes) {
 }
 
 std::shared_ptr<arrow::Schema> ModelFilesSchema() {
-  return arrow::schema({arrow::field("path", arrow::utf8()), arrow::field("bytes", arrow::binary())});
+  return arrow::schema(
+      {arrow::field("path", arrow::utf8()), arrow::field("bytes", arrow::binary())});
 }
 
 Result<RecordBatchReader> ToReader(const ModelFiles& files) {
@@ -107,8 +108,7 @@ Result<RecordBatchReader> ToReader(const ModelFiles& files) {
       ARROW_RETURN_NOT_OK(chunks.Append(std::string_view(bytes).substr(offset, size)));
       ARROW_ASSIGN_OR_RAISE(auto path_array, paths.Finish());
       ARROW_ASSIGN_OR_RAISE(auto chunk_array, chunks.Finish());
-      batches.push_back(
-          arrow::RecordBatch::Make(ModelFilesSchema(), 1, {path_array, chunk_array}));
+      batches.push_back(arrow::RecordBatch::Make(ModelFilesSchema(), 1, {path_array, chunk_array}));
       offset += size;
     } while (offset < bytes.size());
   }
@@ -117,9 +117,10 @@ Result<RecordBatchReader> ToReader(const ModelFiles& files) {
 
 Result<ModelFiles> ModelFilesFromReader(arrow::RecordBatchReader* reader) {
   if (!reader->schema()->Equals(ModelFilesSchema(), /*check_metadata=*/false)) {
-    return Status::Invalid("a model's files must come as columns path (string) and bytes (binary), "
-                           "not ",
-                           reader->schema()->ToString());
+    return Status::Invalid(
+        "a model's files must come as columns path (string) and bytes (binary), "
+        "not ",
+        reader->schema()->ToString());
   }
   ModelFiles files;
   while (true) {
@@ -147,7 +148,8 @@ Result<Frame> ToFrame(const TrainingPartData& part) {
       columns.push_back(frame->column(i));
     }
   }
-  auto metadata = arrow::key_value_metadata({kColumnsKey}, {ToText(json::object{{"counts", counts}})});
+  auto metadata =
+      arrow::key_value_metadata({kColumnsKey}, {ToText(json::object{{"counts", counts}})});
   return arrow::Table::Make(arrow::schema(std::move(fields), std::move(metadata)),
                             std::move(columns), rows);
 }
@@ -172,8 +174,8 @@ Result<TrainingPartData> TrainingPartFromFrame(const std::string& name, const Fr
       arrays.push_back(frame->column(static_cast<int>(c)));
     }
     first += count;
-    *targets[i] = arrow::Table::Make(arrow::schema(std::move(fields)), std::move(arrays),
-                                     frame->num_rows());
+    *targets[i] =
+        arrow::Table::Make(arrow::schema(std::move(fields)), std::move(arrays), frame->num_rows());
   }
   return part;
 }

@@ -39,7 +39,8 @@ Result<Address> Address::Parse(std::string_view text) {
   const auto read = std::from_chars(port.data(), port.data() + port.size(), address.port);
   if (port.empty() || read.ec != std::errc() || read.ptr != port.data() + port.size() ||
       address.port < 0 || address.port > 65535) {
-    return Status::Invalid("address '", text.substr(0, 100), "' must be HOST:PORT, such as "
+    return Status::Invalid("address '", text.substr(0, 100),
+                           "' must be HOST:PORT, such as "
                            "127.0.0.1:8080");
   }
   address.host = text.substr(0, colon);
@@ -74,8 +75,9 @@ Status Access::CheckToken(std::string_view authorization) const {
   if (!has_token()) return Status::OK();
   constexpr std::string_view kScheme = "Bearer ";
   if (!authorization.starts_with(kScheme)) {
-    return Status::Invalid("this server wants a token: send the header 'Authorization: Bearer "
-                           "TOKEN', or set TERCET_TOKEN");
+    return Status::Invalid(
+        "this server wants a token: send the header 'Authorization: Bearer "
+        "TOKEN', or set TERCET_TOKEN");
   }
   const std::string given = Sha256Hex(authorization.substr(kScheme.size()));
   unsigned char difference = 0;

@@ -57,8 +57,8 @@ Answer Predict(Platform* platform, DeploymentContracts* contracts, const std::st
   if (entities == nullptr) return Status::Invalid("member 'entities' is missing");
   ARROW_ASSIGN_OR_RAISE(const auto event_time_us, FindTime(body, "event_time"));
   const auto answer = [&](const KnownContract<DeploymentContract>& known) -> Answer {
-    ARROW_ASSIGN_OR_RAISE(const auto batch, RowsFromJson("deployment '" + name + "'", *entities,
-                                                         *known.columns));
+    ARROW_ASSIGN_OR_RAISE(const auto batch,
+                          RowsFromJson("deployment '" + name + "'", *entities, *known.columns));
     ARROW_ASSIGN_OR_RAISE(const auto data, platform->Predict(name, batch, event_time_us));
     return PredictAnswerOf(data, entities->is_object());
   };
@@ -87,21 +87,20 @@ std::vector<Route> DeploymentRoutes(Platform* platform, DeploymentContracts* con
   const std::string all = "/api/v1/deployments";
   const std::string one = all + "/{name}";
   std::vector<Route> routes;
-  routes.push_back({.method = "POST",
-                    .pattern = one + "/predict",
-                    .handler =
-                        [platform, contracts](const HttpRequest& request,
-                                              const PathArguments& arguments) {
-                          return Predict(platform, contracts, std::string(arguments[0]), request);
-                        },
-                    .lane =
-                        [contracts](const HttpRequest& request, const PathArguments& arguments) {
-                          const auto known = contracts->Find(std::string(arguments[0]));
-                          return known != nullptr && !known->slow &&
-                                         request.body.size() <= kHotBodyBytes
-                                     ? Lane::kHot
-                                     : Lane::kSlow;
-                        }});
+  routes.push_back(
+      {.method = "POST",
+       .pattern = one + "/predict",
+       .handler =
+           [platform, contracts](const HttpRequest& request, const PathArguments& arguments) {
+             return Predict(platform, contracts, std::string(arguments[0]), request);
+           },
+       .lane =
+           [contracts](const HttpRequest& request, const PathArguments& arguments) {
+             const auto known = contracts->Find(std::string(arguments[0]));
+             return known != nullptr && !known->slow && request.body.size() <= kHotBodyBytes
+                        ? Lane::kHot
+                        : Lane::kSlow;
+           }});
   const auto add = [&routes](std::string method, std::string pattern, Handler handler) {
     routes.push_back({.method = std::move(method),
                       .pattern = std::move(pattern),

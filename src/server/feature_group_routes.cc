@@ -94,7 +94,8 @@ std::vector<Route> FeatureGroupRoutes(Platform* platform) {
         ARROW_RETURN_NOT_OK(platform->DropFeatureGroup(ref));
         return HttpAnswer::Json(json::object());
       }));
-  add("GET", one + "/description", OfGroup([platform](const Ref& ref, const HttpRequest&) -> Answer {
+  add("GET", one + "/description",
+      OfGroup([platform](const Ref& ref, const HttpRequest&) -> Answer {
         ARROW_ASSIGN_OR_RAISE(const auto description, platform->DescribeFeatureGroup(ref));
         return HttpAnswer::Json(description);
       }));

@@ -79,9 +79,8 @@ Answer Vectors(Platform* platform, VectorContracts* contracts, const Ref& view,
   ARROW_ASSIGN_OR_RAISE(vectors.training_dataset_version,
                         FindInt(body, "training_dataset_version"));
   const auto answer = [&](const KnownContract<VectorContract>& known) -> Answer {
-    ARROW_ASSIGN_OR_RAISE(vectors.entities,
-                          RowsFromJson("feature view '" + view.ToText() + "'", *entities,
-                                       *known.columns));
+    ARROW_ASSIGN_OR_RAISE(vectors.entities, RowsFromJson("feature view '" + view.ToText() + "'",
+                                                         *entities, *known.columns));
     ARROW_ASSIGN_OR_RAISE(const VectorData data, platform->Vectors(view, vectors));
     return VectorAnswerOf(data, entities->is_object());
   };

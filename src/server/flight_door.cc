@@ -67,7 +67,8 @@ Result<RecordBatchReader> Get(Platform* platform, json::object command) {
     ARROW_ASSIGN_OR_RAISE(const Ref model, GetRef(command, "model"));
     ARROW_ASSIGN_OR_RAISE(const auto start_us, FindTime(command, "start"));
     ARROW_ASSIGN_OR_RAISE(const auto end_us, FindTime(command, "end"));
-    ARROW_ASSIGN_OR_RAISE(const Frame scored, platform->Batch(model, start_us, end_us, nullptr, {}));
+    ARROW_ASSIGN_OR_RAISE(const Frame scored,
+                          platform->Batch(model, start_us, end_us, nullptr, {}));
     return std::make_shared<arrow::TableBatchReader>(scored);
   }
   if (verb == "model_files") {
@@ -75,9 +76,8 @@ Result<RecordBatchReader> Get(Platform* platform, json::object command) {
     ARROW_ASSIGN_OR_RAISE(const ModelFiles files, platform->ReadModelFiles(model));
     return ToReader(files);
   }
-  return Status::KeyError(
-      "DoGet has no verb '", verb.substr(0, 80), "'",
-      Suggest(verb.substr(0, 80), {"read", "changes", "batch", "model_files"}));
+  return Status::KeyError("DoGet has no verb '", verb.substr(0, 80), "'",
+                          Suggest(verb.substr(0, 80), {"read", "changes", "batch", "model_files"}));
 }
 
 Result<json::object> Put(Platform* platform, json::object command,
@@ -177,8 +177,8 @@ Result<std::unique_ptr<FlightDoor>> FlightDoor::Start(const Address& address, Pl
   auto service = std::make_unique<Service>(platform);
   const Status started = service->Init(options);
   if (!started.ok()) {
-    return Status::IOError("cannot listen on ", address.ToText(), " for Flight: ",
-                           started.message());
+    return Status::IOError("cannot listen on ", address.ToText(),
+                           " for Flight: ", started.message());
   }
   return std::unique_ptr<FlightDoor>(new FlightDoor(std::move(service)));
 }

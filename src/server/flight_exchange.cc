@@ -52,7 +52,8 @@ Result<Frame> TakeSpine(json::object* command, const Upload& upload) {
 Result<std::shared_ptr<arrow::RecordBatch>> TakeEntities(json::object* command,
                                                          const Upload& upload) {
   ARROW_ASSIGN_OR_RAISE(const Frame frame, TakeSpine(command, upload));
-  if (frame == nullptr) return Status::Invalid("send the entities as a frame, with \"spine\": true");
+  if (frame == nullptr)
+    return Status::Invalid("send the entities as a frame, with \"spine\": true");
   return frame->CombineChunksToBatch();
 }
 

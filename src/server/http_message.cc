@@ -66,8 +66,8 @@ Status ParseTarget(std::string_view target, HttpRequest* request) {
     return Status::Invalid("request target '", target.substr(0, 80), "' is not a path");
   }
   const size_t question = target.find('?');
-  std::string_view path = target.substr(1, question == std::string_view::npos ? question
-                                                                              : question - 1);
+  std::string_view path =
+      target.substr(1, question == std::string_view::npos ? question : question - 1);
   while (!path.empty()) {
     const size_t slash = path.find('/');
     ARROW_ASSIGN_OR_RAISE(request->path.emplace_back(), Decode(path.substr(0, slash), false));

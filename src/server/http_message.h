@@ -14,12 +14,12 @@ namespace tercet {
 
 /// One HTTP request, read whole. Texts are percent-decoded.
 struct HttpRequest {
-  std::string_view method;                                   ///< "GET"
-  std::vector<std::string> path;                             ///< "/a/b" is {"a", "b"}
+  std::string_view method;        ///< "GET"
+  std::vector<std::string> path;  ///< "/a/b" is {"a", "b"}
   std::vector<std::pair<std::string, std::string>> query;
-  std::string content_type;                                  ///< lower case, without parameters
+  std::string content_type;  ///< lower case, without parameters
   std::string accept;
-  std::string inference_header_length;                       ///< Inference-Header-Content-Length
+  std::string inference_header_length;  ///< Inference-Header-Content-Length
   std::string body;
 
   /// The value of a query parameter; nullptr when it is not there.

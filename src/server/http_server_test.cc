@@ -1,10 +1,10 @@
 #include "server/http_server.h"
 
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 #include <boost/asio/connect.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
 
 #include <atomic>
 
@@ -13,9 +13,9 @@
 namespace tercet {
 namespace {
 
+using std::chrono::milliseconds;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
-using std::chrono::milliseconds;
 namespace asio = boost::asio;
 
 /// A client that can be rude: it sends bytes, and reads until the server closes or goes silent.
@@ -69,41 +69,42 @@ class HttpServerTest : public ::testing::Test {
     std::vector<Route> routes;
     routes.push_back({.method = "GET",
                       .pattern = "/hot/{name}",
-                      .handler = [](const HttpRequest& request, const PathArguments& arguments)
-                          -> Result<HttpAnswer> {
+                      .handler = [](const HttpRequest& request,
+                                    const PathArguments& arguments) -> Result<HttpAnswer> {
                         const std::string* value = request.Query("q");
                         return HttpAnswer::Json(json::object{
                             {"name", arguments[0]}, {"q", value == nullptr ? "" : *value}});
                       },
                       .lane = AlwaysHot});
-    routes.push_back({.method = "POST",
-                      .pattern = "/slow",
-                      .handler = [this](const HttpRequest& request,
-                                        const PathArguments&) -> Result<HttpAnswer> {
-                        started_ = true;
-                        while (!go_) std::this_thread::sleep_for(milliseconds(1));
-                        return HttpAnswer::Json(json::object{{"size", request.body.size()}});
-                      },
-                      .lane = nullptr});
-    routes.push_back({.method = "GET",
-                      .pattern = "/throws",
-                      .handler = [](const HttpRequest&, const PathArguments&) -> Result<HttpAnswer> {
-                        throw std::runtime_error("a bug");
-                      },
-                      .lane = AlwaysHot});
-    routes.push_back({.method = "POST",
-                      .pattern = "/json",
-                      .handler = [](const HttpRequest& request,
-                                    const PathArguments&) -> Result<HttpAnswer> {
-                        ARROW_ASSIGN_OR_RAISE(const json::object body, request.JsonBody());
-                        return HttpAnswer::Json(body);
-                      },
-                      .lane = AlwaysHot});
+    routes.push_back(
+        {.method = "POST",
+         .pattern = "/slow",
+         .handler = [this](const HttpRequest& request, const PathArguments&) -> Result<HttpAnswer> {
+           started_ = true;
+           while (!go_) std::this_thread::sleep_for(milliseconds(1));
+           return HttpAnswer::Json(json::object{{"size", request.body.size()}});
+         },
+         .lane = nullptr});
+    routes.push_back(
+        {.method = "GET",
+         .pattern = "/throws",
+         .handler = [](const HttpRequest&, const PathArguments&) -> Result<HttpAnswer> {
+           throw std::runtime_error("a bug");
+         },
+         .lane = AlwaysHot});
+    routes.push_back(
+        {.method = "POST",
+         .pattern = "/json",
+         .handler = [](const HttpRequest& request, const PathArguments&) -> Result<HttpAnswer> {
+           ARROW_ASSIGN_OR_RAISE(const json::object body, request.JsonBody());
+           return HttpAnswer::Json(body);
+         },
+         .lane = AlwaysHot});
     router_ = std::make_unique<Router>(std::move(routes));
     metrics_ = std::make_unique<Metrics>(router_->Names());
-    server_ = HttpServer::Start({"127.0.0.1", 0}, router_.get(), access_.get(), metrics_.get(),
-                                limits)
-                  .ValueOrDie();
+    server_ =
+        HttpServer::Start({"127.0.0.1", 0}, router_.get(), access_.get(), metrics_.get(), limits)
+            .ValueOrDie();
   }
 
   std::string Ask(const std::string& bytes) {
@@ -112,8 +113,9 @@ class HttpServerTest : public ::testing::Test {
     return client.ReadOne();
   }
   static std::string Post(const std::string& path, const std::string& body) {
-    return "POST " + path + " HTTP/1.1\r\nHost: localhost\r\nContent-Length: " +
-           std::to_string(body.size()) + "\r\n\r\n" + body;
+    return "POST " + path +
+           " HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + std::to_string(body.size()) +
+           "\r\n\r\n" + body;
   }
   static std::string Get(const std::string& path, const std::string& headers = "") {
     return "GET " + path + " HTTP/1.1\r\nHost: localhost\r\n" + headers + "\r\n";
@@ -236,10 +238,8 @@ TEST_F(HttpServerTest, KeepsWebPagesOut) {
   Start();
   EXPECT_THAT(Ask("GET /hot/x HTTP/1.1\r\nHost: evil.example\r\n\r\n"),
               StartsWith("HTTP/1.1 403 "));
-  EXPECT_THAT(Ask(Get("/hot/x", "Origin: https://evil.example\r\n")),
-              StartsWith("HTTP/1.1 403 "));
-  EXPECT_THAT(Ask(Get("/hot/x", "Origin: http://localhost:3000\r\n")),
-              StartsWith("HTTP/1.1 200 "));
+  EXPECT_THAT(Ask(Get("/hot/x", "Origin: https://evil.example\r\n")), StartsWith("HTTP/1.1 403 "));
+  EXPECT_THAT(Ask(Get("/hot/x", "Origin: http://localhost:3000\r\n")), StartsWith("HTTP/1.1 200 "));
 }
 
 TEST_F(HttpServerTest, CountsRequestsByRoute) {
@@ -248,7 +248,8 @@ TEST_F(HttpServerTest, CountsRequestsByRoute) {
   Ask(Get("/hot/y"));
   Ask(Get("/nowhere"));
   const std::string text = metrics_->ToText();
-  EXPECT_THAT(text, HasSubstr("tercet_http_requests_total{route=\"GET /hot/{name}\",status=\"2xx\"} 2"));
+  EXPECT_THAT(text,
+              HasSubstr("tercet_http_requests_total{route=\"GET /hot/{name}\",status=\"2xx\"} 2"));
   EXPECT_THAT(text, HasSubstr("tercet_http_requests_total{route=\"unknown\",status=\"4xx\"} 1"));
   EXPECT_THAT(text, HasSubstr("_count{route=\"GET /hot/{name}\"} 2"));
 }
@@ -265,7 +266,8 @@ TEST(AccessTest, OtherAddressesNeedAToken) {
     EXPECT_THAT(refused.message(), HasSubstr("token"));
     EXPECT_TRUE(guarded.CheckBind("HTTP", Address::Parse(other).ValueOrDie()).ok());
   }
-  for (const char* bad : {"", "localhost", "localhost:", "localhost:x", "localhost:70000", "a:-1"}) {
+  for (const char* bad :
+       {"", "localhost", "localhost:", "localhost:x", "localhost:70000", "a:-1"}) {
     EXPECT_TRUE(Address::Parse(bad).status().IsInvalid()) << bad;
   }
 }

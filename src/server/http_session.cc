@@ -89,9 +89,9 @@ void HttpSession::Parse() {
                                                service_->limits.header_bytes, " bytes"));
     }
     if (error == http::error::body_limit) {
-      return Refuse(413, Status::CapacityError("request body of more than ",
-                                               service_->limits.body_bytes,
-                                               " bytes; send large frames over Flight"));
+      return Refuse(413,
+                    Status::CapacityError("request body of more than ", service_->limits.body_bytes,
+                                          " bytes; send large frames over Flight"));
     }
     if (error) return Refuse(400, Status::Invalid("malformed HTTP request: ", error.message()));
     if (used == 0) break;
@@ -111,9 +111,9 @@ bool HttpSession::OnHeader() {
               std::chrono::seconds(length / service_->limits.body_bytes_per_second);
   // Refused before its body is read: who may not come in may not send 64 MiB either.
   const bool health = View(message.target()).starts_with("/v2/health/");
-  const Status token = health ? Status::OK()
-                              : service_->access->CheckToken(
-                                    View(message[http::field::authorization]));
+  const Status token =
+      health ? Status::OK()
+             : service_->access->CheckToken(View(message[http::field::authorization]));
   if (!token.ok()) {
     Refuse(401, token);
     return false;
@@ -166,8 +166,8 @@ void HttpSession::Refuse(int http_status, const Status& status) {
   answer.status = http_status;
   if (http_status == 401) answer.headers.emplace_back("WWW-Authenticate", "Bearer");
   begun_ = Clock::now();
-  match_ = Router::Match{.route = nullptr, .index = service_->router->size(), .arguments = {},
-                         .path_known = false};
+  match_ = Router::Match{
+      .route = nullptr, .index = service_->router->size(), .arguments = {}, .path_known = false};
   keep_alive_ = false;
   with_body_ = true;
   Send(answer);
@@ -223,8 +223,8 @@ void HttpSession::Sweep(Clock::time_point now) {
   if (now < deadline_ || state_ == State::kAnswering || state_ == State::kClosed) return;
   if (state_ == State::kReading) {
     // Written only if it fits at once, since a read is still under way on this socket.
-    HttpAnswer answer = ErrorAnswer(Status::IOError("the request did not come in time"),
-                                    ErrorForm::kCoded);
+    HttpAnswer answer =
+        ErrorAnswer(Status::IOError("the request did not come in time"), ErrorForm::kCoded);
     answer.status = 408;
     service_->metrics->Count(service_->router->size(), answer.status, 0);
     error_code error;

@@ -85,7 +85,7 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   Router::Match match_;
   bool keep_alive_ = true;
   bool with_body_ = true;
-  Clock::time_point begun_;     ///< when the request was whole
+  Clock::time_point begun_;  ///< when the request was whole
   Clock::time_point deadline_;
   State state_ = State::kIdle;
   std::string output_;

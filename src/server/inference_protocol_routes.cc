@@ -50,9 +50,8 @@ Result<std::vector<std::pair<OutputTensor, bool>>> Outputs(const InferenceReques
                                                            const arrow::RecordBatch& batch) {
   std::vector<std::pair<OutputTensor, bool>> outputs;
   const auto add = [&](int column, bool binary) -> Status {
-    ARROW_ASSIGN_OR_RAISE(
-        OutputTensor tensor,
-        TensorOf(batch.schema()->field(column)->name(), batch.column(column)));
+    ARROW_ASSIGN_OR_RAISE(OutputTensor tensor,
+                          TensorOf(batch.schema()->field(column)->name(), batch.column(column)));
     outputs.emplace_back(std::move(tensor), binary);
     return Status::OK();
   };
@@ -118,7 +117,8 @@ Answer InferAnswer(const std::string& name, const InferenceRequest& request,
       has_binary = true;
       const size_t before = binary.size();
       ARROW_RETURN_NOT_OK(AppendTensorBytes(tensor, &binary));
-      out += ",\"parameters\":{\"binary_data_size\":" + std::to_string(binary.size() - before) + "}}";
+      out +=
+          ",\"parameters\":{\"binary_data_size\":" + std::to_string(binary.size() - before) + "}}";
     } else {
       out += ",\"data\":";
       AppendTensorJson(tensor, &out);
@@ -183,55 +183,64 @@ std::vector<Route> InferenceProtocolRoutes(Platform* platform, DeploymentContrac
   const auto infer_lane = [contracts](const HttpRequest& request, const PathArguments& arguments) {
     const auto known = contracts->Find(std::string(arguments[0]));
     return known != nullptr && !known->slow && request.body.size() <= kHotBodyBytes ? Lane::kHot
-                                                                                   : Lane::kSlow;
+                                                                                    : Lane::kSlow;
   };
-  add("GET", "/v2/health/live",
+  add(
+      "GET", "/v2/health/live",
       [](const HttpRequest&, const PathArguments&) -> Answer {
         HttpAnswer answer;
         answer.body = "{\"live\":true}";
         return answer;
       },
       AlwaysHot);
-  add("GET", "/v2/health/ready",
+  add(
+      "GET", "/v2/health/ready",
       [ready](const HttpRequest&, const PathArguments&) -> Answer {
         HttpAnswer answer;
-        answer.body = ready() ? "{\"live\":true,\"ready\":true}" : "{\"live\":true,\"ready\":false}";
+        answer.body =
+            ready() ? "{\"live\":true,\"ready\":true}" : "{\"live\":true,\"ready\":false}";
         answer.status = ready() ? 200 : 503;
         return answer;
       },
       AlwaysHot);
-  add("GET", "/v2",
+  add(
+      "GET", "/v2",
       [](const HttpRequest&, const PathArguments&) -> Answer {
         return HttpAnswer::Json(json::object{{"name", "tercet"},
                                              {"version", kTercetVersion},
                                              {"extensions", json::array{"binary_tensor_data"}}});
       },
       AlwaysHot);
-  add("GET", "/v2/models",
+  add(
+      "GET", "/v2/models",
       [platform](const HttpRequest&, const PathArguments&) { return Names(platform); }, nullptr);
-  add("POST", "/v2/repository/index",
+  add(
+      "POST", "/v2/repository/index",
       [platform](const HttpRequest&, const PathArguments&) { return Index(platform); }, nullptr);
   // Without and with a version: the last argument is it.
-  for (const std::string& one : {std::string("/v2/models/{name}"),
-                                 std::string("/v2/models/{name}/versions/{version}")}) {
+  for (const std::string& one :
+       {std::string("/v2/models/{name}"), std::string("/v2/models/{name}/versions/{version}")}) {
     const auto version_of = [](const PathArguments& arguments) {
       return arguments.size() > 1 ? arguments[1] : std::string_view();
     };
-    add("POST", one + "/infer",
+    add(
+        "POST", one + "/infer",
         [platform, contracts, version_of](const HttpRequest& request,
                                           const PathArguments& arguments) {
           return Infer(platform, contracts, std::string(arguments[0]), version_of(arguments),
                        request);
         },
         infer_lane);
-    add("GET", one,
+    add(
+        "GET", one,
         [contracts, version_of](const HttpRequest&, const PathArguments& arguments) -> Answer {
           const std::string name(arguments[0]);
           ARROW_ASSIGN_OR_RAISE(const auto known, contracts->Refresh(name));
           return Metadata(name, version_of(arguments), *known);
         },
         nullptr);
-    add("GET", one + "/ready",
+    add(
+        "GET", one + "/ready",
         [contracts, version_of](const HttpRequest&, const PathArguments& arguments) -> Answer {
           const std::string name(arguments[0]);
           ARROW_ASSIGN_OR_RAISE(const auto known, contracts->Refresh(name));

@@ -17,8 +17,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!ready || size < 2) return 0;
   const size_t json_size = data[0] | data[1] << 8;
   const std::string_view body(reinterpret_cast<const char*>(data) + 2, size - 2);
-  const auto request = tercet::ReadInferenceRequest(
-      body, json_size == 65535 ? "" : std::to_string(json_size));
+  const auto request =
+      tercet::ReadInferenceRequest(body, json_size == 65535 ? "" : std::to_string(json_size));
   if (!request.ok()) return 0;
   const auto entities = tercet::EntitiesOf(*request, "fuzz", *known);
   if (entities.ok() && !(*entities)->ValidateFull().ok()) __builtin_trap();

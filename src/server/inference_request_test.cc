@@ -38,25 +38,27 @@ TEST(InferenceRequestTest, ReadsJsonTensors) {
       R"({"id": "7", "parameters": {"event_time": "2013-01-01T00:00:00Z"}, "inputs": [)" +
       Input("origin", "BYTES", "[2, 1]", R"([["JFK"], ["é"]])") + "," +
       Input("n", "INT64", "[2]", "[1, null]") + "," + Input("x", "FP32", "[2]", "[0.5, 2]") + "," +
-      Input("flag", "BOOL", "[2]", "[true, false]") + "," +
-      Input("at", "INT64", "[2]", "[1, 2]") + "," +
-      Input("day", "BYTES", "[2]", R"(["1970-01-02", "1969-12-31"])") + "," +
+      Input("flag", "BOOL", "[2]", "[true, false]") + "," + Input("at", "INT64", "[2]", "[1, 2]") +
+      "," + Input("day", "BYTES", "[2]", R"(["1970-01-02", "1969-12-31"])") + "," +
       Input("price", "BYTES", "[2]", R"(["1.5", "-2"])") + "]}");
   ASSERT_TRUE(batch.ok()) << batch.status();
   const auto expected = arrow::json::ArrayFromJSONString(
       arrow::struct_((*batch)->schema()->fields()),
       R"([{"origin": "JFK", "n": 1, "x": 0.5, "flag": true, "at": 1, "day": 1, "price": "1.50"},
-          {"origin": "é", "n": null, "x": 2, "flag": false, "at": 2, "day": -1, "price": "-2.00"}])");
+          {"origin": "é", "n": null, "x": 2, "flag": false, "at": 2, "day": -1,
+           "price": "-2.00"}])");
   EXPECT_TRUE((*batch)->ToStructArray().ValueOrDie()->Equals(*expected.ValueOrDie()))
       << (*batch)->ToString();
 }
 
 TEST(InferenceRequestTest, ReadsTheTimeAsTextOrMicroseconds) {
   const std::string rest = R"(}, "inputs": [)" + Input("n", "INT8", "[1]", "[1]") + "]}";
-  EXPECT_EQ(ReadInferenceRequest(R"({"parameters": {"event_time": "1970-01-01T00:00:01Z")" + rest, "")
-                ->event_time_us,
-            1'000'000);
-  EXPECT_EQ(ReadInferenceRequest(R"({"parameters": {"event_time": 5)" + rest, "")->event_time_us, 5);
+  EXPECT_EQ(
+      ReadInferenceRequest(R"({"parameters": {"event_time": "1970-01-01T00:00:01Z")" + rest, "")
+          ->event_time_us,
+      1'000'000);
+  EXPECT_EQ(ReadInferenceRequest(R"({"parameters": {"event_time": 5)" + rest, "")->event_time_us,
+            5);
   EXPECT_TRUE(ReadInferenceRequest(R"({"parameters": {"event_time": "soon")" + rest, "")
                   .status()
                   .IsInvalid());
@@ -64,13 +66,17 @@ TEST(InferenceRequestTest, ReadsTheTimeAsTextOrMicroseconds) {
 
 TEST(InferenceRequestTest, ReadsBinaryTensorsInOrder) {
   const std::string text =
-      R"({"inputs": [{"name": "n", "datatype": "INT32", "shape": [2], "parameters": {"binary_data_size": 8}},
+      R"({"inputs": [{"name": "n", "datatype": "INT32", "shape": [2],
+           "parameters": {"binary_data_size": 8}},
           {"name": "x", "datatype": "FP64", "shape": [2, 1], "data": [1.5, 2.5]},
-          {"name": "origin", "datatype": "BYTES", "shape": [2], "parameters": {"binary_data_size": 11}},
-          {"name": "raw", "datatype": "BYTES", "shape": [2], "parameters": {"binary_data_size": 9}}]})";
+          {"name": "origin", "datatype": "BYTES", "shape": [2],
+           "parameters": {"binary_data_size": 11}},
+          {"name": "raw", "datatype": "BYTES", "shape": [2],
+           "parameters": {"binary_data_size": 9}}]})";
   std::string tail;
   for (const int32_t number : {7, -8}) tail.append(reinterpret_cast<const char*>(&number), 4);
-  for (const std::string& part : {std::string("JFK"), std::string(""), std::string("\xff"), std::string("")}) {
+  for (const std::string& part :
+       {std::string("JFK"), std::string(""), std::string("\xff"), std::string("")}) {
     const auto size = static_cast<uint32_t>(part.size());
     tail.append(reinterpret_cast<const char*>(&size), 4);
     tail += part;
@@ -99,7 +105,8 @@ TEST(InferenceRequestTest, RefusesWhatDoesNotFitAndSaysWhy) {
   EXPECT_THAT(refused(Input("x", "FP65", "[1]", "[1]")).message(), HasSubstr("FP64"));
   EXPECT_THAT(refused(Input("x", "FP64", "[2]", "[1]")).message(), HasSubstr("1 values"));
   EXPECT_THAT(refused(Input("x", "FP64", "[1, 2]", "[1, 2]")).message(), HasSubstr("[n, 1]"));
-  for (const char* shape : {"[]", "[0]", "[-1]", "[1.5]", "[1, 1, 1]", "[99999999999]", "3", "[\"1\"]"}) {
+  for (const char* shape :
+       {"[]", "[0]", "[-1]", "[1.5]", "[1, 1, 1]", "[99999999999]", "3", "[\"1\"]"}) {
     EXPECT_FALSE(refused(Input("x", "FP64", shape, "[1]")).ok()) << shape;
   }
   EXPECT_TRUE(refused(Input("x", "FP64", "[1]", "[\"1\"]")).IsTypeError());
@@ -113,11 +120,12 @@ TEST(InferenceRequestTest, RefusesWhatDoesNotFitAndSaysWhy) {
   EXPECT_THAT(refused(Input("x", "FP64", "[1]", "[1]") + "," + Input("n", "INT8", "[2]", "[1, 2]"))
                   .message(),
               HasSubstr("has 2 rows"));
-  EXPECT_THAT(refused(Input("x", "FP64", "[1]", "[1]") + "," + Input("x", "FP64", "[1]", "[1]"))
-                  .message(),
-              HasSubstr("twice"));
-  for (const char* body : {"", "{}", "[]", "{\"inputs\": []}", "{\"inputs\": [1]}", "{\"inputs\": 3}",
-                           "{\"inputs\": [{}]}", "{\"inputs\": [{\"name\": \"x\"}]}"}) {
+  EXPECT_THAT(
+      refused(Input("x", "FP64", "[1]", "[1]") + "," + Input("x", "FP64", "[1]", "[1]")).message(),
+      HasSubstr("twice"));
+  for (const char* body :
+       {"", "{}", "[]", "{\"inputs\": []}", "{\"inputs\": [1]}", "{\"inputs\": 3}",
+        "{\"inputs\": [{}]}", "{\"inputs\": [{\"name\": \"x\"}]}"}) {
     EXPECT_FALSE(Entities(body).ok()) << body;
   }
 }
@@ -139,7 +147,8 @@ TEST(OutputTensorTest, WritesColumnsAsTensors) {
   EXPECT_EQ(lists->datatype, "FP32");
   EXPECT_FALSE(TensorOf("y", column(arrow::list(arrow::float32()), "[[1], [1, 0]]")).ok());
   std::string bytes;
-  ASSERT_TRUE(AppendTensorBytes(*TensorOf("y", column(arrow::utf8(), R"(["ab", ""])")), &bytes).ok());
+  ASSERT_TRUE(
+      AppendTensorBytes(*TensorOf("y", column(arrow::utf8(), R"(["ab", ""])")), &bytes).ok());
   EXPECT_EQ(bytes, std::string("\2\0\0\0ab\0\0\0\0", 10));
   EXPECT_TRUE(
       AppendTensorBytes(*TensorOf("y", column(arrow::int64(), "[null]")), &bytes).IsInvalid());

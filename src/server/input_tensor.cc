@@ -42,7 +42,8 @@ Result<TypePointer> TypeOfDatatype(const InputTensor& tensor) {
     return Status::NotImplemented("input '", tensor.name, "': FP16 is not read; send FP32");
   }
   return Status::Invalid("input '", tensor.name, "' has the unknown datatype '",
-                         tensor.datatype.substr(0, 40), "'", Suggest(tensor.datatype.substr(0, 40), names));
+                         tensor.datatype.substr(0, 40), "'",
+                         Suggest(tensor.datatype.substr(0, 40), names));
 }
 
 /// The leaves of nested arrays, in row-major order.
@@ -111,18 +112,30 @@ Result<ArrayPointer> ReadText(const InputTensor& tensor) {
 
 Result<ArrayPointer> ReadBinary(const InputTensor& tensor, arrow::Type::type type) {
   switch (type) {
-    case arrow::Type::BOOL: return ReadBools(tensor);
-    case arrow::Type::INT8: return ReadNumbers<arrow::Int8Type>(tensor);
-    case arrow::Type::INT16: return ReadNumbers<arrow::Int16Type>(tensor);
-    case arrow::Type::INT32: return ReadNumbers<arrow::Int32Type>(tensor);
-    case arrow::Type::INT64: return ReadNumbers<arrow::Int64Type>(tensor);
-    case arrow::Type::UINT8: return ReadNumbers<arrow::UInt8Type>(tensor);
-    case arrow::Type::UINT16: return ReadNumbers<arrow::UInt16Type>(tensor);
-    case arrow::Type::UINT32: return ReadNumbers<arrow::UInt32Type>(tensor);
-    case arrow::Type::UINT64: return ReadNumbers<arrow::UInt64Type>(tensor);
-    case arrow::Type::FLOAT: return ReadNumbers<arrow::FloatType>(tensor);
-    case arrow::Type::DOUBLE: return ReadNumbers<arrow::DoubleType>(tensor);
-    default: return ReadText(tensor);
+    case arrow::Type::BOOL:
+      return ReadBools(tensor);
+    case arrow::Type::INT8:
+      return ReadNumbers<arrow::Int8Type>(tensor);
+    case arrow::Type::INT16:
+      return ReadNumbers<arrow::Int16Type>(tensor);
+    case arrow::Type::INT32:
+      return ReadNumbers<arrow::Int32Type>(tensor);
+    case arrow::Type::INT64:
+      return ReadNumbers<arrow::Int64Type>(tensor);
+    case arrow::Type::UINT8:
+      return ReadNumbers<arrow::UInt8Type>(tensor);
+    case arrow::Type::UINT16:
+      return ReadNumbers<arrow::UInt16Type>(tensor);
+    case arrow::Type::UINT32:
+      return ReadNumbers<arrow::UInt32Type>(tensor);
+    case arrow::Type::UINT64:
+      return ReadNumbers<arrow::UInt64Type>(tensor);
+    case arrow::Type::FLOAT:
+      return ReadNumbers<arrow::FloatType>(tensor);
+    case arrow::Type::DOUBLE:
+      return ReadNumbers<arrow::DoubleType>(tensor);
+    default:
+      return ReadText(tensor);
   }
 }
 
@@ -150,8 +163,9 @@ Result<ArrayPointer> Convert(const InputTensor& tensor, const ArrayPointer& valu
     return ParseTexts(tensor, *values, type);
   }
   Result<arrow::Datum> cast = Status::TypeError("");
-  if (is_text ? arrow::is_base_binary_like(to)
-              : (arrow::is_integer(to) || arrow::is_floating(to)) && to != arrow::Type::HALF_FLOAT) {
+  if (is_text
+          ? arrow::is_base_binary_like(to)
+          : (arrow::is_integer(to) || arrow::is_floating(to)) && to != arrow::Type::HALF_FLOAT) {
     cast = arrow::compute::Cast(values, type);
   } else if (from == arrow::Type::INT64 && to == arrow::Type::TIMESTAMP) {
     const auto& timestamp = static_cast<const arrow::TimestampType&>(*type);
@@ -170,8 +184,8 @@ Result<ArrayPointer> Convert(const InputTensor& tensor, const ArrayPointer& valu
 Result<ArrayPointer> ColumnOf(const InputTensor& tensor, const TypePointer& type) {
   ARROW_ASSIGN_OR_RAISE(const TypePointer native, TypeOfDatatype(tensor));
   if (tensor.binary) {
-    const bool raw = native->id() == arrow::Type::STRING && arrow::is_base_binary_like(type->id()) &&
-                     !arrow::is_string(type->id());
+    const bool raw = native->id() == arrow::Type::STRING &&
+                     arrow::is_base_binary_like(type->id()) && !arrow::is_string(type->id());
     // Bytes for a binary column need not be text.
     if (raw) {
       ARROW_ASSIGN_OR_RAISE(const ArrayPointer bytes, ReadBytes<arrow::BinaryBuilder>(tensor));

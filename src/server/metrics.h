@@ -20,9 +20,8 @@ class Metrics {
   std::string ToText() const;
 
  private:
-  static constexpr std::array<int64_t, 12> kBoundsUs = {50,     100,    250,     500,
-                                                        1000,   2500,   5000,    10'000,
-                                                        50'000, 250'000, 1'000'000, 10'000'000};
+  static constexpr std::array<int64_t, 12> kBoundsUs = {
+      50, 100, 250, 500, 1000, 2500, 5000, 10'000, 50'000, 250'000, 1'000'000, 10'000'000};
   struct Route {
     std::string name;
     std::array<std::atomic<int64_t>, 6> by_class{};  ///< index: first digit of the status

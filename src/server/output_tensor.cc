@@ -58,7 +58,8 @@ Result<OutputTensor> FromLists(const std::string& name, const ListArray& lists) 
   const int64_t width = rows == 0 ? 0 : lists.value_length(0);
   for (int64_t row = 0; row < rows; ++row) {
     if (lists.IsNull(row) || lists.value_length(row) != width) {
-      return Status::NotImplemented("output '", name, "' has lists of unequal lengths, which no "
+      return Status::NotImplemented("output '", name,
+                                    "' has lists of unequal lengths, which no "
                                     "tensor can hold");
     }
   }
@@ -74,21 +75,34 @@ Result<OutputTensor> FromLists(const std::string& name, const ListArray& lists) 
 
 std::string_view DatatypeOf(const arrow::DataType& type) {
   switch (type.id()) {
-    case arrow::Type::BOOL: return "BOOL";
-    case arrow::Type::INT8: return "INT8";
-    case arrow::Type::INT16: return "INT16";
-    case arrow::Type::INT32: return "INT32";
-    case arrow::Type::INT64: return "INT64";
-    case arrow::Type::UINT8: return "UINT8";
-    case arrow::Type::UINT16: return "UINT16";
-    case arrow::Type::UINT32: return "UINT32";
-    case arrow::Type::UINT64: return "UINT64";
-    case arrow::Type::FLOAT: return "FP32";
-    case arrow::Type::DOUBLE: return "FP64";
+    case arrow::Type::BOOL:
+      return "BOOL";
+    case arrow::Type::INT8:
+      return "INT8";
+    case arrow::Type::INT16:
+      return "INT16";
+    case arrow::Type::INT32:
+      return "INT32";
+    case arrow::Type::INT64:
+      return "INT64";
+    case arrow::Type::UINT8:
+      return "UINT8";
+    case arrow::Type::UINT16:
+      return "UINT16";
+    case arrow::Type::UINT32:
+      return "UINT32";
+    case arrow::Type::UINT64:
+      return "UINT64";
+    case arrow::Type::FLOAT:
+      return "FP32";
+    case arrow::Type::DOUBLE:
+      return "FP64";
     case arrow::Type::LIST:
     case arrow::Type::LARGE_LIST:
-    case arrow::Type::FIXED_SIZE_LIST: return DatatypeOf(*type.field(0)->type());
-    default: return "BYTES";
+    case arrow::Type::FIXED_SIZE_LIST:
+      return DatatypeOf(*type.field(0)->type());
+    default:
+      return "BYTES";
   }
 }
 
@@ -121,17 +135,28 @@ void AppendTensorJson(const OutputTensor& tensor, std::string* out) {
 Status AppendTensorBytes(const OutputTensor& tensor, std::string* out) {
   const arrow::Array& values = *tensor.values;
   switch (values.type_id()) {
-    case arrow::Type::BOOL: return AppendBools(tensor, out);
-    case arrow::Type::INT8: return AppendNumbers<arrow::Int8Array>(tensor, out);
-    case arrow::Type::INT16: return AppendNumbers<arrow::Int16Array>(tensor, out);
-    case arrow::Type::INT32: return AppendNumbers<arrow::Int32Array>(tensor, out);
-    case arrow::Type::INT64: return AppendNumbers<arrow::Int64Array>(tensor, out);
-    case arrow::Type::UINT8: return AppendNumbers<arrow::UInt8Array>(tensor, out);
-    case arrow::Type::UINT16: return AppendNumbers<arrow::UInt16Array>(tensor, out);
-    case arrow::Type::UINT32: return AppendNumbers<arrow::UInt32Array>(tensor, out);
-    case arrow::Type::UINT64: return AppendNumbers<arrow::UInt64Array>(tensor, out);
-    case arrow::Type::FLOAT: return AppendNumbers<arrow::FloatArray>(tensor, out);
-    case arrow::Type::DOUBLE: return AppendNumbers<arrow::DoubleArray>(tensor, out);
+    case arrow::Type::BOOL:
+      return AppendBools(tensor, out);
+    case arrow::Type::INT8:
+      return AppendNumbers<arrow::Int8Array>(tensor, out);
+    case arrow::Type::INT16:
+      return AppendNumbers<arrow::Int16Array>(tensor, out);
+    case arrow::Type::INT32:
+      return AppendNumbers<arrow::Int32Array>(tensor, out);
+    case arrow::Type::INT64:
+      return AppendNumbers<arrow::Int64Array>(tensor, out);
+    case arrow::Type::UINT8:
+      return AppendNumbers<arrow::UInt8Array>(tensor, out);
+    case arrow::Type::UINT16:
+      return AppendNumbers<arrow::UInt16Array>(tensor, out);
+    case arrow::Type::UINT32:
+      return AppendNumbers<arrow::UInt32Array>(tensor, out);
+    case arrow::Type::UINT64:
+      return AppendNumbers<arrow::UInt64Array>(tensor, out);
+    case arrow::Type::FLOAT:
+      return AppendNumbers<arrow::FloatArray>(tensor, out);
+    case arrow::Type::DOUBLE:
+      return AppendNumbers<arrow::DoubleArray>(tensor, out);
     case arrow::Type::BINARY:
       for (int64_t i = 0; i < values.length(); ++i) {
         AppendSized(static_cast<const arrow::BinaryArray&>(values).GetView(i), out);

@@ -49,8 +49,8 @@ HttpAnswer Router::Answer(const HttpRequest& request, const Match& match) const 
   if (match.route == nullptr) {
     std::string path;
     for (const std::string& segment : request.path) path += "/" + segment;
-    const ErrorForm form = !request.path.empty() && request.path[0] == "v2" ? ErrorForm::kPlain
-                                                                            : ErrorForm::kCoded;
+    const ErrorForm form =
+        !request.path.empty() && request.path[0] == "v2" ? ErrorForm::kPlain : ErrorForm::kCoded;
     if (path.size() > 200) path.resize(200);
     if (!match.path_known) {
       return ErrorAnswer(Status::KeyError("no route '", path, "'; GET /api/v1 says what there is"),
@@ -67,8 +67,7 @@ HttpAnswer Router::Answer(const HttpRequest& request, const Match& match) const 
     if (answer.ok()) return *std::move(answer);
     return ErrorAnswer(answer.status(), match.route->errors);
   } catch (const std::exception& error) {
-    return ErrorAnswer(Status::UnknownError("internal error: ", error.what()),
-                       match.route->errors);
+    return ErrorAnswer(Status::UnknownError("internal error: ", error.what()), match.route->errors);
   }
 }
 

@@ -43,8 +43,7 @@ std::vector<Route> RunRoutes(Platform* platform) {
        .lane = nullptr},
       {.method = "PATCH",
        .pattern = one,
-       .handler = [platform](const HttpRequest& request,
-                             const PathArguments& arguments) -> Answer {
+       .handler = [platform](const HttpRequest& request, const PathArguments& arguments) -> Answer {
          ARROW_ASSIGN_OR_RAISE(const Run additions, RunFromBody(request, arguments[0]));
          ARROW_ASSIGN_OR_RAISE(const Run run,
                                platform->LogRun(std::string(arguments[0]), additions));

@@ -75,20 +75,18 @@ class RunningServer : public Server {
     add(ModelRoutes(platform_.get()));
     add({{.method = "GET",
           .pattern = "/api/v1",
-          .handler =
-              [this](const HttpRequest&, const PathArguments&) -> Result<HttpAnswer> {
-                return HttpAnswer::Json(description_.ToJson());
-              },
+          .handler = [this](const HttpRequest&, const PathArguments&) -> Result<HttpAnswer> {
+            return HttpAnswer::Json(description_.ToJson());
+          },
           .lane = AlwaysHot},
          {.method = "GET",
           .pattern = "/metrics",
-          .handler =
-              [this](const HttpRequest&, const PathArguments&) -> Result<HttpAnswer> {
-                HttpAnswer answer;
-                answer.content_type = "text/plain; version=0.0.4";
-                answer.body = metrics_.ToText();
-                return answer;
-              },
+          .handler = [this](const HttpRequest&, const PathArguments&) -> Result<HttpAnswer> {
+            HttpAnswer answer;
+            answer.content_type = "text/plain; version=0.0.4";
+            answer.body = metrics_.ToText();
+            return answer;
+          },
           .lane = AlwaysHot}});
     return routes;
   }

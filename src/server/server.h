@@ -11,9 +11,9 @@
 namespace tercet {
 
 struct ServerOptions {
-  Address http{"127.0.0.1", 8080};    ///< port 0: any free one
+  Address http{"127.0.0.1", 8080};  ///< port 0: any free one
   Address flight{"127.0.0.1", 8081};
-  std::string token;                  ///< empty: none, then loopback alone
+  std::string token;  ///< empty: none, then loopback alone
   HttpLimits limits;
 };
 

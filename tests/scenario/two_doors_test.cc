@@ -22,8 +22,8 @@ constexpr int64_t kHour = 3'600'000'000;
 
 Frame TableOf(const arrow::FieldVector& fields, const std::string& rows) {
   const auto array = arrow::json::ArrayFromJSONString(arrow::struct_(fields), rows).ValueOrDie();
-  return arrow::Table::FromRecordBatches(
-             arrow::schema(fields), {arrow::RecordBatch::FromStructArray(array).ValueOrDie()})
+  return arrow::Table::FromRecordBatches(arrow::schema(fields),
+                                         {arrow::RecordBatch::FromStructArray(array).ValueOrDie()})
       .ValueOrDie();
 }
 
@@ -71,7 +71,8 @@ class Visitor {
  private:
   void Note(const std::string& what, const Status& status) {
     // Messages may tell of commit times, run ids and temporary files.
-    static const std::regex kVaries("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|20[0-9-]{8}T[0-9:.]+Z");
+    static const std::regex kVaries(
+        "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|20[0-9-]{8}T[0-9:.]+Z");
     notes_.push_back(what + ": " + status.CodeAsString() + " " +
                      std::regex_replace(status.message(), kVaries, "…"));
   }
@@ -130,8 +131,9 @@ class Visitor {
     return std::make_shared<arrow::TableBatchReader>(frame);
   }
   static std::shared_ptr<arrow::RecordBatch> Entity(const std::string& origin) {
-    return TableOf({arrow::field("origin", arrow::utf8()), arrow::field("distance", arrow::float64())},
-                   "[[\"" + origin + "\", 120.5]]")
+    return TableOf(
+               {arrow::field("origin", arrow::utf8()), arrow::field("distance", arrow::float64())},
+               "[[\"" + origin + "\", 120.5]]")
         ->CombineChunksToBatch()
         .ValueOrDie();
   }
@@ -163,25 +165,27 @@ class Visitor {
          project_->Insert({"weather", 1},
                           ReaderOf(TableOf({arrow::field("orign", arrow::utf8())}, R"([["JFK"]])")),
                           {}));
-    Note("insert a null key", project_->Insert({"weather", 1}, rows("[[null, 1, 1, null, null]]"), {}));
+    Note("insert a null key",
+         project_->Insert({"weather", 1}, rows("[[null, 1, 1, null, null]]"), {}));
     Note("insert into none", project_->Insert({"wether", 1}, rows(first), {}));
     Note("append", project_->Insert({"weather", 1}, rows(R"([["EWR", 7200000000, 3, true, [9]]])"),
                                     {.mode = InsertMode::kAppend, .wait_online = true}));
-    Note("delete", project_->Delete({"weather", 1},
-                                    ReaderOf(TableOf({arrow::field("origin", arrow::utf8())},
-                                                     R"([["EWR"]])")),
-                                    true));
+    Note("delete",
+         project_->Delete(
+             {"weather", 1},
+             ReaderOf(TableOf({arrow::field("origin", arrow::utf8())}, R"([["EWR"]])")), true));
     Note("delete wrongly",
          project_->Delete({"weather", 1},
-                          ReaderOf(TableOf({arrow::field("temp", arrow::float64())}, "[[1]]")), true));
+                          ReaderOf(TableOf({arrow::field("temp", arrow::float64())}, "[[1]]")),
+                          true));
     Note("list", project_->ListFeatureGroups());
     Note("get", project_->GetFeatureGroup({"weather", 0}));
     Note("get none", project_->GetFeatureGroup({"wether", 0}));
     Note("get no version", project_->GetFeatureGroup({"weather", 7}));
     Note("read", project_->Read({"weather", 1}, {}));
-    Note("read columns", project_->Read({"weather", 1}, {.columns = {"temp", "origin"},
-                                                         .version = 1,
-                                                         .start_us = 2 * kHour}));
+    Note("read columns",
+         project_->Read({"weather", 1},
+                        {.columns = {"temp", "origin"}, .version = 1, .start_us = 2 * kHour}));
     Note("read none", project_->Read({"weather", 1}, {.columns = {"tmp"}}));
     Note("read twice", project_->Read({"weather", 1}, {.version = 1, .as_of_us = 5}));
     Note("read before", project_->Read({"weather", 1}, {.as_of_us = 5}));
@@ -207,12 +211,12 @@ class Visitor {
     Note("insert flights",
          project_->Insert(
              {"flights", 1},
-             ReaderOf(TableOf({arrow::field("flight", arrow::int64()),
-                               arrow::field("departure", arrow::timestamp(arrow::TimeUnit::MICRO, "UTC")),
-                               arrow::field("origin", arrow::utf8()),
-                               arrow::field("distance", arrow::float64()),
-                               arrow::field("late", arrow::int64())},
-                              "[" + text + "]")),
+             ReaderOf(TableOf(
+                 {arrow::field("flight", arrow::int64()),
+                  arrow::field("departure", arrow::timestamp(arrow::TimeUnit::MICRO, "UTC")),
+                  arrow::field("origin", arrow::utf8()), arrow::field("distance", arrow::float64()),
+                  arrow::field("late", arrow::int64())},
+                 "[" + text + "]")),
              {}));
   }
 
@@ -236,20 +240,19 @@ class Visitor {
     Note("get view", project_->GetFeatureView({"delay", 0}));
     Note("get no view", project_->GetFeatureView({"dely", 0}));
     Note("contract", project_->ContractOfView({"delay", 1}));
-    Note("vector", project_->Vectors({"delay", 1}, {.entities = Entity("JFK"),
-                                                    .event_time_us = 2 * kHour}));
-    Note("expired vector", project_->Vectors({"delay", 1}, {.entities = Entity("JFK"),
-                                                            .event_time_us = 20 * kHour}));
-    Note("missing vector", project_->Vectors({"delay", 1}, {.entities = Entity("XXX"),
+    Note("vector",
+         project_->Vectors({"delay", 1}, {.entities = Entity("JFK"), .event_time_us = 2 * kHour}));
+    Note("expired vector",
+         project_->Vectors({"delay", 1}, {.entities = Entity("JFK"), .event_time_us = 20 * kHour}));
+    Note("missing vector", project_->Vectors({"delay", 1}, {.entities = Entity("nowhere"),
                                                             .event_time_us = 2 * kHour}));
     Note("vector without key",
          project_->Vectors({"delay", 1}, {.entities = Entity("JFK")->RemoveColumn(0).ValueOrDie(),
                                           .event_time_us = 2 * kHour}));
     Note("vector of none", project_->Vectors({"dely", 1}, {.entities = Entity("JFK")}));
-    Note("vector of no dataset",
-         project_->Vectors({"delay", 1}, {.entities = Entity("JFK"),
-                                          .event_time_us = 2 * kHour,
-                                          .training_dataset_version = 9}));
+    Note("vector of no dataset", project_->Vectors({"delay", 1}, {.entities = Entity("JFK"),
+                                                                  .event_time_us = 2 * kHour,
+                                                                  .training_dataset_version = 9}));
   }
 
   TrainingDatasetData Training() {
@@ -264,15 +267,17 @@ class Visitor {
     Note("of none", project_->CreateTrainingDataset({"dely", 1}, {}, {}));
     TrainingDataRequest with_spine;
     with_spine.seed = 5;
-    with_spine.spine = TableOf(
-        {arrow::field("event_time", arrow::timestamp(arrow::TimeUnit::MICRO, "UTC")),
-         arrow::field("origin", arrow::utf8()), arrow::field("distance", arrow::float64()),
-         arrow::field("late", arrow::int64())},
-        R"([[7200000000, "LGA", 3.5, 1], [7300000000, "JFK", null, 0], [7300000000, "JFK", null, 0]])");
+    with_spine.spine =
+        TableOf({arrow::field("event_time", arrow::timestamp(arrow::TimeUnit::MICRO, "UTC")),
+                 arrow::field("origin", arrow::utf8()), arrow::field("distance", arrow::float64()),
+                 arrow::field("late", arrow::int64())},
+                R"([[7200000000, "LGA", 3.5, 1], [7300000000, "JFK", null, 0],
+            [7300000000, "JFK", null, 0]])");
     Note("of a spine", project_->CreateTrainingDataset({"delay", 1}, with_spine, {}));
     with_spine.spine = with_spine.spine->RemoveColumn(1).ValueOrDie();
     Note("of a short spine", project_->CreateTrainingDataset({"delay", 1}, with_spine, {}));
-    Note("empty range", project_->CreateTrainingDataset({"delay", 1}, {.start_us = 90 * kHour}, {}));
+    Note("empty range",
+         project_->CreateTrainingDataset({"delay", 1}, {.start_us = 90 * kHour}, {}));
     Note("get dataset", project_->GetTrainingDataset({"delay", 1}, 0));
     Note("get no dataset", project_->GetTrainingDataset({"delay", 1}, 77));
     Note("datasets", project_->ListTrainingDatasets(Ref{"delay", 1}));
@@ -283,7 +288,8 @@ class Visitor {
   Ref Models(const TrainingDatasetData& data) {
     const auto names = data.parts[0].features->schema()->field_names();
     std::vector<Stump> stumps;
-    for (size_t i = 0; i < names.size(); ++i) stumps.push_back({static_cast<int>(i), 0.5, -1, 0.25});
+    for (size_t i = 0; i < names.size(); ++i)
+      stumps.push_back({static_cast<int>(i), 0.5, -1, 0.25});
     ModelDefinition model{.name = "delay", .format = ModelFormat::kXgboost};
     model.training_dataset = data.definition.ref();
     model.metrics = {{"auc", 0.75}};
@@ -314,7 +320,7 @@ class Visitor {
     Note("no release", project_->GetRelease("123"));
     Note("contract", project_->Contract("delay"));
     Note("predict", project_->Predict("delay", Entity("JFK"), 2 * kHour));
-    Note("predict missing", project_->Predict("delay", Entity("XXX"), 2 * kHour));
+    Note("predict missing", project_->Predict("delay", Entity("nowhere"), 2 * kHour));
     Note("predict none", project_->Predict("dely", Entity("JFK"), 2 * kHour));
     Note("predict without key",
          project_->Predict("delay", Entity("JFK")->RemoveColumn(0).ValueOrDie(), 2 * kHour));
@@ -335,8 +341,8 @@ class Visitor {
     additions.status = "finished";
     Note("log", project_->LogRun(started->id, additions));
     additions.log = "late";
-    Note("log late", project_->LogRun(started->id, additions).status().code() ==
-                         arrow::StatusCode::Invalid);
+    Note("log late",
+         project_->LogRun(started->id, additions).status().code() == arrow::StatusCode::Invalid);
     Note("get run", project_->GetRun(started->id));
     Note("no run", project_->GetRun("nothing"));
     Note("runs", project_->ListRuns());
@@ -385,10 +391,10 @@ class TwoDoorsTest : public ::testing::Test {
 
 TEST_F(TwoDoorsTest, AnswerAlike) {
   std::filesystem::create_directories(root_);
-  const std::vector<std::string> local =
-      Visitor(OpenProject(Folder("local")).ValueOrDie()).Visit();
+  const std::vector<std::string> local = Visitor(OpenProject(Folder("local")).ValueOrDie()).Visit();
   const auto server = Serve(Platform::Open(Folder("served")).ValueOrDie());
-  const std::vector<std::string> remote = Visitor(OpenProject(Location(*server)).ValueOrDie()).Visit();
+  const std::vector<std::string> remote =
+      Visitor(OpenProject(Location(*server)).ValueOrDie()).Visit();
   ASSERT_EQ(local.size(), remote.size());
   for (size_t i = 0; i < local.size(); ++i) EXPECT_EQ(local[i], remote[i]);
 }
@@ -420,7 +426,8 @@ TEST_F(TwoDoorsTest, AnUploadThatBreaksOffChangesNothing) {
 
 TEST_F(TwoDoorsTest, ATokenIsAskedForAtBothDoors) {
   std::filesystem::create_directories(root_);
-  const auto server = Serve(Platform::Open(Folder("served")).ValueOrDie(), "a token of some length");
+  const auto server =
+      Serve(Platform::Open(Folder("served")).ValueOrDie(), "a token of some length");
   const Status without = OpenProject(Location(*server)).status();
   EXPECT_TRUE(without.IsInvalid()) << without;
   EXPECT_THAT(without.message(), ::testing::HasSubstr("token"));
@@ -434,8 +441,8 @@ TEST_F(TwoDoorsTest, ATokenIsAskedForAtBothDoors) {
   weather.event_time = "hour";
   ASSERT_TRUE(project->DefineFeatureGroup(weather).ok());
   const auto commit = project->Insert(
-      {"weather", 1},
-      std::make_shared<arrow::TableBatchReader>(TableOf(WeatherFields(), "[]")), {});
+      {"weather", 1}, std::make_shared<arrow::TableBatchReader>(TableOf(WeatherFields(), "[]")),
+      {});
   EXPECT_TRUE(commit.ok()) << commit.status();
 }
 
