@@ -8,6 +8,7 @@
 #include <arrow/util/key_value_metadata.h>
 #include <parquet/arrow/reader.h>
 #include <parquet/arrow/schema.h>
+#include <parquet/column_reader.h>
 #include <parquet/exception.h>
 #include <parquet/file_reader.h>
 #include <parquet/metadata.h>
@@ -142,6 +143,65 @@ Result<std::shared_ptr<arrow::Array>> RunFile::ReadColumn(int row_group,
     ARROW_ASSIGN_OR_RAISE(array, std::move(widened));
   }
   return ConvertStored(array, field.type());
+}
+
+namespace {
+
+/// The width of values that are in files as they are in Arrow; 0 for others.
+int PlainWidth(const arrow::DataType& logical, const arrow::DataType& in_file,
+               parquet::Type::type physical) {
+  switch (logical.id()) {
+    case arrow::Type::INT32:
+    case arrow::Type::DATE32:
+      return logical.Equals(in_file) && physical == parquet::Type::INT32 ? 4 : 0;
+    case arrow::Type::FLOAT:
+      return logical.Equals(in_file) && physical == parquet::Type::FLOAT ? 4 : 0;
+    case arrow::Type::INT64:
+      return logical.Equals(in_file) && physical == parquet::Type::INT64 ? 8 : 0;
+    case arrow::Type::DOUBLE:
+      return logical.Equals(in_file) && physical == parquet::Type::DOUBLE ? 8 : 0;
+    case arrow::Type::TIMESTAMP: {
+      const auto micros = [](const arrow::DataType& type) {
+        return type.id() == arrow::Type::TIMESTAMP &&
+               static_cast<const arrow::TimestampType&>(type).unit() == arrow::TimeUnit::MICRO;
+      };
+      return micros(logical) && micros(in_file) && physical == parquet::Type::INT64 ? 8 : 0;
+    }
+    default:
+      return 0;
+  }
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const PlainColumn>> RunFile::ReadPlain(int row_group,
+                                                              const std::string& name) const {
+  const auto field = columns_.logical->GetFieldByName(name);
+  if (field == nullptr) return Status::KeyError("no column '", name, "'");
+  for (const auto& in_file : reader_->manifest().schema_fields) {
+    if (in_file.field->name() != name) continue;
+    if (!in_file.is_leaf()) return nullptr;
+    try {
+      parquet::ParquetFileReader* file = reader_->parquet_reader();
+      const auto metadata = file->metadata()->RowGroup(row_group)->ColumnChunk(in_file.column_index);
+      const parquet::ColumnDescriptor* descriptor =
+          file->metadata()->schema()->Column(in_file.column_index);
+      const int width =
+          PlainWidth(*field->type(), *in_file.field->type(), descriptor->physical_type());
+      if (width == 0 || metadata->compression() != parquet::Compression::UNCOMPRESSED ||
+          descriptor->max_repetition_level() != 0 || descriptor->max_definition_level() > 1) {
+        return nullptr;
+      }
+      const auto pages = file->RowGroup(row_group)->GetColumnPageReader(in_file.column_index);
+      auto column = PlainColumn::Read(pages.get(), width, descriptor->max_definition_level() == 1,
+                                      row_groups_[row_group].row_count);
+      if (column.ok()) return column;
+      return Damaged(Explain(column.status(), "column '" + name + "'"), whole_path_);
+    } catch (const parquet::ParquetException& error) {
+      return Status::IOError("cannot read '", whole_path_, "': ", error.what());
+    }
+  }
+  return nullptr;
 }
 
 Result<std::shared_ptr<arrow::RecordBatch>> RunFile::Read(int row_group,

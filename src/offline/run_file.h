@@ -12,6 +12,7 @@
 #include "offline/data_file.h"
 #include "offline/deletion_vector.h"
 #include "offline/delta_schema.h"
+#include "offline/plain_column.h"
 
 namespace parquet::arrow {
 class FileReader;
@@ -50,6 +51,12 @@ class RunFile {
   /// that the file lacks are null. Columns are decoded in parallel when there is much to do.
   Result<std::shared_ptr<arrow::RecordBatch>> Read(int row_group,
                                                    const std::vector<std::string>& names) const;
+
+  /// One column of a row group where it lies, without decoding or copying; null when the file does
+  /// not keep it that way (compressed, dictionary-encoded, of a width that varies, of another type
+  /// than the table's): then Read it.
+  Result<std::shared_ptr<const PlainColumn>> ReadPlain(int row_group,
+                                                       const std::string& name) const;
 
   /// The same with any schema: of a change feed file, which has columns beside the table's.
   Result<std::shared_ptr<arrow::RecordBatch>> Read(int row_group,

@@ -2,12 +2,15 @@
 #include <atomic>
 #include <limits>
 
-#include <arrow/compute/api_vector.h>
+#include <arrow/array/concatenate.h>
+#include <arrow/array/util.h>
+
 
 #include "base/parallel.h"
 #include "compute/asof_match.h"
 #include "compute/sort_key.h"
 #include "view/column_gather.h"
+#include "view/history.h"
 #include "view/point_in_time_read.h"
 #include "view/row_flags.h"
 
@@ -64,22 +67,21 @@ class AsOfJoin {
         found_(rows) {}
 
   Result<JoinAnswer> Run(const std::vector<std::string>& features) {
-    ARROW_RETURN_NOT_OK(ChooseColumns(features));
+    ARROW_RETURN_NOT_OK(PlanHistory(features));
     ARROW_ASSIGN_OR_RAISE(const std::vector<JoinTask> tasks, Tasks());
-    for (const int column : feature_columns_) {
-      ARROW_ASSIGN_OR_RAISE(
-          gathers_.emplace_back(),
-          ColumnGather::Make(TypeOf(column), rows_, static_cast<int>(tasks.size())));
+    arrow::FieldVector fields;
+    for (const std::string& feature : features) {
+      const auto& type = group_->schema()->GetFieldByName(feature)->type();
+      fields.push_back(arrow::field(feature, type));
+      ARROW_ASSIGN_OR_RAISE(gathers_.emplace_back(),
+                            ColumnGather::Make(type, rows_, static_cast<int>(tasks.size()),
+                                               left_.in_order()));
     }
     ARROW_RETURN_NOT_OK(ParallelFor(static_cast<int64_t>(tasks.size()), [&](int64_t t) {
       return RunTask(static_cast<int>(t), tasks[static_cast<size_t>(t)]);
     }));
 
-    arrow::FieldVector fields;
     arrow::ChunkedArrayVector columns(features.size());
-    for (size_t i = 0; i < features.size(); ++i) {
-      fields.push_back(arrow::field(features[i], TypeOf(feature_columns_[i])));
-    }
     ARROW_RETURN_NOT_OK(ParallelFor(static_cast<int64_t>(features.size()), [&](int64_t i) {
       return gathers_[static_cast<size_t>(i)]->Finish().Value(&columns[static_cast<size_t>(i)]);
     }));
@@ -92,39 +94,27 @@ class AsOfJoin {
   }
 
  private:
-  std::shared_ptr<arrow::DataType> TypeOf(int scan_column) const {
-    return group_->schema()->GetFieldByName(scan_columns_[static_cast<size_t>(scan_column)])->type();
-  }
-
-  Result<int> ScanColumn(const std::string& name) {
-    if (group_->schema()->GetFieldByName(name) == nullptr) {
-      return Status::KeyError("the feature group has no column '", name, "' as of commit ",
-                              group_->version());
-    }
-    const auto found = std::find(scan_columns_.begin(), scan_columns_.end(), name);
-    if (found == scan_columns_.end()) {
-      scan_columns_.push_back(name);
-      return static_cast<int>(scan_columns_.size()) - 1;
-    }
-    return static_cast<int>(found - scan_columns_.begin());
-  }
-
-  Status ChooseColumns(const std::vector<std::string>& features) {
-    for (const std::string& key : group_->options().primary_key) {
-      ARROW_ASSIGN_OR_RAISE(key_columns_.emplace_back(), ScanColumn(key));
-    }
-    if (timed_) {
-      ARROW_ASSIGN_OR_RAISE(time_column_, ScanColumn(group_->options().event_time));
-    }
-    for (const std::string& feature : features) {
-      ARROW_ASSIGN_OR_RAISE(feature_columns_.emplace_back(), ScanColumn(feature));
+  Status PlanHistory(const std::vector<std::string>& features) {
+    HistoryRequest request;
+    request.primary_key = group_->options().primary_key;
+    if (timed_) request.event_time = group_->options().event_time;
+    request.features = features;
+    request.fixed_keys = left_.fixed();
+    std::vector<std::string> all = request.primary_key;
+    all.insert(all.end(), features.begin(), features.end());
+    if (timed_) all.push_back(request.event_time);
+    for (const std::string& name : all) {
+      if (group_->schema()->GetFieldByName(name) == nullptr) {
+        return Status::KeyError("the feature group has no column '", name, "' as of commit ",
+                                group_->version());
+      }
     }
     // Each task holds a batch, the one before it, and what the scan merges it from.
     const int64_t held = ThreadCount() * (3 + group_->file_count());
-    batch_rows_ = std::clamp(options_.memory_limit_bytes / held /
-                                 RowBytes(*group_->schema(), scan_columns_),
-                             kLeastBatchRows, kMostBatchRows);
-    return Status::OK();
+    request.batch_rows =
+        std::clamp(options_.memory_limit_bytes / held / RowBytes(*group_->schema(), all),
+                   kLeastBatchRows, kMostBatchRows);
+    return History::Make(group_, std::move(request)).Value(&history_);
   }
 
   Result<std::vector<JoinTask>> Tasks() {
@@ -145,57 +135,52 @@ class AsOfJoin {
     return tasks;
   }
 
-  ScanOptions ScanOf(const JoinTask& task) const {
-    ScanOptions scan{.columns = scan_columns_, .start_us = {}, .end_us = {},
-                     .batch_rows = batch_rows_};
-    if (!timed_) return scan;
+  HistoryRange RangeOf(const JoinTask& task) const {
+    HistoryRange range{.keys = task.keys, .start_us = {}, .end_us = {}};
+    if (!timed_) return range;
     const auto [least, most] =
         std::minmax_element(left_.times_us() + task.begin, left_.times_us() + task.end);
-    if (*most < std::numeric_limits<int64_t>::max()) scan.end_us = *most + 1;
+    if (*most < std::numeric_limits<int64_t>::max()) range.end_us = *most + 1;
     int64_t start;
-    if (ttl_us_ && !__builtin_sub_overflow(*least, *ttl_us_, &start)) scan.start_us = start;
-    return scan;
+    if (ttl_us_ && !__builtin_sub_overflow(*least, *ttl_us_, &start)) range.start_us = start;
+    return range;
   }
 
   Status RunTask(int number, const JoinTask& task) {
-    ARROW_ASSIGN_OR_RAISE(const auto reader, group_->ScanRange(ScanOf(task), task.keys));
+    ARROW_ASSIGN_OR_RAISE(const auto stream, history_->Open(RangeOf(task)));
     AsOfMatcher matcher(&left_, task.begin, task.end, timed_, ttl_us_);
-    std::shared_ptr<arrow::RecordBatch> before, batch;
-    int64_t batch_begin = 0;  // number of the batch's first row
+    std::unique_ptr<HistoryChunk> before, chunk;
+    int64_t chunk_begin = 0;  // number of the chunk's first row
     std::vector<int32_t> from(static_cast<size_t>(AsOfMatcher::kBlockRows));
     const AsOfMatcher::Emit emit = [&](const AsOfBlock& block) {
-      // All rows of a block are of one batch: this one, or the last row of the one before.
+      // All rows of a block are of one chunk: this one, or the last row of the one before.
       bool of_before = false;
-      for (int64_t i = 0; i < block.size; ++i) of_before |= block.right[i] >= 0 &&
-                                                            block.right[i] < batch_begin;
-      const arrow::RecordBatch* source = of_before ? before.get() : batch.get();
-      const int64_t first = of_before ? batch_begin - before->num_rows() : batch_begin;
+      for (int64_t i = 0; i < block.size; ++i) {
+        of_before |= block.right[i] >= 0 && block.right[i] < chunk_begin;
+      }
+      const HistoryChunk* source = of_before ? before.get() : chunk.get();
+      const int64_t first = of_before ? chunk_begin - before->rows : chunk_begin;
       for (int64_t i = 0; i < block.size; ++i) {
         from[static_cast<size_t>(i)] =
             block.right[i] < 0 ? -1 : static_cast<int32_t>(block.right[i] - first);
       }
-      return GatherRows(number, source, block, from.data());
+      return Gather(number, source, block, from.data());
     };
 
     while (!matcher.done()) {
-      std::shared_ptr<arrow::RecordBatch> next;
-      ARROW_RETURN_NOT_OK(reader->ReadNext(&next));
+      ARROW_ASSIGN_OR_RAISE(auto next, stream->Next());
       if (next == nullptr) break;
-      ARROW_ASSIGN_OR_RAISE(next, WithoutNullKeys(next));
-      if (next->num_rows() == 0) continue;
-      batch_begin += batch == nullptr ? 0 : batch->num_rows();
-      before = std::move(batch);
-      batch = std::move(next);
-      ARROW_ASSIGN_OR_RAISE(const SortKeys keys, SortKeys::Encode(*batch, key_columns_));
-      std::shared_ptr<arrow::Int64Array> times;
-      if (timed_) {
-        ARROW_ASSIGN_OR_RAISE(times, EventTimeMicros(*batch->column(time_column_)));
-      }
-      ARROW_RETURN_NOT_OK(matcher.Feed(keys, timed_ ? times->raw_values() : nullptr, emit));
+      chunk_begin += chunk == nullptr ? 0 : chunk->rows;
+      before = std::move(chunk);
+      chunk = std::move(next);
+      const int64_t* times = timed_ ? chunk->times->raw_values() : nullptr;
+      ARROW_RETURN_NOT_OK(chunk->keys ? matcher.Feed(*chunk->keys, times, emit)
+                                      : matcher.FeedCodes(chunk->codes.data(), times, chunk->rows,
+                                                          emit));
     }
-    if (batch != nullptr) {
-      batch_begin += batch->num_rows();
-      before = std::move(batch);
+    if (chunk != nullptr) {
+      chunk_begin += chunk->rows;
+      before = std::move(chunk);
     }
     ARROW_RETURN_NOT_OK(matcher.Finish(emit));
     if (options_.progress) {
@@ -205,36 +190,19 @@ class AsOfJoin {
     return Status::OK();
   }
 
-  /// Tables that others wrote may have rows without a key or a time; no label can see them.
-  Result<std::shared_ptr<arrow::RecordBatch>> WithoutNullKeys(
-      const std::shared_ptr<arrow::RecordBatch>& batch) const {
-    std::vector<int> columns = key_columns_;
-    if (timed_) columns.push_back(time_column_);
-    bool has_nulls = false;
-    for (const int column : columns) has_nulls |= batch->column(column)->null_count() > 0;
-    if (!has_nulls) return batch;
-    arrow::BooleanBuilder keep;
-    ARROW_RETURN_NOT_OK(keep.Reserve(batch->num_rows()));
-    for (int64_t i = 0; i < batch->num_rows(); ++i) {
-      keep.UnsafeAppend(std::all_of(columns.begin(), columns.end(),
-                                    [&](int c) { return batch->column(c)->IsValid(i); }));
-    }
-    ARROW_ASSIGN_OR_RAISE(const auto mask, keep.Finish());
-    ARROW_ASSIGN_OR_RAISE(const auto kept, arrow::compute::Filter(batch, mask));
-    return kept.record_batch();
-  }
-
-  Status GatherRows(int task, const arrow::RecordBatch* source, const AsOfBlock& block,
-                    const int32_t* from) {
+  Status Gather(int task, const HistoryChunk* source, const AsOfBlock& block,
+                const int32_t* from) {
+    if (source == nullptr) return Status::OK();  // no history at all: all stay null
     const uint32_t* rows = left_.rows();
     const GatherBlock gather{.size = block.size,
                              .from = from,
                              .to = rows == nullptr ? nullptr : rows + block.left_begin,
                              .begin = block.left_begin};
-    if (source == nullptr) return Status::OK();  // no history at all: all stay null
     for (size_t i = 0; i < gathers_.size(); ++i) {
-      ARROW_RETURN_NOT_OK(
-          gathers_[i]->Gather(task, *source->column(feature_columns_[i]), gather));
+      const HistoryChunk::Column& column = source->columns[i];
+      ARROW_RETURN_NOT_OK(column.plain != nullptr
+                              ? gathers_[i]->GatherPlain(*column.plain, gather)
+                              : gathers_[i]->Gather(task, *column.array, gather));
     }
     for (int64_t i = 0; i < gather.size; ++i) {
       if (from[i] >= 0) found_.data()[gather.target(i)] = 1;
@@ -248,10 +216,7 @@ class AsOfJoin {
   const bool timed_;
   const std::optional<int64_t> ttl_us_;
   const ViewReadOptions& options_;
-  std::vector<std::string> scan_columns_;
-  std::vector<int> key_columns_, feature_columns_;  // among the scan's columns
-  int time_column_ = -1;
-  int64_t batch_rows_ = kMostBatchRows;
+  std::unique_ptr<History> history_;
   std::vector<std::unique_ptr<ColumnGather>> gathers_;
   RowFlags found_;
   std::atomic<int64_t> done_{0};

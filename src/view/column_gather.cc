@@ -7,9 +7,9 @@
 #include <arrow/buffer.h>
 #include <arrow/compute/api_vector.h>
 #include <arrow/type_traits.h>
-#include <arrow/util/bit_util.h>
 
 #include "base/parallel.h"
+#include "view/fixed_gather.h"
 #include "view/row_flags.h"
 
 namespace tercet {
@@ -29,76 +29,9 @@ Result<Validity> ValidityOf(const RowFlags& valid, int64_t rows) {
   return validity;
 }
 
-Result<std::shared_ptr<arrow::Buffer>> ZeroedBuffer(int64_t size) {
-  ARROW_ASSIGN_OR_RAISE(auto buffer, arrow::AllocateBuffer(size));
-  std::memset(buffer->mutable_data(), 0, static_cast<size_t>(size));
-  return std::shared_ptr<arrow::Buffer>(std::move(buffer));
-}
-
 std::shared_ptr<arrow::ChunkedArray> OneChunk(std::shared_ptr<arrow::ArrayData> data) {
   return std::make_shared<arrow::ChunkedArray>(arrow::MakeArray(std::move(data)));
 }
-
-class FixedWidthGather : public ColumnGather {
- public:
-  FixedWidthGather(std::shared_ptr<arrow::DataType> type, int64_t rows,
-                   std::shared_ptr<arrow::Buffer> values)
-      : type_(std::move(type)),
-        rows_(rows),
-        width_(static_cast<const arrow::FixedWidthType&>(*type_).bit_width() / 8),
-        values_(std::move(values)),
-        valid_(rows) {}
-
-  Status Gather(int, const arrow::Array& source, const GatherBlock& block) override {
-    switch (width_) {
-      case 1:
-        return Copy<1>(source, block);
-      case 2:
-        return Copy<2>(source, block);
-      case 4:
-        return Copy<4>(source, block);
-      case 8:
-        return Copy<8>(source, block);
-      case 16:
-        return Copy<16>(source, block);
-      default:
-        return Copy<0>(source, block);
-    }
-  }
-
-  Result<std::shared_ptr<arrow::ChunkedArray>> Finish() override {
-    ARROW_ASSIGN_OR_RAISE(const Validity validity, ValidityOf(valid_, rows_));
-    return OneChunk(arrow::ArrayData::Make(type_, rows_, {validity.bitmap, values_},
-                                           validity.null_count));
-  }
-
- private:
-  template <int kWidth>
-  Status Copy(const arrow::Array& source, const GatherBlock& block) {
-    const int64_t width = kWidth > 0 ? kWidth : width_;
-    const uint8_t* from = source.data()->buffers[1]->data() + source.offset() * width;
-    uint8_t* to = values_->mutable_data();
-    uint8_t* valid = valid_.data();
-    const uint8_t* bitmap = source.null_count() > 0 ? source.null_bitmap_data() : nullptr;
-    for (int64_t i = 0; i < block.size; ++i) {
-      const int64_t row = block.from[i];
-      if (row < 0 ||
-          (bitmap != nullptr && !arrow::bit_util::GetBit(bitmap, source.offset() + row))) {
-        continue;
-      }
-      const int64_t target = block.target(i);
-      std::memcpy(to + target * width, from + row * width, static_cast<size_t>(width));
-      valid[target] = 1;
-    }
-    return Status::OK();
-  }
-
-  const std::shared_ptr<arrow::DataType> type_;
-  const int64_t rows_;
-  const int64_t width_;
-  const std::shared_ptr<arrow::Buffer> values_;
-  RowFlags valid_;
-};
 
 class BooleanGather : public ColumnGather {
  public:
@@ -277,8 +210,12 @@ class TakeGather : public ColumnGather {
 
 }  // namespace
 
+Status ColumnGather::GatherPlain(const PlainColumn&, const GatherBlock&) {
+  return Status::UnknownError("plain values for a column that has none");
+}
+
 Result<std::unique_ptr<ColumnGather>> ColumnGather::Make(
-    const std::shared_ptr<arrow::DataType>& type, int64_t rows, int tasks) {
+    const std::shared_ptr<arrow::DataType>& type, int64_t rows, int tasks, bool in_order) {
   InitializeArrow();
   switch (type->id()) {
     case arrow::Type::BOOL:
@@ -292,9 +229,7 @@ Result<std::unique_ptr<ColumnGather>> ColumnGather::Make(
     default:
       if (arrow::is_fixed_width(type->id()) && type->id() != arrow::Type::DICTIONARY &&
           type->id() != arrow::Type::FIXED_SIZE_LIST) {
-        const int64_t width = static_cast<const arrow::FixedWidthType&>(*type).bit_width() / 8;
-        ARROW_ASSIGN_OR_RAISE(auto values, ZeroedBuffer(rows * width));
-        return std::make_unique<FixedWidthGather>(type, rows, std::move(values));
+        return FixedGather::Make(type, rows, in_order);
       }
       return std::make_unique<TakeGather>(type, rows, tasks);
   }

@@ -8,6 +8,7 @@
 #include <arrow/type.h>
 
 #include "base/result.h"
+#include "offline/plain_column.h"
 
 namespace tercet {
 
@@ -29,12 +30,15 @@ struct GatherBlock {
 class ColumnGather {
  public:
   /// For `rows` result rows, filled by `tasks` parallel tasks. Rows that no block names are null.
+  /// `in_order` is whether all blocks will have no `to`.
   static Result<std::unique_ptr<ColumnGather>> Make(const std::shared_ptr<arrow::DataType>& type,
-                                                    int64_t rows, int tasks);
+                                                    int64_t rows, int tasks, bool in_order);
   virtual ~ColumnGather() = default;
 
   /// Tasks may call it at once for different rows, each with its own number.
   virtual Status Gather(int task, const arrow::Array& source, const GatherBlock& block) = 0;
+  /// The same from where values lie in a mapped file; only for types that RunFile::ReadPlain gives.
+  virtual Status GatherPlain(const PlainColumn& source, const GatherBlock& block);
   /// The column; called once, after all blocks.
   virtual Result<std::shared_ptr<arrow::ChunkedArray>> Finish() = 0;
 };

@@ -1,0 +1,211 @@
+#include "view/fixed_gather.h"
+
+#include <array>
+#include <atomic>
+#include <bit>
+#include <cstring>
+
+#include <arrow/util/bit_util.h>
+#include <arrow/util/bitmap_ops.h>
+
+#include "compute/asof_match.h"
+#include "view/zeroed_pages.h"
+
+namespace tercet {
+namespace {
+
+using Bits = std::array<uint64_t, static_cast<size_t>(AsOfMatcher::kBlockRows / 64)>;
+
+/// Sets the first `count` bits of `words` in a bitmap of zeros from bit `at` on. Other threads may
+/// write the bits before and behind, so the outer bytes are set atomically.
+void PutBits(uint8_t* bitmap, int64_t at, const Bits& words, int64_t count) {
+  const int shift = static_cast<int>(at % 8);
+  std::array<uint64_t, std::tuple_size_v<Bits> + 1> moved;
+  const auto used = static_cast<size_t>((count + 63) / 64);
+  uint64_t carried = 0;
+  for (size_t w = 0; w < used; ++w) {
+    moved[w] = words[w] << shift | carried;
+    carried = shift == 0 ? 0 : words[w] >> (64 - shift);
+  }
+  moved[used] = carried;
+  uint8_t* first = bitmap + at / 8;
+  const int64_t bytes = (shift + count + 7) / 8;
+  const auto* from = reinterpret_cast<const uint8_t*>(moved.data());
+  std::atomic_ref<uint8_t>(first[0]).fetch_or(from[0], std::memory_order_relaxed);
+  if (bytes == 1) return;
+  std::memcpy(first + 1, from + 1, static_cast<size_t>(bytes - 2));
+  std::atomic_ref<uint8_t>(first[bytes - 1]).fetch_or(from[bytes - 1], std::memory_order_relaxed);
+}
+
+/// Where a block's values go: values by row, validity into bits or flags.
+struct Sink {
+  uint8_t* values;
+  Bits* bits;      ///< of the block, in order
+  uint8_t* flags;  ///< of all rows, out of order
+
+  template <typename Word>
+  __attribute__((always_inline)) void Put(const GatherBlock& block, int64_t i, Word value,
+                                          uint64_t valid) const {
+    if (flags == nullptr) {
+      std::memcpy(values + (block.begin + i) * static_cast<int64_t>(sizeof(Word)), &value,
+                  sizeof(Word));
+      (*bits)[static_cast<size_t>(i) / 64] |= valid << (i % 64);
+    } else {
+      const int64_t row = block.to[i];
+      std::memcpy(values + row * static_cast<int64_t>(sizeof(Word)), &value, sizeof(Word));
+      flags[row] = static_cast<uint8_t>(valid);
+    }
+  }
+};
+
+/// From pages. Right rows of a block never go back, so pages are walked once.
+template <typename Word, bool kInOrder>
+__attribute__((always_inline)) inline void FromPages(const PlainColumn& source,
+                                                     const GatherBlock& block, Sink sink) {
+  if (kInOrder) sink.flags = nullptr;
+  const PlainColumn::Page* page = source.pages().data();
+  for (int64_t i = 0; i < block.size; ++i) {
+    int64_t row = block.from[i];
+    if (row < 0) continue;
+    while (row >= page->first_row + page->row_count) ++page;
+    row -= page->first_row;
+    uint64_t valid = 1;
+    if (!page->valid.empty()) {
+      if (page->value_count == 0) continue;
+      const auto word_index = static_cast<size_t>(row / 64);
+      const uint64_t word = page->valid[word_index];
+      valid = word >> (row % 64) & 1;
+      // The rank of a null is that of the next value, which may not exist: then take the first.
+      row = page->rank[word_index] + std::popcount(word & ((uint64_t{1} << (row % 64)) - 1));
+      row &= -static_cast<int64_t>(valid);
+    }
+    Word value;
+    std::memcpy(&value, page->values + row * static_cast<int64_t>(sizeof(Word)), sizeof(Word));
+    value &= static_cast<Word>(-static_cast<Word>(valid));
+    sink.Put(block, i, value, valid);
+  }
+}
+
+using FromPagesFunction = void (*)(const PlainColumn&, const GatherBlock&, Sink);
+
+template <typename Word, bool kInOrder>
+void FromPagesPortable(const PlainColumn& source, const GatherBlock& block, Sink sink) {
+  FromPages<Word, kInOrder>(source, block, sink);
+}
+
+#if defined(__x86_64__)
+template <typename Word, bool kInOrder>
+__attribute__((target("popcnt"))) void FromPagesPopcnt(const PlainColumn& source,
+                                                       const GatherBlock& block, Sink sink) {
+  FromPages<Word, kInOrder>(source, block, sink);
+}
+#endif
+
+template <typename Word, bool kInOrder>
+FromPagesFunction ChooseFromPages() {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("popcnt")) return FromPagesPopcnt<Word, kInOrder>;
+#endif
+  return FromPagesPortable<Word, kInOrder>;
+}
+
+template <typename Word>
+FromPagesFunction FromPagesOf(bool in_order) {
+  static const FromPagesFunction ordered = ChooseFromPages<Word, true>();
+  static const FromPagesFunction scattered = ChooseFromPages<Word, false>();
+  return in_order ? ordered : scattered;
+}
+
+/// From a batch, of any width.
+template <int kWidth>
+void FromArray(const arrow::Array& source, int64_t any_width, const GatherBlock& block,
+               const Sink& sink) {
+  const int64_t width = kWidth > 0 ? kWidth : any_width;
+  const uint8_t* from = source.data()->buffers[1]->data() + source.offset() * width;
+  const uint8_t* bitmap = source.null_count() > 0 ? source.null_bitmap_data() : nullptr;
+  for (int64_t i = 0; i < block.size; ++i) {
+    const int64_t row = block.from[i];
+    if (row < 0 || (bitmap != nullptr && !arrow::bit_util::GetBit(bitmap, source.offset() + row))) {
+      continue;
+    }
+    const int64_t target = block.target(i);
+    std::memcpy(sink.values + target * width, from + row * width, static_cast<size_t>(width));
+    if (sink.flags == nullptr) {
+      (*sink.bits)[static_cast<size_t>(i) / 64] |= uint64_t{1} << (i % 64);
+    } else {
+      sink.flags[target] = 1;
+    }
+  }
+}
+
+}  // namespace
+
+FixedGather::FixedGather(std::shared_ptr<arrow::DataType> type, int64_t rows, bool in_order)
+    : type_(std::move(type)),
+      rows_(rows),
+      in_order_(in_order),
+      width_(static_cast<const arrow::FixedWidthType&>(*type_).bit_width() / 8),
+      flags_(in_order ? 0 : rows) {}
+
+Result<std::unique_ptr<ColumnGather>> FixedGather::Make(
+    const std::shared_ptr<arrow::DataType>& type, int64_t rows, bool in_order) {
+  auto gather = std::unique_ptr<FixedGather>(new FixedGather(type, rows, in_order));
+  ARROW_ASSIGN_OR_RAISE(gather->values_, ZeroedPages(rows * gather->width_));
+  if (in_order) {
+    ARROW_ASSIGN_OR_RAISE(gather->bitmap_, ZeroedPages((rows + 7) / 8));
+  }
+  return gather;
+}
+
+Status FixedGather::Gather(int, const arrow::Array& source, const GatherBlock& block) {
+  Bits bits{};
+  const Sink sink{values_->mutable_data(), &bits, in_order_ ? nullptr : flags_.data()};
+  switch (width_) {
+    case 1:
+      FromArray<1>(source, width_, block, sink);
+      break;
+    case 2:
+      FromArray<2>(source, width_, block, sink);
+      break;
+    case 4:
+      FromArray<4>(source, width_, block, sink);
+      break;
+    case 8:
+      FromArray<8>(source, width_, block, sink);
+      break;
+    case 16:
+      FromArray<16>(source, width_, block, sink);
+      break;
+    default:
+      FromArray<0>(source, width_, block, sink);
+  }
+  if (in_order_) PutBits(bitmap_->mutable_data(), block.begin, bits, block.size);
+  return Status::OK();
+}
+
+Status FixedGather::GatherPlain(const PlainColumn& source, const GatherBlock& block) {
+  Bits bits{};
+  const Sink sink{values_->mutable_data(), &bits, in_order_ ? nullptr : flags_.data()};
+  if (source.width() == 8) {
+    FromPagesOf<uint64_t>(in_order_)(source, block, sink);
+  } else if (source.width() == 4) {
+    FromPagesOf<uint32_t>(in_order_)(source, block, sink);
+  } else {
+    return Status::UnknownError("plain values of ", source.width(), " bytes");
+  }
+  if (in_order_) PutBits(bitmap_->mutable_data(), block.begin, bits, block.size);
+  return Status::OK();
+}
+
+Result<std::shared_ptr<arrow::ChunkedArray>> FixedGather::Finish() {
+  int64_t set = 0;
+  if (in_order_) {
+    set = arrow::internal::CountSetBits(bitmap_->data(), 0, rows_);
+  } else {
+    ARROW_ASSIGN_OR_RAISE(bitmap_, flags_.Pack(&set));
+  }
+  return std::make_shared<arrow::ChunkedArray>(arrow::MakeArray(arrow::ArrayData::Make(
+      type_, rows_, {set == rows_ ? nullptr : bitmap_, values_}, rows_ - set)));
+}
+
+}  // namespace tercet

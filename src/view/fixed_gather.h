@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "view/column_gather.h"
+#include "view/row_flags.h"
+
+namespace tercet {
+
+/// The gather of values of a fixed number of bytes: from batches, or from the pages of mapped files
+/// without decoding them first. In order, validity is written as bits, a block at a time; out of
+/// order, as one byte a row.
+class FixedGather : public ColumnGather {
+ public:
+  static Result<std::unique_ptr<ColumnGather>> Make(const std::shared_ptr<arrow::DataType>& type,
+                                                    int64_t rows, bool in_order);
+
+  Status Gather(int task, const arrow::Array& source, const GatherBlock& block) override;
+  Status GatherPlain(const PlainColumn& source, const GatherBlock& block) override;
+  Result<std::shared_ptr<arrow::ChunkedArray>> Finish() override;
+
+ private:
+  FixedGather(std::shared_ptr<arrow::DataType> type, int64_t rows, bool in_order);
+
+  const std::shared_ptr<arrow::DataType> type_;
+  const int64_t rows_;
+  const bool in_order_;
+  const int64_t width_;
+  std::shared_ptr<arrow::Buffer> values_;
+  std::shared_ptr<arrow::Buffer> bitmap_;  // in order
+  RowFlags flags_;                         // out of order
+};
+
+}  // namespace tercet

@@ -1,0 +1,108 @@
+#include "view/history.h"
+
+#include <algorithm>
+
+#include <arrow/compute/api_vector.h>
+
+#include "view/run_history.h"
+
+namespace tercet {
+namespace {
+
+void AddOnce(std::vector<std::string>* names, const std::string& name) {
+  if (std::find(names->begin(), names->end(), name) == names->end()) names->push_back(name);
+}
+
+/// Tables that others wrote may have rows without a key or a time; no label can see them.
+Result<std::shared_ptr<arrow::RecordBatch>> WithoutNulls(
+    const std::shared_ptr<arrow::RecordBatch>& batch, const std::vector<std::string>& columns) {
+  arrow::ArrayVector arrays;
+  bool has_nulls = false;
+  for (const std::string& column : columns) {
+    arrays.push_back(batch->GetColumnByName(column));
+    has_nulls |= arrays.back()->null_count() > 0;
+  }
+  if (!has_nulls) return batch;
+  arrow::BooleanBuilder keep;
+  ARROW_RETURN_NOT_OK(keep.Reserve(batch->num_rows()));
+  for (int64_t i = 0; i < batch->num_rows(); ++i) {
+    keep.UnsafeAppend(std::all_of(arrays.begin(), arrays.end(),
+                                  [&](const auto& array) { return array->IsValid(i); }));
+  }
+  ARROW_ASSIGN_OR_RAISE(const auto mask, keep.Finish());
+  ARROW_ASSIGN_OR_RAISE(const auto kept, arrow::compute::Filter(batch, mask));
+  return kept.record_batch();
+}
+
+/// History as the snapshot's own scan merges it.
+class ScanStream : public HistoryStream {
+ public:
+  ScanStream(const HistoryRequest& request, std::shared_ptr<arrow::RecordBatchReader> reader)
+      : request_(request), reader_(std::move(reader)) {
+    must_have_ = request_.primary_key;
+    if (!request_.event_time.empty()) must_have_.push_back(request_.event_time);
+  }
+
+  Result<std::unique_ptr<HistoryChunk>> Next() override {
+    while (true) {
+      std::shared_ptr<arrow::RecordBatch> batch;
+      ARROW_RETURN_NOT_OK(reader_->ReadNext(&batch));
+      if (batch == nullptr) return nullptr;
+      ARROW_ASSIGN_OR_RAISE(batch, WithoutNulls(batch, must_have_));
+      if (batch->num_rows() == 0) continue;
+      auto chunk = std::make_unique<HistoryChunk>();
+      chunk->rows = batch->num_rows();
+      arrow::ArrayVector keys;
+      for (const std::string& key : request_.primary_key) {
+        keys.push_back(batch->GetColumnByName(key));
+      }
+      ARROW_ASSIGN_OR_RAISE(chunk->keys, SortKeys::Encode(keys));
+      if (!request_.event_time.empty()) {
+        ARROW_ASSIGN_OR_RAISE(chunk->times,
+                              EventTimeMicros(*batch->GetColumnByName(request_.event_time)));
+      }
+      for (const std::string& feature : request_.features) {
+        chunk->columns.push_back({.array = batch->GetColumnByName(feature), .plain = nullptr});
+      }
+      return chunk;
+    }
+  }
+
+ private:
+  const HistoryRequest& request_;
+  const std::shared_ptr<arrow::RecordBatchReader> reader_;
+  std::vector<std::string> must_have_;
+};
+
+class ScanHistory : public History {
+ public:
+  ScanHistory(Snapshot* snapshot, HistoryRequest request)
+      : snapshot_(snapshot), request_(std::move(request)), columns_(request_.primary_key) {
+    if (!request_.event_time.empty()) AddOnce(&columns_, request_.event_time);
+    for (const std::string& feature : request_.features) AddOnce(&columns_, feature);
+  }
+
+  Result<std::unique_ptr<HistoryStream>> Open(const HistoryRange& range) override {
+    const ScanOptions scan{.columns = columns_,
+                           .start_us = range.start_us,
+                           .end_us = range.end_us,
+                           .batch_rows = request_.batch_rows};
+    ARROW_ASSIGN_OR_RAISE(auto reader, snapshot_->ScanRange(scan, range.keys));
+    return std::make_unique<ScanStream>(request_, std::move(reader));
+  }
+
+ private:
+  Snapshot* const snapshot_;
+  const HistoryRequest request_;
+  std::vector<std::string> columns_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<History>> History::Make(Snapshot* snapshot, HistoryRequest request) {
+  ARROW_ASSIGN_OR_RAISE(auto runs, RunHistory::Make(snapshot, request));
+  if (runs != nullptr) return runs;
+  return std::make_unique<ScanHistory>(snapshot, std::move(request));
+}
+
+}  // namespace tercet
