@@ -252,6 +252,21 @@ TEST_F(InferenceTest, TransformationsNeedTheDatasetTheyWereFittedOn) {
   EXPECT_THAT(refused.message(), HasSubstr("names no training dataset"));
 }
 
+TEST_F(InferenceTest, AModelIsNotReleasedWithTheDatasetOfAnotherView) {
+  FeatureViewDefinition other = DelayView();
+  other.name = "other";
+  ASSERT_TRUE(views_->Define(other).ok());
+  ModelDefinition model{.name = "delay", .format = ModelFormat::kXgboost};
+  model.signature = SignatureOf(kInputs);
+  model.view = Ref{"other", 1};
+  model.training_dataset = Ref{"delay@1", 1};
+  const Ref ref =
+      registry_->RegisterModel(model, {{"model.json", StumpModel(kInputs, {})}}).ValueOrDie().ref();
+  const Status refused = inference_->MakeRelease(ref).status();
+  EXPECT_TRUE(refused.IsInvalid()) << refused;
+  EXPECT_THAT(refused.message(), HasSubstr("is of view 'delay@1'"));
+}
+
 TEST_F(InferenceTest, AModelWithoutAViewTakesItsInputsFromTheRequest) {
   const Ref model = Register({"a", "b"}, {{0, 1, 10, 20}, {1, 1, 1, 2}}, std::nullopt);
   Deploy(model);
@@ -289,6 +304,8 @@ TEST_F(InferenceTest, TheContractSaysWhatARequestTakes) {
   EXPECT_GE(contract.entities->GetFieldIndex("origin"), 0);
   EXPECT_GE(contract.optional->GetFieldIndex("origin_temp"), 0);
   EXPECT_LT(contract.optional->GetFieldIndex("late"), 0);
+  // A column of the root group that this release does not use may come along.
+  EXPECT_GE(contract.optional->GetFieldIndex("flight"), 0);
   EXPECT_THAT(contract.outputs->field_names(), ElementsAre("score"));
   EXPECT_TRUE(inference_->WarmUp("delay").ok());
 }

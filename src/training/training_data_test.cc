@@ -1,6 +1,7 @@
 #include "training/training_data.h"
 
 #include <fstream>
+#include <thread>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -268,6 +269,21 @@ TEST_F(TrainingDataTest, VersionsCountWithinTheirView) {
   ASSERT_TRUE(training_->Drop({"delay@2", 1}).ok());
   EXPECT_TRUE(views_->Drop({"delay", 2}).ok());
   EXPECT_TRUE(training_->Get({"delay@1", 3}).status().IsKeyError());
+}
+
+TEST_F(TrainingDataTest, DatasetsMadeAtOnceHaveVersionsOfTheirOwn) {
+  FillIn();
+  std::vector<std::thread> makers;
+  for (int i = 0; i < 4; ++i) {
+    makers.emplace_back([&] { EXPECT_TRUE(training_->Create({"delay", 1}, {}).ok()); });
+  }
+  for (std::thread& maker : makers) maker.join();
+  const auto datasets = training_->List(Ref{"delay", 1}).ValueOrDie();
+  ASSERT_EQ(datasets.size(), 4);
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_EQ(datasets[i].version, i + 1);
+    EXPECT_EQ(datasets[i].sha256, datasets[0].sha256);
+  }
 }
 
 TEST_F(TrainingDataTest, AFailureRegistersNothing) {
