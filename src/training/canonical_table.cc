@@ -240,7 +240,8 @@ Result<std::shared_ptr<arrow::Table>> CanonicalTable(const arrow::Table& table) 
     }
     Result<ArrayPointer> canonical = Canonical(whole);
     if (!canonical.ok()) {
-      return Explain(canonical.status(), "column '" + table.field(static_cast<int>(i))->name() + "'");
+      return Explain(canonical.status(),
+                     "column '" + table.field(static_cast<int>(i))->name() + "'");
     }
     columns[i] = std::make_shared<arrow::ChunkedArray>(*std::move(canonical));
     return Status::OK();

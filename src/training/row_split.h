@@ -14,8 +14,8 @@ namespace tercet {
 
 /// Which rows of `rows` rows belong to which part: per part of SplitDefinition::PartNames their
 /// indices in ascending order, so that a part keeps the order of the whole. Depends on nothing but
-/// the arguments. `event_time` is timestamp[us, UTC], or null where rows have none: Invalid then for
-/// a split by time, as is a null event time.
+/// the arguments. `event_time` is timestamp[us, UTC], or null where rows have none: a split by time
+/// is Invalid then, as it is for a null event time.
 Result<std::vector<std::shared_ptr<arrow::Int64Array>>> SplitRows(
     const SplitDefinition& split, int64_t seed, int64_t rows,
     const std::shared_ptr<arrow::ChunkedArray>& event_time);

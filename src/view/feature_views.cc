@@ -114,7 +114,8 @@ Status FeatureViews::Drop(const Ref& ref) { return catalog_->Drop(Kind::kFeature
 
 Result<std::shared_ptr<const ViewPlan>> FeatureViews::Resolve(
     const FeatureViewDefinition& definition) {
-  return ViewPlan::Make(definition, [this](const Ref& group) { return tables_->Definition(group); });
+  return ViewPlan::Make(definition,
+                        [this](const Ref& group) { return tables_->Definition(group); });
 }
 
 Result<std::shared_ptr<const ViewPlan>> FeatureViews::Plan(const Ref& ref) {
