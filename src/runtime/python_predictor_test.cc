@@ -222,7 +222,7 @@ TEST_F(PythonPredictorTest, LeavesNothingInTheModelsFolder) {
   EXPECT_FALSE(std::filesystem::exists(directory_ / "__pycache__"));
 }
 
-/// The other process of the test below: predicts once, tells its worker's id and waits to be killed.
+/// The other process of the test below: predicts once, tells its worker, waits to be killed.
 TEST_F(PythonPredictorTest, DISABLED_TellItsWorkerAndWait) {
   auto predictor = Load("Parent", {arrow::field("pid", arrow::int64())}).ValueOrDie();
   const auto answer = predictor->Predict(*Batch({0})).ValueOrDie();
