@@ -1,0 +1,211 @@
+// The compiled half of `./dev bench lookup`: times embedded reads, and asks a server over one
+// keep-alive connection, so that the client is not what is measured. Every answer is checked.
+//
+//     lookup embedded PROJECT ENTITIES COUNT
+//     lookup http PORT PATH BODY ENTITIES COUNT SEED    BODY with '#' where the entity's number goes;
+//                                                       "-" asks with GET and checks nothing
+//
+// Prints one JSON object.
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <iostream>
+#include <random>
+#include <string>
+#include <vector>
+
+#include <arrow/api.h>
+#include <fmt/format.h>
+
+#include "base/json.h"
+#include "platform/platform.h"
+
+namespace tercet {
+namespace {
+
+constexpr int kFeatures = 24;
+using Clock = std::chrono::steady_clock;
+
+/// What the benchmark's Python half inserted: exact in binary and in decimal.
+double Expected(int64_t entity, int feature) {
+  return static_cast<double>(entity * kFeatures + feature) + 0.5;
+}
+
+json::object Summary(std::vector<double> micros) {
+  std::sort(micros.begin(), micros.end());
+  double sum = 0;
+  for (const double one : micros) sum += one;
+  return {{"count", micros.size()},
+          {"p50_us", micros[micros.size() / 2]},
+          {"p99_us", micros[micros.size() * 99 / 100]},
+          {"mean_us", sum / static_cast<double>(micros.size())}};
+}
+
+double MicrosSince(Clock::time_point begun) {
+  return std::chrono::duration<double, std::micro>(Clock::now() - begun).count();
+}
+
+Status CheckVector(const VectorData& data, int64_t entity) {
+  if (data.features->num_columns() != kFeatures) {
+    return Status::UnknownError("expected ", kFeatures, " features");
+  }
+  for (int f = 0; f < kFeatures; ++f) {
+    const auto& column = static_cast<const arrow::DoubleArray&>(*data.features->column(f));
+    if (column.IsNull(0) || column.Value(0) != Expected(entity, f)) {
+      return Status::UnknownError("entity ", entity, " has a wrong '",
+                                  data.features->schema()->field(f)->name(), "'");
+    }
+  }
+  return Status::OK();
+}
+
+Result<json::object> Embedded(const std::string& project, int64_t entities, int64_t count) {
+  ARROW_ASSIGN_OR_RAISE(const auto platform, Platform::Open(project));
+  const auto schema = arrow::schema({arrow::field("entity", arrow::int64())});
+  std::mt19937_64 random(17);
+  std::vector<double> micros;
+  for (int64_t i = -count / 5; i < count; ++i) {  // A fifth more to warm up.
+    const auto entity = static_cast<int64_t>(random() % entities);
+    arrow::Int64Builder builder;
+    ARROW_RETURN_NOT_OK(builder.Append(entity));
+    ARROW_ASSIGN_OR_RAISE(const auto keys, builder.Finish());
+    const VectorRequest request{.entities = arrow::RecordBatch::Make(schema, 1, {keys}),
+                                .event_time_us = std::nullopt,
+                                .training_dataset_version = std::nullopt};
+    const auto begun = Clock::now();
+    ARROW_ASSIGN_OR_RAISE(const VectorData data, platform->Vectors({"all", 1}, request));
+    const double took = MicrosSince(begun);
+    if (i >= 0) micros.push_back(took);
+    ARROW_RETURN_NOT_OK(CheckVector(data, entity));
+  }
+  return Summary(std::move(micros));
+}
+
+Status SystemError(std::string_view what) {
+  return Status::IOError(what, ": ", std::strerror(errno));
+}
+
+/// One HTTP/1.1 connection that is asked again and again.
+class Connection {
+ public:
+  ~Connection() {
+    if (socket_ >= 0) ::close(socket_);
+  }
+
+  Status Open(int port) {
+    socket_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<uint16_t>(port));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (socket_ < 0 ||
+        ::connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) {
+      return SystemError("connect");
+    }
+    const int on = 1;
+    ::setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    return Status::OK();
+  }
+
+  /// The body of the answer to one request, valid until the next.
+  Result<std::string_view> Ask(std::string_view request) {
+    while (!request.empty()) {
+      const ssize_t sent = ::send(socket_, request.data(), request.size(), MSG_NOSIGNAL);
+      if (sent < 0) return SystemError("send");
+      request.remove_prefix(sent);
+    }
+    answer_.clear();
+    size_t header_end = std::string::npos, length = 0;
+    while (header_end == std::string::npos || answer_.size() < header_end + length) {
+      char bytes[16384];
+      const ssize_t got = ::recv(socket_, bytes, sizeof(bytes), 0);
+      if (got <= 0) return SystemError("receive");
+      answer_.append(bytes, got);
+      if (header_end != std::string::npos) continue;
+      header_end = answer_.find("\r\n\r\n");
+      if (header_end == std::string::npos) continue;
+      header_end += 4;
+      ARROW_ASSIGN_OR_RAISE(length, ContentLength(header_end));
+    }
+    if (answer_.compare(0, 12, "HTTP/1.1 200") != 0) return Status::IOError(answer_);
+    return std::string_view(answer_).substr(header_end);
+  }
+
+ private:
+  Result<size_t> ContentLength(size_t header_end) const {
+    std::string header = answer_.substr(0, header_end);
+    std::transform(header.begin(), header.end(), header.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    const size_t at = header.find("content-length:");
+    if (at == std::string::npos) return Status::IOError("an answer without a length: ", header);
+    return std::stoul(header.substr(at + 15));
+  }
+
+  int socket_ = -1;
+  std::string answer_;
+};
+
+/// All values are there. (The Python half checks once which feature has which.)
+Status CheckBody(std::string_view body, int64_t entity) {
+  for (int f = 0; f < kFeatures; ++f) {
+    const std::string value = fmt::format("{:.1f}", Expected(entity, f));
+    const size_t at = body.find(value);
+    if (at == std::string_view::npos || at == 0 || (body[at - 1] >= '0' && body[at - 1] <= '9')) {
+      return Status::UnknownError("entity ", entity, " lacks ", value, ": ", body);
+    }
+  }
+  return Status::OK();
+}
+
+Result<json::object> Http(int port, const std::string& path, const std::string& body,
+                          int64_t entities, int64_t count, uint64_t seed) {
+  Connection connection;
+  ARROW_RETURN_NOT_OK(connection.Open(port));
+  std::mt19937_64 random(seed);
+  std::vector<double> micros;
+  const size_t hole = body.find('#');
+  for (int64_t i = 0; i < count; ++i) {
+    const auto entity = static_cast<int64_t>(random() % entities);
+    std::string request;
+    if (body == "-") {
+      request = fmt::format("GET {} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", path);
+    } else {
+      std::string filled = body;
+      filled.replace(hole, 1, std::to_string(entity));
+      request = fmt::format(
+          "POST {} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+          "Content-Length: {}\r\n\r\n{}",
+          path, filled.size(), filled);
+    }
+    const auto begun = Clock::now();
+    ARROW_ASSIGN_OR_RAISE(const std::string_view answer, connection.Ask(request));
+    micros.push_back(MicrosSince(begun));
+    if (body != "-") ARROW_RETURN_NOT_OK(CheckBody(answer, entity));
+  }
+  return Summary(std::move(micros));
+}
+
+}  // namespace
+}  // namespace tercet
+
+int main(int argc, char** argv) {
+  const std::vector<std::string> words(argv + 1, argv + argc);
+  arrow::Result<tercet::json::object> summary = arrow::Status::Invalid("see the top of lookup.cc");
+  if (words.size() == 4 && words[0] == "embedded") {
+    summary = tercet::Embedded(words[1], std::stoll(words[2]), std::stoll(words[3]));
+  } else if (words.size() == 7 && words[0] == "http") {
+    summary = tercet::Http(std::stoi(words[1]), words[2], words[3], std::stoll(words[4]),
+                           std::stoll(words[5]), std::stoull(words[6]));
+  }
+  if (!summary.ok()) {
+    std::cerr << "lookup: " << summary.status().ToString() << "\n";
+    return 1;
+  }
+  std::cout << tercet::ToText(*summary) << "\n";
+  return 0;
+}
