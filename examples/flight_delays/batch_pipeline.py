@@ -15,7 +15,8 @@ def predict_december(project: tc.Project, model: tc.Model) -> tuple[tc.Commit, i
     """Predicts all flights of December, those that were then cancelled too."""
     with project.run("predict_december", model=model.version):
         scored = model.batch(raw.month_start(12), raw.month_start(13))
-        commit = store.predictions(project).insert(scored, idempotency_key=f"december-{model.version}")
+        commit = store.predictions(project).insert(
+            scored, idempotency_key=f"december-{model.version}")
         print(f"December: {len(scored):,} predictions")
     return commit, len(scored)
 

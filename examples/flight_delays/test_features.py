@@ -65,7 +65,8 @@ def test_loading_month_by_month_equals_loading_at_once(keys):
     parts = []
     for month in range(1, 14):
         start, end = raw.month_start(month), raw.month_start(month + 1)
-        near = arrived[(arrived["known_at"] > start - features.WINDOW) & (arrived["known_at"] < end)]
+        known = arrived["known_at"]
+        near = arrived[(known > start - features.WINDOW) & (known < end)]
         parts.append(features.rolling_delays(near, keys, start))
     order = [*keys, "known_at"]
     joined = pd.concat(parts).sort_values(order).reset_index(drop=True)

@@ -41,26 +41,3 @@ class PredictorError(Error, RuntimeError):
 class InternalError(Error, RuntimeError):
     """A bug in Tercet."""
 
-
-_BY_CODE = {
-    "Invalid": InvalidError,
-    "Index error": InvalidError,
-    "Type error": WrongTypeError,
-    "Key error": NotFoundError,
-    "AlreadyExists": ConflictError,
-    "Already exists": ConflictError,
-    "Cancelled": ConflictError,
-    "Capacity error": LimitError,
-    "Out of memory": LimitError,
-    "NotImplemented": NotSupportedError,
-    "IOError": StorageError,
-    "Serialization error": StorageError,
-    "ExecutionError": PredictorError,
-    "Execution error": PredictorError,
-    "Unknown error": InternalError,
-}
-
-
-def of_code(code: str) -> type:
-    """The exception class for one of Arrow's status code names."""
-    return _BY_CODE.get(code, InternalError)

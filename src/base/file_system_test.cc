@@ -18,7 +18,8 @@ class FileSystemTest : public testing::Test {
   std::string Path(std::string_view name) const { return JoinPath(root_, name); }
 
   const std::shared_ptr<FileSystem> disk_ = LocalFileSystem();
-  const std::string root_ = (std::filesystem::temp_directory_path() / ("tercet-fs-" + NewUuid())).string();
+  const std::string root_ =
+      (std::filesystem::temp_directory_path() / ("tercet-fs-" + NewUuid())).string();
 };
 
 TEST_F(FileSystemTest, OnlyOnePutWins) {

@@ -19,7 +19,8 @@ spdlog::level::level_enum LevelOf(std::string_view name) {
 spdlog::logger& Logger() {
   // Never destroyed: threads may log while the process exits.
   static spdlog::logger* logger = [] {
-    auto* made = new spdlog::logger("tercet", std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
+    auto* made =
+        new spdlog::logger("tercet", std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
     made->set_pattern("%Y-%m-%dT%H:%M:%S.%e %^%l%$ %v");
     const char* level = std::getenv("TERCET_LOG");
     made->set_level(LevelOf(level == nullptr ? "warn" : level));

@@ -30,7 +30,8 @@ size_t EditDistance(std::string_view a, std::string_view b) {
 
 Status CheckName(std::string_view noun, std::string_view name) {
   bool good = !name.empty() && name.size() <= 63 && IsLetter(name.front());
-  for (const char c : name) good = good && (IsLetter(c) || (c >= '0' && c <= '9') || c == '_' || c == '-');
+  for (const char c : name)
+    good = good && (IsLetter(c) || (c >= '0' && c <= '9') || c == '_' || c == '-');
   if (good) return Status::OK();
   return Status::Invalid(noun, " name '", name.substr(0, 80),
                          "' must be 1 to 63 letters, digits, '_' or '-', starting with a letter");

@@ -64,11 +64,11 @@ Status Vector(const Session& session, Platform* platform, const ViewOptions& opt
   std::vector<std::vector<std::string>> rows;
   for (int f = 0; f < data.features->num_columns(); ++f) {
     rows.push_back({data.features->schema()->field(f)->name(),
-                    ShownCell(*data.features->column(f), 0), ShownCell(*data.status->column(f), 0)});
+                    ShownCell(*data.features->column(f), 0),
+                    ShownCell(*data.status->column(f), 0)});
   }
   if (session.json) {
-    ARROW_ASSIGN_OR_RAISE(const auto table,
-                          arrow::Table::FromRecordBatches({data.features}));
+    ARROW_ASSIGN_OR_RAISE(const auto table, arrow::Table::FromRecordBatches({data.features}));
     PrintFrame(*table, true, 1);
   } else {
     PrintTable({"feature", "value", "status"}, rows);
@@ -87,8 +87,7 @@ void AddFeatureViewCommands(CLI::App* app, Session* session) {
 
   CLI::App* show = views->add_subcommand("show", "A view's definition");
   show->add_option("view", options->view, "NAME or NAME@VERSION")->required();
-  OnRun(show, session,
-        [=](Platform* platform) { return Show(*session, platform, options->view); });
+  OnRun(show, session, [=](Platform* platform) { return Show(*session, platform, options->view); });
 
   CLI::App* create = views->add_subcommand("create", "Creates a view from a JSON file");
   create->add_option("file", options->file, "The definition, as `views show --json` prints it")
@@ -107,8 +106,7 @@ void AddFeatureViewCommands(CLI::App* app, Session* session) {
   vector->add_option("view", options->view, "NAME or NAME@VERSION")->required();
   vector->add_option("entity", options->entity, "KEY=VALUE …")->required();
   vector->add_option("--event-time", options->event_time, "As of when; by default now");
-  OnRun(vector, session,
-        [=](Platform* platform) { return Vector(*session, platform, *options); });
+  OnRun(vector, session, [=](Platform* platform) { return Vector(*session, platform, *options); });
 }
 
 }  // namespace tercet

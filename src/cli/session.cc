@@ -8,8 +8,9 @@ namespace tercet {
 
 Result<std::shared_ptr<Platform>> Session::Open() const {
   if (project.empty()) {
-    return Status::Invalid("which project? Give --project DIRECTORY (or tercet://HOST:PORT), or set "
-                           "TERCET_PROJECT");
+    return Status::Invalid(
+        "which project? Give --project DIRECTORY (or tercet://HOST:PORT), or set "
+        "TERCET_PROJECT");
   }
   PlatformOptions options;
   if (!token_file.empty()) {

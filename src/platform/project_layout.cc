@@ -47,8 +47,9 @@ Result<ProjectLayout> OpenProjectDirectory(FileSystem* file_system, const std::s
     if (entry.name.starts_with("project.json")) continue;
     ARROW_ASSIGN_OR_RAISE(const bool created, file_system->Exists(marker));
     if (created) break;
-    return Status::IOError("directory '", directory, "' is not a Tercet project and not empty (it has '",
-                           entry.name, "'); name an empty or new directory");
+    return Status::IOError("directory '", directory,
+                           "' is not a Tercet project and not empty (it has '", entry.name,
+                           "'); name an empty or new directory");
   }
   const json::object object = {{"tercet_project_format", kFormat},
                                {"created", FormatTime(clock->NowMicros())}};
