@@ -8,11 +8,19 @@ namespace {
 
 TEST(Action, LinesComeBackAsTheyWere) {
   const std::vector<std::string> lines = {
-      R"({"protocol":{"minReaderVersion":3,"minWriterVersion":7,"readerFeatures":["deletionVectors"],"writerFeatures":["deletionVectors","appendOnly"]}})",
-      R"({"metaData":{"id":"a","format":{"provider":"parquet","options":{}},"schemaString":"{}","partitionColumns":["p"],"configuration":{"k":"v"},"createdTime":5}})",
+      R"({"protocol":{"minReaderVersion":3,"minWriterVersion":7,)"
+      R"("readerFeatures":["deletionVectors"],"writerFeatures":["deletionVectors",)"
+      R"("appendOnly"]}})",
+      R"({"metaData":{"id":"a","format":{"provider":"parquet","options":{}},)"
+      R"("schemaString":"{}","partitionColumns":["p"],"configuration":{"k":"v"},)"
+      R"("createdTime":5}})",
       R"({"txn":{"appId":"a","version":3,"lastUpdated":4}})",
-      R"({"add":{"path":"p%20q.parquet","partitionValues":{"a":"1","b":null},"size":5,"modificationTime":6,"dataChange":true,"stats":"{}","tags":{"t":"u"},"deletionVector":{"storageType":"u","pathOrInlineDv":"x","offset":1,"sizeInBytes":2,"cardinality":3}}})",
-      R"({"remove":{"path":"p","deletionTimestamp":5,"dataChange":false,"extendedFileMetadata":true,"partitionValues":{},"size":7}})",
+      R"({"add":{"path":"p%20q.parquet","partitionValues":{"a":"1","b":null},"size":5,)"
+      R"("modificationTime":6,"dataChange":true,"stats":"{}","tags":{"t":"u"},)"
+      R"("deletionVector":{"storageType":"u","pathOrInlineDv":"x","offset":1,)"
+      R"("sizeInBytes":2,"cardinality":3}}})",
+      R"({"remove":{"path":"p","deletionTimestamp":5,"dataChange":false,)"
+      R"("extendedFileMetadata":true,"partitionValues":{},"size":7}})",
       R"({"cdc":{"path":"_change_data/c","partitionValues":{},"size":7,"dataChange":false}})",
       R"({"commitInfo":{"timestamp":1,"anything":[1,2]}})",
   };
@@ -20,8 +28,10 @@ TEST(Action, LinesComeBackAsTheyWere) {
 }
 
 TEST(Action, ReadsWhatOthersLeaveNull) {
-  const Action action = Value(ParseAction(
-      R"({"add":{"path":"p","partitionValues":{},"size":1,"modificationTime":1,"dataChange":true,"stats":null,"tags":null,"deletionVector":null,"baseRowId":null}})"));
+  const Action action =
+      Value(ParseAction(R"({"add":{"path":"p","partitionValues":{},"size":1,"modificationTime":1,)"
+                        R"("dataChange":true,"stats":null,"tags":null,"deletionVector":null,)"
+                        R"("baseRowId":null}})"));
   EXPECT_TRUE(std::get<AddFile>(action).tags.empty());
   EXPECT_FALSE(std::get<AddFile>(action).vector);
   EXPECT_TRUE(std::holds_alternative<OtherAction>(
@@ -42,8 +52,8 @@ TEST(Action, RefusesDamage) {
 
 TEST(Action, PathsStayInTheTable) {
   EXPECT_EQ(Value(DecodeLogPath("a%20b/c.parquet")), "a b/c.parquet");
-  for (const std::string path : {"", "/etc/passwd", "../x", "a/../../x", "%2e%2e/x",
-                                 "file:///etc/passwd", "a/.."}) {
+  for (const std::string path :
+       {"", "/etc/passwd", "../x", "a/../../x", "%2e%2e/x", "file:///etc/passwd", "a/.."}) {
     EXPECT_TRUE(DecodeLogPath(path).status().IsInvalid()) << path;
   }
 }
@@ -51,8 +61,8 @@ TEST(Action, PathsStayInTheTable) {
 TEST(Action, LastCheckpoint) {
   EXPECT_EQ(Value(ParseLastCheckpoint(R"({"version":20,"size":5})")).version, 20);
   EXPECT_EQ(Value(ParseLastCheckpoint(R"({"version":20,"size":5,"parts":3})")).parts, 3);
-  for (const std::string text : {"", "{}", R"({"version":-1})", R"({"version":"1"})",
-                                 R"({"version":1,"parts":0})"}) {
+  for (const std::string text :
+       {"", "{}", R"({"version":-1})", R"({"version":"1"})", R"({"version":1,"parts":0})"}) {
     EXPECT_FALSE(ParseLastCheckpoint(text).ok()) << text;
   }
 }

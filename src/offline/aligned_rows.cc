@@ -37,6 +37,10 @@ Result<std::shared_ptr<arrow::Array>> AlignColumn(const std::shared_ptr<arrow::A
   if (!widened.ok()) {
     return Status::Invalid("column '", field.name(), "': ", widened.status().message());
   }
+  if (!field.nullable() && (*widened)->null_count() > 0) {
+    return Status::Invalid("column '", field.name(), "' has ", (*widened)->null_count(),
+                           " nulls, but is declared without");
+  }
   return widened;
 }
 
@@ -68,8 +72,7 @@ Result<BatchPtr> AlignRows(arrow::RecordBatchReader* rows, const arrow::Schema& 
   return arrow::ConcatenateRecordBatches(batches);
 }
 
-Result<std::shared_ptr<const RowKeys>> KeysToFind(const BatchPtr& keys,
-                                                  const arrow::Schema& schema,
+Result<std::shared_ptr<const RowKeys>> KeysToFind(const BatchPtr& keys, const arrow::Schema& schema,
                                                   const TableOptions& options) {
   TableOptions bare = options;
   bare.event_time.clear();

@@ -62,9 +62,10 @@ Result<Written> WriteRows(const ChangeContext& context, const TableState& state,
   Written written{.files = std::make_shared<NewFiles>(context.file_system, context.table_path),
                   .adds = {},
                   .rows = rows->num_rows()};
-  ARROW_ASSIGN_OR_RAISE(const RowsToWrite sorted, RowsToWrite::Make(std::move(rows), state.options));
-  ARROW_ASSIGN_OR_RAISE(written.adds, WriteRuns(sorted, state, context.clock->NowMicros(),
-                                                written.files.get()));
+  ARROW_ASSIGN_OR_RAISE(const RowsToWrite sorted,
+                        RowsToWrite::Make(std::move(rows), state.options));
+  ARROW_ASSIGN_OR_RAISE(written.adds,
+                        WriteRuns(sorted, state, context.clock->NowMicros(), written.files.get()));
   return written;
 }
 
@@ -78,12 +79,10 @@ Status CheckNotAppendOnly(const TableState& state, std::string_view operation) {
 Result<std::unique_ptr<Change>> MakeAppend(const ChangeContext& context, const TableState& state,
                                            std::shared_ptr<arrow::RecordBatch> rows) {
   ARROW_ASSIGN_OR_RAISE(Written written, WriteRows(context, state, std::move(rows)));
-  return std::make_unique<Append>(std::move(written.files), std::move(written.adds),
-                                  written.rows);
+  return std::make_unique<Append>(std::move(written.files), std::move(written.adds), written.rows);
 }
 
-Result<std::unique_ptr<Change>> MakeOverwrite(const ChangeContext& context,
-                                              const TableState& state,
+Result<std::unique_ptr<Change>> MakeOverwrite(const ChangeContext& context, const TableState& state,
                                               std::shared_ptr<arrow::RecordBatch> rows) {
   ARROW_RETURN_NOT_OK(CheckNotAppendOnly(state, "overwrite"));
   ARROW_ASSIGN_OR_RAISE(Written written, WriteRows(context, state, std::move(rows)));

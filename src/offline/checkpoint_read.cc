@@ -116,9 +116,7 @@ class Record {
  private:
   explicit Record(std::shared_ptr<arrow::StructArray> array) : array_(std::move(array)) {}
 
-  ArrayPtr Member(std::string_view name) const {
-    return array_->GetFieldByName(std::string(name));
-  }
+  ArrayPtr Member(std::string_view name) const { return array_->GetFieldByName(std::string(name)); }
 
   static Status Expect(const Array& array, arrow::Type::type type, std::string_view name) {
     if (array.type_id() == type) return Status::OK();
@@ -184,7 +182,8 @@ Status ReadOthers(std::string_view name, const Record& record, int64_t rows,
       ARROW_ASSIGN_OR_RAISE(const auto app, record.Text("appId", i));
       if (!app) continue;
       Transaction transaction{.app_id = *app};
-      ARROW_ASSIGN_OR_RAISE(transaction.version, Needed(record.Integer("version", i), "txn.version"));
+      ARROW_ASSIGN_OR_RAISE(transaction.version,
+                            Needed(record.Integer("version", i), "txn.version"));
       ARROW_ASSIGN_OR_RAISE(transaction.last_updated_ms, record.Integer("lastUpdated", i));
       content->transactions.push_back(std::move(transaction));
     } else if (name == "protocol") {
@@ -273,8 +272,8 @@ Status RestoreState(CheckpointContent content, int64_t version, const TableOptio
   for (DataFilePtr& file : files) {
     if (file->version < 0) {
       auto placed = std::make_shared<DataFile>(*file);
-      const auto after = std::upper_bound(
-          known.begin(), known.end(), std::pair(file->add.modification_time_ms, INT64_MAX));
+      const auto after = std::upper_bound(known.begin(), known.end(),
+                                          std::pair(file->add.modification_time_ms, INT64_MAX));
       placed->version = after == known.begin() ? 0 : std::prev(after)->second;
       placed->position = file->add.modification_time_ms;
       file = std::move(placed);

@@ -123,7 +123,9 @@ std::string ToHex(std::string_view bytes) {
 }
 
 Result<std::string> FromHex(std::string_view text) {
-  auto digit = [](char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; };
+  auto digit = [](char c) {
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+  };
   std::string bytes;
   bytes.reserve(text.size() / 2);
   if (text.size() % 2 != 0) return Status::Invalid("odd number of hexadecimal digits");

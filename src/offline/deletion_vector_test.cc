@@ -56,11 +56,12 @@ TEST(DeletionVector, NamesItsFile) {
 
 // The inline example of Delta's own kernel.
 TEST(DeletionVector, ReadsDeltasInlineExample) {
-  const VectorPointer pointer{.storage_type = "i",
-                              .path_or_inline = "^Bg9^0rr910000000000iXQKl0rr91000f55c8Xg0@@D72lkbi5=-{L",
-                              .offset = std::nullopt,
-                              .size_bytes = 44,
-                              .cardinality = 6};
+  const VectorPointer pointer{
+      .storage_type = "i",
+      .path_or_inline = "^Bg9^0rr910000000000iXQKl0rr91000f55c8Xg0@@D72lkbi5=-{L",
+      .offset = std::nullopt,
+      .size_bytes = 44,
+      .cardinality = 6};
   EXPECT_EQ(Value(ReadVector(LocalFileSystem().get(), "", pointer)),
             (DeletedRows{3, 4, 7, 11, 18, 29}));
 }

@@ -40,8 +40,8 @@ std::optional<std::pair<int64_t, int64_t>> SplitPart(std::string_view rest) {
 }
 
 std::string PartPath(const std::string& log, int64_t version, int64_t part, int64_t parts) {
-  return JoinPath(log, fmt::format("{:020d}.checkpoint.{:010d}.{:010d}.parquet", version, part,
-                                   parts));
+  return JoinPath(log,
+                  fmt::format("{:020d}.checkpoint.{:010d}.{:010d}.parquet", version, part, parts));
 }
 
 /// A file that can't be understood is a damaged one, whatever its parser called that.
@@ -62,8 +62,8 @@ struct DeltaLog::Listing {
     int64_t version;
     std::vector<std::string> files;
   };
-  std::vector<int64_t> commits;          // ascending
-  std::vector<Checkpoint> checkpoints;   // complete ones, ascending
+  std::vector<int64_t> commits;         // ascending
+  std::vector<Checkpoint> checkpoints;  // complete ones, ascending
 };
 
 const json::object& LogCommit::info() const {
@@ -181,16 +181,17 @@ Result<int64_t> DeltaLog::TimeOfCheckpoint(int64_t version, const std::string& c
   return time_us;
 }
 
-Result<std::shared_ptr<TableState>> DeltaLog::LoadCheckpoint(
-    const std::vector<std::string>& files, int64_t version, const TableOptions& given) const {
+Result<std::shared_ptr<TableState>> DeltaLog::LoadCheckpoint(const std::vector<std::string>& files,
+                                                             int64_t version,
+                                                             const TableOptions& given) const {
   auto state = std::make_shared<TableState>();
   CheckpointContent content;
   for (const std::string& file : files) {
     ARROW_ASSIGN_OR_RAISE(auto input, file_system_->OpenMapped(file));
     ARROW_RETURN_NOT_OK(Damaged(ReadCheckpoint(std::move(input), &content), file));
   }
-  ARROW_RETURN_NOT_OK(Damaged(RestoreState(std::move(content), version, given, state.get()),
-                              files.front()));
+  ARROW_RETURN_NOT_OK(
+      Damaged(RestoreState(std::move(content), version, given, state.get()), files.front()));
   ARROW_ASSIGN_OR_RAISE(state->commit_time_us, TimeOfCheckpoint(version, files.front()));
   return state;
 }
@@ -221,7 +222,13 @@ Result<TableStatePtr> DeltaLog::Load(std::optional<int64_t> version,
                                      const TableOptions& given) const {
   if (!version) {
     ARROW_ASSIGN_OR_RAISE(auto state, LoadByHint(given));
-    if (state != nullptr) return Advance(std::move(state), given);
+    if (state != nullptr) {
+      const int64_t hinted = state->version;
+      ARROW_ASSIGN_OR_RAISE(TableStatePtr newest, Advance(std::move(state), given));
+      ARROW_ASSIGN_OR_RAISE(const bool kept, HasCommit(hinted));
+      // With its commit cleaned up the hint may be an old one; then only a listing can tell.
+      if (kept || newest->version > hinted) return newest;
+    }
   }
   ARROW_ASSIGN_OR_RAISE(const Listing listing, List());
   int64_t newest = -1;
@@ -240,8 +247,7 @@ Result<TableStatePtr> DeltaLog::Load(std::optional<int64_t> version,
   if (start != nullptr) {
     ARROW_ASSIGN_OR_RAISE(state, LoadCheckpoint(start->files, start->version, given));
   } else if (listing.commits.empty() || listing.commits.front() > 0) {
-    const int64_t first =
-        listing.checkpoints.empty() ? -1 : listing.checkpoints.front().version;
+    const int64_t first = listing.checkpoints.empty() ? -1 : listing.checkpoints.front().version;
     if (first >= 0) {
       return Status::KeyError("commit ", wanted, " is no longer kept; the oldest is ", first);
     }
@@ -303,8 +309,8 @@ bool DeltaLog::MayHold(int64_t version, const std::string& transaction_id) const
 
 Status DeltaLog::WriteCheckpoint(const TableState& state) const {
   ARROW_ASSIGN_OR_RAISE(const auto bytes, CheckpointBytes(state));
-  const Status put = file_system_->PutIfAbsent(CheckpointPath(state.version),
-                                               std::string_view(*bytes));
+  const Status put =
+      file_system_->PutIfAbsent(CheckpointPath(state.version), std::string_view(*bytes));
   if (!put.ok() && !put.IsAlreadyExists()) return put;
   const int64_t actions = 2 + static_cast<int64_t>(state.files.size() + state.tombstones.size() +
                                                    state.transactions.size());

@@ -188,7 +188,8 @@ Result<std::string> ArrowSchemaToText(const arrow::Schema& schema) {
 bool NeedsTimestampNtz(const arrow::Schema& stored) {
   for (const auto& field : stored.fields()) {
     const DataType* type = field->type().get();
-    if (type->id() == Type::LIST) type = static_cast<const arrow::ListType*>(type)->value_type().get();
+    if (type->id() == Type::LIST)
+      type = static_cast<const arrow::ListType*>(type)->value_type().get();
     if (type->id() == Type::TIMESTAMP &&
         static_cast<const arrow::TimestampType*>(type)->timezone().empty()) {
       return true;

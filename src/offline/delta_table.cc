@@ -13,8 +13,9 @@ namespace {
 
 constexpr int kMaxAttempts = 200;
 constexpr int64_t kCheckpointInterval = 20;
+constexpr size_t kOlderSnapshots = 8;
 
-/// Every entry needs a commit to count from; an own `tercet.checkpoint_interval` may say another.
+/// Commits from one checkpoint to the next.
 int64_t CheckpointInterval(const TableState& state) {
   const std::string* text = state.Property("delta.checkpointInterval");
   const int64_t interval = text == nullptr ? 0 : std::atoll(text->c_str());
@@ -104,6 +105,7 @@ Result<std::shared_ptr<TableSnapshot>> DeltaTable::HeadSnapshot() {
     }
   }
   if (state == nullptr) {
+    older_.clear();
     ARROW_ASSIGN_OR_RAISE(state, log_.Load(std::nullopt, given_));
   }
   const Result<FileInfo> file = file_system_->Stat(log_.CommitPath(state->version));
@@ -125,8 +127,17 @@ Result<std::shared_ptr<Snapshot>> DeltaTable::AtVersion(int64_t version) {
   if (version < 0 || version > head->version()) {
     return Status::KeyError("no commit ", version, "; the newest is ", head->version());
   }
+  {
+    std::lock_guard lock(mutex_);
+    if (const auto found = older_.find(version); found != older_.end()) return found->second;
+  }
   ARROW_ASSIGN_OR_RAISE(TableStatePtr state, log_.Load(version, given_));
-  return SnapshotOf(std::move(state));
+  auto snapshot = SnapshotOf(std::move(state));
+  std::lock_guard lock(mutex_);
+  // A pinned version is asked for again and again, one a feature group and reader.
+  if (older_.size() >= kOlderSnapshots) older_.erase(older_.begin());
+  older_[version] = snapshot;
+  return snapshot;
 }
 
 Result<Commit> DeltaTable::Apply(Change* change, const TableState& made_for,
@@ -196,8 +207,7 @@ Result<Commit> DeltaTable::Write(const std::shared_ptr<arrow::RecordBatchReader>
   ARROW_RETURN_NOT_OK(CheckWritable(*state));
   if (const auto seen = state->transactions.find(options.idempotency_key);
       !options.idempotency_key.empty() && seen != state->transactions.end()) {
-    ARROW_ASSIGN_OR_RAISE(Commit commit,
-                          CommitOf(std::min(seen->second.version, state->version)));
+    ARROW_ASSIGN_OR_RAISE(Commit commit, CommitOf(std::min(seen->second.version, state->version)));
     commit.already_applied = true;
     return commit;
   }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -26,8 +27,7 @@ class DeltaTable : public Table {
                        const WriteOptions& options) override;
   Result<Commit> Delete(const std::shared_ptr<arrow::RecordBatchReader>& keys) override;
   Result<std::vector<Commit>> Commits() override;
-  Result<std::shared_ptr<arrow::RecordBatchReader>> Changes(int64_t since,
-                                                            int64_t until) override;
+  Result<std::shared_ptr<arrow::RecordBatchReader>> Changes(int64_t since, int64_t until) override;
   Result<Commit> Compact() override;
   const std::string& path() const override { return path_; }
 
@@ -54,8 +54,9 @@ class DeltaTable : public Table {
   std::mutex mutex_;
   std::shared_ptr<TableSnapshot> head_;  // guarded by mutex_
   FileInfo head_file_;                   // guarded by mutex_; of the head's commit
-  std::vector<Commit> history_;          // guarded by mutex_; of versions history_first_ …
-  std::string history_table_id_;         // guarded by mutex_
+  std::map<int64_t, std::shared_ptr<TableSnapshot>> older_;  // guarded by mutex_; a few, by version
+  std::vector<Commit> history_;   // guarded by mutex_; of versions history_first_ …
+  std::string history_table_id_;  // guarded by mutex_
 };
 
 /// Commits as `commits()` lists them, of log versions in order; times made monotonic after

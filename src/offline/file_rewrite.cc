@@ -88,13 +88,13 @@ Result<FileRewrite> TakeRowsOut(const FileMatch& match, const TableState& state,
                                 NewFiles* files) {
   const DataFile& file = *match.file;
   const RunFile& run = *match.run;
-  FileRewrite rewrite{.remove = RemoveFile::Of(file.add, now_us / 1000, true),
-                      .adds = {},
-                      .vector_used = false};
+  FileRewrite rewrite{
+      .remove = RemoveFile::Of(file.add, now_us / 1000, true), .adds = {}, .vector_used = false};
   const DeletedRows gone = Unite(run.deleted(), match.rows);
   const int64_t total = run.row_count();
   if (static_cast<int64_t>(gone.size()) == total) return rewrite;
-  const bool few = static_cast<double>(gone.size()) <= kMaxDeletedShare * static_cast<double>(total);
+  const bool few =
+      static_cast<double>(gone.size()) <= kMaxDeletedShare * static_cast<double>(total);
   if (state.options.deletion_vectors && few && total > CopyOnWriteRows(state)) {
     AddFile add = file.add;
     std::vector<std::string> created;
@@ -110,8 +110,7 @@ Result<FileRewrite> TakeRowsOut(const FileMatch& match, const TableState& state,
     rewrite.vector_used = true;
     return rewrite;
   }
-  ARROW_ASSIGN_OR_RAISE(BatchPtr left,
-                        RowsLeft(run, gone, state.columns.logical->field_names()));
+  ARROW_ASSIGN_OR_RAISE(BatchPtr left, RowsLeft(run, gone, state.columns.logical->field_names()));
   ARROW_ASSIGN_OR_RAISE(const RowsToWrite rows, RowsToWrite::Make(std::move(left), state.options));
   ARROW_ASSIGN_OR_RAISE(rewrite.adds, WriteRuns(rows, state, now_us, files));
   for (AddFile& add : rewrite.adds) PutVersionTag(file.version, &add);

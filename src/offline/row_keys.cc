@@ -12,7 +12,8 @@ constexpr uint64_t kSignBit = uint64_t{1} << 63;
 
 void AppendTime(int64_t time_us, std::string* bytes) {
   const uint64_t ordered = static_cast<uint64_t>(time_us) ^ kSignBit;
-  for (int shift = 56; shift >= 0; shift -= 8) bytes->push_back(static_cast<char>(ordered >> shift));
+  for (int shift = 56; shift >= 0; shift -= 8)
+    bytes->push_back(static_cast<char>(ordered >> shift));
 }
 
 struct Entry {

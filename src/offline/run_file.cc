@@ -60,7 +60,7 @@ Result<std::shared_ptr<RunFile>> RunFile::Open(std::shared_ptr<FileSystem> file_
   try {
     parquet::ReaderProperties properties;
     parquet::ArrowReaderProperties arrow_properties;
-    arrow_properties.set_use_threads(false);  // ReadColumn may run on the pool, where waiting blocks
+    arrow_properties.set_use_threads(false);  // ReadColumn may run on the pool
     arrow_properties.set_pre_buffer(false);
     arrow_properties.set_coerce_int96_timestamp_unit(arrow::TimeUnit::MICRO);
     parquet::arrow::FileReaderBuilder builder;
@@ -183,7 +183,8 @@ Result<std::shared_ptr<const PlainColumn>> RunFile::ReadPlain(int row_group,
     if (!in_file.is_leaf()) return nullptr;
     try {
       parquet::ParquetFileReader* file = reader_->parquet_reader();
-      const auto metadata = file->metadata()->RowGroup(row_group)->ColumnChunk(in_file.column_index);
+      const auto metadata =
+          file->metadata()->RowGroup(row_group)->ColumnChunk(in_file.column_index);
       const parquet::ColumnDescriptor* descriptor =
           file->metadata()->schema()->Column(in_file.column_index);
       const int width =

@@ -30,9 +30,9 @@ Result<BatchPtr> Keep(const BatchPtr& rows, const Mask& mask) {
     if (mask[i] != 0) indices.UnsafeAppend(static_cast<uint32_t>(i));
   }
   ARROW_ASSIGN_OR_RAISE(const auto array, indices.Finish());
-  ARROW_ASSIGN_OR_RAISE(arrow::Datum taken,
-                        arrow::compute::Take(rows, array,
-                                             arrow::compute::TakeOptions::NoBoundsCheck()));
+  ARROW_ASSIGN_OR_RAISE(
+      arrow::Datum taken,
+      arrow::compute::Take(rows, array, arrow::compute::TakeOptions::NoBoundsCheck()));
   return taken.record_batch();
 }
 
@@ -112,10 +112,12 @@ class SortedRunStream : public RowStream {
       : opener_(std::move(opener)), file_(std::move(file)), request_(std::move(request)) {}
 
   Result<std::optional<KeyedRows>> Next() override {
-    while (group_ < file_->row_groups().size()) {
+    while (file_ != nullptr) {
       const size_t index = group_++;
-      if (!GroupMayHold(index)) continue;
-      ARROW_ASSIGN_OR_RAISE(KeyedRows batch, ReadGroup(index));
+      // Many small files may be merged at once: none stays open longer than it must.
+      const auto file = group_ < file_->row_groups().size() ? file_ : std::move(file_);
+      if (index >= file->row_groups().size() || !GroupMayHold(*file, index)) continue;
+      ARROW_ASSIGN_OR_RAISE(KeyedRows batch, ReadGroup(*file, index));
       if (batch.rows->num_rows() > 0) return batch;
     }
     if (held_ == nullptr) return std::nullopt;
@@ -126,45 +128,44 @@ class SortedRunStream : public RowStream {
   }
 
  private:
-  bool unique() const { return file_->file().run->unique; }
-
-  bool GroupMayHold(size_t index) const {
-    const auto& groups = file_->row_groups();
+  bool GroupMayHold(const RunFile& file, size_t index) const {
+    const auto& groups = file.row_groups();
     const std::string& high =
-        index + 1 < groups.size() ? groups[index + 1].low : file_->file().run->high;
+        index + 1 < groups.size() ? groups[index + 1].low : file.file().run->high;
     return request_.MayHold(groups[index].low, high, groups[index].time_min_us,
                             groups[index].time_max_us);
   }
 
   /// Whether rows of the group must be looked at one by one: mostly a group is wholly wanted.
-  bool FiltersGroup(size_t index) const {
+  bool FiltersGroup(const RunFile& file, size_t index) const {
     if (!request_.FiltersRows()) return false;
     if (request_.only != nullptr) return true;
-    const auto& groups = file_->row_groups();
+    const auto& groups = file.row_groups();
     const RunFile::RowGroup& group = groups[index];
     if (request_.start_us && group.time_min_us < *request_.start_us) return true;
     if (request_.end_us && group.time_max_us >= *request_.end_us) return true;
     const std::string& high =
-        index + 1 < groups.size() ? groups[index + 1].low : file_->file().run->high;
+        index + 1 < groups.size() ? groups[index + 1].low : file.file().run->high;
     if (!request_.low.empty() && group.low < request_.low) return true;
     return !request_.high.empty() && high >= request_.high;
   }
 
-  Result<KeyedRows> ReadGroup(size_t index) {
-    const RunFile::RowGroup& group = file_->row_groups()[index];
-    const bool keys_needed = request_.with_keys || FiltersGroup(index) || !unique();
+  Result<KeyedRows> ReadGroup(const RunFile& file, size_t index) {
+    const RunFile::RowGroup& group = file.row_groups()[index];
+    const bool unique = file.file().run->unique;
+    const bool keys_needed = request_.with_keys || FiltersGroup(file, index) || !unique;
     KeyedRows batch;
     ARROW_ASSIGN_OR_RAISE(
-        batch.rows, file_->Read(static_cast<int>(index),
-                                ReadColumns(request_, opener_->options(), keys_needed)));
-    Mask mask = MaskDeleted(file_->deleted(), group.first_row, group.row_count);
+        batch.rows,
+        file.Read(static_cast<int>(index), ReadColumns(request_, opener_->options(), keys_needed)));
+    Mask mask = MaskDeleted(file.deleted(), group.first_row, group.row_count);
     if (!keys_needed) {
       ARROW_ASSIGN_OR_RAISE(batch.rows, Keep(batch.rows, mask));
       return batch;
     }
     ARROW_ASSIGN_OR_RAISE(RowKeys keys, RowKeys::Of(*batch.rows, opener_->options()));
     MaskUnwanted(keys, request_, &mask);
-    if (unique()) {
+    if (unique) {
       batch.keys = std::move(keys);
       return Filter(std::move(batch), mask);
     }
@@ -190,8 +191,8 @@ class SortedRunStream : public RowStream {
     if (rows->num_rows() == 0) return batch;
     if (held_ != nullptr) {
       ARROW_ASSIGN_OR_RAISE(const RowKeys held, RowKeys::Of(*held_, opener_->options()));
-      ARROW_ASSIGN_OR_RAISE(const RowKeys first, RowKeys::Of(*rows->Slice(0, 1),
-                                                             opener_->options()));
+      ARROW_ASSIGN_OR_RAISE(const RowKeys first,
+                            RowKeys::Of(*rows->Slice(0, 1), opener_->options()));
       if (held.Compare(0, first, 0) != 0) {
         ARROW_ASSIGN_OR_RAISE(batch.rows, arrow::ConcatenateRecordBatches({held_, rows}));
       }
@@ -213,7 +214,7 @@ class SortedRunStream : public RowStream {
   }
 
   const std::shared_ptr<const RunOpener> opener_;
-  const std::shared_ptr<RunFile> file_;
+  std::shared_ptr<RunFile> file_;  ///< null after its last row group
   const RunRequest request_;
   size_t group_ = 0;
   BatchPtr held_;
@@ -234,9 +235,9 @@ class ForeignRunStream : public RowStream {
     for (size_t i = 0; i < file_->row_groups().size(); ++i) {
       const RunFile::RowGroup& group = file_->row_groups()[i];
       ARROW_ASSIGN_OR_RAISE(const BatchPtr rows, file_->Read(static_cast<int>(i), names));
-      ARROW_ASSIGN_OR_RAISE(live.emplace_back(),
-                            Keep(rows, MaskDeleted(file_->deleted(), group.first_row,
-                                                   group.row_count)));
+      ARROW_ASSIGN_OR_RAISE(
+          live.emplace_back(),
+          Keep(rows, MaskDeleted(file_->deleted(), group.first_row, group.row_count)));
     }
     if (live.empty()) return std::nullopt;
     BatchPtr rows = live[0];

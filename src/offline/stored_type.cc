@@ -41,9 +41,9 @@ Result<ArrayPtr> ConvertList(ArrayPtr array, const TypePtr& to, ConvertElements 
   ArrayPtr rebuilt;
   if (array->type_id() == Type::FIXED_SIZE_LIST) {
     const auto& list = static_cast<const arrow::FixedSizeListArray&>(*array);
-    ARROW_ASSIGN_OR_RAISE(
-        values, convert(list.values()->Slice(list.value_offset(0),
-                                             list.length() * list.value_length()), element));
+    ARROW_ASSIGN_OR_RAISE(values, convert(list.values()->Slice(list.value_offset(0),
+                                                               list.length() * list.value_length()),
+                                          element));
     same_kind = arrow::fixed_size_list(arrow::field("element", element), list.value_length());
     auto data = array->data()->Copy();
     if (array->offset() != 0) {
@@ -204,8 +204,8 @@ TypePtr LogicalType(const TypePtr& type) {
       auto field = list.value_field()->WithType(std::move(element));
       if (type->id() == Type::LIST) return arrow::list(std::move(field));
       if (type->id() == Type::LARGE_LIST) return arrow::large_list(std::move(field));
-      return arrow::fixed_size_list(std::move(field),
-                                    static_cast<const arrow::FixedSizeListType&>(*type).list_size());
+      return arrow::fixed_size_list(
+          std::move(field), static_cast<const arrow::FixedSizeListType&>(*type).list_size());
     }
     default:
       return type;
@@ -258,8 +258,8 @@ Result<ArrayPtr> Widen(const ArrayPtr& array, const TypePtr& to) {
   }
   if (IsList(from->id()) && IsList(to->id())) return ConvertList(array, to, Widen);
   if (!MayWiden(*from, *to)) {
-    return Status::TypeError("values of type ", from->ToString(), " can't become ",
-                             to->ToString(), " without loss");
+    return Status::TypeError("values of type ", from->ToString(), " can't become ", to->ToString(),
+                             " without loss");
   }
   if (to->id() == Type::FIXED_SIZE_BINARY) return ConvertStored(array, to);
   return CastSafely(array, to);

@@ -94,8 +94,8 @@ TEST(StoredType, DictionariesAndViewsBecomePlain) {
   const ManualClock clock(1'700'000'000'000'000);
   const auto type = arrow::dictionary(arrow::int8(), arrow::utf8());
   const auto schema = arrow::schema({field("key", type), field("text", arrow::utf8_view())});
-  const auto table = Value(Table::Create(LocalFileSystem(), folder.Join("t"), schema,
-                                         {.primary_key = {"key"}}, &clock));
+  const auto table = Value(
+      Table::Create(LocalFileSystem(), folder.Join("t"), schema, {.primary_key = {"key"}}, &clock));
   const auto keys = Value(arrow::json::DictArrayFromJSONString(type, "[1, 0]", R"(["a", "b"])"));
   const auto texts = Value(arrow::json::ArrayFromJSONString(
       arrow::utf8_view(), R"(["a text longer than twelve bytes", null])"));
@@ -133,7 +133,8 @@ TEST(StoredType, WidensWithoutLoss) {
   const auto micros = arrow::timestamp(arrow::TimeUnit::MICRO, "UTC");
   EXPECT_TRUE(widen(nanos, "[1000]", micros).ok());
   EXPECT_TRUE(widen(nanos, "[1001]", micros).status().IsInvalid());
-  EXPECT_TRUE(widen(micros, "[1]", arrow::timestamp(arrow::TimeUnit::MICRO)).status().IsTypeError());
+  EXPECT_TRUE(
+      widen(micros, "[1]", arrow::timestamp(arrow::TimeUnit::MICRO)).status().IsTypeError());
   EXPECT_TRUE(widen(arrow::list(arrow::int32()), "[[1], null]", arrow::list(arrow::int64())).ok());
 }
 

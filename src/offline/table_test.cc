@@ -53,9 +53,8 @@ TEST_F(TableTest, IsEmptyWhenNew) {
                             {.primary_key = {"origin"}, .event_time = "at"}, &clock_)
                   .status()
                   .IsAlreadyExists());
-  EXPECT_TRUE(Table::Open(LocalFileSystem(), folder_.Join("none"), {}, &clock_)
-                  .status()
-                  .IsKeyError());
+  EXPECT_TRUE(
+      Table::Open(LocalFileSystem(), folder_.Join("none"), {}, &clock_).status().IsKeyError());
 }
 
 TEST_F(TableTest, UpsertReplacesByKeyAndTime) {
@@ -137,7 +136,8 @@ TEST_F(TableTest, ChangesListEveryRow) {
   const auto table = MakeWeather();
   Put(table.get(), R"([["A", 1, 1], ["B", 1, 2]])");
   Put(table.get(), R"([["A", 1, 3], ["C", 1, 4]])");
-  Value(table->Delete(Reader({Rows(arrow::schema({field("origin", arrow::utf8())}), R"([["B"]])")})));
+  Value(
+      table->Delete(Reader({Rows(arrow::schema({field("origin", arrow::utf8())}), R"([["B"]])")})));
   const auto changes = Collect(Value(table->Changes(0, -1)));
   ASSERT_EQ(changes->num_rows(), 6);
   std::vector<std::string> texts;
@@ -148,16 +148,17 @@ TEST_F(TableTest, ChangesListEveryRow) {
     }
     texts.push_back(text);
   }
-  EXPECT_EQ(texts, (std::vector<std::string>{
-                       "1 A 1 insert ", "1 B 2 insert ", "2 A 1 update_preimage ",
-                       "2 A 3 update_postimage ", "2 C 4 insert ", "3 B 2 delete "}));
+  EXPECT_EQ(texts, (std::vector<std::string>{"1 A 1 insert ", "1 B 2 insert ",
+                                             "2 A 1 update_preimage ", "2 A 3 update_postimage ",
+                                             "2 C 4 insert ", "3 B 2 delete "}));
   EXPECT_EQ(Collect(Value(table->Changes(2, 3)))->num_rows(), 1);
 }
 
 TEST_F(TableTest, CompactionChangesNothingVisible) {
   const auto table = MakeWeather();
   for (int i = 0; i < 6; ++i) {
-    Put(table.get(), "[[\"A\", " + std::to_string(i) + ", 1], [\"B\", 1, " + std::to_string(i) + "]]");
+    Put(table.get(),
+        "[[\"A\", " + std::to_string(i) + ", 1], [\"B\", 1, " + std::to_string(i) + "]]");
   }
   const auto before = ScanAll(Value(table->Head()).get());
   const Commit commit = Value(table->Compact());
@@ -192,8 +193,40 @@ TEST_F(TableTest, LookupAndRanges) {
               *Rows(WeatherSchema(), R"([["B", 5, 7], ["D", 9, 4]])"));
   const auto ranges = Value(head->Partition(2));
   int64_t rows = 0;
-  for (const KeyRange& range : ranges) rows += Collect(Value(head->ScanRange({}, range)))->num_rows();
+  for (const KeyRange& range : ranges)
+    rows += Collect(Value(head->ScanRange({}, range)))->num_rows();
   EXPECT_EQ(rows, 4);
+}
+
+TEST_F(TableTest, ColumnsDeclaredWithoutNullsHaveNone) {
+  const auto schema = arrow::schema(
+      {field("key", arrow::int64()), field("value", arrow::int64(), /*nullable=*/false)});
+  const auto table = Make(schema, {.primary_key = {"key"}});
+  const auto loose = arrow::schema({field("key", arrow::int64()), field("value", arrow::int64())});
+  const Status status = TryPut(table.get(), Rows(loose, "[[1, null]]")).status();
+  EXPECT_TRUE(status.IsInvalid());
+  EXPECT_THAT(status.ToString(), ::testing::HasSubstr("'value'"));
+  EXPECT_EQ(Value(TryPut(table.get(), Rows(loose, "[[1, 2]]"))).rows_inserted, 1);
+}
+
+TEST_F(TableTest, HundredsOfSmallRunsAreReadWithFewOpenFiles) {
+  const auto table = MakeWeather();
+  for (int i = 0; i < 40; ++i) {
+    const std::string hour = std::to_string(i);
+    Put(table.get(), "[[\"A\", " + hour + ", 1], [\"Z\", " + hour + ", 2]]");
+  }
+  const auto head = Value(table->Head());
+  EXPECT_EQ(head->file_count(), 40);
+  const auto reader =
+      Value(head->Scan({.columns = {}, .start_us = {}, .end_us = {}, .batch_rows = 1}));
+  std::shared_ptr<arrow::RecordBatch> first;
+  ASSERT_OK(reader->ReadNext(&first));
+  int open_files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code gone;
+    open_files += std::filesystem::read_symlink(entry, gone).string().ends_with(".parquet");
+  }
+  EXPECT_LE(open_files, 2);
 }
 
 TEST_F(TableTest, RefusesBadInput) {
@@ -204,16 +237,15 @@ TEST_F(TableTest, RefusesBadInput) {
   EXPECT_THAT(status.ToString(), ::testing::HasSubstr("origin=A"));
   EXPECT_TRUE(TryPut(table.get(), Rows(schema, R"([[null, 1, 1]])")).status().IsInvalid());
   EXPECT_TRUE(TryPut(table.get(), Rows(schema, R"([["A", null, 1]])")).status().IsInvalid());
-  const auto wrong = arrow::schema({schema->field(0), schema->field(1),
-                                    field("temp", arrow::utf8())});
+  const auto wrong =
+      arrow::schema({schema->field(0), schema->field(1), field("temp", arrow::utf8())});
   status = TryPut(table.get(), Rows(wrong, R"([["A", 1, "x"]])")).status();
   EXPECT_TRUE(status.IsInvalid());
   EXPECT_THAT(status.ToString(), ::testing::HasSubstr("'temp'"));
   const auto missing = arrow::schema({schema->field(0), schema->field(1)});
   EXPECT_TRUE(TryPut(table.get(), Rows(missing, R"([["A", 1]])")).status().IsInvalid());
-  const auto naive = arrow::schema({schema->field(0),
-                                    field("at", arrow::timestamp(arrow::TimeUnit::MICRO)),
-                                    schema->field(2)});
+  const auto naive = arrow::schema(
+      {schema->field(0), field("at", arrow::timestamp(arrow::TimeUnit::MICRO)), schema->field(2)});
   EXPECT_TRUE(TryPut(table.get(), Rows(naive, R"([["A", 1, 1]])")).status().IsInvalid());
   EXPECT_EQ(Value(table->Head())->version(), 0);
   EXPECT_EQ(Value(LocalFileSystem()->List(folder_.Join("t"))).size(), 1);

@@ -23,10 +23,10 @@
 
 namespace tercet {
 
-#define ASSERT_OK(expression)                                        \
-  do {                                                               \
+#define ASSERT_OK(expression)                                              \
+  do {                                                                     \
     const ::arrow::Status status_of_test_ = ::arrow::ToStatus(expression); \
-    ASSERT_TRUE(status_of_test_.ok()) << status_of_test_.ToString(); \
+    ASSERT_TRUE(status_of_test_.ok()) << status_of_test_.ToString();       \
   } while (false)
 
 /// The value of a Result, or the end of the test.
@@ -56,7 +56,8 @@ class TestFolder {
 inline std::shared_ptr<arrow::RecordBatch> Rows(const std::shared_ptr<arrow::Schema>& schema,
                                                 const std::string& text) {
   InitializeArrow();
-  const auto array = Value(arrow::json::ArrayFromJSONString(arrow::struct_(schema->fields()), text));
+  const auto array =
+      Value(arrow::json::ArrayFromJSONString(arrow::struct_(schema->fields()), text));
   return Value(arrow::RecordBatch::FromStructArray(array))->ReplaceSchemaMetadata(nullptr);
 }
 
