@@ -66,7 +66,10 @@ TEST_F(CatalogTest, VersionZeroReadsTheNewestAndTakesTheNextFree) {
   // A dropped number is not given again.
   ASSERT_TRUE(catalog_->Drop(Kind::kModel, {"delay", 8}).ok());
   EXPECT_EQ(catalog_->Get(Kind::kModel, {"delay", 0})->ref.version, 7);
+  EXPECT_EQ(*catalog_->NextVersion(Kind::kModel, "delay"), 9);
   EXPECT_EQ(PutOrDie(Kind::kModel, {"delay", 0}).ref.version, 9);
+  EXPECT_EQ(*catalog_->NextVersion(Kind::kModel, "other"), 1);
+  EXPECT_EQ(*catalog_->NextVersion(Kind::kRun, "r"), 1);
 }
 
 TEST_F(CatalogTest, RefusesWhatIsTaken) {
@@ -156,6 +159,17 @@ TEST_F(CatalogTest, UpdateIsCompareAndSwap) {
   const std::vector<NounRef> none;
   EXPECT_TRUE(catalog_->Update(Kind::kDeployment, {"delay", 1}, 3, {}, none).ok());
   EXPECT_TRUE(catalog_->Drop(Kind::kFeatureGroup, {"weather", 1}).ok());
+}
+
+TEST_F(CatalogTest, TheChangeCounterHearsOfEveryWriter) {
+  auto other = OpenOrDie();
+  const int64_t before = *catalog_->ChangeCounter();
+  EXPECT_EQ(*catalog_->ChangeCounter(), before);
+  PutOrDie(Kind::kModel, {"delay", 1});
+  const int64_t after_own = *catalog_->ChangeCounter();
+  EXPECT_NE(after_own, before);
+  ASSERT_TRUE(other->Put(Kind::kModel, {"delay", 2}, {}, {}).ok());
+  EXPECT_NE(*catalog_->ChangeCounter(), after_own);
 }
 
 TEST_F(CatalogTest, ImmutableNounsRefuseUpdates) {

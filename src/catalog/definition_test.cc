@@ -277,6 +277,9 @@ TEST(Model, RoundTrips) {
   const ModelDefinition again = RoundTrip(model);
   EXPECT_EQ(again.training_dataset, model.training_dataset);
   EXPECT_TRUE(again.signature.outputs->Equals(*model.signature.outputs));
+  // A signature that was not given stays so.
+  model.signature = {};
+  EXPECT_EQ(RoundTrip(model).signature.inputs, nullptr);
   EXPECT_THAT(ModelFormatFromName("xgbost").status().message(), HasSubstr("'xgboost'"));
 }
 

@@ -6,6 +6,7 @@
 #include <functional>
 #include <limits>
 #include <numeric>
+#include <utility>
 #include <thread>
 
 #include <gmock/gmock.h>
@@ -64,6 +65,45 @@ class FullDisk : public FileSystem {
     return call();
   }
   std::shared_ptr<FileSystem> disk_ = LocalFileSystem();
+};
+
+/// Lets something happen between a switch's reading and its writing.
+class InterruptedCatalog : public Catalog {
+ public:
+  InterruptedCatalog(Catalog* catalog, std::function<void()> meanwhile)
+      : catalog_(catalog), meanwhile_(std::move(meanwhile)) {}
+  Result<CatalogEntry> Put(Kind kind, const Ref& ref, const json::object& definition,
+                           const std::vector<NounRef>& depends_on) override {
+    return catalog_->Put(kind, ref, definition, depends_on);
+  }
+  Result<CatalogEntry> Update(Kind kind, const Ref& ref, int64_t expected_revision,
+                              const json::object& definition,
+                              const std::optional<std::vector<NounRef>>& depends_on) override {
+    if (meanwhile_) std::exchange(meanwhile_, nullptr)();
+    return catalog_->Update(kind, ref, expected_revision, definition, depends_on);
+  }
+  Result<CatalogEntry> Get(Kind k, const Ref& ref) override { return catalog_->Get(k, ref); }
+  Result<std::optional<CatalogEntry>> Find(Kind k, const Ref& ref) override {
+    return catalog_->Find(k, ref);
+  }
+  Result<std::vector<CatalogEntry>> List(Kind k, const std::optional<std::string>& n) override {
+    return catalog_->List(k, n);
+  }
+  Result<int64_t> NextVersion(Kind k, const std::string& n) override {
+    return catalog_->NextVersion(k, n);
+  }
+  Status Drop(Kind k, const Ref& ref) override { return catalog_->Drop(k, ref); }
+  Result<std::vector<NounRef>> Dependents(Kind k, const Ref& ref) override {
+    return catalog_->Dependents(k, ref);
+  }
+  Result<std::vector<NounRef>> Dependencies(Kind k, const Ref& ref) override {
+    return catalog_->Dependencies(k, ref);
+  }
+  Result<int64_t> ChangeCounter() override { return catalog_->ChangeCounter(); }
+
+ private:
+  Catalog* const catalog_;
+  std::function<void()> meanwhile_;
 };
 
 class RegistryTest : public ::testing::Test {
@@ -286,6 +326,30 @@ TEST_F(RegistryTest, WhatAHistoryNeedsStays) {
   EXPECT_EQ(registry_->ListDeployments()->size(), 1);
   EXPECT_TRUE(registry_->DropDeployment("delay").IsKeyError());
   EXPECT_TRUE(registry_->Deploy("../x", ReleaseOf(2), "ann").status().IsInvalid());
+}
+
+TEST_F(RegistryTest, TwoWhoUndoOneUpgradeUndoOnlyThat) {
+  for (int model = 1; model <= 3; ++model) {
+    registry_->Deploy("delay", ReleaseOf(model), "ann").ValueOrDie();
+  }
+  InterruptedCatalog rolled_back(catalog_.get(), [&] {
+    ASSERT_TRUE(registry_->Rollback("delay", "ann").ok());
+  });
+  Registry late(&rolled_back, disk_, root_, &clock_);
+  EXPECT_TRUE(late.Rollback("delay", "bob").status().IsCancelled());
+  EXPECT_EQ(registry_->GetDeployment("delay")->history.back().number, 2);
+  // Who asks for a certain release gets it, after the other.
+  InterruptedCatalog upgraded(catalog_.get(), [&] {
+    ASSERT_TRUE(registry_->Upgrade("delay", ReleaseOf(4), "ann").ok());
+  });
+  Registry retrying(&upgraded, disk_, root_, &clock_);
+  EXPECT_EQ(retrying.Downgrade("delay", 1, "bob")->history.back().number, 1);
+  EXPECT_THAT(Numbers(*registry_->GetDeployment("delay")), ElementsAre(1, 2, 3, 2, 4, 1));
+  InterruptedCatalog dropped(catalog_.get(), [&] {
+    ASSERT_TRUE(registry_->DropDeployment("delay").ok());
+  });
+  Registry recreating(&dropped, disk_, root_, &clock_);
+  EXPECT_EQ(recreating.Deploy("delay", ReleaseOf(2), "bob")->history.size(), 1);
 }
 
 TEST_F(RegistryTest, RacingSwitchesAreAllInTheHistory) {
