@@ -31,6 +31,10 @@ Status Serve(const tercet::ServeRequest& request) {
   if (!request.token_file.empty()) {
     ARROW_ASSIGN_OR_RAISE(options.token, tercet::Access::ReadTokenFile(request.token_file));
   }
+  // Before the project is opened, which may make it: a refusal changes nothing.
+  const tercet::Access access(options.token);
+  ARROW_RETURN_NOT_OK(access.CheckBind("HTTP", options.http));
+  ARROW_RETURN_NOT_OK(access.CheckBind("Flight", options.flight));
   tercet::PlatformOptions platform_options;
   platform_options.allow_predictor_code = request.allow_predictor_code;
   ARROW_ASSIGN_OR_RAISE(auto platform,
