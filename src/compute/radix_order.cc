@@ -3,40 +3,34 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cstring>
 
 namespace tercet {
 namespace {
 
 constexpr int kDigitBits = 11;
 constexpr size_t kDigits = size_t{1} << kDigitBits;
+constexpr size_t kFewRows = 512;  // below, comparing is quicker than counting digits
 constexpr uint64_t kSignBit = uint64_t{1} << 63;
 
-struct Item {
-  uint64_t word;
-  uint32_t row;
-};
-
-/// Sorts by the lowest `bits` bits of the word.
-void SortItems(std::vector<Item>* items, int bits) {
-  const int passes = (bits + kDigitBits - 1) / kDigitBits;
-  if (passes == 0) return;
+/// Sorts words stably by their bits from `low` (inclusive) to 64, through `other`.
+void SortWords(std::vector<uint64_t>* words, std::vector<uint64_t>* other, int low) {
+  const int passes = (64 - low + kDigitBits - 1) / kDigitBits;
   // One reading of the words counts the digits of all passes.
   std::vector<std::array<uint32_t, kDigits>> counts(static_cast<size_t>(passes));
   for (auto& count : counts) count.fill(0);
-  for (const Item& item : *items) {
-    uint64_t word = item.word;
+  for (const uint64_t word : *words) {
+    uint64_t rest = word >> low;
     for (auto& count : counts) {
-      ++count[word & (kDigits - 1)];
-      word >>= kDigitBits;
+      ++count[rest & (kDigits - 1)];
+      rest >>= kDigitBits;
     }
   }
-  std::vector<Item> other(items->size());
-  Item* from = items->data();
-  Item* to = other.data();
+  other->resize(words->size());
   for (int pass = 0; pass < passes; ++pass) {
     auto& count = counts[static_cast<size_t>(pass)];
-    const int shift = pass * kDigitBits;
-    if (std::any_of(count.begin(), count.end(), [&](uint32_t c) { return c == items->size(); })) {
+    const int shift = low + pass * kDigitBits;
+    if (std::find(count.begin(), count.end(), words->size()) != count.end()) {
       continue;  // all rows have this digit in common
     }
     uint32_t begin = 0;
@@ -45,12 +39,11 @@ void SortItems(std::vector<Item>* items, int bits) {
       c = begin;
       begin += size;
     }
-    for (size_t i = 0; i < items->size(); ++i) {
-      to[count[(from[i].word >> shift) & (kDigits - 1)]++] = from[i];
+    for (const uint64_t word : *words) {
+      (*other)[count[(word >> shift) & (kDigits - 1)]++] = word;
     }
-    std::swap(from, to);
+    words->swap(*other);
   }
-  if (from != items->data()) items->swap(other);
 }
 
 struct Range {
@@ -76,45 +69,64 @@ void RadixOrder(std::vector<uint64_t>* codes, std::vector<int64_t>* times_us,
   if (n < 2) return;
   const auto code = [&](size_t i) { return (*codes)[i]; };
   const auto time = [&](size_t i) { return static_cast<uint64_t>((*times_us)[i]) ^ kSignBit; };
-  const Range codes_range = RangeOf(n, code);
-  const Range times_range = times_us == nullptr ? Range{} : RangeOf(n, time);
+  const Range code_range = RangeOf(n, code);
+  const Range time_range = times_us == nullptr ? Range{} : RangeOf(n, time);
 
-  std::vector<Item> items(n);
-  if (codes_range.bits + times_range.bits <= 64 && times_range.bits < 64) {
-    // Both fit in one word, from which they are read back: no random access after the sort.
-    const int shift = times_range.bits;
-    for (size_t i = 0; i < n; ++i) {
-      const uint64_t low = times_us == nullptr ? 0 : time(i) - times_range.low;
-      items[i] = {shift == 0 ? (code(i) - codes_range.low) | low
-                             : (code(i) - codes_range.low) << shift | low,
-                  (*rows)[i]};
-    }
-    SortItems(&items, codes_range.bits + shift);
-    const uint64_t mask = (uint64_t{1} << shift) - 1;
-    for (size_t i = 0; i < n; ++i) {
-      (*codes)[i] = codes_range.low + (items[i].word >> shift);
-      if (times_us != nullptr) {
-        (*times_us)[i] =
-            static_cast<int64_t>((times_range.low + (items[i].word & mask)) ^ kSignBit);
-      }
-      (*rows)[i] = items[i].row;
-    }
-    return;
-  }
-  // First by time, then stably by code. The item's row is for now its place.
-  for (size_t i = 0; i < n; ++i) {
-    items[i] = {times_us == nullptr ? 0 : time(i) - times_range.low, static_cast<uint32_t>(i)};
-  }
-  SortItems(&items, times_range.bits);
-  for (Item& item : items) item.word = code(item.row) - codes_range.low;
-  SortItems(&items, codes_range.bits);
-  const auto reorder = [&](auto* values) {
-    auto old = *values;
-    for (size_t i = 0; i < n; ++i) (*values)[i] = old[items[i].row];
+  // One word a row: the highest bits of (code, time), then the row's place. Sorting by somewhat
+  // more bits than tell n rows apart leaves few neighbours in a wrong order; these are compared.
+  const int place_bits = static_cast<int>(std::bit_width(n - 1));
+  const int total_bits = code_range.bits + time_range.bits;
+  const int kept_bits = std::min(64 - place_bits, total_bits);  // of (code, time), in the word
+  const auto prefix = [&](size_t i) {
+    // The 128-bit (code, time), cut to its highest kept bits.
+    const auto whole = (static_cast<unsigned __int128>(code(i) - code_range.low)
+                        << time_range.bits) |
+                       (times_us == nullptr ? 0 : time(i) - time_range.low);
+    return static_cast<uint64_t>(whole >> (total_bits - kept_bits));
   };
-  reorder(codes);
-  if (times_us != nullptr) reorder(times_us);
-  reorder(rows);
+  std::vector<uint64_t> words(n), other;
+  const int unused = 64 - place_bits - kept_bits;
+  for (size_t i = 0; i < n; ++i) {
+    words[i] = (kept_bits == 0 ? 0 : prefix(i) << (place_bits + unused)) | i;
+  }
+  const int sorted_bits =
+      n < kFewRows ? 0 : std::min(kept_bits, (place_bits + 7 + kDigitBits) / kDigitBits * kDigitBits);
+  const int low = 64 - sorted_bits;
+  if (sorted_bits > 0) SortWords(&words, &other, low);
+
+  const uint64_t place_mask = (uint64_t{1} << place_bits) - 1;
+  if (sorted_bits < total_bits) {
+    const auto before = [&](uint64_t a, uint64_t b) {
+      const size_t i = a & place_mask, j = b & place_mask;
+      if (code(i) != code(j)) return code(i) < code(j);
+      return times_us != nullptr && time(i) < time(j);
+    };
+    const auto same = [&](uint64_t a, uint64_t b) {
+      return sorted_bits == 0 || a >> low == b >> low;
+    };
+    for (size_t begin = 0; begin < n;) {
+      size_t end = begin + 1;
+      while (end < n && same(words[begin], words[end])) ++end;
+      if (end - begin > 1) {
+        std::stable_sort(words.begin() + static_cast<int64_t>(begin),
+                         words.begin() + static_cast<int64_t>(end), before);
+      }
+      begin = end;
+    }
+  }
+
+  // Into place, through the buffers that are there: fresh memory costs more than a copy.
+  other.resize(n);
+  for (size_t i = 0; i < n; ++i) other[i] = (*codes)[words[i] & place_mask];
+  codes->swap(other);
+  if (times_us != nullptr) {
+    for (size_t i = 0; i < n; ++i) {
+      other[i] = static_cast<uint64_t>((*times_us)[words[i] & place_mask]);
+    }
+    std::memcpy(times_us->data(), other.data(), n * sizeof(uint64_t));
+  }
+  for (uint64_t& word : words) word = (*rows)[word & place_mask];
+  for (size_t i = 0; i < n; ++i) (*rows)[i] = static_cast<uint32_t>(words[i]);
 }
 
 }  // namespace tercet

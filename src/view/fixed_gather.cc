@@ -150,9 +150,10 @@ FixedGather::FixedGather(std::shared_ptr<arrow::DataType> type, int64_t rows, bo
 Result<std::unique_ptr<ColumnGather>> FixedGather::Make(
     const std::shared_ptr<arrow::DataType>& type, int64_t rows, bool in_order) {
   auto gather = std::unique_ptr<FixedGather>(new FixedGather(type, rows, in_order));
-  ARROW_ASSIGN_OR_RAISE(gather->values_, ZeroedPages(rows * gather->width_));
+  const WriteOrder order = in_order ? WriteOrder::kSequential : WriteOrder::kRandom;
+  ARROW_ASSIGN_OR_RAISE(gather->values_, ZeroedPages(rows * gather->width_, order));
   if (in_order) {
-    ARROW_ASSIGN_OR_RAISE(gather->bitmap_, ZeroedPages((rows + 7) / 8));
+    ARROW_ASSIGN_OR_RAISE(gather->bitmap_, ZeroedPages((rows + 7) / 8, order));
   }
   return gather;
 }

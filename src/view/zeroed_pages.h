@@ -9,8 +9,13 @@
 
 namespace tercet {
 
-/// A buffer of zeros. A large one comes fresh from the kernel, which zeroes its pages when they are
-/// first written, in huge pages where it has them: no pass over memory of our own, and few faults.
-Result<std::shared_ptr<arrow::Buffer>> ZeroedPages(int64_t size_bytes);
+/// In which order a buffer will be written.
+enum class WriteOrder { kSequential, kRandom };
+
+/// A buffer of zeros. A large one comes fresh from the kernel, so there is no pass of our own over
+/// it. Written at random it is of huge pages, which spares misses of the address cache; written in
+/// sequence of small ones: on virtual machines a fresh huge page can cost several times its
+/// zeroing, when the host has to find it first.
+Result<std::shared_ptr<arrow::Buffer>> ZeroedPages(int64_t size_bytes, WriteOrder order);
 
 }  // namespace tercet
