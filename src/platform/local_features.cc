@@ -141,10 +141,9 @@ Result<VectorData> LocalPlatform::Vectors(const Ref& view, const VectorRequest& 
   ARROW_ASSIGN_OR_RAISE(const VectorAnswer answer,
                         ReadVectors(*plan, online_.get(), request.entities, times));
   VectorData data{.features = answer.features, .status = nullptr, .helpers = answer.helpers};
-  arrow::FieldVector fields;
   arrow::ArrayVector arrays;
+  arrays.reserve(answer.status.size());
   for (int f = 0; f < answer.features->num_columns(); ++f) {
-    fields.push_back(arrow::field(answer.features->schema()->field(f)->name(), arrow::utf8()));
     // Features of one group have one status, so most columns are the one before: building each
     // took a third of a request.
     if (f > 0 && answer.status[f] == answer.status[f - 1]) {
@@ -157,7 +156,8 @@ Result<VectorData> LocalPlatform::Vectors(const Ref& view, const VectorRequest& 
     }
     ARROW_ASSIGN_OR_RAISE(arrays.emplace_back(), builder.Finish());
   }
-  data.status = arrow::RecordBatch::Make(arrow::schema(fields), times.size(), arrays);
+  data.status =
+      arrow::RecordBatch::Make(plan->status_schema(), times.size(), std::move(arrays));
   if (request.training_dataset_version) {
     ARROW_ASSIGN_OR_RAISE(const TrainingDatasetDefinition dataset,
                           GetTrainingDataset(view, *request.training_dataset_version));

@@ -42,6 +42,7 @@ class ResolvedView : public ViewPlan {
   const std::vector<ViewGroup>& groups() const override { return groups_; }
   const std::vector<ViewColumn>& columns() const override { return columns_; }
   const std::shared_ptr<arrow::Schema>& feature_schema() const override { return features_; }
+  const std::shared_ptr<arrow::Schema>& status_schema() const override { return status_; }
   const std::shared_ptr<arrow::Schema>& label_schema() const override { return labels_; }
   const std::shared_ptr<arrow::Schema>& helper_schema() const override { return helpers_; }
   std::shared_ptr<arrow::Schema> entity_schema() const override { return entities_; }
@@ -300,6 +301,9 @@ class ResolvedView : public ViewPlan {
     rows.push_back(arrow::field(kEventTime, EventTimeType()));
     row_schema_ = arrow::schema(std::move(rows));
     schema_ = arrow::schema(std::move(all));
+    arrow::FieldVector status;
+    for (const auto& field : features) status.push_back(arrow::field(field->name(), arrow::utf8()));
+    status_ = arrow::schema(std::move(status));
     features_ = arrow::schema(std::move(features));
     return Status::OK();
   }
@@ -393,7 +397,7 @@ class ResolvedView : public ViewPlan {
   std::optional<ViewExpression> filter_;
   std::vector<bool> online_groups_;
   std::shared_ptr<arrow::Schema> parameters_, schema_, row_schema_;
-  std::shared_ptr<arrow::Schema> features_, labels_, helpers_, entities_;
+  std::shared_ptr<arrow::Schema> features_, status_, labels_, helpers_, entities_;
 };
 
 }  // namespace

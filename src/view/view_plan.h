@@ -62,6 +62,8 @@ class ViewPlan {
   virtual const std::vector<ViewColumn>& columns() const = 0;     ///< view order: root, joins, on-demand
   /// Model inputs before transformation: view columns less labels and helper columns.
   virtual const std::shared_ptr<arrow::Schema>& feature_schema() const = 0;
+  /// The features' names with type utf8, made once: how each was found is told beside it.
+  virtual const std::shared_ptr<arrow::Schema>& status_schema() const = 0;
   virtual const std::shared_ptr<arrow::Schema>& label_schema() const = 0;
   virtual const std::shared_ptr<arrow::Schema>& helper_schema() const = 0;
   /// Columns by which an entity is asked for online: the join keys and request parameters that no
