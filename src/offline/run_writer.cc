@@ -4,9 +4,8 @@
 #include <charconv>
 #include <chrono>
 #include <future>
+#include <span>
 
-#include <arrow/array/util.h>
-#include <arrow/compute/api_vector.h>
 #include <arrow/table.h>
 #include <arrow/util/byte_size.h>
 #include <arrow/util/key_value_metadata.h>
@@ -19,6 +18,7 @@
 #include "base/parallel.h"
 #include "offline/deletion_vector.h"
 #include "offline/file_stats.h"
+#include "offline/row_gather.h"
 #include "offline/run_file.h"
 #include "offline/stored_type.h"
 
@@ -134,12 +134,8 @@ Result<BatchPtr> StoredSlice(const RowsToWrite& rows, const TableColumns& column
   if (rows.order.order.empty()) {
     slice = rows.rows->Slice(begin, end - begin);
   } else {
-    const auto indices = std::make_shared<arrow::UInt32Array>(
-        end - begin, arrow::Buffer::Wrap(rows.order.order.data() + begin, end - begin));
-    ARROW_ASSIGN_OR_RAISE(arrow::Datum taken,
-                          arrow::compute::Take(rows.rows, indices,
-                                               arrow::compute::TakeOptions::NoBoundsCheck()));
-    slice = taken.record_batch();
+    const std::span<const uint32_t> order(rows.order.order);
+    ARROW_ASSIGN_OR_RAISE(slice, GatherRows(*rows.rows, order.subspan(begin, end - begin)));
   }
   std::vector<std::shared_ptr<arrow::Array>> arrays;
   for (int i = 0; i < slice->num_columns(); ++i) {
