@@ -1,5 +1,7 @@
 #include <filesystem>
 
+#include <arrow/util/utf8.h>
+
 #include "cli/output.h"
 #include "cli/session.h"
 #include "cli/step_process.h"
@@ -26,6 +28,40 @@ std::string RunNameOf(const std::string& word) {
   return name.substr(0, 63);
 }
 
+/// A run keeps no more of its log, so no more is kept here or sent.
+constexpr size_t kLogBytes = 1 << 20;
+
+void AppendTail(std::string_view text, std::string* log) {
+  log->append(text);
+  // Cut seldom, since each cut moves the rest.
+  if (log->size() > 2 * kLogBytes) log->erase(0, log->size() - kLogBytes);
+}
+
+/// A log is kept as JSON text, which is UTF-8; a step may print anything. Other bytes become '?',
+/// so that they can't keep a run from ending.
+std::string CleanText(std::string text) {
+  if (text.size() > kLogBytes) text.erase(0, text.size() - kLogBytes);
+  for (size_t i = 0; i < text.size();) {
+    const auto first = static_cast<unsigned char>(text[i]);
+    const size_t size = first < 0x80              ? 1
+                        : (first >> 5) == 0b110   ? 2
+                        : (first >> 4) == 0b1110  ? 3
+                        : (first >> 3) == 0b11110 ? 4
+                                                  : 0;
+    const bool good = size > 0 && i + size <= text.size() &&
+                      arrow::util::ValidateUTF8(std::string_view(text).substr(i, size));
+    if (!good) text[i] = '?';
+    i += good ? size : 1;
+  }
+  return text;
+}
+
+/// The project as the step finds it wherever it runs.
+std::string ProjectFor(const std::string& project) {
+  if (project.find("://") != std::string::npos) return project;
+  return std::filesystem::absolute(project).string();
+}
+
 Status RunStep(Session* session, Platform* platform, std::vector<std::string> words,
                const std::string& name) {
   Run wanted;
@@ -38,9 +74,11 @@ Status RunStep(Session* session, Platform* platform, std::vector<std::string> wo
   if (words[0].ends_with(".py")) words.insert(words.begin(), "python3");
 
   Run end;
-  const Result<int> code =
-      RunProcess(words, {{"TERCET_PROJECT", session->project}, {"TERCET_RUN_ID", run.id}},
-                 [&](std::string_view text) { end.log += text; });
+  const Result<int> code = RunProcess(
+      words, {{"TERCET_PROJECT", ProjectFor(session->project)}, {"TERCET_RUN_ID", run.id}},
+      [&](std::string_view text) { AppendTail(text, &end.log); });
+  arrow::util::InitializeUTF8();
+  end.log = CleanText(std::move(end.log));
   end.status = code.ok() && *code == 0 ? "finished" : "failed";
   if (!code.ok()) {
     end.error = code.status().message();

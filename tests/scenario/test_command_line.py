@@ -19,7 +19,8 @@ BINARY = os.environ.get("TERCET_BINARY") or str(Path(tc.__file__).parent / "bin"
 def tercet(tmp_path):
     def run(*words, code=0, cwd=tmp_path):
         done = subprocess.run([BINARY, "--project", str(tmp_path / "p"), *map(str, words)],
-                              capture_output=True, text=True, cwd=cwd, timeout=120)
+                              capture_output=True, text=True, errors="replace", cwd=cwd,
+                              timeout=120)
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout if code == 0 else done.stderr
     return run
@@ -135,3 +136,13 @@ def test_steps_are_recorded(with_group, tmp_path):
     assert "6 rows" in with_group("runs", "show", runs[1]["id"])
     assert runs[1]["inputs"] == ["feature_group weather@1"]
     with_group("run", "no-such-program", code=1)
+
+
+def test_a_step_may_print_anything(tercet, tmp_path):
+    step = tmp_path / "step.sh"
+    step.write_text("#!/bin/sh\nprintf 'caf\\303\\251 \\377\\303('; echo \"$TERCET_PROJECT\"\n")
+    step.chmod(0o755)
+    tercet("run", "./step.sh")
+    [run] = json.loads(tercet("--json", "runs", "list"))
+    assert run["status"] == "finished"
+    assert run["log"] == f"café ??({tmp_path / 'p'}\n"
