@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <fstream>
+#include <regex>
 
 #include <arrow/builder.h>
 #include <arrow/compute/cast.h>
@@ -145,6 +146,32 @@ TEST(TreePredictor, CastsNumbersAndTakesNullsAsMissing) {
   const auto words = arrow::RecordBatch::MakeEmpty(
       arrow::schema({arrow::field("a", arrow::utf8()), fields[0], fields[1], fields[2]}));
   EXPECT_TRUE(predictor->Predict(**words).status().IsTypeError());
+}
+
+TEST(TreePredictor, ReadsTheFormOfXgboostOne) {
+  const ModelFixture fixture("xgboost_2.json");
+  const std::string path = fixture.directory() + "/model.json";
+  std::ifstream stream(path);
+  std::string text((std::istreambuf_iterator<char>(stream)), {});
+  // Then there were no categories and no targets, and directions were true and false.
+  for (const std::string key : {"split_type", "categories_nodes", "num_target"}) {
+    text = std::regex_replace(text, std::regex("\"" + key + "\""), "\"not_yet_there\"");
+  }
+  const std::regex directions("\"default_left\": *\\[[01, ]*\\]");
+  for (auto at = text.cbegin();;) {
+    std::smatch found;
+    if (!std::regex_search(at, text.cend(), found, directions)) break;
+    std::string words = std::regex_replace(found.str(), std::regex("1"), "true");
+    words = std::regex_replace(words, std::regex("0"), "false");
+    const size_t position = static_cast<size_t>(found[0].first - text.cbegin());
+    text.replace(position, static_cast<size_t>(found.length()), words);
+    at = text.cbegin() + static_cast<int64_t>(position + words.size());
+  }
+  std::ofstream(path) << text;
+  const Signature signature = InferSignature(fixture.format, fixture.directory()).ValueOrDie();
+  auto predictor = LoadPredictor(fixture.format, fixture.directory(), signature).ValueOrDie();
+  const auto answers = predictor->Predict(*fixture.inputs).ValueOrDie();
+  ExpectSameBits(*answers->column(0), *fixture.expected[0], "prediction");
 }
 
 TEST(TreePredictor, OutputsAreCastToTheSignature) {
