@@ -1,6 +1,8 @@
 #include "view/vector_read.h"
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 
 #include <arrow/array/util.h>
 
@@ -34,7 +36,8 @@ class VectorRead {
       return Status::Invalid(rows_, " entities have ", times_us_.size(), " event times");
     }
     ARROW_RETURN_NOT_OK(TakePassedIn());
-    ARROW_RETURN_NOT_OK(LookUpRoot());
+    ARROW_RETURN_NOT_OK(PlanRoot());
+    if (root_request_ && joins_need_root_) ARROW_RETURN_NOT_OK(LookUpRoot());
     ARROW_RETURN_NOT_OK(LookUpJoins());
     ARROW_RETURN_NOT_OK(Evaluate());
     return Answer();
@@ -98,8 +101,8 @@ class VectorRead {
                            plan_.entity_schema()->ToString());
   }
 
-  /// Reads what is missing of the left row, where the request brings the root's key.
-  Status LookUpRoot() {
+  /// What to read that is missing of the left row, where the request brings the root's key.
+  Status PlanRoot() {
     if (!plan_.online_group(0)) return Status::OK();
     std::vector<std::string> columns;
     const auto want = [&](const std::string& name) -> Status {
@@ -122,7 +125,10 @@ class VectorRead {
     }
     for (size_t g = 1; g < plan_.groups().size(); ++g) {
       if (!plan_.online_group(static_cast<int>(g))) continue;
-      for (const std::string& key : plan_.groups()[g].left_keys) ARROW_RETURN_NOT_OK(want(key));
+      for (const std::string& key : plan_.groups()[g].left_keys) {
+        ARROW_RETURN_NOT_OK(want(key));
+        joins_need_root_ |= std::find(columns.begin(), columns.end(), key) != columns.end();
+      }
     }
     if (columns.empty()) return Status::OK();
 
@@ -131,29 +137,40 @@ class VectorRead {
       ARROW_ASSIGN_OR_RAISE(keys.emplace_back(), Entity(field->name(), field->type()));
       if (keys.back() == nullptr) return MissingEntity(field->name());
     }
-    std::vector<RowsRequest> requests;
-    requests.push_back(
-        {.group = root().ref(),
-         .keys = arrow::RecordBatch::Make(plan_.groups()[0].key_schema, rows_, std::move(keys)),
-         .event_times_us = times_us_,
-         .columns = columns,
-         .ttl_us = plan_.groups()[0].ttl_us});
-    ARROW_ASSIGN_OR_RAISE(root_answers_, online_->Read(requests));
-    ARROW_RETURN_NOT_OK(CheckAnswers(root_answers_, requests));
+    root_request_ = {
+        .group = root().ref(),
+        .keys = arrow::RecordBatch::Make(plan_.groups()[0].key_schema, rows_, std::move(keys)),
+        .event_times_us = times_us_,
+        .columns = std::move(columns),
+        .ttl_us = plan_.groups()[0].ttl_us};
+    return Status::OK();
+  }
+
+  /// Reads the left row first: some join's key comes from it.
+  Status LookUpRoot() {
+    const std::vector<RowsRequest> requests{*std::exchange(root_request_, std::nullopt)};
+    ARROW_ASSIGN_OR_RAISE(auto answers, online_->Read(requests));
+    ARROW_RETURN_NOT_OK(CheckAnswers(answers, requests));
+    TakeRoot(requests[0].columns, std::move(answers[0]));
+    return Status::OK();
+  }
+
+  void TakeRoot(const std::vector<std::string>& columns, RowsAnswer answer) {
+    root_answer_ = std::move(answer);
     for (size_t c = 0; c < columns.size(); ++c) {
-      root_values_.emplace_back(columns[c], root_answers_[0].rows->column(static_cast<int>(c)));
+      root_values_.emplace_back(columns[c], root_answer_.rows->column(static_cast<int>(c)));
     }
     for (size_t i = 0; i < slots_.size(); ++i) {
       const ViewColumn& column = plan_.columns()[i];
       if (column.group != 0 || slots_[i].values != nullptr) continue;
       for (const auto& [name, values] : root_values_) {
-        if (name == column.feature) slots_[i] = {values, &root_answers_[0].status};
+        if (name == column.feature) slots_[i] = {values, &root_answer_.status};
       }
     }
-    return Status::OK();
   }
 
-  /// One read of all joined groups, from one snapshot of the store.
+  /// One read of all joined groups, and of the root where they don't need it first, from one
+  /// snapshot of the store.
   Status LookUpJoins() {
     std::vector<RowsRequest> requests;
     std::vector<size_t> groups;
@@ -185,9 +202,16 @@ class VectorRead {
       requests.push_back(std::move(request));
       groups.push_back(g);
     }
+    const bool with_root = root_request_.has_value();
+    if (with_root) requests.push_back(std::move(*root_request_));
     if (requests.empty()) return Status::OK();
     ARROW_ASSIGN_OR_RAISE(answers_, online_->Read(requests));
     ARROW_RETURN_NOT_OK(CheckAnswers(answers_, requests));
+    if (with_root) {
+      RowsAnswer root_answer = std::move(answers_.back());
+      answers_.pop_back();
+      TakeRoot(requests.back().columns, std::move(root_answer));
+    }
     for (size_t a = 0; a < answers_.size(); ++a) {
       const ViewGroup& group = plan_.groups()[groups[a]];
       ExplainMissing(group, &answers_[a]);
@@ -223,7 +247,7 @@ class VectorRead {
         });
     if (!looked_up) return;
     for (size_t i = 0; i < answer->status.size(); ++i) {
-      const RowStatus root_status = root_answers_[0].status[i];
+      const RowStatus root_status = root_answer_.status[i];
       if (root_status != RowStatus::kPresent) answer->status[i] = root_status;
     }
   }
@@ -323,7 +347,10 @@ class VectorRead {
   const int64_t rows_;
   const std::vector<int64_t>& times_us_;
   std::vector<Slot> slots_;  // one a view column
-  std::vector<RowsAnswer> root_answers_, answers_;
+  std::optional<RowsRequest> root_request_;  // still to be read
+  bool joins_need_root_ = false;
+  RowsAnswer root_answer_;
+  std::vector<RowsAnswer> answers_;  // of the joins
   std::vector<std::pair<std::string, std::shared_ptr<arrow::Array>>> root_values_;
   std::shared_ptr<arrow::Array> event_times_;
 };
