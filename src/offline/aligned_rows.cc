@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include <arrow/array/builder_primitive.h>
 #include <arrow/compute/api_vector.h>
+#include <arrow/datum.h>
 #include <arrow/table.h>
 
 #include "base/name.h"

@@ -6,6 +6,7 @@
 #include <arrow/array/util.h>
 #include <arrow/builder.h>
 #include <arrow/compute/api_vector.h>
+#include <arrow/datum.h>
 #include <arrow/scalar.h>
 
 #include "offline/delta_table.h"

@@ -1,6 +1,7 @@
 #include <arrow/builder.h>
 #include <arrow/io/memory.h>
 #include <arrow/table.h>
+#include <arrow/table_builder.h>
 #include <parquet/arrow/writer.h>
 #include <parquet/exception.h>
 

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <iterator>
 
+#include <arrow/buffer.h>
 #include <arrow/util/crc32.h>
 #include <roaring/roaring.h>
 

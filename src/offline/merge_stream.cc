@@ -1,6 +1,8 @@
 #include <algorithm>
 
+#include <arrow/array.h>
 #include <arrow/compute/api_vector.h>
+#include <arrow/datum.h>
 #include <arrow/table.h>
 
 #include "offline/row_stream.h"

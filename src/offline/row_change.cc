@@ -3,7 +3,10 @@
 #include <map>
 #include <set>
 
+#include <arrow/array/builder_primitive.h>
 #include <arrow/compute/api_vector.h>
+#include <arrow/datum.h>
+#include <arrow/scalar.h>
 #include <arrow/table.h>
 #include <fmt/format.h>
 

@@ -4,10 +4,12 @@
 #include <bit>
 #include <vector>
 
+#include <arrow/array.h>
 #include <arrow/array/data.h>
 #include <arrow/array/util.h>
 #include <arrow/buffer.h>
 #include <arrow/compute/api_vector.h>
+#include <arrow/datum.h>
 #include <arrow/type_traits.h>
 #include <arrow/util/bit_util.h>
 

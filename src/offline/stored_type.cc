@@ -1,5 +1,6 @@
 #include "offline/stored_type.h"
 
+#include <arrow/array/builder_binary.h>
 #include <arrow/array/concatenate.h>
 #include <arrow/compute/cast.h>
 
