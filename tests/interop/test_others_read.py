@@ -1,4 +1,4 @@
-"""Tables that we write, read by other engines: at head, by version, and after each kind of change."""
+"""Tables that we write, read by other engines: at head, by version, after each kind of change."""
 
 from __future__ import annotations
 
