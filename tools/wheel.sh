@@ -21,7 +21,8 @@ fi
 rm -rf dist build/wheel-raw
 # By the name that the presets compile with, which ccache goes by.
 CXX=c++ PATH=$BIN:$PATH "$BIN/python" -m build --wheel --no-isolation \
-  --outdir build/wheel-raw python >build/wheel.log 2>&1 || { tail -n 60 build/wheel.log >&2; exit 1; }
+  --outdir build/wheel-raw python >build/wheel.log 2>&1 ||
+  { tail -n 60 build/wheel.log >&2; exit 1; }
 
 # Arrow's and ONNX Runtime's private copies are in no folder that the loader knows.
 LD_LIBRARY_PATH=$PWD/.deps/arrow/lib:$PWD/.deps/onnxruntime/lib PATH=$BIN:$PATH \
