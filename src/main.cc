@@ -37,6 +37,7 @@ Status Serve(const tercet::ServeRequest& request) {
   ARROW_RETURN_NOT_OK(access.CheckBind("Flight", options.flight));
   tercet::PlatformOptions platform_options;
   platform_options.allow_predictor_code = request.allow_predictor_code;
+  if (!request.python.empty()) platform_options.python = request.python;
   ARROW_ASSIGN_OR_RAISE(auto platform,
                         tercet::Platform::Open(request.directory, platform_options));
   ARROW_ASSIGN_OR_RAISE(auto server, tercet::Server::Start(platform, options));

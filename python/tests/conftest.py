@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+import sys
 import time
 import urllib.request
 from pathlib import Path
@@ -54,7 +55,8 @@ def project(request, tmp_path):
         with tc.open(tmp_path / "project") as opened:
             yield opened
         return
-    server = Server(tmp_path / "project", "--allow-predictor-code")
+    server = Server(tmp_path / "project", "--allow-predictor-code", "--python",
+                    sys.executable)
     try:
         with tc.open(server.location) as opened:
             yield opened

@@ -17,6 +17,8 @@ void AddServeCommand(CLI::App* app, Session* session, const Serve& serve) {
                       "loopback");
   command->add_flag("--allow-predictor-code", request->allow_predictor_code,
                     "Run Python predictor classes that clients register");
+  command->add_option("--python", request->python, "Interpreter for predictor classes")
+      ->envname("TERCET_PYTHON");
   command->callback([=] {
     if (request->directory.empty()) request->directory = session->project;
     if (request->token_file.empty()) request->token_file = session->token_file;
