@@ -2,8 +2,8 @@
 // keep-alive connection, so that the client is not what is measured. Every answer is checked.
 //
 //     lookup embedded PROJECT ENTITIES COUNT
-//     lookup http PORT PATH BODY ENTITIES COUNT SEED    BODY with '#' where the entity's number goes;
-//                                                       "-" asks with GET and checks nothing
+//     lookup http PORT PATH BODY ENTITIES COUNT SEED
+//         BODY with '#' where the entity's number goes; "-" asks with GET and checks nothing
 //
 // Prints one JSON object.
 #include <netinet/in.h>

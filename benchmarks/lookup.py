@@ -2,8 +2,8 @@
 
     ./dev bench lookup [--entities N] [--feast-entities N] [--runs N]
 
-Three online groups of eight float64 features; a request asks all 24 of one random entity. Tercet has
-1 M entities, Feast (which keeps a row a feature in SQLite) 100,000. Feast runs at its best: one
+Three online groups of eight float64 features; a request asks all 24 of one random entity. Tercet
+has 1 M entities, Feast (which keeps a row a feature in SQLite) 100,000. Feast runs at its best: one
 worker that is never restarted, no access log. Both servers are asked by the same compiled client
 over one keep-alive connection, in turns; every answer is checked.
 

@@ -50,7 +50,8 @@ ValueKind KindOf(const std::string& column, nb::handle value) {
   if (PyDate_Check(object)) return ValueKind::kDate;
   throw StatusError{Status::TypeError("column '", column, "' has a value of type ",
                                       TypeNameOf(value),
-                                      "; rows hold bool, int, float, str, bytes, datetime or date")};
+                                      "; rows hold bool, int, float, str, bytes, datetime "
+                                      "or date")};
 }
 
 int64_t DaysSinceEpoch(nb::handle date) {

@@ -168,7 +168,8 @@ def test_other_model_libraries(project, view, tmp_path):
     from sklearn.linear_model import LogisticRegression
 
     data = view.training_data()
-    frame, labels = data.train.features.to_pandas().fillna(0), data.train.labels.to_pandas()["late"].to_numpy()
+    frame = data.train.features.to_pandas().fillna(0)
+    labels = data.train.labels.to_pandas()["late"].to_numpy()
     time, entity = hours(48)[-1], {"city": "Oslo", "distance": 4.0}
     row = view.vectors([entity], event_time=time, training_dataset=0).to_pandas()
 

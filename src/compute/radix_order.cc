@@ -79,9 +79,9 @@ void RadixOrder(std::vector<uint64_t>* codes, std::vector<int64_t>* times_us,
   const int kept_bits = std::min(64 - place_bits, total_bits);  // of (code, time), in the word
   const auto prefix = [&](size_t i) {
     // The 128-bit (code, time), cut to its highest kept bits.
-    const auto whole = (static_cast<unsigned __int128>(code(i) - code_range.low)
-                        << time_range.bits) |
-                       (times_us == nullptr ? 0 : time(i) - time_range.low);
+    const auto whole =
+        (static_cast<unsigned __int128>(code(i) - code_range.low) << time_range.bits) |
+        (times_us == nullptr ? 0 : time(i) - time_range.low);
     return static_cast<uint64_t>(whole >> (total_bits - kept_bits));
   };
   std::vector<uint64_t> words(n), other;
@@ -90,7 +90,8 @@ void RadixOrder(std::vector<uint64_t>* codes, std::vector<int64_t>* times_us,
     words[i] = (kept_bits == 0 ? 0 : prefix(i) << (place_bits + unused)) | i;
   }
   const int sorted_bits =
-      n < kFewRows ? 0 : std::min(kept_bits, (place_bits + 7 + kDigitBits) / kDigitBits * kDigitBits);
+      n < kFewRows ? 0
+                   : std::min(kept_bits, (place_bits + 7 + kDigitBits) / kDigitBits * kDigitBits);
   const int low = 64 - sorted_bits;
   if (sorted_bits > 0) SortWords(&words, &other, low);
 

@@ -43,8 +43,8 @@ class IngestTest : public ::testing::Test {
     InitializeArrow();
     std::filesystem::create_directories(directory_);
     catalog_ = Catalog::Open(directory_ + "/catalog.sqlite", &clock_).ValueOrDie();
-    tables_ = std::make_unique<FeatureTables>(catalog_.get(), LocalFileSystem(), directory_,
-                                              &clock_);
+    tables_ =
+        std::make_unique<FeatureTables>(catalog_.get(), LocalFileSystem(), directory_, &clock_);
     Open();
   }
   ~IngestTest() override {
@@ -114,8 +114,8 @@ class IngestTest : public ::testing::Test {
   Seen Read(const std::string& origin, int64_t time_us) {
     arrow::StringBuilder key;
     EXPECT_TRUE(key.Append(origin).ok());
-    const auto keys = arrow::RecordBatch::Make(arrow::schema({Fields()[0]}), 1,
-                                               {key.Finish().ValueOrDie()});
+    const auto keys =
+        arrow::RecordBatch::Make(arrow::schema({Fields()[0]}), 1, {key.Finish().ValueOrDie()});
     const auto answers = online_->Read({{.group = {"weather", 1},
                                          .keys = keys,
                                          .event_times_us = {time_us},
@@ -149,8 +149,8 @@ class IngestTest : public ::testing::Test {
 
 TEST_F(IngestTest, AFirstInsertSetsTheSchemaAndIsReadOnline) {
   ASSERT_TRUE(tables_->Define(Weather()).ok());
-  const auto commit =
-      ingest_->Insert({"weather", 0}, Make({{"JFK", 1, 10}, {"LGA", 1, 20}}), {.wait_online = true});
+  const auto commit = ingest_->Insert({"weather", 0}, Make({{"JFK", 1, 10}, {"LGA", 1, 20}}),
+                                      {.wait_online = true});
   ASSERT_TRUE(commit.ok()) << commit.status().ToString();
   EXPECT_EQ(commit->feature_group.ToText(), "weather@1");
   EXPECT_EQ(commit->rows_inserted, 2);
@@ -176,8 +176,9 @@ TEST_F(IngestTest, AFirstInsertThatIsRefusedLeavesNoSchema) {
   EXPECT_EQ(tables_->Definition({"weather", 1})->schema, nullptr);
   EXPECT_TRUE(tables_->Get({"weather", 1}).status().IsKeyError());
   // Appending may repeat; the later row wins.
-  ASSERT_TRUE(ingest_->Insert({"weather", 1}, Make({{"JFK", 1, 1}, {"JFK", 1, 2}}),
-                              {.mode = InsertMode::kAppend, .wait_online = true})
+  ASSERT_TRUE(ingest_
+                  ->Insert({"weather", 1}, Make({{"JFK", 1, 1}, {"JFK", 1, 2}}),
+                           {.mode = InsertMode::kAppend, .wait_online = true})
                   .ok());
   EXPECT_EQ(Read("JFK", kNow), (Seen{RowStatus::kPresent, 2}));
 }
@@ -187,25 +188,24 @@ TEST_F(IngestTest, RowsThatDoNotFitAreRefused) {
   ASSERT_TRUE(ingest_->Insert({"weather", 1}, Make({{"JFK", 1, 10}}), {}).ok());
   using Code = arrow::StatusCode;
   const auto origin = Fields()[0], time = Fields()[1], temp = Fields()[2];
-  ExpectRefused(FromJson({origin, time, arrow::field("tmp", arrow::float64())},
-                         R"([["JFK", 0, 1]])"),
-                Code::Invalid, "did you mean 'tmp'");
+  ExpectRefused(
+      FromJson({origin, time, arrow::field("tmp", arrow::float64())}, R"([["JFK", 0, 1]])"),
+      Code::Invalid, "did you mean 'tmp'");
   ExpectRefused(FromJson({origin, time, temp, arrow::field("wind", arrow::float64())},
                          R"([["JFK", 0, 1, 2]])"),
                 Code::Invalid, "'wind'");
-  ExpectRefused(FromJson({origin, time, arrow::field("temp", arrow::utf8())},
-                         R"([["JFK", 0, "warm"]])"),
-                Code::Invalid, "'temp'");
-  ExpectRefused(FromJson({origin, arrow::field("time", arrow::timestamp(arrow::TimeUnit::MICRO)),
-                          temp},
-                         R"([["JFK", 0, 1]])"),
-                Code::TypeError, "no time zone in the frame");
+  ExpectRefused(
+      FromJson({origin, time, arrow::field("temp", arrow::utf8())}, R"([["JFK", 0, "warm"]])"),
+      Code::Invalid, "'temp'");
+  ExpectRefused(
+      FromJson({origin, arrow::field("time", arrow::timestamp(arrow::TimeUnit::MICRO)), temp},
+               R"([["JFK", 0, 1]])"),
+      Code::TypeError, "no time zone in the frame");
   ExpectRefused(Make({{"JFK", 2, 1}, {"JFK", 2, 2}}), Code::Invalid, "origin");
   ExpectRefused(FromJson(Fields(), R"([[null, 0, 1]])"), Code::Invalid, "origin");
   EXPECT_TRUE(ingest_->Insert({"wether", 1}, Make({}), {}).status().IsKeyError());
-  EXPECT_TRUE(ingest_->Delete({"weather", 1}, FromJson({temp}, "[[1]]"), false)
-                  .status()
-                  .IsInvalid());
+  EXPECT_TRUE(
+      ingest_->Delete({"weather", 1}, FromJson({temp}, "[[1]]"), false).status().IsInvalid());
 }
 
 TEST_F(IngestTest, DictionariesAndEmptyFrames) {
@@ -213,11 +213,11 @@ TEST_F(IngestTest, DictionariesAndEmptyFrames) {
   arrow::StringDictionaryBuilder origin;
   ASSERT_TRUE(origin.Append("JFK").ok());
   const auto plain = Make({{"JFK", 1, 10}})->Next().ValueOrDie();
-  const auto batch = plain
-                         ->SetColumn(0, arrow::field("origin", arrow::dictionary(arrow::int8(),
-                                                                                 arrow::utf8())),
-                                     origin.Finish().ValueOrDie())
-                         .ValueOrDie();
+  const auto batch =
+      plain
+          ->SetColumn(0, arrow::field("origin", arrow::dictionary(arrow::int8(), arrow::utf8())),
+                      origin.Finish().ValueOrDie())
+          .ValueOrDie();
   const auto rows = arrow::RecordBatchReader::Make({batch}).ValueOrDie();
   const auto commit = ingest_->Insert({"weather", 1}, rows, {.wait_online = true});
   ASSERT_TRUE(commit.ok()) << commit.status().ToString();
@@ -241,8 +241,9 @@ TEST_F(IngestTest, TheSameKeyTwiceChangesNothing) {
 TEST_F(IngestTest, CommitsOfOtherWritersAreFollowed) {
   ASSERT_TRUE(tables_->Define(Weather()).ok());
   ASSERT_TRUE(ingest_->Insert({"weather", 1}, Make({{"JFK", 1, 10}}), {.wait_online = true}).ok());
-  const auto table = Table::Open(LocalFileSystem(), directory_ + "/feature_groups/weather/1", {},
-                                 &clock_).ValueOrDie();
+  const auto table =
+      Table::Open(LocalFileSystem(), directory_ + "/feature_groups/weather/1", {}, &clock_)
+          .ValueOrDie();
   ASSERT_TRUE(table->Write(Make({{"JFK", 3, 30}}), {}).ok());
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
   while (Read("JFK", kNow) != (Seen{RowStatus::kPresent, 30})) {

@@ -27,10 +27,10 @@ Result<const ArrayType*> ColumnOf(const arrow::RecordBatch& batch, const std::st
 ChangeBuffer::ChangeBuffer(std::shared_ptr<const GroupState> state) : state_(std::move(state)) {}
 
 Status ChangeBuffer::Add(const std::shared_ptr<arrow::RecordBatch>& batch) {
-  ARROW_ASSIGN_OR_RAISE(const auto* types, ColumnOf<arrow::StringArray>(*batch, "_change_type",
-                                                                        arrow::Type::STRING));
-  ARROW_ASSIGN_OR_RAISE(const auto* commits, ColumnOf<arrow::Int64Array>(*batch, "_commit_version",
-                                                                         arrow::Type::INT64));
+  ARROW_ASSIGN_OR_RAISE(const auto* types,
+                        ColumnOf<arrow::StringArray>(*batch, "_change_type", arrow::Type::STRING));
+  ARROW_ASSIGN_OR_RAISE(const auto* commits,
+                        ColumnOf<arrow::Int64Array>(*batch, "_commit_version", arrow::Type::INT64));
   if (key_layout_ == nullptr) {
     ARROW_ASSIGN_OR_RAISE(key_layout_, RowLayout::Make(state_->key_schema));
   }
@@ -42,8 +42,8 @@ Status ChangeBuffer::Add(const std::shared_ptr<arrow::RecordBatch>& batch) {
     if (key_arrays.back() == nullptr) {
       return Status::Invalid("online store: changes of feature group '",
                              state_->definition.ref().ToText(), "' lack the key column '",
-                             field->name(), "'", Suggest(field->name(),
-                                                         batch->schema()->field_names()));
+                             field->name(), "'",
+                             Suggest(field->name(), batch->schema()->field_names()));
     }
   }
   ARROW_ASSIGN_OR_RAISE(const SortKeys keys, SortKeys::Encode(key_arrays));
@@ -81,7 +81,8 @@ Status ChangeBuffer::Add(const std::shared_ptr<arrow::RecordBatch>& batch) {
                   .commit = commit_,
                   .removal = type == "delete" || type == "update_preimage"};
     if (change.removal) {
-      if (!replaced.empty() && type == "update_preimage" && replaced.contains(row_name(i))) continue;
+      if (!replaced.empty() && type == "update_preimage" && replaced.contains(row_name(i)))
+        continue;
       ARROW_RETURN_NOT_OK(key_columns.Append(i, &change.bytes));
       removals_.push_back({keys.ToBytes(i), std::move(change)});
     } else if (type == "insert" || type == "update_postimage") {

@@ -60,8 +60,8 @@ class ChangeBuffer {
   std::shared_ptr<const RowLayout> key_layout_;
   Changes changes_;
   size_t bytes_ = 0;
-  int64_t commit_ = -1;             // in progress
-  std::vector<Removal> removals_;   // of the commit in progress
+  int64_t commit_ = -1;            // in progress
+  std::vector<Removal> removals_;  // of the commit in progress
 };
 
 }  // namespace tercet

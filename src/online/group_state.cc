@@ -1,6 +1,5 @@
 #include "online/group_state.h"
 
-
 #include "base/json.h"
 
 namespace tercet {
@@ -75,8 +74,8 @@ Result<GroupState> GroupState::WithDefinition(const FeatureGroupDefinition& chan
       const auto now = changed.schema->GetFieldByName(field->name());
       if (now == nullptr || now->type()->Equals(*field->type())) continue;
       return Status::TypeError("online store: column '", field->name(), "' of feature group '",
-                               changed.ref().ToText(), "' changed from ",
-                               field->type()->ToString(), " to ", now->type()->ToString());
+                               changed.ref().ToText(), "' changed from ", field->type()->ToString(),
+                               " to ", now->type()->ToString());
     }
     if (layout->fingerprint() != newest->fingerprint()) all.push_back(layout);
   }

@@ -48,7 +48,7 @@ class ProjectionCache {
 /// What the store knows of a group. Immutable but for its cache of projections.
 struct GroupState {
   uint32_t id = 0;
-  uint32_t generation = 0;     ///< of its rows; 0: nothing was loaded or applied yet
+  uint32_t generation = 0;  ///< of its rows; 0: nothing was loaded or applied yet
   int64_t applied_version = -1;
   FeatureGroupDefinition definition;
   std::vector<std::shared_ptr<const RowLayout>> layouts;  ///< of all rows; the newest last

@@ -32,8 +32,7 @@ void GroupSync::Start(const Ref& group, int64_t version, Run* run) {
 }
 
 Status GroupSync::SyncTo(const Ref& group, int64_t version, int64_t timeout_us) {
-  const auto deadline =
-      std::chrono::steady_clock::now() + std::chrono::microseconds(timeout_us);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::microseconds(timeout_us);
   std::unique_lock lock(mutex_);
   Run& run = runs_[group];
   // A run that began before this call may not have seen what this caller wants applied; a failure

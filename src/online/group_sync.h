@@ -16,8 +16,7 @@ namespace tercet {
 /// Thread-safe.
 class GroupSync {
  public:
-  GroupSync(OnlineStore* store, OnlineAccess::Sync sync)
-      : store_(store), sync_(std::move(sync)) {}
+  GroupSync(OnlineStore* store, OnlineAccess::Sync sync) : store_(store), sync_(std::move(sync)) {}
   ~GroupSync() { Close(); }
 
   /// Ends all waits, starts nothing any more, and waits for the runs in progress. Waiting calls
@@ -47,8 +46,8 @@ class GroupSync {
   const OnlineAccess::Sync sync_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  bool closing_ = false;      // guarded by mutex_
-  std::map<Ref, Run> runs_;   // guarded by mutex_; entries stay
+  bool closing_ = false;     // guarded by mutex_
+  std::map<Ref, Run> runs_;  // guarded by mutex_; entries stay
 };
 
 }  // namespace tercet

@@ -23,7 +23,9 @@ constexpr auto kLostPause = std::chrono::seconds(2);
 class ProjectAccess : public OnlineAccess {
  public:
   ProjectAccess(std::string directory, const Clock* clock, Sync sync)
-      : directory_(std::move(directory)), clock_(clock), sync_(std::move(sync)),
+      : directory_(std::move(directory)),
+        clock_(clock),
+        sync_(std::move(sync)),
         forks_(OwnerLock::forks()) {}
 
   ~ProjectAccess() override { AbandonAfterFork(); }
@@ -101,8 +103,8 @@ class ProjectAccess : public OnlineAccess {
       ARROW_ASSIGN_OR_RAISE(const std::optional<std::string> socket,
                             OwnerLock::ReadSocket(lock_path));
       Status failed = Status::IOError("it has not named its socket");
-      const bool dying = socket && *socket == lost_socket_ &&
-                         std::chrono::steady_clock::now() < lost_until_;
+      const bool dying =
+          socket && *socket == lost_socket_ && std::chrono::steady_clock::now() < lost_until_;
       if (dying) failed = Status::IOError("it closed the connection");
       if (socket && !dying) {
         Result<std::unique_ptr<OwnerClient>> client = OwnerClient::Connect(*socket);
@@ -114,13 +116,14 @@ class ProjectAccess : public OnlineAccess {
       }
       if (OwnerLock::inherited()) {
         return Status::IOError("the online store '", directory_, "' has no owner (",
-                               failed.message(), "), and this process can't be it, since it was "
+                               failed.message(),
+                               "), and this process can't be it, since it was "
                                "forked from one that was; start processes by spawn");
       }
       if (std::chrono::steady_clock::now() > deadline) {
-        return Status::IOError("the online store '", directory_,
-                               "' is owned by another process that can't be reached: ",
-                               failed.message());
+        return Status::IOError(
+            "the online store '", directory_,
+            "' is owned by another process that can't be reached: ", failed.message());
       }
       std::this_thread::sleep_for(kReachPause);
     }
@@ -156,10 +159,10 @@ class ProjectAccess : public OnlineAccess {
   const std::string directory_;
   const Clock* const clock_;
   const Sync sync_;
-  std::mutex reach_mutex_;                  // one thread looks for the owner; of the next three
-  std::string socket_, lost_socket_;        // of the owner reached, and of the one lost
+  std::mutex reach_mutex_;            // one thread looks for the owner; of the next three
+  std::string socket_, lost_socket_;  // of the owner reached, and of the one lost
   std::chrono::steady_clock::time_point lost_until_;
-  mutable std::mutex mutex_;                // of what follows
+  mutable std::mutex mutex_;  // of what follows
   int forks_;
   bool owning_ = false;
   std::shared_ptr<OnlineService> service_;  // null: not reached yet

@@ -29,8 +29,8 @@ FeatureGroupDefinition Definition() {
   definition.name = "g";
   definition.primary_key = {"id"};
   definition.online = true;
-  definition.schema = arrow::schema(
-      {arrow::field("id", arrow::int64()), arrow::field("value", arrow::int64())});
+  definition.schema =
+      arrow::schema({arrow::field("id", arrow::int64()), arrow::field("value", arrow::int64())});
   return definition;
 }
 
@@ -115,9 +115,8 @@ class OnlineAccessTest : public ::testing::Test {
   static std::vector<int64_t> Values(OnlineAccess* access) {
     arrow::Int64Builder id;
     for (int64_t i = 0; i < kKeys; ++i) EXPECT_TRUE(id.Append(i).ok());
-    const auto keys =
-        arrow::RecordBatch::Make(arrow::schema({arrow::field("id", arrow::int64())}), kKeys,
-                                 {id.Finish().ValueOrDie()});
+    const auto keys = arrow::RecordBatch::Make(arrow::schema({arrow::field("id", arrow::int64())}),
+                                               kKeys, {id.Finish().ValueOrDie()});
     const auto answers = access->Read({{.group = kGroup,
                                         .keys = keys,
                                         .event_times_us = std::vector<int64_t>(kKeys, 0),
@@ -182,9 +181,11 @@ TEST_F(OnlineAccessTest, TheSecondReachesTheFirst) {
   EXPECT_EQ(*owner->AppliedVersion(kGroup), 3);
   EXPECT_EQ(Values(other.get()), std::vector<int64_t>(kKeys, 3));
   EXPECT_EQ(Values(owner.get()), Values(other.get()));
-  const Status unknown = other->Read({{.group = {"h", 1}, .keys = arrow::RecordBatch::Make(
-                                           arrow::schema({}), 0, arrow::ArrayVector())}})
-                             .status();
+  const Status unknown =
+      other
+          ->Read({{.group = {"h", 1},
+                   .keys = arrow::RecordBatch::Make(arrow::schema({}), 0, arrow::ArrayVector())}})
+          .status();
   EXPECT_TRUE(unknown.IsKeyError()) << unknown.ToString();
   ASSERT_TRUE(other->Drop(kGroup).ok());
   EXPECT_EQ(*owner->AppliedVersion(kGroup), -1);

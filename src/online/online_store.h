@@ -46,10 +46,11 @@ class OnlineStore : public OnlineRows {
   /// The offline commit up to which the group is applied; −1 when nothing was.
   virtual Result<int64_t> AppliedVersion(const Ref& group) = 0;
 
-  /// Applies row changes (`Table::Changes`' columns, commits in order) and records `version` as applied, in one
-  /// atomic write per at most some thousand keys; applying the same again changes nothing. Returns
-  /// the keys (batches of primary key columns) whose previous rows the store no longer has and
-  /// must get by Refill before they answer again; until then they answer kUnavailable.
+  /// Applies row changes (`Table::Changes`' columns, commits in order) and records `version` as
+  /// applied, in one atomic write per at most some thousand keys; applying the same again changes
+  /// nothing. Returns the keys (batches of primary key columns) whose previous rows the store no
+  /// longer has and must get by Refill before they answer again; until then they answer
+  /// kUnavailable.
   virtual Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> Apply(
       const Ref& group, const std::shared_ptr<arrow::RecordBatchReader>& changes,
       int64_t version) = 0;

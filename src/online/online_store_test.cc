@@ -96,9 +96,8 @@ class OnlineStoreTest : public ::testing::Test {
                          std::optional<int64_t> ttl_us = std::nullopt) {
     arrow::Int64Builder id;
     EXPECT_TRUE(id.AppendValues(ids).ok());
-    const auto keys =
-        arrow::RecordBatch::Make(arrow::schema({arrow::field("id", arrow::int64())}), ids.size(),
-                                 {id.Finish().ValueOrDie()});
+    const auto keys = arrow::RecordBatch::Make(arrow::schema({arrow::field("id", arrow::int64())}),
+                                               ids.size(), {id.Finish().ValueOrDie()});
     const auto answers = store_->Read({{.group = {"weather", 1},
                                         .keys = keys,
                                         .event_times_us = times,
@@ -167,8 +166,8 @@ TEST_F(OnlineStoreTest, DeletesBringThePreviousRowBack) {
   EXPECT_EQ(ReadOne(1, 7), Present(70));
   EXPECT_TRUE(Apply({{"delete", 1, 10, 100, 2}}, 2).empty());
   EXPECT_EQ(ReadOne(1, kNow), Present(90));
-  const auto pending = Apply(
-      {{"delete", 1, 9, 90, 3}, {"delete", 1, 8, 80, 3}, {"delete", 1, 7, 70, 3}}, 3);
+  const auto pending =
+      Apply({{"delete", 1, 9, 90, 3}, {"delete", 1, 8, 80, 3}, {"delete", 1, 7, 70, 3}}, 3);
   ASSERT_EQ(pending.size(), 1u);
   EXPECT_EQ(ReadOne(1, kNow), kUnavailable);
   Open();  // A crash before the refill.
@@ -220,14 +219,18 @@ TEST_F(OnlineStoreTest, LoadSwitchesAtOnceAndForgetsTheOldRows) {
 TEST_F(OnlineStoreTest, GroupsWithoutEventTimeHaveOneRowAKey) {
   FeatureGroupDefinition definition = Weather();
   definition.event_time.clear();
-  definition.schema = arrow::schema(
-      {arrow::field("id", arrow::int64()), arrow::field("value", arrow::int64())});
+  definition.schema =
+      arrow::schema({arrow::field("id", arrow::int64()), arrow::field("value", arrow::int64())});
   ASSERT_TRUE(store_->Define(definition).ok());
   const Ref group{"weather", 1};
   ASSERT_TRUE(store_->Apply(group, Rows({{"insert", 1, 0, 10, 1}}, true, false), 1).ok());
-  ASSERT_TRUE(store_->Apply(group, Rows({{"update_preimage", 1, 0, 10, 2},
-                                         {"update_postimage", 1, 0, 11, 2}}, true, false), 2)
-                  .ok());
+  ASSERT_TRUE(
+      store_
+          ->Apply(group,
+                  Rows({{"update_preimage", 1, 0, 10, 2}, {"update_postimage", 1, 0, 11, 2}}, true,
+                       false),
+                  2)
+          .ok());
   EXPECT_EQ(ReadOne(1, INT64_MIN), Present(11));
   ASSERT_TRUE(store_->Apply(group, Rows({{"delete", 1, 0, 11, 3}}, true, false), 3).ok());
   EXPECT_EQ(ReadOne(1, kNow), kMissing);
@@ -237,8 +240,7 @@ TEST_F(OnlineStoreTest, AddedColumnsAndChangedTypes) {
   ASSERT_TRUE(store_->Define(Weather()).ok());
   Apply({{"insert", 1, 5, 50, 1}}, 1);
   FeatureGroupDefinition wider = Weather();
-  wider.schema =
-      wider.schema->AddField(1, arrow::field("extra", arrow::utf8())).ValueOrDie();
+  wider.schema = wider.schema->AddField(1, arrow::field("extra", arrow::utf8())).ValueOrDie();
   ASSERT_TRUE(store_->Define(wider).ok());
   Open();
   EXPECT_EQ(ReadOne(1, kNow), Present(50));
@@ -324,8 +326,8 @@ TEST_F(OnlineStoreTest, EqualsTheDefinitionOrIsUnavailable) {
           if (removal) {
             times.erase(time);
           } else {
-            post.push_back({old == times.end() ? "insert" : "update_postimage", id, time, ++value,
-                            commit});
+            post.push_back(
+                {old == times.end() ? "insert" : "update_postimage", id, time, ++value, commit});
             times[time] = value;
           }
         }

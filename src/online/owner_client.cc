@@ -14,9 +14,9 @@ class OwnerLost : public arrow::StatusDetail {
 };
 
 Status Lost(const Status& status) {
-  return Status::FromDetailAndArgs(arrow::StatusCode::IOError, std::make_shared<OwnerLost>(),
-                                   "the process that owns the online store does not answer: ",
-                                   status.message());
+  return Status::FromDetailAndArgs(
+      arrow::StatusCode::IOError, std::make_shared<OwnerLost>(),
+      "the process that owns the online store does not answer: ", status.message());
 }
 
 }  // namespace

@@ -26,7 +26,7 @@ Status Failed(std::string_view what, const std::string& path) {
 struct HeldLocks {
   std::mutex mutex;
   std::set<int> descriptors;  // guarded by mutex
-  bool ever_held = false;           // guarded by mutex
+  bool ever_held = false;     // guarded by mutex
   std::atomic<int> forks{0};
   std::atomic<bool> inherited{false};
 

@@ -18,12 +18,13 @@ void AppendNumber(T value, std::string* out) {
   out->append(reinterpret_cast<const char*>(&value), sizeof(value));
 }
 
-Status Malformed() { return Status::IOError("online store: a malformed message between processes"); }
+Status Malformed() {
+  return Status::IOError("online store: a malformed message between processes");
+}
 
 Result<std::shared_ptr<arrow::Buffer>> ToBody(const arrow::RecordBatch& batch) {
   ARROW_ASSIGN_OR_RAISE(const auto stream, arrow::io::BufferOutputStream::Create());
-  ARROW_ASSIGN_OR_RAISE(const auto writer,
-                        arrow::ipc::MakeStreamWriter(stream, batch.schema()));
+  ARROW_ASSIGN_OR_RAISE(const auto writer, arrow::ipc::MakeStreamWriter(stream, batch.schema()));
   ARROW_RETURN_NOT_OK(writer->WriteRecordBatch(batch));
   ARROW_RETURN_NOT_OK(writer->Close());
   return stream->Finish();
@@ -40,8 +41,8 @@ Result<std::shared_ptr<arrow::RecordBatch>> FromBody(const std::shared_ptr<arrow
 template <typename CType, typename ArrowType>
 std::shared_ptr<arrow::Array> Wrapped(const void* values, int64_t count) {
   return std::make_shared<arrow::NumericArray<ArrowType>>(
-      count, std::make_shared<arrow::Buffer>(static_cast<const uint8_t*>(values),
-                                             count * sizeof(CType)));
+      count,
+      std::make_shared<arrow::Buffer>(static_cast<const uint8_t*>(values), count * sizeof(CType)));
 }
 
 /// Takes the last column, which must be of this name and type without nulls, off a batch.
@@ -122,8 +123,8 @@ Result<OwnerMessage> ToMessage(const std::vector<RowsRequest>& requests) {
     if (request.ttl_us) item["ttl_us"] = *request.ttl_us;
     list.push_back(std::move(item));
     const int columns = request.keys->num_columns();
-    const auto times = Wrapped<int64_t, arrow::Int64Type>(request.event_times_us.data(),
-                                                          request.keys->num_rows());
+    const auto times =
+        Wrapped<int64_t, arrow::Int64Type>(request.event_times_us.data(), request.keys->num_rows());
     ARROW_ASSIGN_OR_RAISE(const auto batch, request.keys->AddColumn(columns, kTimes, times));
     ARROW_ASSIGN_OR_RAISE(message.bodies.emplace_back(), ToBody(*batch));
   }
@@ -144,8 +145,7 @@ Result<std::vector<RowsRequest>> RequestsFromMessage(const OwnerMessage& message
     ARROW_ASSIGN_OR_RAISE(request.columns, FindStrings(item, "columns"));
     ARROW_ASSIGN_OR_RAISE(request.ttl_us, FindInt(item, "ttl_us"));
     ARROW_ASSIGN_OR_RAISE(request.keys, FromBody(message.bodies[i]));
-    ARROW_ASSIGN_OR_RAISE(const auto times,
-                          TakeColumn(&request.keys, kTimes, arrow::Type::INT64));
+    ARROW_ASSIGN_OR_RAISE(const auto times, TakeColumn(&request.keys, kTimes, arrow::Type::INT64));
     const auto* values = static_cast<const arrow::Int64Array&>(*times).raw_values();
     request.event_times_us.assign(values, values + times->length());
   }
@@ -158,14 +158,12 @@ Result<OwnerMessage> ToMessage(const std::vector<RowsAnswer>& answers) {
   for (const RowsAnswer& answer : answers) {
     const auto n = static_cast<int64_t>(answer.status.size());
     const int columns = answer.rows->num_columns();
-    ARROW_ASSIGN_OR_RAISE(
-        auto batch,
-        answer.rows->AddColumn(columns, kStatus,
-                               Wrapped<uint8_t, arrow::UInt8Type>(answer.status.data(), n)));
-    ARROW_ASSIGN_OR_RAISE(
-        batch, batch->AddColumn(columns + 1, kTimes,
-                                Wrapped<int64_t, arrow::Int64Type>(
-                                    answer.event_times_us.data(), n)));
+    ARROW_ASSIGN_OR_RAISE(auto batch, answer.rows->AddColumn(columns, kStatus,
+                                                             Wrapped<uint8_t, arrow::UInt8Type>(
+                                                                 answer.status.data(), n)));
+    ARROW_ASSIGN_OR_RAISE(batch, batch->AddColumn(columns + 1, kTimes,
+                                                  Wrapped<int64_t, arrow::Int64Type>(
+                                                      answer.event_times_us.data(), n)));
     ARROW_ASSIGN_OR_RAISE(message.bodies.emplace_back(), ToBody(*batch));
   }
   return message;
@@ -177,8 +175,7 @@ Result<std::vector<RowsAnswer>> AnswersFromMessage(const OwnerMessage& message) 
     RowsAnswer& answer = answers[i];
     ARROW_ASSIGN_OR_RAISE(answer.rows, FromBody(message.bodies[i]));
     ARROW_ASSIGN_OR_RAISE(const auto times, TakeColumn(&answer.rows, kTimes, arrow::Type::INT64));
-    ARROW_ASSIGN_OR_RAISE(const auto status,
-                          TakeColumn(&answer.rows, kStatus, arrow::Type::UINT8));
+    ARROW_ASSIGN_OR_RAISE(const auto status, TakeColumn(&answer.rows, kStatus, arrow::Type::UINT8));
     const auto* time = static_cast<const arrow::Int64Array&>(*times).raw_values();
     const auto* code = static_cast<const arrow::UInt8Array&>(*status).raw_values();
     answer.event_times_us.assign(time, time + times->length());

@@ -10,9 +10,9 @@ namespace {
 
 /// What a read needs for a moment; kept by each thread so that a read allocates little.
 struct Scratch {
-  std::string keys;                          // the store keys, one after the other
-  std::vector<size_t> ends;                  // of each in `keys`
-  std::vector<rocksdb::Slice> slices;        // into `keys`
+  std::string keys;                    // the store keys, one after the other
+  std::vector<size_t> ends;            // of each in `keys`
+  std::vector<rocksdb::Slice> slices;  // into `keys`
   std::vector<rocksdb::PinnableSlice> values;
   std::vector<rocksdb::Status> statuses;
   std::vector<StoredRow> rows;
@@ -62,9 +62,8 @@ Status CheckRequest(const RowsRequest& request, const GroupState& state) {
                              wanted.ToString(), "), not (", given.ToString(), ")");
   }
   if (static_cast<int64_t>(request.event_times_us.size()) != request.keys->num_rows()) {
-    return Status::Invalid("online read of feature group '", group, "': ",
-                           request.keys->num_rows(), " keys but ", request.event_times_us.size(),
-                           " event times");
+    return Status::Invalid("online read of feature group '", group, "': ", request.keys->num_rows(),
+                           " keys but ", request.event_times_us.size(), " event times");
   }
   return Status::OK();
 }
@@ -94,9 +93,8 @@ Result<std::optional<std::vector<RowsAnswer>>> RocksStore::TryRead(
     if (found == states->end()) return StateOf(request.group).status();
     const GroupState& state = *found->second;
     ARROW_RETURN_NOT_OK(CheckRequest(request, state));
-    ARROW_ASSIGN_OR_RAISE(
-        auto projection,
-        state.projections->Get(state.layouts, request.columns, request.group.name));
+    ARROW_ASSIGN_OR_RAISE(auto projection, state.projections->Get(state.layouts, request.columns,
+                                                                  request.group.name));
     ARROW_ASSIGN_OR_RAISE(SortKeys keys, SortKeys::Encode(request.keys->columns()));
     for (int64_t i = 0; i < request.keys->num_rows(); ++i) {
       // A key with a null is looked up as well, so that rows and values have the same numbers: no
@@ -118,8 +116,8 @@ Result<std::optional<std::vector<RowsAnswer>>> RocksStore::TryRead(
   if (scratch->statuses.size() < count) scratch->statuses.resize(count);
   const rocksdb::ReadOptions options;
   if (count == 1) {
-    scratch->statuses[0] = db_->Get(options, db_->DefaultColumnFamily(), scratch->slices[0],
-                                    &scratch->values[0]);
+    scratch->statuses[0] =
+        db_->Get(options, db_->DefaultColumnFamily(), scratch->slices[0], &scratch->values[0]);
   } else if (count > 0) {
     // All keys of all groups in one call: RocksDB answers it from one snapshot.
     db_->MultiGet(options, db_->DefaultColumnFamily(), count, scratch->slices.data(),
@@ -133,8 +131,7 @@ Result<std::optional<std::vector<RowsAnswer>>> RocksStore::TryRead(
   for (size_t r = 0; r < requests.size(); ++r) {
     const RowsRequest& request = requests[r];
     const GroupState& state = *asked[r].state;
-    const std::optional<int64_t> ttl_us =
-        request.ttl_us ? request.ttl_us : state.definition.ttl_us;
+    const std::optional<int64_t> ttl_us = request.ttl_us ? request.ttl_us : state.definition.ttl_us;
     const int64_t n = request.keys->num_rows();
     RowsAnswer& answer = answers[r];
     answer.status.assign(n, RowStatus::kMissing);

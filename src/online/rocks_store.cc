@@ -51,8 +51,7 @@ Result<std::unique_ptr<OnlineStore>> RocksStore::Open(const std::string& directo
   rocksdb::DB* opened = nullptr;
   ARROW_RETURN_NOT_OK(FromRocks(rocksdb::DB::Open(StoreOptions(), directory, &opened),
                                 "opening '" + directory + "'"));
-  std::unique_ptr<RocksStore> store(
-      new RocksStore(std::unique_ptr<rocksdb::DB>(opened), clock));
+  std::unique_ptr<RocksStore> store(new RocksStore(std::unique_ptr<rocksdb::DB>(opened), clock));
   ARROW_RETURN_NOT_OK(store->LoadStates());
   return store;
 }
@@ -123,8 +122,7 @@ Status RocksStore::Define(const FeatureGroupDefinition& definition) {
   const std::shared_ptr<const GroupStates> states = states_.load();
   rocksdb::WriteBatch batch;
   if (const auto known = states->find(group); known != states->end()) {
-    if (definition.schema == nullptr ||
-        known->second->definition.ToJson() == definition.ToJson()) {
+    if (definition.schema == nullptr || known->second->definition.ToJson() == definition.ToJson()) {
       return Status::OK();
     }
     ARROW_ASSIGN_OR_RAISE(const GroupState changed, known->second->WithDefinition(definition));
@@ -141,9 +139,9 @@ Status RocksStore::Define(const FeatureGroupDefinition& definition) {
       ARROW_RETURN_NOT_OK(FromRocks(got, "reading the next group id"));
       id = std::stoll(next);
     }
-    ARROW_RETURN_NOT_OK(FromRocks(db_->Put(rocksdb::WriteOptions(), std::string(1, kNextIdRecord),
-                                           std::to_string(id + 1)),
-                                  "writing the next group id"));
+    ARROW_RETURN_NOT_OK(FromRocks(
+        db_->Put(rocksdb::WriteOptions(), std::string(1, kNextIdRecord), std::to_string(id + 1)),
+        "writing the next group id"));
   }
   ARROW_ASSIGN_OR_RAISE(const GroupState state,
                         GroupState::Make(static_cast<uint32_t>(id), definition));
@@ -170,8 +168,8 @@ Status RocksStore::Drop(const Ref& group) {
   if (found == states->end()) return Status::OK();
   rocksdb::WriteOptions durable;
   durable.sync = true;
-  ARROW_RETURN_NOT_OK(FromRocks(db_->Delete(durable, GroupKey(group)),
-                                "dropping group '" + group.ToText() + "'"));
+  ARROW_RETURN_NOT_OK(
+      FromRocks(db_->Delete(durable, GroupKey(group)), "dropping group '" + group.ToText() + "'"));
   Publish(group, nullptr);
   return RemoveRange(found->second->id, 0, UINT32_MAX);
 }
@@ -189,9 +187,9 @@ Status RocksStore::RemoveRange(uint32_t id, uint32_t first_generation, uint32_t 
     if (!first->Valid() || first->key().compare(end) >= 0) continue;
     const rocksdb::Slice begin_slice(begin), end_slice(end);
     auto* family = db_->DefaultColumnFamily();
-    ARROW_RETURN_NOT_OK(FromRocks(
-        rocksdb::DeleteFilesInRange(db_.get(), family, &begin_slice, &end_slice, false),
-        "removing old files"));
+    ARROW_RETURN_NOT_OK(
+        FromRocks(rocksdb::DeleteFilesInRange(db_.get(), family, &begin_slice, &end_slice, false),
+                  "removing old files"));
     ARROW_RETURN_NOT_OK(
         FromRocks(db_->DeleteRange(rocksdb::WriteOptions(), family, begin_slice, end_slice),
                   "removing old rows"));

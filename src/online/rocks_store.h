@@ -71,8 +71,8 @@ class RocksStore : public OnlineStore {
   const std::unique_ptr<rocksdb::DB> db_;
   const Clock* const clock_;
   Published<GroupStates> states_;
-  std::mutex mutex_;                       // of changes of states_, and the fields below
-  std::map<Ref, std::mutex> writers_;      // one a group, never removed
+  std::mutex mutex_;                   // of changes of states_, and the fields below
+  std::map<Ref, std::mutex> writers_;  // one a group, never removed
 };
 
 }  // namespace tercet

@@ -111,9 +111,9 @@ Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> RocksStore::PendingRefi
     return batches;
   }
   ARROW_ASSIGN_OR_RAISE(const auto layout, RowLayout::Make(state->key_schema));
-  ARROW_ASSIGN_OR_RAISE(const auto projection,
-                        RowProjection::Make({layout}, state->key_schema->field_names(),
-                                            group.name));
+  ARROW_ASSIGN_OR_RAISE(
+      const auto projection,
+      RowProjection::Make({layout}, state->key_schema->field_names(), group.name));
   std::vector<std::string> kept;
   const auto flush = [&]() -> Status {
     std::vector<StoredRow> rows;

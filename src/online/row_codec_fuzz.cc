@@ -14,7 +14,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const auto schema = arrow::schema(
       {arrow::field("a", arrow::float64()), arrow::field("b", arrow::boolean()),
        arrow::field("c", arrow::utf8()), arrow::field("d", arrow::list(arrow::int64())),
-       arrow::field("e", arrow::list(arrow::utf8())), arrow::field("f", arrow::list(arrow::boolean())),
+       arrow::field("e", arrow::list(arrow::utf8())),
+       arrow::field("f", arrow::list(arrow::boolean())),
        arrow::field("g", arrow::fixed_size_list(arrow::float32(), 2)),
        arrow::field("h", arrow::utf8_view()), arrow::field("i", arrow::decimal128(20, 2))});
   static const auto layout = RowLayout::Make(schema).ValueOrDie();

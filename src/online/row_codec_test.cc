@@ -103,8 +103,7 @@ TEST(RowCodec, RowsFromBeforeAColumnWasAdded) {
   const auto old_layout = RowLayout::Make(old_schema).ValueOrDie();
   const auto new_layout = RowLayout::Make(new_schema).ValueOrDie();
   EXPECT_NE(old_layout->fingerprint(), new_layout->fingerprint());
-  const auto batch =
-      arrow::RecordBatch::Make(old_schema, 1, {FromJson(arrow::int64(), "[42]")});
+  const auto batch = arrow::RecordBatch::Make(old_schema, 1, {FromJson(arrow::int64(), "[42]")});
   std::string row;
   ASSERT_TRUE(RowEncoder::Make(old_layout, batch).ValueOrDie().Append(0, &row).ok());
   const auto projection =
@@ -121,11 +120,12 @@ TEST(RowCodec, UnknownColumnAndUnfitTypesAreRefused) {
   const auto unknown = RowProjection::Make({layout}, {"amnt"}, "sales");
   ASSERT_TRUE(unknown.status().IsKeyError());
   EXPECT_NE(unknown.status().message().find("did you mean 'amount'"), std::string::npos);
-  const auto nested = RowLayout::Make(arrow::schema(
-      {arrow::field("s", arrow::struct_({arrow::field("x", arrow::int64())}))}));
+  const auto nested = RowLayout::Make(
+      arrow::schema({arrow::field("s", arrow::struct_({arrow::field("x", arrow::int64())}))}));
   EXPECT_TRUE(nested.status().IsTypeError());
-  const auto other = arrow::RecordBatch::Make(
-      arrow::schema({arrow::field("amount", arrow::utf8())}), 1, {FromJson(arrow::utf8(), "[\"\"]")});
+  const auto other =
+      arrow::RecordBatch::Make(arrow::schema({arrow::field("amount", arrow::utf8())}), 1,
+                               {FromJson(arrow::utf8(), "[\"\"]")});
   EXPECT_TRUE(RowEncoder::Make(layout, other).status().IsTypeError());
 }
 

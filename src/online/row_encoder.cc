@@ -50,8 +50,7 @@ void AppendElements(const RowSlot& slot, const arrow::Array& values, int64_t beg
     case SlotKind::kFixed:
       for (int64_t i = 0; i < count; ++i) {
         if (values.IsValid(begin + i)) {
-          out->append(reinterpret_cast<const char*>(
-                          FixedAt(values, begin + i, slot.element_width)),
+          out->append(reinterpret_cast<const char*>(FixedAt(values, begin + i, slot.element_width)),
                       slot.element_width);
         } else {
           out->append(slot.element_width, '\0');
@@ -134,7 +133,8 @@ Status RowEncoder::Append(int64_t i, std::string* out) const {
         if (valid && slot.kind == SlotKind::kBytes) out->append(BytesAt(*array, i));
         if (valid && slot.kind == SlotKind::kList) AppendList(slot, *array, i, out);
         if (out->size() - variable > kMaxVariableBytes) {
-          return Status::CapacityError("online store: a row has over 2 GiB in its strings and lists");
+          return Status::CapacityError(
+              "online store: a row has over 2 GiB in its strings and lists");
         }
         PutU32(static_cast<uint32_t>(out->size() - variable), out->data() + start + slot.offset);
     }

@@ -22,10 +22,10 @@ enum class SlotKind : uint8_t {
 /// Where a column is in a row's bytes.
 struct RowSlot {
   SlotKind kind = SlotKind::kFixed;
-  uint32_t width = 0;       ///< bytes in the fixed part: the value, or 4 for kBytes and kList
-  uint32_t offset = 0;      ///< of those bytes from the row's start
-  int32_t previous = -1;    ///< kBytes, kList: offset of the slot that says where this value starts;
-                            ///< −1: at the start of the variable part
+  uint32_t width = 0;     ///< bytes in the fixed part: the value, or 4 for kBytes and kList
+  uint32_t offset = 0;    ///< of those bytes from the row's start
+  int32_t previous = -1;  ///< kBytes, kList: offset of the slot that says where this value starts;
+                          ///< −1: at the start of the variable part
   SlotKind element = SlotKind::kFixed;  ///< kList: of its elements
   uint32_t element_width = 0;
 };

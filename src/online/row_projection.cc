@@ -11,8 +11,9 @@ namespace tercet {
 namespace {
 
 Status CorruptRow() {
-  return Status::IOError("online store: a stored row is corrupt; remove the online store's folder "
-                         "to have it rebuilt from the offline tables");
+  return Status::IOError(
+      "online store: a stored row is corrupt; remove the online store's folder "
+      "to have it rebuilt from the offline tables");
 }
 
 }  // namespace
@@ -44,7 +45,8 @@ Result<std::shared_ptr<const RowProjection>> RowProjection::Make(
     if (slot.kind == SlotKind::kBool || slot.kind == SlotKind::kFixed) {
       const uint32_t width = slot.kind == SlotKind::kBool ? 0 : slot.width;
       auto& blocks = projection->blocks_;
-      while (++place.block < static_cast<int>(blocks.size()) && blocks[place.block].width != width) {
+      while (++place.block < static_cast<int>(blocks.size()) &&
+             blocks[place.block].width != width) {
       }
       if (place.block == static_cast<int>(blocks.size())) blocks.push_back({.width = width});
       place.index = blocks[place.block].columns++;
@@ -101,8 +103,7 @@ Status RowProjection::FillFixed(std::span<const StoredRow> rows, Blocks* blocks)
       std::shared_ptr<arrow::Buffer>& validity = blocks->validity[place.block];
       if (validity == nullptr) {
         const int64_t bits = blocks_[place.block].columns * n;
-        ARROW_ASSIGN_OR_RAISE(validity,
-                              arrow::AllocateBuffer(arrow::bit_util::BytesForBits(bits)));
+        ARROW_ASSIGN_OR_RAISE(validity, arrow::AllocateBuffer(arrow::bit_util::BytesForBits(bits)));
         std::memset(validity->mutable_data(), 0xFF, validity->size());
       }
       arrow::bit_util::ClearBit(validity->mutable_data(), at);
@@ -134,8 +135,9 @@ Result<std::shared_ptr<arrow::RecordBatch>> RowProjection::Gather(
     if (place.block >= 0) {
       const int64_t nulls = blocks.null_counts[c];
       columns.push_back(arrow::ArrayData::Make(
-          type, n, {nulls == 0 ? nullptr : blocks.validity[place.block], blocks.values[place.block]},
-          nulls, place.index * n));
+          type, n,
+          {nulls == 0 ? nullptr : blocks.validity[place.block], blocks.values[place.block]}, nulls,
+          place.index * n));
       continue;
     }
     values.assign(rows.size(), std::string_view());

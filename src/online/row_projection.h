@@ -44,8 +44,8 @@ class RowProjection {
     int64_t columns = 0;
   };
   struct Column {
-    int block = -1;      ///< −1: variable width
-    int64_t index = 0;   ///< within the block
+    int block = -1;     ///< −1: variable width
+    int64_t index = 0;  ///< within the block
   };
   struct Source {
     const RowSlot* slot = nullptr;  ///< null: the layout lacks the column

@@ -60,8 +60,7 @@ Result<std::shared_ptr<ArrayData>> GatherBytes(const std::shared_ptr<arrow::Data
     if (!value.empty()) std::memcpy(out, value.data(), value.size());
     out += value.size();
   }
-  return ArrayData::Make(type, values.size(), {validity.bits, offsets, bytes},
-                         validity.null_count);
+  return ArrayData::Make(type, values.size(), {validity.bits, offsets, bytes}, validity.null_count);
 }
 
 Status AppendBytes(const arrow::DataType& type, std::string_view value,

@@ -127,12 +127,12 @@ void StoreOwner::Serve(Connection* connection) {
     Result<std::optional<std::string>> frame = connection->socket.Receive();
     if (!frame.ok() || !*frame) break;  // The other process is gone: nobody to tell.
     const auto answer = [&]() -> Result<OwnerMessage> {
-      ARROW_ASSIGN_OR_RAISE(const OwnerMessage request, OwnerMessage::FromBytes(std::move(**frame)));
+      ARROW_ASSIGN_OR_RAISE(const OwnerMessage request,
+                            OwnerMessage::FromBytes(std::move(**frame)));
       return Answer(request);
     }();
-    const std::string bytes = answer.ok()
-                                  ? answer->ToBytes()
-                                  : OwnerMessage{StatusToJson(answer.status()), {}}.ToBytes();
+    const std::string bytes =
+        answer.ok() ? answer->ToBytes() : OwnerMessage{StatusToJson(answer.status()), {}}.ToBytes();
     Status sent = connection->socket.Send(bytes);
     if (sent.IsCapacityError()) {
       sent = connection->socket.Send(OwnerMessage{StatusToJson(sent), {}}.ToBytes());

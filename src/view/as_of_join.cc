@@ -5,7 +5,6 @@
 #include <arrow/array/concatenate.h>
 #include <arrow/array/util.h>
 
-
 #include "base/parallel.h"
 #include "compute/asof_match.h"
 #include "compute/sort_key.h"
@@ -73,9 +72,9 @@ class AsOfJoin {
     for (const std::string& feature : features) {
       const auto& type = group_->schema()->GetFieldByName(feature)->type();
       fields.push_back(arrow::field(feature, type));
-      ARROW_ASSIGN_OR_RAISE(gathers_.emplace_back(),
-                            ColumnGather::Make(type, rows_, static_cast<int>(tasks.size()),
-                                               left_.in_order()));
+      ARROW_ASSIGN_OR_RAISE(
+          gathers_.emplace_back(),
+          ColumnGather::Make(type, rows_, static_cast<int>(tasks.size()), left_.in_order()));
     }
     ARROW_RETURN_NOT_OK(ParallelFor(static_cast<int64_t>(tasks.size()), [&](int64_t t) {
       return RunTask(static_cast<int>(t), tasks[static_cast<size_t>(t)]);
@@ -174,9 +173,9 @@ class AsOfJoin {
       before = std::move(chunk);
       chunk = std::move(next);
       const int64_t* times = timed_ ? chunk->times->raw_values() : nullptr;
-      ARROW_RETURN_NOT_OK(chunk->keys ? matcher.Feed(*chunk->keys, times, emit)
-                                      : matcher.FeedCodes(chunk->codes.data(), times, chunk->rows,
-                                                          emit));
+      ARROW_RETURN_NOT_OK(chunk->keys
+                              ? matcher.Feed(*chunk->keys, times, emit)
+                              : matcher.FeedCodes(chunk->codes.data(), times, chunk->rows, emit));
     }
     if (chunk != nullptr) {
       chunk_begin += chunk->rows;
@@ -190,8 +189,7 @@ class AsOfJoin {
     return Status::OK();
   }
 
-  Status Gather(int task, const HistoryChunk* source, const AsOfBlock& block,
-                const int32_t* from) {
+  Status Gather(int task, const HistoryChunk* source, const AsOfBlock& block, const int32_t* from) {
     if (source == nullptr) return Status::OK();  // no history at all: all stay null
     const uint32_t* rows = left_.rows();
     const GatherBlock gather{.size = block.size,

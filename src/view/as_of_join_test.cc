@@ -30,9 +30,11 @@ std::shared_ptr<arrow::Table> FeaturesOf(const std::vector<Id>& ids) {
     const int64_t i = row.value_or(0);
     const auto present = [&](int64_t every) { return row.has_value() && i % every != 0; };
     EXPECT_TRUE((row ? id.Append(i) : id.AppendNull()).ok());
-    EXPECT_TRUE((present(5) ? number.Append(0.25 * static_cast<double>(i)) : number.AppendNull()).ok());
-    EXPECT_TRUE((present(7) ? text.Append(std::string(i % 4, 'x') + std::to_string(i))
-                            : text.AppendNull()).ok());
+    EXPECT_TRUE(
+        (present(5) ? number.Append(0.25 * static_cast<double>(i)) : number.AppendNull()).ok());
+    EXPECT_TRUE(
+        (present(7) ? text.Append(std::string(i % 4, 'x') + std::to_string(i)) : text.AppendNull())
+            .ok());
     EXPECT_TRUE((present(3) ? flag.Append(i % 2 == 0) : flag.AppendNull()).ok());
     EXPECT_TRUE((present(6) ? price.Append(arrow::Decimal128(i)) : price.AppendNull()).ok());
     EXPECT_TRUE((present(4) ? list.Append() : list.AppendNull()).ok());
@@ -43,13 +45,11 @@ std::shared_ptr<arrow::Table> FeaturesOf(const std::vector<Id>& ids) {
   }
   const auto done = [](auto& builder) { return builder.Finish().ValueOrDie(); };
   const auto list_type = arrow::list(arrow::field("element", arrow::int32()));
-  const auto schema = arrow::schema({arrow::field("id", arrow::int64()),
-                                     arrow::field("number", arrow::float64()),
-                                     arrow::field("text", arrow::utf8()),
-                                     arrow::field("flag", arrow::boolean()),
-                                     arrow::field("price", arrow::decimal128(12, 2)),
-                                     arrow::field("list", list_type),
-                                     arrow::field("small", arrow::int8())});
+  const auto schema =
+      arrow::schema({arrow::field("id", arrow::int64()), arrow::field("number", arrow::float64()),
+                     arrow::field("text", arrow::utf8()), arrow::field("flag", arrow::boolean()),
+                     arrow::field("price", arrow::decimal128(12, 2)),
+                     arrow::field("list", list_type), arrow::field("small", arrow::int8())});
   const auto list_array = done(list);
   return arrow::Table::Make(schema, {done(id), done(number), done(text), done(flag), done(price),
                                      list_array->View(list_type).ValueOrDie(), done(small)});
@@ -67,8 +67,9 @@ std::vector<std::shared_ptr<arrow::Array>> KeyColumns(const std::vector<Id>& key
   arrow::Int32Builder rest;
   for (const Id& key : keys) {
     EXPECT_TRUE(number.AppendOrNull(key).ok());
-    EXPECT_TRUE((key ? text.Append(std::string(1, static_cast<char>('a' + *key % 3)))
-                     : text.AppendNull()).ok());
+    EXPECT_TRUE(
+        (key ? text.Append(std::string(1, static_cast<char>('a' + *key % 3))) : text.AppendNull())
+            .ok());
     EXPECT_TRUE(rest.Append(static_cast<int32_t>(key.value_or(0) / 3)).ok());
   }
   if (!composite) return {number.Finish().ValueOrDie()};
@@ -114,8 +115,8 @@ TEST_P(AsOfJoinProperty, EqualsTheDefinition) {
   int64_t next_id = 1;
   std::shared_ptr<Table> table;
   for (int commit = 0; commit < 6; ++commit) {
-    const auto mode = commit == 0 ? InsertMode::kUpsert
-                                  : static_cast<InsertMode>(below(8) == 0 ? 2 : below(2));
+    const auto mode =
+        commit == 0 ? InsertMode::kUpsert : static_cast<InsertMode>(below(8) == 0 ? 2 : below(2));
     if (mode == InsertMode::kOverwrite) history.clear();
     std::vector<Id> row_keys, row_times, ids;
     std::map<std::pair<int64_t, int64_t>, bool> in_frame;
@@ -168,8 +169,7 @@ TEST_P(AsOfJoinProperty, EqualsTheDefinition) {
       left_times.push_back(time);
       Id seen;
       if (key && (time || !timed || !asked_times)) {
-        const int64_t as_of =
-            timed && asked_times ? *time : std::numeric_limits<int64_t>::max();
+        const int64_t as_of = timed && asked_times ? *time : std::numeric_limits<int64_t>::max();
         auto row = history.upper_bound({*key, as_of});
         if (row != history.begin() && (--row)->first.first == *key &&
             (!timed || !asked_times || Visible(row->first.second, as_of, ttl_us))) {
@@ -180,8 +180,7 @@ TEST_P(AsOfJoinProperty, EqualsTheDefinition) {
     }
     const auto wanted = FeaturesOf(expected);
     const auto keys_table = arrow::Table::Make(
-        arrow::schema(KeyFields(composite)),
-        arrow::ArrayVector(KeyColumns(left_keys, composite)));
+        arrow::schema(KeyFields(composite)), arrow::ArrayVector(KeyColumns(left_keys, composite)));
     const auto times =
         std::static_pointer_cast<arrow::Int64Array>(Times(left_times, arrow::int64()));
     ViewReadOptions options;
@@ -201,7 +200,8 @@ TEST_P(AsOfJoinProperty, EqualsTheDefinition) {
       ASSERT_TRUE(answer->rows->column(c)->Equals(wanted->column(c)))
           << wanted->field(c)->name() << " of round " << round << (timed ? ", timed" : "")
           << (composite ? ", composite" : "") << "\n"
-          << answer->rows->column(c)->ToString() << "\nnot\n" << wanted->column(c)->ToString();
+          << answer->rows->column(c)->ToString() << "\nnot\n"
+          << wanted->column(c)->ToString();
     }
     for (size_t i = 0; i < expected.size(); ++i) {
       ASSERT_EQ(answer->found->Value(static_cast<int64_t>(i)), expected[i].has_value());

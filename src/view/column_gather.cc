@@ -53,9 +53,8 @@ class BooleanGather : public ColumnGather {
     ARROW_ASSIGN_OR_RAISE(const Validity validity, ValidityOf(valid_, rows_));
     int64_t set = 0;
     ARROW_ASSIGN_OR_RAISE(auto values, values_.Pack(&set));
-    return OneChunk(arrow::ArrayData::Make(arrow::boolean(), rows_,
-                                           {validity.bitmap, std::move(values)},
-                                           validity.null_count));
+    return OneChunk(arrow::ArrayData::Make(
+        arrow::boolean(), rows_, {validity.bitmap, std::move(values)}, validity.null_count));
   }
 
  private:
@@ -165,9 +164,9 @@ class TakeGather : public ColumnGather {
     }
     if (rows.length() == 0) return Status::OK();
     ARROW_ASSIGN_OR_RAISE(const auto indices, rows.Finish());
-    ARROW_ASSIGN_OR_RAISE(auto piece,
-                          arrow::compute::Take(source, *indices,
-                                               arrow::compute::TakeOptions::NoBoundsCheck()));
+    ARROW_ASSIGN_OR_RAISE(
+        auto piece,
+        arrow::compute::Take(source, *indices, arrow::compute::TakeOptions::NoBoundsCheck()));
     pieces.arrays.push_back(std::move(piece));
     return Status::OK();
   }
@@ -191,9 +190,9 @@ class TakeGather : public ColumnGather {
       row < 0 ? indices.UnsafeAppendNull() : indices.UnsafeAppend(row);
     }
     ARROW_ASSIGN_OR_RAISE(const auto order, indices.Finish());
-    ARROW_ASSIGN_OR_RAISE(auto column,
-                          arrow::compute::Take(*values, *order,
-                                               arrow::compute::TakeOptions::NoBoundsCheck()));
+    ARROW_ASSIGN_OR_RAISE(
+        auto column,
+        arrow::compute::Take(*values, *order, arrow::compute::TakeOptions::NoBoundsCheck()));
     return std::make_shared<arrow::ChunkedArray>(std::move(column));
   }
 

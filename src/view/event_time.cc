@@ -19,8 +19,7 @@ Result<std::shared_ptr<arrow::Array>> EventTimeAs(const arrow::Array& times_us,
   const std::string zone = type->id() == arrow::Type::TIMESTAMP
                                ? static_cast<const arrow::TimestampType&>(*type).timezone()
                                : "";
-  ARROW_ASSIGN_OR_RAISE(auto micros,
-                        times_us.View(arrow::timestamp(arrow::TimeUnit::MICRO, zone)));
+  ARROW_ASSIGN_OR_RAISE(auto micros, times_us.View(arrow::timestamp(arrow::TimeUnit::MICRO, zone)));
   if (micros->type()->Equals(*type)) return micros;
   InitializeArrow();
   auto options = arrow::compute::CastOptions::Safe(type);

@@ -72,8 +72,7 @@ Result<FeatureViewDefinition> FeatureViews::Define(const FeatureViewDefinition& 
     FeatureViewDefinition named = definition;
     ARROW_ASSIGN_OR_RAISE(const auto entry, catalog_->Find(Kind::kFeatureView, definition.ref()));
     if (entry) {
-      ARROW_ASSIGN_OR_RAISE(const auto stored,
-                            FeatureViewDefinition::FromJson(entry->definition));
+      ARROW_ASSIGN_OR_RAISE(const auto stored, FeatureViewDefinition::FromJson(entry->definition));
       ARROW_RETURN_NOT_OK(NameGroupVersions(&stored, tables_, &named));
       const std::string difference = Difference(named, stored);
       if (difference.empty()) return stored;

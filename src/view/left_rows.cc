@@ -263,14 +263,13 @@ Result<LeftRows> ReadSpine(const ViewPlan& plan, ViewSnapshots* snapshots,
       continue;
     }
     if (Contains(needs.must, name)) {
-      return Status::Invalid("the spine has no column '", name, "', nor all of the primary key of '",
-                             root.ref().ToText(), "' to look it up by",
-                             Suggest(name, spine->schema()->field_names()));
+      return Status::Invalid("the spine has no column '", name,
+                             "', nor all of the primary key of '", root.ref().ToText(),
+                             "' to look it up by", Suggest(name, spine->schema()->field_names()));
     }
     if (!Contains(needs.may, name)) continue;  // a primary key column that nothing needs
-    ARROW_ASSIGN_OR_RAISE(auto nulls,
-                          arrow::MakeArrayOfNull(root.schema->GetFieldByName(name)->type(),
-                                                 left.rows));
+    ARROW_ASSIGN_OR_RAISE(
+        auto nulls, arrow::MakeArrayOfNull(root.schema->GetFieldByName(name)->type(), left.rows));
     left.columns[name] = std::make_shared<arrow::ChunkedArray>(std::move(nulls));
   }
   if (!look_up.empty()) {

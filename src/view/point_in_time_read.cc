@@ -72,10 +72,9 @@ class ViewRead {
 
   void AddLeftColumns() {
     if (left_.times_us != nullptr) {
-      event_time_ = std::make_shared<arrow::ChunkedArray>(
-          arrow::MakeArray(arrow::ArrayData::Make(
-              EventTimeType(), left_.rows, left_.times_us->data()->buffers,
-              left_.times_us->null_count(), left_.times_us->offset())));
+      event_time_ = std::make_shared<arrow::ChunkedArray>(arrow::MakeArray(
+          arrow::ArrayData::Make(EventTimeType(), left_.rows, left_.times_us->data()->buffers,
+                                 left_.times_us->null_count(), left_.times_us->offset())));
     }
     for (const ViewColumn& column : plan_.columns()) {
       if (column.group == 0) rows_.push_back({column.name, left_.columns.at(column.feature)});
@@ -95,9 +94,9 @@ class ViewRead {
     arrow::ChunkedArrayVector keys;
     for (size_t k = 0; k < group.left_keys.size(); ++k) {
       const auto type = definition.schema->GetFieldByName(definition.primary_key[k])->type();
-      ARROW_ASSIGN_OR_RAISE(keys.emplace_back(), CastColumn(group.left_keys[k],
-                                                            left_.columns.at(group.left_keys[k]),
-                                                            type));
+      ARROW_ASSIGN_OR_RAISE(
+          keys.emplace_back(),
+          CastColumn(group.left_keys[k], left_.columns.at(group.left_keys[k]), type));
       fields.push_back(arrow::field(definition.primary_key[k], type));
     }
     ARROW_ASSIGN_OR_RAISE(const auto snapshot, snapshots_.Get(definition));
@@ -143,7 +142,8 @@ class ViewRead {
         ARROW_ASSIGN_OR_RAISE(const auto rows,
                               table->Slice(s * kSliceRows, kSliceRows)->CombineChunksToBatch());
         ARROW_ASSIGN_OR_RAISE(const auto columns, plan_.Evaluate(rows));
-        for (size_t c = 0; c < computed.size(); ++c) chunks[c][slice] = columns->column(computed[c]);
+        for (size_t c = 0; c < computed.size(); ++c)
+          chunks[c][slice] = columns->column(computed[c]);
         if (!has_filter) return Status::OK();
         return plan_.EvaluateFilter(rows, columns).Value(&kept_[slice]);
       }));
@@ -184,8 +184,8 @@ class ViewRead {
       bool keep = std::all_of(found_.begin(), found_.end(),
                               [&](const auto& found) { return found->Value(i); });
       if (keep && !kept_.empty()) {
-        const auto& slice = static_cast<const arrow::BooleanArray&>(
-            *kept_[static_cast<size_t>(i / kSliceRows)]);
+        const auto& slice =
+            static_cast<const arrow::BooleanArray&>(*kept_[static_cast<size_t>(i / kSliceRows)]);
         keep = slice.IsValid(i % kSliceRows) && slice.Value(i % kSliceRows);
       }
       mask.UnsafeAppend(keep);
@@ -206,8 +206,8 @@ class ViewRead {
   ViewSnapshots snapshots_;
   LeftRows left_;
   std::shared_ptr<arrow::ChunkedArray> event_time_;
-  std::vector<Named> rows_;     // Evaluate's rows less the event time
-  std::vector<Named> columns_;  // the view's
+  std::vector<Named> rows_;                                  // Evaluate's rows less the event time
+  std::vector<Named> columns_;                               // the view's
   std::vector<std::shared_ptr<arrow::BooleanArray>> found_;  // of inner joins
   std::vector<std::shared_ptr<arrow::Array>> kept_;          // the filter, a slice each
 };

@@ -15,11 +15,11 @@
 namespace tercet {
 
 struct ViewReadOptions {
-  std::optional<int64_t> start_us, end_us;    ///< left rows with start ≤ event time < end
-  std::shared_ptr<arrow::Table> spine;        ///< left rows instead of the root's; its event time
-                                              ///< column is named as the root's or "event_time"
-  std::map<std::string, int64_t> pins;        ///< group → commit version; absent: the head
-  int64_t memory_limit_bytes = 1LL << 30;     ///< of history held at once, beside left rows and result
+  std::optional<int64_t> start_us, end_us;  ///< left rows with start ≤ event time < end
+  std::shared_ptr<arrow::Table> spine;      ///< left rows instead of the root's; its event time
+                                            ///< column is named as the root's or "event_time"
+  std::map<std::string, int64_t> pins;      ///< group → commit version; absent: the head
+  int64_t memory_limit_bytes = 1LL << 30;  ///< of history held at once, beside left rows and result
   std::function<void(double fraction)> progress;  ///< may be empty; called from any thread
 };
 

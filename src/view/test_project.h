@@ -24,8 +24,7 @@ inline constexpr int64_t kHour = 3'600'000'000;
 inline std::shared_ptr<arrow::Table> TableOf(const arrow::FieldVector& fields,
                                              const std::string& rows) {
   const auto schema = arrow::schema(fields);
-  const auto array =
-      arrow::json::ArrayFromJSONString(arrow::struct_(fields), rows).ValueOrDie();
+  const auto array = arrow::json::ArrayFromJSONString(arrow::struct_(fields), rows).ValueOrDie();
   const auto batch = arrow::RecordBatch::FromStructArray(array).ValueOrDie();
   return arrow::Table::FromRecordBatches(schema, {batch}).ValueOrDie();
 }

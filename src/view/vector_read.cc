@@ -177,8 +177,11 @@ class VectorRead {
     for (size_t g = 1; g < plan_.groups().size(); ++g) {
       const ViewGroup& group = plan_.groups()[g];
       if (!plan_.online_group(static_cast<int>(g))) continue;
-      RowsRequest request{.group = group.definition.ref(), .keys = nullptr,
-                          .event_times_us = times_us_, .columns = {}, .ttl_us = group.ttl_us};
+      RowsRequest request{.group = group.definition.ref(),
+                          .keys = nullptr,
+                          .event_times_us = times_us_,
+                          .columns = {},
+                          .ttl_us = group.ttl_us};
       bool needed = false;
       for (size_t i = 0; i < slots_.size(); ++i) {
         const ViewColumn& column = plan_.columns()[i];
@@ -187,7 +190,8 @@ class VectorRead {
           continue;
         }
         request.columns.push_back(column.feature);
-        needed |= column.role == ViewColumn::Role::kFeature || !plan_.definition().on_demand.empty();
+        needed |=
+            column.role == ViewColumn::Role::kFeature || !plan_.definition().on_demand.empty();
       }
       if (!needed) continue;
       arrow::ArrayVector keys;
@@ -240,8 +244,8 @@ class VectorRead {
 
   /// A key that could not be looked up is missing for the root's reason.
   void ExplainMissing(const ViewGroup& group, RowsAnswer* answer) const {
-    const bool looked_up = std::any_of(
-        root_values_.begin(), root_values_.end(), [&](const auto& value) {
+    const bool looked_up =
+        std::any_of(root_values_.begin(), root_values_.end(), [&](const auto& value) {
           return std::find(group.left_keys.begin(), group.left_keys.end(), value.first) !=
                  group.left_keys.end();
         });
@@ -272,9 +276,8 @@ class VectorRead {
       }
       arrays.push_back(std::move(values));
     }
-    ARROW_ASSIGN_OR_RAISE(
-        const auto columns,
-        plan_.Evaluate(arrow::RecordBatch::Make(schema, rows_, std::move(arrays))));
+    ARROW_ASSIGN_OR_RAISE(const auto columns, plan_.Evaluate(arrow::RecordBatch::Make(
+                                                  schema, rows_, std::move(arrays))));
     for (size_t i = 0; i < slots_.size(); ++i) {
       const ViewColumn& column = plan_.columns()[i];
       if (slots_[i].values == nullptr && column.group < 0) {
@@ -335,8 +338,7 @@ class VectorRead {
         answer.status.emplace_back(static_cast<size_t>(rows_), RowStatus::kPresent);
       }
     }
-    answer.features =
-        arrow::RecordBatch::Make(plan_.feature_schema(), rows_, std::move(features));
+    answer.features = arrow::RecordBatch::Make(plan_.feature_schema(), rows_, std::move(features));
     answer.helpers = arrow::RecordBatch::Make(plan_.helper_schema(), rows_, std::move(helpers));
     return answer;
   }
@@ -346,7 +348,7 @@ class VectorRead {
   const arrow::RecordBatch& entities_;
   const int64_t rows_;
   const std::vector<int64_t>& times_us_;
-  std::vector<Slot> slots_;  // one a view column
+  std::vector<Slot> slots_;                  // one a view column
   std::optional<RowsRequest> root_request_;  // still to be read
   bool joins_need_root_ = false;
   RowsAnswer root_answer_;

@@ -31,8 +31,8 @@ class ViewNames {
   void AddRow(const std::string& name, const std::shared_ptr<arrow::DataType>& type);
   void AddComputed(const std::string& name, const std::shared_ptr<arrow::DataType>& type);
   /// "group.feature" for a view column. Of a group that is joined twice it is ambiguous.
-  void AddQualified(const std::string& group, const std::string& feature,
-                    const std::string& column, const std::shared_ptr<arrow::DataType>& type);
+  void AddQualified(const std::string& group, const std::string& feature, const std::string& column,
+                    const std::shared_ptr<arrow::DataType>& type);
   void SetRoot(const FeatureGroupDefinition& root) { root_ = root; }
 
   bool Has(const std::string& name) const { return meanings_.contains(name); }

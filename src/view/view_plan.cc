@@ -95,8 +95,9 @@ class ResolvedView : public ViewPlan {
 
   Status AddColumn(ViewColumn column) {
     if (column.name == kEventTime) {
-      return Error(Status::Invalid("a column can't be named 'event_time', which means the left "
-                                   "row's own; select it with a prefix"));
+      return Error(
+          Status::Invalid("a column can't be named 'event_time', which means the left "
+                          "row's own; select it with a prefix"));
     }
     for (const ViewColumn& other : columns_) {
       if (other.name != column.name) continue;
@@ -144,7 +145,8 @@ class ResolvedView : public ViewPlan {
                                       feature, "'", Suggest(feature, NamesOf(*of.schema))));
       }
       const std::string name = selection.prefix + feature;
-      ARROW_RETURN_NOT_OK(AddColumn({.name = name, .group = index, .feature = feature, .type = field->type()}));
+      ARROW_RETURN_NOT_OK(
+          AddColumn({.name = name, .group = index, .feature = feature, .type = field->type()}));
       names_.AddRow(name, field->type());
       names_.AddQualified(of.name, feature, name, field->type());
     }
@@ -163,8 +165,8 @@ class ResolvedView : public ViewPlan {
         return Error(Status::Invalid("a request parameter can't be named 'event_time'"));
       }
       if (names_.Has(name)) {
-        return Error(Status::Invalid("request parameter '", name,
-                                     "' has the name of a selected feature"));
+        return Error(
+            Status::Invalid("request parameter '", name, "' has the name of a selected feature"));
       }
       names_.AddRow(name, *type);
       fields.push_back(arrow::field(name, *type));
@@ -189,18 +191,17 @@ class ResolvedView : public ViewPlan {
       const auto pair = std::find_if(selection.on.begin(), selection.on.end(),
                                      [&](const auto& p) { return p.second == key; });
       if (pair == selection.on.end() && !selection.on.empty()) {
-        return Error(Status::Invalid(what, ": 'on' does not cover its primary key column '", key,
-                                     "'"));
+        return Error(
+            Status::Invalid(what, ": 'on' does not cover its primary key column '", key, "'"));
       }
       const std::string& left = selection.on.empty() ? key : pair->first;
       auto field = root.schema->GetFieldByName(left);
       if (field == nullptr) field = parameters_->GetFieldByName(left);
       if (field == nullptr) {
-        return Error(Status::KeyError(what, ": the left side '", root.ref().ToText(),
-                                      "' has no column '", left, "'", Suggest(left, left_names),
-                                      selection.on.empty()
-                                          ? "; say with 'on' which column is its key"
-                                          : ""));
+        return Error(Status::KeyError(
+            what, ": the left side '", root.ref().ToText(), "' has no column '", left, "'",
+            Suggest(left, left_names),
+            selection.on.empty() ? "; say with 'on' which column is its key" : ""));
       }
       ARROW_RETURN_NOT_OK(Error(Explain(
           CheckJoinKey(left, *field->type(), key, *right.schema->GetFieldByName(key)->type()),
@@ -213,14 +214,14 @@ class ResolvedView : public ViewPlan {
   Status CompileExpressions() {
     for (const auto& [name, text] : definition_.on_demand) {
       if (parameters_->GetFieldByName(name) != nullptr) {
-        return Error(Status::Invalid("on-demand feature '", name,
-                                     "' has the name of a request parameter"));
+        return Error(
+            Status::Invalid("on-demand feature '", name, "' has the name of a request parameter"));
       }
       ARROW_RETURN_NOT_OK(Error(CheckColumnName(name)));
       auto expression = ViewExpression::Make("on-demand feature '" + name + "'", text, &names_);
       if (!expression.ok()) return Error(expression.status());
-      const bool is_feature = !Contains(definition_.labels, name) &&
-                              !Contains(definition_.helper_columns, name);
+      const bool is_feature =
+          !Contains(definition_.labels, name) && !Contains(definition_.helper_columns, name);
       for (const ExpressionInput& input : expression->inputs()) {
         const std::string source = input.row_column.empty()
                                        ? definition_.on_demand[size_t(input.computed)].first
@@ -230,7 +231,8 @@ class ResolvedView : public ViewPlan {
                                        "', which is not known when a prediction is asked for"));
         }
       }
-      ARROW_RETURN_NOT_OK(AddColumn({.name = name, .group = -1, .feature = "", .type = expression->type()}));
+      ARROW_RETURN_NOT_OK(
+          AddColumn({.name = name, .group = -1, .feature = "", .type = expression->type()}));
       names_.AddComputed(name, expression->type());
       on_demand_.push_back(std::move(expression).ValueUnsafe());
     }

@@ -15,10 +15,10 @@ namespace tercet {
 
 /// Where a view column comes from.
 struct ViewColumn {
-  std::string name;             ///< in the view: prefix + feature
-  int group = -1;               ///< 0 the root, 1… the joins; −1 on-demand, or a request parameter
-                                ///< that is a helper column (others are no view columns)
-  std::string feature;          ///< its name in the group
+  std::string name;     ///< in the view: prefix + feature
+  int group = -1;       ///< 0 the root, 1… the joins; −1 on-demand, or a request parameter
+                        ///< that is a helper column (others are no view columns)
+  std::string feature;  ///< its name in the group
   std::shared_ptr<arrow::DataType> type;
   enum class Role { kFeature, kLabel, kHelper };
   Role role = Role::kFeature;
@@ -28,16 +28,16 @@ struct ViewColumn {
 struct ViewGroup {
   FeatureGroupDefinition definition;
   JoinType type = JoinType::kLeft;
-  std::optional<int64_t> ttl_us;                ///< the view's, else the group's
-  std::vector<std::string> left_keys;           ///< columns of the left row, in primary key order
-  std::vector<std::string> features;            ///< feature columns to read
-  std::shared_ptr<arrow::Schema> key_schema;    ///< primary key columns in its order
+  std::optional<int64_t> ttl_us;              ///< the view's, else the group's
+  std::vector<std::string> left_keys;         ///< columns of the left row, in primary key order
+  std::vector<std::string> features;          ///< feature columns to read
+  std::shared_ptr<arrow::Schema> key_schema;  ///< primary key columns in its order
 };
 
 /// A root column that an expression names though the view did not select it.
 struct LeftColumn {
-  std::string name;                       ///< as expressions write it ("tailnum", "flights.tailnum")
-  std::string column;                     ///< its name in the root group
+  std::string name;    ///< as expressions write it ("tailnum", "flights.tailnum")
+  std::string column;  ///< its name in the root group
   std::shared_ptr<arrow::DataType> type;
 };
 
@@ -58,8 +58,9 @@ class ViewPlan {
   virtual ~ViewPlan() = default;
 
   virtual const FeatureViewDefinition& definition() const = 0;
-  virtual const std::vector<ViewGroup>& groups() const = 0;       ///< root first
-  virtual const std::vector<ViewColumn>& columns() const = 0;     ///< view order: root, joins, on-demand
+  virtual const std::vector<ViewGroup>& groups() const = 0;  ///< root first
+  virtual const std::vector<ViewColumn>& columns()
+      const = 0;  ///< view order: root, joins, on-demand
   /// Model inputs before transformation: view columns less labels and helper columns.
   virtual const std::shared_ptr<arrow::Schema>& feature_schema() const = 0;
   /// The features' names with type utf8, made once: how each was found is told beside it.
