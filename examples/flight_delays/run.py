@@ -112,11 +112,13 @@ def december(project: tc.Project, model: tc.Model, report: Report) -> None:
                           project, model)
     scored = store.predictions(project).read().to_pandas()
     truth = store.flights(project).read(start=raw.month_start(12)).to_pandas()
-    keys = ["carrier", "flight", "origin", "scheduled_departure"]
-    output = next(column for column in scored.columns if column not in keys)
+    keys = ["carrier", "flight", "origin", "event_time"]
+    truth = truth.rename(columns={"scheduled_departure": "event_time"})
     joined = scored.merge(truth[[*keys, "late"]], on=keys)
+    if len(joined) != rows:
+        raise SystemExit(f"{rows} predictions, but {len(joined)} of December's flights have one")
     joined = joined[joined["late"].notna()]
-    auc = roc_auc_score(joined["late"].astype(bool), joined[output])
+    auc = roc_auc_score(joined["late"].astype(bool), joined["prediction"])
     report.fact("   December", f"{rows:,} predictions, AUC {auc:.3f} on those that arrived")
 
 

@@ -77,4 +77,4 @@ def delay_view(project: tc.Project, version: int) -> tc.FeatureView:
 def predictions(project: tc.Project) -> tc.FeatureGroup:
     return project.feature_group(
         "delay_predictions", version=1, primary_key=["carrier", "flight", "origin"],
-        event_time="scheduled_departure", description="Predicted probability of a late arrival")
+        event_time="event_time", description="Predicted probability of a late arrival")
