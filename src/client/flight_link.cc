@@ -2,6 +2,7 @@
 
 #include <arrow/buffer.h>
 #include <arrow/flight/client.h>
+#include <arrow/util/align_util.h>
 
 namespace tercet {
 namespace {
@@ -45,8 +46,13 @@ class DownloadReader : public arrow::RecordBatchReader {
   Status ReadNext(std::shared_ptr<arrow::RecordBatch>* batch) override {
     const Result<flight::FlightStreamChunk> chunk = stream_->Next();
     if (!chunk.ok()) return Restore(chunk.status());
-    *batch = chunk->data;
     ended_ = chunk->data == nullptr;
+    *batch = nullptr;
+    if (ended_) return Status::OK();
+    // Values lie in the message as it came, at any address.
+    ARROW_ASSIGN_OR_RAISE(*batch, arrow::util::EnsureAlignment(chunk->data,
+                                                               arrow::util::kValueAlignment,
+                                                               arrow::default_memory_pool()));
     return Status::OK();
   }
 

@@ -44,8 +44,12 @@ Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> BatchesFromBytes(std::s
   auto input =
       std::make_shared<arrow::io::BufferReader>(arrow::Buffer::FromString(std::string(bytes)));
   std::vector<std::shared_ptr<arrow::RecordBatch>> batches;
+  // Values lie in the message as it came, at any address.
+  arrow::ipc::IpcReadOptions options = arrow::ipc::IpcReadOptions::Defaults();
+  options.ensure_alignment = arrow::ipc::Alignment::kDataTypeSpecificAlignment;
   for (int i = 0; i < count; ++i) {
-    ARROW_ASSIGN_OR_RAISE(auto reader, arrow::ipc::RecordBatchStreamReader::Open(input.get()));
+    ARROW_ASSIGN_OR_RAISE(auto reader,
+                          arrow::ipc::RecordBatchStreamReader::Open(input.get(), options));
     ARROW_ASSIGN_OR_RAISE(const auto batch, reader->Next());
     if (batch == nullptr) return Status::Invalid("an Arrow stream without a batch");
     // Offsets and sizes come from the wire.

@@ -31,8 +31,12 @@ Result<std::shared_ptr<arrow::Buffer>> ToBody(const arrow::RecordBatch& batch) {
 }
 
 Result<std::shared_ptr<arrow::RecordBatch>> FromBody(const std::shared_ptr<arrow::Buffer>& body) {
-  ARROW_ASSIGN_OR_RAISE(const auto reader, arrow::ipc::RecordBatchStreamReader::Open(
-                                               std::make_shared<arrow::io::BufferReader>(body)));
+  // Values lie in the message as it came, at any address.
+  arrow::ipc::IpcReadOptions options = arrow::ipc::IpcReadOptions::Defaults();
+  options.ensure_alignment = arrow::ipc::Alignment::kDataTypeSpecificAlignment;
+  ARROW_ASSIGN_OR_RAISE(const auto reader,
+                        arrow::ipc::RecordBatchStreamReader::Open(
+                            std::make_shared<arrow::io::BufferReader>(body), options));
   ARROW_ASSIGN_OR_RAISE(auto batch, reader->Next());
   if (batch == nullptr) return Malformed();
   return batch;

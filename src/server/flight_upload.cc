@@ -1,5 +1,7 @@
 #include "server/flight_upload.h"
 
+#include <arrow/util/align_util.h>
+
 namespace tercet {
 namespace {
 
@@ -17,7 +19,10 @@ class UploadReader : public arrow::RecordBatchReader {
       ARROW_ASSIGN_OR_RAISE(const arrow::flight::FlightStreamChunk chunk, messages_->Next());
       if (chunk.data != nullptr) {
         ARROW_RETURN_NOT_OK(chunk.data->ValidateFull());
-        *batch = chunk.data;
+        // Values lie in the message as it came, at any address.
+        ARROW_ASSIGN_OR_RAISE(*batch, arrow::util::EnsureAlignment(
+                                          chunk.data, arrow::util::kValueAlignment,
+                                          arrow::default_memory_pool()));
         return Status::OK();
       }
       if (chunk.app_metadata == nullptr) {
