@@ -137,7 +137,6 @@ if stage 'build' build release; then
 fi
 $quick && finish
 stage 'address sanitizer: unit tests and cases' sanitized asan
-stage 'fuzzers' fuzz
 if stage 'the wheel beside mlflow' wheel; then
   stage 'the commands of the docs' docs
 fi
