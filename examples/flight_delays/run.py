@@ -9,6 +9,7 @@ with a report."""
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sys
 import time
@@ -158,7 +159,7 @@ def main() -> None:
         report.fact("runs recorded", str(len(project.runs())))
     report.fact("all", f"{time.perf_counter() - started:.0f} s")
     print(report)
-    print(f"Start the server:  tercet serve {directory}")
+    print(f"Start the server:  {os.path.relpath(service.binary())} serve {directory}")
 
 
 if __name__ == "__main__":
