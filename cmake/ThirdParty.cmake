@@ -2,6 +2,7 @@
 include(FindPackageHandleStandardArgs)
 find_package(ArrowWheel REQUIRED)
 find_package(OnnxRuntimeWheel REQUIRED)
+find_package(DuckDb REQUIRED)
 find_package(Boost 1.81 REQUIRED COMPONENTS json system url)
 find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)
@@ -30,3 +31,6 @@ set(TERCET_LINKS_online RocksDB::rocksdb-shared)
 set(TERCET_LINKS_client Arrow::flight Boost::system Boost::url)
 set(TERCET_LINKS_server Arrow::flight Boost::system Boost::url)
 set(TERCET_LINKS_cli CLI11::CLI11)
+
+# What only the room itself may include.
+set(TERCET_PRIVATE_LINKS_source DuckDb::headers)

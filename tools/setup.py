@@ -2,12 +2,13 @@
 
   arrow        Arrow's C++ headers and libraries, out of the pyarrow wheel
   onnxruntime  ONNX Runtime's library, out of its wheel, and headers from Debian trixie
+  duckdb       DuckDB's library and its C header, out of two npm packages
   venv         Python packages to build, test and measure with
   venv-NAME    those of tools/requirements-NAME.txt
 
-Arrow's and ONNX Runtime's libraries become private copies under names of our own, so that
-Tercet shares a process with any pyarrow and any onnxruntime. Everything is pinned by
-checksum. A part is done when its stamp holds the hash of its pins.
+Arrow's, ONNX Runtime's and DuckDB's libraries become private copies under names of our own, so
+that Tercet shares a process with any of theirs. Everything is pinned by checksum. A part is done
+when its stamp holds the hash of its pins.
 """
 
 import hashlib
@@ -17,6 +18,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import zipfile
 
@@ -32,6 +34,12 @@ ARROW_LIBRARIES = ["arrow", "arrow_compute", "arrow_acero", "arrow_dataset", "ar
 ONNX_HEADERS = "libonnxruntime-dev"
 ONNX_HEADERS_SHA256 = "14f7d959d5deacbcf1504830d4189f91fc67382b399ed9ae9d3aa9c4050ced08"
 
+# The library is the official build. Its package has no header; that of 1.4 is a subset of 1.5's.
+DUCKDB_LIBRARY = ("@duckdb/node-bindings-linux-x64@1.5.5-r.5",
+                  "86d2bda909785550e8a14a57a8a4584827aff0e268d8f1a58c3fd48559f7020e")
+DUCKDB_HEADER = ("duckdb@1.4.4",
+                 "5bb967dcbcd517670ba5f169f238fb9d6787e53752c60ebe24386169d76941ed")
+
 
 def run(*command, **options):
     return subprocess.run([str(word) for word in command], check=True, **options)
@@ -39,7 +47,7 @@ def run(*command, **options):
 
 def pins(part: str) -> str:
     """The hash of all that decides what a part holds."""
-    name = {"arrow": "native", "onnxruntime": "native", "venv": "test"}.get(
+    name = {"arrow": "native", "onnxruntime": "native", "duckdb": "native", "venv": "test"}.get(
         part, part.removeprefix("venv-"))
     content = (TOOLS / f"requirements-{name}.txt").read_bytes()
     if name == "test":
@@ -95,6 +103,34 @@ def onnxruntime(part: pathlib.Path, scratch: pathlib.Path) -> None:
     shutil.copytree(scratch / "deb/usr/include/onnxruntime", part / "include/onnxruntime")
 
 
+def npm_package(package: str, sha256: str, into: pathlib.Path) -> pathlib.Path:
+    """Downloads the pinned package, checks it and unpacks it."""
+    if not shutil.which("npm"):
+        sys.exit(f"setup: npm, which comes with Node.js, is needed to fetch {package}")
+    into.mkdir()
+    run("npm", "pack", "--silent", "--pack-destination", into, package, stdout=subprocess.DEVNULL)
+    archive = next(into.glob("*.tgz"))
+    check_sha256(archive, sha256)
+    with tarfile.open(archive) as files:
+        files.extractall(into, filter="data")
+    return into / "package"
+
+
+def duckdb(part: pathlib.Path, scratch: pathlib.Path) -> None:
+    library = npm_package(*DUCKDB_LIBRARY, scratch / "library") / "libduckdb.so"
+    (part / "lib").mkdir()
+    private_copy(library, part / "lib/libtercet_duckdb.so", {})
+    header = npm_package(*DUCKDB_HEADER, scratch / "header") / "src/duckdb/src/include/duckdb.h"
+    (part / "include").mkdir()
+    shutil.copyfile(header, part / "include/duckdb.h")
+
+
+def check_sha256(file: pathlib.Path, sha256: str) -> None:
+    actual = hashlib.sha256(file.read_bytes()).hexdigest()
+    if actual != sha256:
+        sys.exit(f"setup: {file.name} has sha256 {actual}, pinned is {sha256}")
+
+
 def debian_mirror() -> str:
     """Where this machine gets Debian's main archive from."""
     lists = [pathlib.Path("/etc/apt/sources.list"),
@@ -123,9 +159,7 @@ def trixie_package(name: str, sha256: str, scratch: pathlib.Path) -> pathlib.Pat
     run("apt-get", "-qq", *options, "update")
     run("apt-get", "-qq", *options, "download", name, cwd=scratch)
     package = next(scratch.glob(f"{name}_*.deb"))
-    actual = hashlib.sha256(package.read_bytes()).hexdigest()
-    if actual != sha256:
-        sys.exit(f"setup: {package.name} has sha256 {actual}, pinned is {sha256}")
+    check_sha256(package, sha256)
     return package
 
 
@@ -152,6 +186,8 @@ def ensure(name: str) -> None:
             arrow(part, pathlib.Path(scratch))
         elif name == "onnxruntime":
             onnxruntime(part, pathlib.Path(scratch))
+        elif name == "duckdb":
+            duckdb(part, pathlib.Path(scratch))
         else:
             kind = "test" if name == "venv" else name.removeprefix("venv-")
             venv(part, TOOLS / f"requirements-{kind}.txt")
