@@ -136,6 +136,7 @@ if stage 'build' build release; then
   stage 'pytest' pytest_folders
 fi
 $quick && finish
+stage 'fuzzers' fuzz
 stage 'address sanitizer: unit tests and cases' sanitized asan
 if stage 'the wheel beside mlflow' wheel; then
   stage 'the commands of the docs' docs

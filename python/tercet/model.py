@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Mapping
 
+from tercet._json import metrics_of
 from tercet._progress import Progress
 from tercet._times import Time, to_micros
 from tercet.frame import Frame, to_stream
@@ -71,7 +72,7 @@ class Model:
 
     @property
     def metrics(self) -> dict[str, float]:
-        return dict(self._definition.get("metrics") or {})
+        return metrics_of(self._definition)
 
     @property
     def signature(self) -> Signature:

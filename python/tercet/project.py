@@ -8,6 +8,7 @@ import sys
 from typing import Any, Mapping, Sequence
 
 from tercet import _core
+from tercet._json import to_json
 from tercet._model_files import files_of
 from tercet._times import Duration, Time, duration_to_micros, to_micros
 from tercet.deployment import Deployment, Predictions
@@ -153,7 +154,7 @@ class Project:
         and written, and how it ended."""
         record = {"id": "", "name": name, "status": "running", "started_us": 0,
                   "parameters": parameters, "code_version": code_version()}
-        return Run(self, json.loads(self._core.start_run(json.dumps(record, default=str))))
+        return Run(self, json.loads(self._core.start_run(to_json(record))))
 
     def runs(self) -> list[Run]:
         """All runs, newest first."""
@@ -186,8 +187,8 @@ class Project:
             definition["view"] = training_data.view
         elif view is not None:
             definition["view"] = f"{view.name}@{view.version}"
-        registered = Model(self, json.loads(self._core.register_model(json.dumps(definition),
-                                                                      files)))
+        registered = Model(self, json.loads(self._core.register_model(to_json(definition),
+                                                                  files)))
         self._record(outputs=[f"model {registered.name}@{registered.version}"])
         return registered
 

@@ -10,6 +10,7 @@ import sys
 import traceback
 from typing import TYPE_CHECKING, Any
 
+from tercet._json import metrics_of, to_json
 from tercet._times import from_micros
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Run:
 
     @property
     def metrics(self) -> dict[str, float]:
-        return dict(self._record.get("metrics") or {})
+        return metrics_of(self._record)
 
     @property
     def inputs(self) -> list[str]:
@@ -86,7 +87,7 @@ class Run:
 
     def _add(self, **additions: Any) -> "Run":
         self._record = json.loads(self._project._core.log_run(
-            self.id, json.dumps({**_EMPTY, **additions}, default=str)))
+            self.id, to_json({**_EMPTY, **additions})))
         return self
 
     def __enter__(self) -> "Run":

@@ -1,4 +1,5 @@
 import datetime
+import math
 import pickle
 
 import numpy as np
@@ -221,6 +222,15 @@ def test_unknown_names_suggest(project, view):
         project.predict("nothing", {"city": "Oslo"})
     with pytest.raises(tc.ConflictError, match="labels"):
         project.feature_view("delay", version=1, query=left.select("distance"), labels=[])
+
+
+def test_numbers_that_are_not_finite_can_be_logged(project):
+    with project.run("diverged", alpha=math.inf) as run:
+        run.log(loss=math.nan, gap=-math.inf, auc=0.5)
+    logged = project.runs()[0]
+    assert logged.status == "finished" and logged.parameters == {"alpha": "Infinity"}
+    assert math.isnan(logged.metrics["loss"])
+    assert logged.metrics["gap"] == -math.inf and logged.metrics["auc"] == 0.5
 
 
 def test_failed_runs_say_why(project):

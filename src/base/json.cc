@@ -1,6 +1,8 @@
 #include "base/json.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "base/json_parser.h"
 
@@ -15,6 +17,41 @@ Status WrongType(std::string_view key, std::string_view expected, const json::va
 const json::value* FindMember(const json::object& object, std::string_view key) {
   const json::value* value = object.if_contains(key);
   return value == nullptr || value->is_null() ? nullptr : value;
+}
+
+bool IsFinite(const json::value& value) {
+  if (const double* number = value.if_double()) return std::isfinite(*number);
+  if (const json::array* array = value.if_array()) {
+    return std::all_of(array->begin(), array->end(), IsFinite);
+  }
+  const json::object* object = value.if_object();
+  return object == nullptr ||
+         std::all_of(object->begin(), object->end(),
+                     [](const auto& member) { return IsFinite(member.value()); });
+}
+
+constexpr double kNotFinite[] = {std::numeric_limits<double>::quiet_NaN(), HUGE_VAL, -HUGE_VAL};
+
+/// The text that stands for a number that is not finite.
+json::string TextOf(double number) {
+  return std::isnan(number) ? "NaN" : number > 0 ? "Infinity" : "-Infinity";
+}
+
+/// The value with text for numbers that are not finite.
+json::value Writable(const json::value& value) {
+  if (const json::array* array = value.if_array()) {
+    json::array written;
+    for (const json::value& item : *array) written.push_back(Writable(item));
+    return written;
+  }
+  if (const json::object* object = value.if_object()) {
+    json::object written;
+    for (const auto& member : *object) written[member.key()] = Writable(member.value());
+    return written;
+  }
+  const double* number = value.if_double();
+  if (number == nullptr || std::isfinite(*number)) return value;
+  return TextOf(*number);
 }
 
 json::value Sorted(const json::value& value) {
@@ -69,9 +106,11 @@ Result<json::object> ParseJsonObject(std::string_view text, const JsonLimits& li
   return std::move(value.as_object());
 }
 
-std::string ToText(const json::value& value) { return json::serialize(value); }
+std::string ToText(const json::value& value) {
+  return IsFinite(value) ? json::serialize(value) : json::serialize(Writable(value));
+}
 
-std::string ToCanonicalText(const json::value& value) { return json::serialize(Sorted(value)); }
+std::string ToCanonicalText(const json::value& value) { return ToText(Sorted(value)); }
 
 Result<std::optional<std::string>> FindString(const json::object& object, std::string_view key) {
   const json::value* value = FindMember(object, key);
@@ -92,8 +131,11 @@ Result<std::optional<int64_t>> FindInt(const json::object& object, std::string_v
 Result<std::optional<double>> FindDouble(const json::object& object, std::string_view key) {
   const json::value* value = FindMember(object, key);
   if (value == nullptr) return std::nullopt;
-  if (!value->is_number()) return WrongType(key, "a number", *value);
-  return value->to_number<double>();
+  if (value->is_number()) return value->to_number<double>();
+  for (const double number : kNotFinite) {
+    if (*value == TextOf(number)) return number;
+  }
+  return WrongType(key, "a number", *value);
 }
 
 Result<std::optional<bool>> FindBool(const json::object& object, std::string_view key) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <charconv>
+#include <cmath>
 #include <cstdint>
 #include <string_view>
 
@@ -61,11 +62,17 @@ struct ExactHandler {
     stack.push_uint64(u);
     return true;
   }
-  bool on_double(double rounded, string_view s, error_code&) {
+  bool on_double(double rounded, string_view s, error_code& error) {
     double exact = 0;
     const auto result = std::from_chars(s.data(), s.data() + s.size(), exact);
-    // Beyond the range of doubles the parser's infinity or zero stands.
-    stack.push_double(result.ec == std::errc() ? exact : rounded);
+    if (result.ec != std::errc()) {  // beyond the range of doubles
+      if (std::abs(rounded) > 1) {
+        error = boost::json::error::exponent_overflow;
+        return false;
+      }
+      exact = std::copysign(0.0, rounded);
+    }
+    stack.push_double(exact);
     return true;
   }
   bool on_bool(bool b, error_code&) {

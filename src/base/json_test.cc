@@ -33,6 +33,24 @@ TEST(Json, DoublesRoundTripExactly) {
   EXPECT_TRUE(std::signbit(ParseJson("-0.0")->as_double()));
 }
 
+TEST(Json, NumbersBeyondDoublesAreRefusedOrZero) {
+  for (const char* text : {"6e626", "-6e626", "1e309", "1e99999", "18446744073709551616e300"}) {
+    EXPECT_TRUE(ParseJson(text).status().IsInvalid()) << text;
+    EXPECT_TRUE(ParseJson("{\"a\": [" + std::string(text) + "]}").status().IsInvalid()) << text;
+  }
+  EXPECT_EQ(ParseJson("6e-626")->as_double(), 0.0);
+  EXPECT_TRUE(std::signbit(ParseJson("-6e-626")->as_double()));
+}
+
+TEST(Json, NumbersThatAreNotFiniteAreWrittenAsText) {
+  const json::value value = {{"loss", std::nan("")}, {"deep", {HUGE_VAL, {{"low", -HUGE_VAL}}}}};
+  EXPECT_EQ(ToText(value), R"({"loss":"NaN","deep":["Infinity",{"low":"-Infinity"}]})");
+  EXPECT_EQ(ToText(std::nan("")), R"("NaN")");
+  const json::object read = *ParseJsonObject(ToText(value));
+  EXPECT_TRUE(std::isnan(**FindDouble(read, "loss")));
+  EXPECT_TRUE(FindDouble(read, "deep").status().IsInvalid());
+}
+
 TEST(Json, DeepAndLargeTextsAreRefused) {
   EXPECT_TRUE(ParseJson(std::string(100000, '[')).status().IsInvalid());
   EXPECT_TRUE(ParseJson(std::string(33, '[') + std::string(33, ']')).status().IsInvalid());

@@ -1,14 +1,9 @@
 #include "catalog/definition_json.h"
 
-#include <cmath>
-#include <limits>
-
 #include "base/name.h"
 
 namespace tercet {
 namespace {
-
-constexpr std::string_view kNan = "NaN", kInfinity = "Infinity", kMinusInfinity = "-Infinity";
 
 Status WrongMember(std::string_view key, const json::key_value_pair& member,
                    std::string_view expected) {
@@ -98,37 +93,13 @@ Result<std::optional<Ref>> FindRef(const json::object& object, std::string_view 
   return *std::move(ref);
 }
 
-json::object MetricsToJson(const json::object& metrics) {
-  json::object written;
-  for (const auto& member : metrics) {
-    const double* number = member.value().if_double();
-    if (number != nullptr && std::isnan(*number)) {
-      written[member.key()] = kNan;
-    } else if (number != nullptr && std::isinf(*number)) {
-      written[member.key()] = *number > 0 ? kInfinity : kMinusInfinity;
-    } else {
-      written[member.key()] = member.value();
-    }
-  }
-  return written;
-}
-
 Result<json::object> FindMetrics(const json::object& object, std::string_view key) {
   ARROW_ASSIGN_OR_RAISE(const json::object members, FindObject(object, key));
   json::object metrics;
   for (const auto& member : members) {
-    const json::string* text = member.value().if_string();
-    if (text != nullptr && *text == kNan) {
-      metrics[member.key()] = std::numeric_limits<double>::quiet_NaN();
-    } else if (text != nullptr && *text == kInfinity) {
-      metrics[member.key()] = std::numeric_limits<double>::infinity();
-    } else if (text != nullptr && *text == kMinusInfinity) {
-      metrics[member.key()] = -std::numeric_limits<double>::infinity();
-    } else if (member.value().is_number()) {
-      metrics[member.key()] = member.value();
-    } else {
-      return WrongMember(key, member, "a number");
-    }
+    const Result<std::optional<double>> number = FindDouble(members, member.key());
+    if (!number.ok() || !*number) return WrongMember(key, member, "a number");
+    metrics[member.key()] = **number;
   }
   return metrics;
 }

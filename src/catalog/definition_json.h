@@ -39,10 +39,8 @@ Result<std::vector<std::pair<std::string, std::string>>> FindStringPairs(
 Result<std::optional<Ref>> FindRef(const json::object& object, std::string_view key);
 json::value OrNull(const std::optional<Ref>& ref);
 
-/// JSON has no numbers that are not finite, metrics do (a loss that diverged): they are written as
-/// the strings "NaN", "Infinity" and "-Infinity", and read back as numbers.
-json::object MetricsToJson(const json::object& metrics);
-/// Invalid when a metric is neither a number nor one of those strings.
+/// Metrics may be not finite (a loss that diverged): the texts that ToText writes for such numbers
+/// are numbers again. Invalid when a metric is neither a number nor one of those texts.
 Result<json::object> FindMetrics(const json::object& object, std::string_view key);
 
 /// A list of {"name": …} records read and checked to be objects.

@@ -13,7 +13,7 @@ json::object Run::ToJson() const {
           {"ended_us", OrNull(ended_us)},
           {"error", error},
           {"parameters", parameters},
-          {"metrics", MetricsToJson(metrics)},
+          {"metrics", metrics},
           {"inputs", ToJsonArray(inputs)},
           {"outputs", ToJsonArray(outputs)},
           {"code_version", code_version},
