@@ -56,6 +56,7 @@ Result<GroupState> GroupState::Make(uint32_t id, const FeatureGroupDefinition& d
   state.definition = definition;
   ARROW_ASSIGN_OR_RAISE(auto layout, RowLayout::Make(definition.schema));
   ARROW_RETURN_NOT_OK(state.SetLayouts({std::move(layout)}));
+  state.writes = std::make_shared<RowWrites>();
   return state;
 }
 
@@ -113,6 +114,7 @@ Result<GroupState> GroupState::FromBytes(std::string_view bytes) {
   }
   if (all.empty()) return Status::IOError("online store: a group without a schema");
   ARROW_RETURN_NOT_OK(state.SetLayouts(std::move(all)));
+  state.writes = std::make_shared<RowWrites>();
   return state;
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "catalog/feature_group.h"
+#include "online/row_cache.h"
 #include "online/row_layout.h"
 #include "online/row_projection.h"
 
@@ -55,6 +56,7 @@ struct GroupState {
   std::vector<int> key_fields;                            ///< of the newest layout
   std::shared_ptr<arrow::Schema> key_schema;
   std::shared_ptr<ProjectionCache> projections;
+  std::shared_ptr<RowWrites> writes;  ///< to the rows of this generation; shared by its states
 
   /// A group's first state. Invalid without a schema.
   static Result<GroupState> Make(uint32_t id, const FeatureGroupDefinition& definition);

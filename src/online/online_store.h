@@ -14,6 +14,10 @@
 
 namespace tercet {
 
+struct OnlineOptions {
+  size_t row_cache_bytes = size_t{1} << 30;  ///< of rows that are kept in memory, at most
+};
+
 /// The present of the feature groups, by key, in one embedded RocksDB. Exactly one process may
 /// have it open (see online_access.h). Thread-safe; readers never wait for writers.
 ///
@@ -32,8 +36,8 @@ class OnlineStore : public OnlineRows {
   static constexpr int kKeptRows = 4;
 
   /// Opens or creates. IOError when another process has it open or it is corrupt.
-  static Result<std::unique_ptr<OnlineStore>> Open(const std::string& directory,
-                                                   const Clock* clock);
+  static Result<std::unique_ptr<OnlineStore>> Open(const std::string& directory, const Clock* clock,
+                                                   const OnlineOptions& options = {});
 
   /// Makes a group known with its full schema; OK when it is known alike.
   /// Columns may have been added or dropped since. TypeError when a column's type or the key

@@ -117,9 +117,7 @@ Status RocksStore::Refill(const Ref& group, const std::shared_ptr<arrow::RecordB
                                     batch.Put(prefix + key, bytes);
                                     return Status::OK();
                                   }));
-  rocksdb::WriteOptions durable;
-  durable.sync = true;
-  return FromRocks(db_->Write(durable, &batch), "refilling keys of '" + group.ToText() + "'");
+  return WriteRows(*state, &batch, /*durable=*/true, "refilling keys of '" + group.ToText() + "'");
 }
 
 Status RocksStore::Load(const Ref& group, const std::shared_ptr<arrow::RecordBatchReader>& rows,

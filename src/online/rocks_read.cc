@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <numeric>
 #include <optional>
 
 #include "base/name.h"
@@ -7,44 +9,6 @@
 
 namespace tercet {
 namespace {
-
-/// What a read needs for a moment; kept by each thread so that a read allocates little.
-struct Scratch {
-  std::string keys;                    // the store keys, one after the other
-  std::vector<size_t> ends;            // of each in `keys`
-  std::vector<rocksdb::Slice> slices;  // into `keys`
-  std::vector<rocksdb::PinnableSlice> values;
-  std::vector<rocksdb::Status> statuses;
-  std::vector<StoredRow> rows;
-
-  void Clear() {
-    keys.clear();
-    ends.clear();
-    slices.clear();
-    rows.clear();
-    // Releases the blocks that the answers were read from, but not the memory of the slices.
-    for (rocksdb::PinnableSlice& value : values) value.Reset();
-  }
-};
-
-/// A thread's scratch, cleared when the read is over: a pinned block must not outlive the store.
-class ScratchUse {
- public:
-  ScratchUse() : scratch_(ThreadScratch()) {}
-  ~ScratchUse() {
-    scratch_.Clear();
-    if (scratch_.values.size() > kKeptValues) scratch_ = Scratch();
-  }
-  Scratch* operator->() { return &scratch_; }
-
- private:
-  static constexpr size_t kKeptValues = 4096;
-  static Scratch& ThreadScratch() {
-    thread_local Scratch scratch;
-    return scratch;
-  }
-  Scratch& scratch_;
-};
 
 Status CheckRequest(const RowsRequest& request, const GroupState& state) {
   const std::string group = request.group.ToText();
@@ -69,6 +33,158 @@ Status CheckRequest(const RowsRequest& request, const GroupState& state) {
 }
 
 }  // namespace
+
+/// What a read needs for a moment; kept by each thread so that a read allocates little.
+struct RocksStore::Scratch {
+  /// Keys of one group.
+  struct Group {
+    const GroupState* state = nullptr;
+    size_t end = 0;       // of its keys
+    uint64_t writes = 0;  // counted before anything was read
+  };
+  std::vector<Group> groups;
+  std::string keys;              // the store keys, one after the other
+  std::vector<size_t> ends;      // of each in `keys`
+  std::vector<uint64_t> hashes;  // of each
+  struct Cached {
+    size_t key, begin, size;
+  };
+  std::string cached;                   // values from the cache, one after the other
+  std::vector<Cached> hits;             // where each is in `cached`
+  std::vector<std::string_view> found;  // the value of each key; a null view: it has none
+  std::vector<size_t> absent;           // keys that are not in the cache
+  std::vector<rocksdb::Slice> slices;   // of keys to read from the store, into `keys`
+  std::vector<rocksdb::PinnableSlice> values;
+  std::vector<rocksdb::Status> statuses;
+  std::vector<StoredRow> rows;
+
+  std::string_view key(size_t i) const {
+    const size_t begin = i == 0 ? 0 : ends[i - 1];
+    return {keys.data() + begin, ends[i] - begin};
+  }
+
+  /// Releases the blocks that values were read from, but not the memory of the slices.
+  void Unpin() {
+    for (size_t v = 0; v < slices.size(); ++v) values[v].Reset();
+    slices.clear();
+  }
+
+  void Clear() {
+    Unpin();
+    groups.clear();
+    keys.clear();
+    ends.clear();
+    hashes.clear();
+    cached.clear();
+    hits.clear();
+    found.clear();
+    absent.clear();
+    rows.clear();
+  }
+};
+
+/// A thread's scratch, cleared when the read is over: a pinned block must not outlive the store.
+class RocksStore::ScratchUse {
+ public:
+  ScratchUse() : scratch_(ThreadScratch()) {}
+  ~ScratchUse() {
+    scratch_.Clear();
+    const bool large = scratch_.values.size() > kKeptValues ||
+                       scratch_.ends.capacity() > kKeptValues ||
+                       scratch_.cached.capacity() > kKeptBytes;
+    if (large) scratch_ = Scratch();
+  }
+  Scratch* operator->() { return &scratch_; }
+  Scratch* get() { return &scratch_; }
+
+ private:
+  static constexpr size_t kKeptValues = 4096;
+  static constexpr size_t kKeptBytes = 4 << 20;
+  static Scratch& ThreadScratch() {
+    thread_local Scratch scratch;
+    return scratch;
+  }
+  Scratch& scratch_;
+};
+
+/// Reads from RocksDB the keys that `absent` names, in one call, which it answers from one
+/// snapshot.
+Status RocksStore::FetchAbsent(Scratch* scratch) {
+  const size_t count = scratch->absent.size();
+  scratch->Unpin();
+  if (scratch->values.size() < count) scratch->values.resize(count);
+  if (scratch->statuses.size() < count) scratch->statuses.resize(count);
+  for (const size_t i : scratch->absent) {
+    const std::string_view key = scratch->key(i);
+    scratch->slices.emplace_back(key.data(), key.size());
+  }
+  const rocksdb::ReadOptions options;
+  if (count == 1) {
+    scratch->statuses[0] =
+        db_->Get(options, db_->DefaultColumnFamily(), scratch->slices[0], &scratch->values[0]);
+  } else {
+    db_->MultiGet(options, db_->DefaultColumnFamily(), count, scratch->slices.data(),
+                  scratch->values.data(), scratch->statuses.data());
+  }
+  for (size_t a = 0; a < count; ++a) {
+    std::string_view& value = scratch->found[scratch->absent[a]];
+    value = {};
+    if (scratch->statuses[a].IsNotFound()) continue;
+    ARROW_RETURN_NOT_OK(FromRocks(scratch->statuses[a], "reading rows"));
+    value = scratch->values[a].ToStringView();
+  }
+  return Status::OK();
+}
+
+Status RocksStore::Fetch(Scratch* scratch) {
+  const size_t count = scratch->ends.size();
+  scratch->found.resize(count);
+  bool quiet = true;
+  for (Scratch::Group& group : scratch->groups) {
+    group.writes = group.state->writes->count();
+    quiet &= !RowWrites::UnderWay(group.writes);
+  }
+  const auto unchanged = [&] {
+    return std::all_of(scratch->groups.begin(), scratch->groups.end(), [](const auto& group) {
+      return group.state->writes->count() == group.writes;
+    });
+  };
+  if (quiet) {
+    for (size_t i = 0; i < count; ++i) scratch->hashes.push_back(cache_.Prepare(scratch->key(i)));
+    for (size_t i = 0; i < count; ++i) {
+      const size_t begin = scratch->cached.size();
+      switch (cache_.Find(scratch->key(i), scratch->hashes[i], &scratch->cached)) {
+        case RowCache::Found::kUnknown:
+          scratch->absent.push_back(i);
+          break;
+        case RowCache::Found::kMissing:
+          break;
+        case RowCache::Found::kValue:
+          scratch->hits.push_back({i, begin, scratch->cached.size() - begin});
+      }
+    }
+    const std::string_view cached = scratch->cached;
+    for (const Scratch::Cached& hit : scratch->hits) {
+      scratch->found[hit.key] = cached.substr(hit.begin, hit.size);
+    }
+    if (!scratch->absent.empty()) ARROW_RETURN_NOT_OK(FetchAbsent(scratch));
+    if (unchanged()) {
+      size_t group = 0;
+      for (const size_t i : scratch->absent) {
+        while (i >= scratch->groups[group].end) ++group;
+        const std::string_view value = scratch->found[i];
+        cache_.Fill(scratch->key(i), scratch->hashes[i],
+                    value.data() == nullptr ? std::nullopt : std::optional(value),
+                    *scratch->groups[group].state->writes, scratch->groups[group].writes);
+      }
+      return Status::OK();
+    }
+  }
+  // A write is under way, or came between: the store alone has all keys as of one moment.
+  scratch->absent.resize(count);
+  std::iota(scratch->absent.begin(), scratch->absent.end(), size_t{0});
+  return count == 0 ? Status::OK() : FetchAbsent(scratch);
+}
 
 Result<std::vector<RowsAnswer>> RocksStore::Read(const std::vector<RowsRequest>& requests) {
   while (true) {
@@ -103,26 +219,13 @@ Result<std::optional<std::vector<RowsAnswer>>> RocksStore::TryRead(
       if (keys.valid(i)) scratch->keys += keys.ToBytes(i);
       scratch->ends.push_back(scratch->keys.size());
     }
+    scratch->groups.push_back({.state = &state, .end = scratch->ends.size()});
+    if (state.generation != 0 && state.writes->FirstRead()) {
+      warmup_.Ask(StorePrefix(kRowsRecord, state.id, state.generation), state.writes);
+    }
     asked.push_back({&state, std::move(projection), std::move(keys)});
   }
-
-  const size_t count = scratch->ends.size();
-  size_t begin = 0;
-  for (const size_t end : scratch->ends) {
-    scratch->slices.emplace_back(scratch->keys.data() + begin, end - begin);
-    begin = end;
-  }
-  if (scratch->values.size() < count) scratch->values.resize(count);
-  if (scratch->statuses.size() < count) scratch->statuses.resize(count);
-  const rocksdb::ReadOptions options;
-  if (count == 1) {
-    scratch->statuses[0] =
-        db_->Get(options, db_->DefaultColumnFamily(), scratch->slices[0], &scratch->values[0]);
-  } else if (count > 0) {
-    // All keys of all groups in one call: RocksDB answers it from one snapshot.
-    db_->MultiGet(options, db_->DefaultColumnFamily(), count, scratch->slices.data(),
-                  scratch->values.data(), scratch->statuses.data());
-  }
+  ARROW_RETURN_NOT_OK(Fetch(scratch.get()));
   // A group that was switched to another generation meanwhile may have lost the rows of this one.
   if (states_.load() != states) return std::nullopt;
 
@@ -143,11 +246,10 @@ Result<std::optional<std::vector<RowsAnswer>>> RocksStore::TryRead(
         answer.status[i] = RowStatus::kUnavailable;
         continue;
       }
-      const rocksdb::Status& got = scratch->statuses[next];
-      if (got.IsNotFound()) continue;
-      ARROW_RETURN_NOT_OK(FromRocks(got, "reading group '" + request.group.ToText() + "'"));
+      const std::string_view value = scratch->found[next];
+      if (value.data() == nullptr) continue;
       const int64_t time_us = request.event_times_us[i];
-      const KeyLookup lookup = FindAsOf(scratch->values[next].ToStringView(), time_us);
+      const KeyLookup lookup = FindAsOf(value, time_us);
       if (lookup.answer == KeyLookup::kNoRow) continue;
       if (lookup.answer == KeyLookup::kLetGo) {
         answer.status[i] = RowStatus::kUnavailable;

@@ -11,7 +11,8 @@
 namespace tercet {
 namespace {
 
-constexpr size_t kBlockCacheBytes = 256 << 20;
+/// Small, since rows that are read again are in the row cache.
+constexpr size_t kBlockCacheBytes = 64 << 20;
 
 rocksdb::Options StoreOptions() {
   rocksdb::BlockBasedTableOptions table;
@@ -41,17 +42,20 @@ Status FromRocks(const rocksdb::Status& status, std::string_view what) {
 }
 
 Result<std::unique_ptr<OnlineStore>> OnlineStore::Open(const std::string& directory,
-                                                       const Clock* clock) {
-  return RocksStore::Open(directory, clock);
+                                                       const Clock* clock,
+                                                       const OnlineOptions& options) {
+  return RocksStore::Open(directory, clock, options);
 }
 
 Result<std::unique_ptr<OnlineStore>> RocksStore::Open(const std::string& directory,
-                                                      const Clock* clock) {
+                                                      const Clock* clock,
+                                                      const OnlineOptions& options) {
   ARROW_RETURN_NOT_OK(LocalFileSystem()->MakeDirectory(directory));
   rocksdb::DB* opened = nullptr;
   ARROW_RETURN_NOT_OK(FromRocks(rocksdb::DB::Open(StoreOptions(), directory, &opened),
                                 "opening '" + directory + "'"));
-  std::unique_ptr<RocksStore> store(new RocksStore(std::unique_ptr<rocksdb::DB>(opened), clock));
+  std::unique_ptr<RocksStore> store(
+      new RocksStore(std::unique_ptr<rocksdb::DB>(opened), clock, options));
   ARROW_RETURN_NOT_OK(store->LoadStates());
   return store;
 }
@@ -108,10 +112,8 @@ void RocksStore::Publish(const Ref& group, std::shared_ptr<const GroupState> sta
 Status RocksStore::Commit(rocksdb::WriteBatch* batch, const GroupState& state) {
   const Ref group = state.definition.ref();
   batch->Put(GroupKey(group), state.ToBytes());
-  rocksdb::WriteOptions durable;
-  durable.sync = true;
   ARROW_RETURN_NOT_OK(
-      FromRocks(db_->Write(durable, batch), "writing group '" + group.ToText() + "'"));
+      WriteRows(state, batch, /*durable=*/true, "writing group '" + group.ToText() + "'"));
   Publish(group, std::make_shared<GroupState>(state));
   return Status::OK();
 }

@@ -14,19 +14,22 @@
 #include "online/change_buffer.h"
 #include "online/group_state.h"
 #include "online/online_store.h"
+#include "online/row_cache.h"
+#include "online/row_warmup.h"
 
 namespace tercet {
 
 /// RocksDB's status as ours: Corruption and the rest are IOError.
 Status FromRocks(const rocksdb::Status& status, std::string_view what);
 
-/// OnlineStore in RocksDB. Readers take the published states and one MultiGet, which RocksDB
-/// answers from one snapshot. Writers of one group take turns (a mutex a group); of different
+/// OnlineStore in RocksDB. Readers take the published states, what the row cache has, and the rest
+/// by one MultiGet; when a write came between, all by one MultiGet, which RocksDB answers from one
+/// snapshot. Writers of one group take turns (a mutex a group); of different
 /// groups they don't wait for each other.
 class RocksStore : public OnlineStore {
  public:
-  static Result<std::unique_ptr<OnlineStore>> Open(const std::string& directory,
-                                                   const Clock* clock);
+  static Result<std::unique_ptr<OnlineStore>> Open(const std::string& directory, const Clock* clock,
+                                                   const OnlineOptions& options);
   ~RocksStore() override;
 
   Status Define(const FeatureGroupDefinition& definition) override;
@@ -48,12 +51,19 @@ class RocksStore : public OnlineStore {
   /// Takes a key (SortKeys' form) with the rows that are kept of it.
   using RowsSink = std::function<Status(const std::string& key, const KeyRows& rows)>;
 
-  RocksStore(std::unique_ptr<rocksdb::DB> db, const Clock* clock)
-      : db_(std::move(db)), clock_(clock) {}
+  RocksStore(std::unique_ptr<rocksdb::DB> db, const Clock* clock, const OnlineOptions& options)
+      : db_(std::move(db)),
+        clock_(clock),
+        cache_(options.row_cache_bytes),
+        warmup_(db_.get(), &cache_) {}
   Status LoadStates();
 
   std::mutex& WriterOf(const Ref& group);
   Result<std::shared_ptr<const GroupState>> StateOf(const Ref& group) const;
+  /// Writes changes of the state's rows, so that the row cache follows; durable when it returns,
+  /// if asked.
+  Status WriteRows(const GroupState& state, rocksdb::WriteBatch* batch, bool durable,
+                   std::string_view what);
   /// Stores a state (with what else is in `batch`), synced, and publishes it.
   Status Commit(rocksdb::WriteBatch* batch, const GroupState& state);
   void Publish(const Ref& group, std::shared_ptr<const GroupState> state);
@@ -65,14 +75,21 @@ class RocksStore : public OnlineStore {
   Status CollectRows(const GroupState& state, arrow::RecordBatchReader* rows, int64_t version,
                      const RowsSink& sink);
 
+  struct Scratch;
+  class ScratchUse;
+  /// Finds the values of all of the scratch's keys as of one moment.
+  Status Fetch(Scratch* scratch);
+  Status FetchAbsent(Scratch* scratch);
   /// One try of Read. nullopt when a group's state changed meanwhile.
   Result<std::optional<std::vector<RowsAnswer>>> TryRead(const std::vector<RowsRequest>& requests);
 
   const std::unique_ptr<rocksdb::DB> db_;
   const Clock* const clock_;
+  RowCache cache_;
   Published<GroupStates> states_;
   std::mutex mutex_;                   // of changes of states_, and the fields below
   std::map<Ref, std::mutex> writers_;  // one a group, never removed
+  RowWarmup warmup_;
 };
 
 }  // namespace tercet

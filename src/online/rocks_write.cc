@@ -1,3 +1,5 @@
+#include <optional>
+
 #include "online/rocks_store.h"
 #include "online/store_key.h"
 
@@ -7,7 +9,48 @@ namespace {
 constexpr int64_t kSliceRows = 4096;   // of changes that are buffered at once
 constexpr int64_t kRefillKeys = 4096;  // keys in one batch to refill
 
+/// Takes what a batch writes into the row cache.
+class CacheFollower : public rocksdb::WriteBatch::Handler {
+ public:
+  CacheFollower(RowCache* cache, bool written) : cache_(cache), written_(written) {}
+
+  rocksdb::Status PutCF(uint32_t, const rocksdb::Slice& key, const rocksdb::Slice& value) override {
+    Follow(key, value.ToStringView());
+    return rocksdb::Status::OK();
+  }
+  rocksdb::Status DeleteCF(uint32_t, const rocksdb::Slice& key) override {
+    Follow(key, std::nullopt);
+    return rocksdb::Status::OK();
+  }
+
+ private:
+  void Follow(const rocksdb::Slice& key, std::optional<std::string_view> value) {
+    if (key[0] != kRowsRecord) return;
+    if (written_) {
+      cache_->Replace(key.ToStringView(), value);
+    } else {
+      cache_->Forget(key.ToStringView());
+    }
+  }
+
+  RowCache* const cache_;
+  const bool written_;
+};
+
 }  // namespace
+
+Status RocksStore::WriteRows(const GroupState& state, rocksdb::WriteBatch* batch, bool durable,
+                             std::string_view what) {
+  state.writes->Begin();
+  const rocksdb::Status written = db_->Write(rocksdb::WriteOptions(), batch);
+  CacheFollower follower(&cache_, written.ok());
+  const rocksdb::Status followed = batch->Iterate(&follower);
+  state.writes->End();
+  ARROW_RETURN_NOT_OK(FromRocks(written, what));
+  ARROW_RETURN_NOT_OK(FromRocks(followed, what));
+  // Apart from the write, so that readers take the way past the cache for as short as possible.
+  return durable ? FromRocks(db_->SyncWAL(), what) : Status::OK();
+}
 
 Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> RocksStore::Apply(
     const Ref& group, const std::shared_ptr<arrow::RecordBatchReader>& changes, int64_t version) {
@@ -21,6 +64,7 @@ Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> RocksStore::Apply(
         // What a load that was interrupted may have left.
         ARROW_RETURN_NOT_OK(RemoveRange(next.id, 0, UINT32_MAX));
         next.generation = 1;
+        next.writes = std::make_shared<RowWrites>();
       }
       ChangeBuffer buffer(state);
       rocksdb::WriteBatch batch;
@@ -32,7 +76,7 @@ Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> RocksStore::Apply(
           ARROW_RETURN_NOT_OK(buffer.Add(rows->Slice(begin, kSliceRows)));
           if (!buffer.full()) continue;
           ARROW_RETURN_NOT_OK(WriteChanges(next, buffer, &batch));
-          ARROW_RETURN_NOT_OK(FromRocks(db_->Write(rocksdb::WriteOptions(), &batch),
+          ARROW_RETURN_NOT_OK(WriteRows(next, &batch, /*durable=*/false,
                                         "applying changes of '" + group.ToText() + "'"));
           batch.Clear();
           buffer.Clear();

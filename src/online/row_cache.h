@@ -1,0 +1,104 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace tercet {
+
+/// Counts the writes to the rows of one generation of a group: odd while one is under way. Writers
+/// take turns.
+class RowWrites {
+ public:
+  void Begin() { count_.fetch_add(1, std::memory_order_acq_rel); }
+  void End() { count_.fetch_add(1, std::memory_order_release); }
+  uint64_t count() const { return count_.load(std::memory_order_acquire); }
+  static bool UnderWay(uint64_t count) { return (count & 1) != 0; }
+
+  /// True for the first caller: the group is read, so its rows are worth keeping in memory.
+  bool FirstRead() {
+    return !read_.load(std::memory_order_relaxed) &&
+           !read_.exchange(true, std::memory_order_relaxed);
+  }
+
+ private:
+  std::atomic<uint64_t> count_{0};
+  std::atomic<bool> read_{false};
+};
+
+/// Values of the online store in memory, by store key; that a key has no value is kept as well.
+///
+/// The invariant: while a group's writes are quiet (an even count), what is kept of it is what the
+/// store has. Writers keep it by `Begin`, the write, `Replace` of each key, `End`; readers' fills
+/// by giving the count that they saw before they read. So a reader that finds the counts of all its
+/// groups even, takes values from here and from the store, and then finds the same counts, has them
+/// as they were at one moment, whatever ran beside it: a seqlock over the groups that it reads.
+///
+/// Bounded by bytes. Second chance (CLOCK) over the buckets: a value that was found since the hand
+/// last passed stays. Sharded by key; a shard's lock is held for the copy of one value, never
+/// during a read of the store. Thread-safe.
+class RowCache {
+ public:
+  enum class Found { kUnknown, kMissing, kValue };
+
+  /// 0: keeps nothing.
+  explicit RowCache(size_t capacity_bytes);
+  ~RowCache();
+  RowCache(const RowCache&) = delete;
+  RowCache& operator=(const RowCache&) = delete;
+
+  /// A key's hash, as the others take it; has its bucket on the way from memory.
+  uint64_t Prepare(std::string_view key) const;
+
+  /// Appends a kept value to `values`.
+  Found Find(std::string_view key, uint64_t hash, std::string* values);
+
+  /// Keeps what was read from the store when `writes` counted `as_of`; nothing when a write has
+  /// begun since, as the value may be stale.
+  void Fill(std::string_view key, uint64_t hash, std::optional<std::string_view> value,
+            const RowWrites& writes, uint64_t as_of);
+
+  /// Puts a written value (nullopt: the key was deleted) in place of the one that is kept, if one
+  /// is. Between the writes' Begin and End.
+  void Replace(std::string_view key, std::optional<std::string_view> value);
+  /// Forgets a key of which nobody knows what the store has.
+  void Forget(std::string_view key);
+
+  /// Whether more can be kept without letting something go.
+  bool HasRoom() const { return bytes() < capacity_bytes_ - capacity_bytes_ / 16; }
+  size_t bytes() const;
+
+ private:
+  struct Entry;
+  struct Free {
+    void operator()(void* memory) const { std::free(memory); }
+  };
+  struct alignas(64) Shard {
+    mutable std::mutex mutex;                 // guards what follows, but the pointer `buckets`
+    std::unique_ptr<Entry*[], Free> buckets;  // as many as bucket_mask_ says, and 1
+    size_t bytes = 0;
+    size_t hand = 0;  // the bucket at which eviction goes on
+  };
+  static constexpr size_t kShards = 64;
+
+  Shard& ShardOf(uint64_t hash) { return shards_[hash >> 58]; }
+  /// Where the pointer to a key's entry is, or would be. The shard's lock is held.
+  Entry** PlaceOf(Shard* shard, std::string_view key, uint64_t hash) const;
+  void Put(Shard* shard, Entry** place, std::string_view key, uint64_t hash,
+           std::optional<std::string_view> value);
+  void Remove(Shard* shard, Entry** place);
+  /// Lets values go until `more` bytes fit.
+  void MakeRoom(Shard* shard, size_t more);
+
+  const size_t capacity_bytes_;
+  const size_t bucket_mask_;
+  std::array<Shard, kShards> shards_;
+};
+
+}  // namespace tercet
