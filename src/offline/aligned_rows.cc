@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include <arrow/array/builder_primitive.h>
+#include <arrow/array/util.h>
 #include <arrow/compute/api_vector.h>
 #include <arrow/datum.h>
 #include <arrow/table.h>
@@ -15,10 +16,12 @@ namespace {
 
 using BatchPtr = std::shared_ptr<arrow::RecordBatch>;
 
-Status CheckColumns(const arrow::Schema& given, const arrow::Schema& schema) {
+Status CheckColumns(const arrow::Schema& given, const arrow::Schema& schema,
+                    const ColumnDefaults& defaults) {
   for (const auto& field : schema.fields()) {
     const auto found = given.GetAllFieldIndices(field->name());
     if (found.empty()) {
+      if (defaults.contains(field->name())) continue;
       return Status::Invalid("column '", field->name(), "' is missing",
                              Suggest(field->name(), given.field_names()));
     }
@@ -47,19 +50,25 @@ Result<std::shared_ptr<arrow::Array>> AlignColumn(const std::shared_ptr<arrow::A
 }
 
 Result<BatchPtr> AlignBatch(const arrow::RecordBatch& batch,
-                            const std::shared_ptr<arrow::Schema>& schema) {
+                            const std::shared_ptr<arrow::Schema>& schema,
+                            const ColumnDefaults& defaults) {
   std::vector<std::shared_ptr<arrow::Array>> arrays;
   for (const auto& field : schema->fields()) {
-    ARROW_ASSIGN_OR_RAISE(arrays.emplace_back(),
-                          AlignColumn(batch.GetColumnByName(field->name()), *field));
+    std::shared_ptr<arrow::Array> given = batch.GetColumnByName(field->name());
+    if (given == nullptr) {
+      ARROW_ASSIGN_OR_RAISE(
+          given, arrow::MakeArrayFromScalar(*defaults.at(field->name()), batch.num_rows()));
+    }
+    ARROW_ASSIGN_OR_RAISE(arrays.emplace_back(), AlignColumn(given, *field));
   }
   return arrow::RecordBatch::Make(schema, batch.num_rows(), std::move(arrays));
 }
 
 }  // namespace
 
-Result<BatchPtr> AlignRows(arrow::RecordBatchReader* rows, const arrow::Schema& schema) {
-  ARROW_RETURN_NOT_OK(CheckColumns(*rows->schema(), schema));
+Result<BatchPtr> AlignRows(arrow::RecordBatchReader* rows, const arrow::Schema& schema,
+                           const ColumnDefaults& defaults) {
+  ARROW_RETURN_NOT_OK(CheckColumns(*rows->schema(), schema, defaults));
   const auto shared = std::make_shared<arrow::Schema>(schema.fields());
   std::vector<BatchPtr> batches;
   while (true) {
@@ -67,7 +76,7 @@ Result<BatchPtr> AlignRows(arrow::RecordBatchReader* rows, const arrow::Schema& 
     ARROW_RETURN_NOT_OK(rows->ReadNext(&batch));
     if (batch == nullptr) break;
     if (batch->num_rows() == 0) continue;
-    ARROW_ASSIGN_OR_RAISE(batches.emplace_back(), AlignBatch(*batch, shared));
+    ARROW_ASSIGN_OR_RAISE(batches.emplace_back(), AlignBatch(*batch, shared, defaults));
   }
   if (batches.empty()) return arrow::RecordBatch::MakeEmpty(shared);
   if (batches.size() == 1) return batches[0];

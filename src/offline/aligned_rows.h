@@ -12,10 +12,11 @@
 namespace tercet {
 
 /// Reads a user's rows whole and makes them rows of `schema`: its columns in its order, values
-/// widened without loss. Invalid when a column is missing, unknown, repeated, or of a type that
-/// does not fit; names the column.
+/// widened without loss. A missing column that `defaults` names gets that value; of another, and of
+/// one that is unknown, repeated, or of a type that does not fit, Invalid, naming the column.
 Result<std::shared_ptr<arrow::RecordBatch>> AlignRows(arrow::RecordBatchReader* rows,
-                                                      const arrow::Schema& schema);
+                                                      const arrow::Schema& schema,
+                                                      const ColumnDefaults& defaults = {});
 
 /// Primary keys to look rows up by: the key columns of a batch, widened to the table's types; rows
 /// with a null key are left out (no row has it). Sorted, each once, without event time.

@@ -66,9 +66,17 @@ Result<std::unique_ptr<Change>> MakeUpsert(const ChangeContext& context, const T
 Result<std::unique_ptr<Change>> MakeDelete(const ChangeContext& context, const TableState& state,
                                            std::shared_ptr<arrow::RecordBatch> keys);
 
+/// Other columns or properties; files are written anew where values change.
+Result<std::unique_ptr<Change>> MakeAlteration(const ChangeContext& context,
+                                               const TableState& state,
+                                               const TableAlteration& alteration);
+
 /// Few large runs instead of many small, foreign or mostly deleted ones. Merges here and now.
 Result<std::unique_ptr<Change>> MakeCompaction(const ChangeContext& context,
                                                const TableStatePtr& state);
+
+/// How many runs are small: a compaction would merge them.
+Result<int64_t> SmallRuns(const TableState& state);
 
 /// Fails when the table may only be appended to.
 Status CheckNotAppendOnly(const TableState& state, std::string_view operation);

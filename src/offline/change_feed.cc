@@ -72,7 +72,7 @@ class ChangeReader : public arrow::RecordBatchReader {
       if (!pieces_.empty()) {
         piece_ = std::move(pieces_.front());
         pieces_.pop_front();
-        ARROW_ASSIGN_OR_RAISE(run_, opener_.Open(piece_.file));
+        ARROW_RETURN_NOT_OK(OpenPiece());
         group_ = 0;
         continue;
       }
@@ -83,6 +83,20 @@ class ChangeReader : public arrow::RecordBatchReader {
   }
 
  private:
+  Status OpenPiece() {
+    Result<std::shared_ptr<RunFile>> run = opener_.Open(piece_.file);
+    if (run.ok()) {
+      run_ = *std::move(run);
+      return Status::OK();
+    }
+    ARROW_ASSIGN_OR_RAISE(const bool there,
+                          file_system_->Exists(JoinPath(table_path_, piece_.file->path)));
+    if (there) return run.status();
+    return Status::KeyError("the changes of commit ", commit_.version,
+                            " are no longer kept: a vacuum or an erasure removed '",
+                            piece_.file->path, "'");
+  }
+
   Status BeginCommit() {
     ARROW_ASSIGN_OR_RAISE(const LogCommit commit, log_.ReadCommit(commit_.version));
     for (const Action& action : commit.actions) {

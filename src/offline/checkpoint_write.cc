@@ -6,6 +6,7 @@
 #include <parquet/exception.h>
 
 #include "offline/checkpoint.h"
+#include "offline/table_property.h"
 
 namespace tercet {
 namespace {
@@ -237,7 +238,14 @@ Result<std::shared_ptr<arrow::Buffer>> CheckpointBytes(const TableState& state) 
     ARROW_RETURN_NOT_OK(rows.Put(transaction));
   }
   for (const DataFilePtr& file : state.OrderedFiles()) ARROW_RETURN_NOT_OK(rows.Put(*file));
-  for (const auto& [key, remove] : state.tombstones) ARROW_RETURN_NOT_OK(rows.Put(remove));
+  // Nobody may still need the files of older ones, so that a log does not grow with all that ever
+  // was removed.
+  ARROW_ASSIGN_OR_RAISE(const int64_t retention_us, FileRetentionOf(state));
+  const int64_t expired_ms = (state.commit_time_us - retention_us) / 1000;
+  for (const auto& [key, remove] : state.tombstones) {
+    if (remove.deletion_time_ms.value_or(0) < expired_ms) continue;
+    ARROW_RETURN_NOT_OK(rows.Put(remove));
+  }
   ARROW_ASSIGN_OR_RAISE(const auto batch, rows.Finish());
   ARROW_ASSIGN_OR_RAISE(const auto table, arrow::Table::FromRecordBatches({batch}));
   ARROW_ASSIGN_OR_RAISE(auto sink, arrow::io::BufferOutputStream::Create());

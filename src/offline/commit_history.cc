@@ -87,8 +87,11 @@ Commit DescribeCommit(const LogCommit& log_commit, int64_t previous_time_us) {
 }
 
 Result<Commit> DeltaTable::CommitOf(int64_t version) {
-  ARROW_ASSIGN_OR_RAISE(const LogCommit commit, log_.ReadCommit(version));
-  Commit described = DescribeCommit(commit, INT64_MIN);
+  const Result<LogCommit> commit = log_.ReadCommit(version);
+  // An idempotency key outlives the commit that it came with, which a cleanup of the log may take.
+  if (commit.status().IsKeyError()) return Commit{.version = version, .operation = "unknown"};
+  ARROW_RETURN_NOT_OK(commit.status());
+  Commit described = DescribeCommit(*commit, INT64_MIN);
   std::lock_guard lock(mutex_);
   if (head_ != nullptr && head_->version() == version) {
     described.commit_time_us = head_->commit_time_us();

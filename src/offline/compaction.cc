@@ -171,4 +171,12 @@ Result<std::unique_ptr<Change>> MakeCompaction(const ChangeContext& context,
   return compaction;
 }
 
+Result<int64_t> SmallRuns(const TableState& state) {
+  ARROW_ASSIGN_OR_RAISE(const RunLayout layout, RunLayout::Of(state));
+  return std::count_if(state.files.begin(), state.files.end(), [&](const auto& entry) {
+    const DataFile& file = *entry.second;
+    return file.run && file.run->row_count < layout.max_file_rows / kSmallShare;
+  });
+}
+
 }  // namespace tercet

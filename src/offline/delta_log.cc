@@ -16,17 +16,6 @@ constexpr int kVersionDigits = 20;
 
 std::string VersionText(int64_t version) { return fmt::format("{:020d}", version); }
 
-/// The version that a log file's name starts with, and the rest of the name.
-std::optional<std::pair<int64_t, std::string_view>> SplitName(std::string_view name) {
-  if (name.size() <= kVersionDigits) return std::nullopt;
-  int64_t version = 0;
-  const auto parsed = std::from_chars(name.data(), name.data() + kVersionDigits, version);
-  if (parsed.ec != std::errc() || parsed.ptr != name.data() + kVersionDigits || version < 0) {
-    return std::nullopt;
-  }
-  return std::pair(version, name.substr(kVersionDigits));
-}
-
 /// ".checkpoint.0000000002.0000000003.parquet" is part 2 of 3.
 std::optional<std::pair<int64_t, int64_t>> SplitPart(std::string_view rest) {
   constexpr std::string_view kHead = ".checkpoint.", kTail = ".parquet";
@@ -57,14 +46,15 @@ bool IsOf(const LogCommit& commit, const std::string& transaction_id) {
 
 }  // namespace
 
-struct DeltaLog::Listing {
-  struct Checkpoint {
-    int64_t version;
-    std::vector<std::string> files;
-  };
-  std::vector<int64_t> commits;         // ascending
-  std::vector<Checkpoint> checkpoints;  // complete ones, ascending
-};
+std::optional<std::pair<int64_t, std::string_view>> SplitLogName(std::string_view name) {
+  if (name.size() <= kVersionDigits) return std::nullopt;
+  int64_t version = 0;
+  const auto parsed = std::from_chars(name.data(), name.data() + kVersionDigits, version);
+  if (parsed.ec != std::errc() || parsed.ptr != name.data() + kVersionDigits || version < 0) {
+    return std::nullopt;
+  }
+  return std::pair(version, name.substr(kVersionDigits));
+}
 
 const json::object& LogCommit::info() const {
   static const json::object kNone;
@@ -103,7 +93,7 @@ Result<DeltaLog::Listing> DeltaLog::List() const {
   Listing listing;
   std::map<std::pair<int64_t, int64_t>, std::vector<std::string>> parts;
   for (const FileInfo& file : files) {
-    const auto split = SplitName(file.name);
+    const auto split = SplitLogName(file.name);
     if (!split) continue;
     const auto& [version, rest] = *split;
     if (rest == ".json") listing.commits.push_back(version);
@@ -312,13 +302,22 @@ Status DeltaLog::WriteCheckpoint(const TableState& state) const {
   const Status put =
       file_system_->PutIfAbsent(CheckpointPath(state.version), std::string_view(*bytes));
   if (!put.ok() && !put.IsAlreadyExists()) return put;
+  return PointTo(state, bytes->size());
+}
+
+Status DeltaLog::PointTo(const TableState& state, int64_t size_bytes) const {
+  const std::string path = JoinPath(path_, "_last_checkpoint");
+  if (const Result<std::string> text = file_system_->ReadFile(path); text.ok()) {
+    const Result<LastCheckpoint> last = ParseLastCheckpoint(*text);
+    if (last.ok() && last->version > state.version) return Status::OK();
+  }
   const int64_t actions = 2 + static_cast<int64_t>(state.files.size() + state.tombstones.size() +
                                                    state.transactions.size());
   const json::object last{{"version", state.version},
                           {"size", actions},
-                          {"sizeInBytes", bytes->size()},
+                          {"sizeInBytes", size_bytes},
                           {"numOfAddFiles", state.files.size()}};
-  return file_system_->Replace(JoinPath(path_, "_last_checkpoint"), ToText(last));
+  return file_system_->Replace(path, ToText(last));
 }
 
 }  // namespace tercet

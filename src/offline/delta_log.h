@@ -3,8 +3,10 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/file_system.h"
@@ -30,6 +32,9 @@ struct LastCheckpoint {
 };
 /// Invalid when the text is not what the protocol says.
 Result<LastCheckpoint> ParseLastCheckpoint(std::string_view text);
+
+/// The version that a log file's name starts with, and the rest of the name.
+std::optional<std::pair<int64_t, std::string_view>> SplitLogName(std::string_view name);
 
 /// The `_delta_log` folder of a table: commits, checkpoints, and the states that they make.
 /// Has no state of its own; thread-safe. Unreadable files are IOErrors that name the file.
@@ -60,21 +65,46 @@ class DeltaLog {
   /// then its files must stay.
   bool MayHold(int64_t version, const std::string& transaction_id) const;
 
-  /// Writes a classic checkpoint of the state and points `_last_checkpoint` to it.
+  /// Writes a classic checkpoint of the state and points `_last_checkpoint` to it, unless that
+  /// points to a newer one.
   Status WriteCheckpoint(const TableState& state) const;
+
+  /// What a cleanup of the log removed, and the oldest version that it still has.
+  struct Cleanup {
+    int64_t files = 0;
+    int64_t oldest_version = 0;
+  };
+  /// Removes commits and checkpoints that nobody needs who reads `first_needed` or later, first
+  /// making sure of a checkpoint to begin with; and what killed writers left here before
+  /// `leftovers_before_us`. Old ones go first, so that a crash leaves no gap. With `dry_run` all
+  /// stay.
+  Result<Cleanup> RemoveBefore(int64_t first_needed, const TableOptions& given,
+                               int64_t leftovers_before_us, bool dry_run) const;
+
+  /// Takes out of all commits and checkpoints what the log says of these files' content
+  /// (statistics, tags), and of nothing else. Paths are as in the log, decoded.
+  Status ForgetContent(const std::set<std::string>& paths, const TableOptions& given) const;
 
   std::string CommitPath(int64_t version) const;
   std::string CheckpointPath(int64_t version) const;
   const std::string& path() const { return path_; }
 
  private:
-  struct Listing;
+  struct Listing {
+    struct Checkpoint {
+      int64_t version;
+      std::vector<std::string> files;
+    };
+    std::vector<int64_t> commits;         ///< ascending
+    std::vector<Checkpoint> checkpoints;  ///< complete ones, ascending
+  };
   Result<Listing> List() const;
   Result<std::shared_ptr<TableState>> LoadCheckpoint(const std::vector<std::string>& files,
                                                      int64_t version,
                                                      const TableOptions& given) const;
   Result<std::shared_ptr<TableState>> LoadByHint(const TableOptions& given) const;
   Status Apply(const LogCommit& commit, const TableOptions& given, TableState* state) const;
+  Status PointTo(const TableState& state, int64_t size_bytes) const;
   Result<int64_t> TimeOfCheckpoint(int64_t version, const std::string& checkpoint) const;
 
   const std::shared_ptr<FileSystem> file_system_;

@@ -16,6 +16,8 @@ namespace tercet {
 /// The configuration entries that are ours.
 inline constexpr std::string_view kArrowSchemaProperty = "tercet.arrow_schema";
 inline constexpr std::string_view kLayoutProperty = "tercet.layout";
+inline constexpr std::string_view kDefaultsProperty = "tercet.defaults";
+inline constexpr std::string_view kTtlHistoryProperty = "tercet.ttl_history";
 
 /// The columns of a table, as users see them and as files keep them (offline/stored_type.h).
 struct TableColumns {

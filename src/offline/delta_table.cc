@@ -7,6 +7,7 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "offline/aligned_rows.h"
+#include "offline/table_property.h"
 
 namespace tercet {
 namespace {
@@ -40,7 +41,7 @@ CommitInfo MakeCommitInfo(const ChangePlan& plan, int64_t time_us,
   auto count = [&](std::string_view name, int64_t rows) { metrics[name] = std::to_string(rows); };
   if (plan.delta_operation == "WRITE") {
     count("numOutputRows", plan.rows_inserted);
-  } else if (plan.delta_operation != "OPTIMIZE") {
+  } else if (plan.delta_operation == "MERGE" || plan.delta_operation == "DELETE") {
     count("numTargetRowsInserted", plan.rows_inserted);
     count("numTargetRowsUpdated", plan.rows_updated);
     count("numTargetRowsDeleted", plan.rows_deleted);
@@ -58,6 +59,20 @@ CommitInfo MakeCommitInfo(const ChangePlan& plan, int64_t time_us,
              {"rows_inserted", plan.rows_inserted},
              {"rows_updated", plan.rows_updated},
              {"rows_deleted", plan.rows_deleted}}}}};
+}
+
+Result<std::unique_ptr<Change>> MakeWrite(InsertMode mode, const ChangeContext& context,
+                                          const TableState& state,
+                                          std::shared_ptr<arrow::RecordBatch> rows) {
+  switch (mode) {
+    case InsertMode::kAppend:
+      return MakeAppend(context, state, std::move(rows));
+    case InsertMode::kOverwrite:
+      return MakeOverwrite(context, state, std::move(rows));
+    case InsertMode::kUpsert:
+      break;
+  }
+  return MakeUpsert(context, state, std::move(rows));
 }
 
 /// The whole commit: info first, where readers look for it.
@@ -203,7 +218,7 @@ void DeltaTable::CheckpointIfDue(const TableState& state) const {
 
 Result<Commit> DeltaTable::Write(const std::shared_ptr<arrow::RecordBatchReader>& rows,
                                  const WriteOptions& options) {
-  ARROW_ASSIGN_OR_RAISE(const TableStatePtr state, HeadState());
+  ARROW_ASSIGN_OR_RAISE(TableStatePtr state, HeadState());
   ARROW_RETURN_NOT_OK(CheckWritable(*state));
   if (const auto seen = state->transactions.find(options.idempotency_key);
       !options.idempotency_key.empty() && seen != state->transactions.end()) {
@@ -211,23 +226,22 @@ Result<Commit> DeltaTable::Write(const std::shared_ptr<arrow::RecordBatchReader>
     commit.already_applied = true;
     return commit;
   }
-  ARROW_ASSIGN_OR_RAISE(auto aligned, AlignRows(rows.get(), *state->columns.logical));
-  std::unique_ptr<Change> change;
-  switch (options.mode) {
-    case InsertMode::kAppend: {
-      ARROW_ASSIGN_OR_RAISE(change, MakeAppend(context(), *state, std::move(aligned)));
-      break;
-    }
-    case InsertMode::kOverwrite: {
-      ARROW_ASSIGN_OR_RAISE(change, MakeOverwrite(context(), *state, std::move(aligned)));
-      break;
-    }
-    case InsertMode::kUpsert: {
-      ARROW_ASSIGN_OR_RAISE(change, MakeUpsert(context(), *state, std::move(aligned)));
-      break;
-    }
+  ARROW_ASSIGN_OR_RAISE(auto aligned,
+                        AlignRows(rows.get(), *state->columns.logical, state->defaults));
+  while (true) {
+    ARROW_ASSIGN_OR_RAISE(const auto change,
+                          MakeWrite(options.mode, context(), *state, aligned));
+    Result<Commit> commit = Apply(change.get(), *state, options.idempotency_key);
+    if (!commit.status().IsCancelled()) return commit;
+    ARROW_ASSIGN_OR_RAISE(const TableStatePtr newest, HeadState());
+    if (newest->metadata.schema_string == state->metadata.schema_string) return commit;
+    // Columns were added or widened meanwhile: the rows fit the new schema as well as the old.
+    ARROW_ASSIGN_OR_RAISE(const auto again,
+                          arrow::RecordBatchReader::Make({aligned}, aligned->schema()));
+    ARROW_ASSIGN_OR_RAISE(aligned,
+                          AlignRows(again.get(), *newest->columns.logical, newest->defaults));
+    state = newest;
   }
-  return Apply(change.get(), *state, options.idempotency_key);
 }
 
 Result<Commit> DeltaTable::Delete(const std::shared_ptr<arrow::RecordBatchReader>& keys) {
@@ -252,6 +266,21 @@ Result<Commit> DeltaTable::Compact() {
   ARROW_ASSIGN_OR_RAISE(const TableStatePtr state, HeadState());
   ARROW_RETURN_NOT_OK(CheckWritable(*state));
   ARROW_ASSIGN_OR_RAISE(const auto change, MakeCompaction(context(), state));
+  return Apply(change.get(), *state, {});
+}
+
+Result<bool> DeltaTable::CompactionDue() {
+  ARROW_ASSIGN_OR_RAISE(const TableStatePtr state, HeadState());
+  ARROW_ASSIGN_OR_RAISE(const int64_t due, AutoCompactFilesOf(*state));
+  if (due == 0 || !CheckWritable(*state).ok()) return false;
+  ARROW_ASSIGN_OR_RAISE(const int64_t small, SmallRuns(*state));
+  return small >= due;
+}
+
+Result<Commit> DeltaTable::Alter(const TableAlteration& alteration) {
+  ARROW_ASSIGN_OR_RAISE(const TableStatePtr state, HeadState());
+  ARROW_RETURN_NOT_OK(CheckWritable(*state));
+  ARROW_ASSIGN_OR_RAISE(const auto change, MakeAlteration(context(), *state, alteration));
   return Apply(change.get(), *state, {});
 }
 

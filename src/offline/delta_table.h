@@ -29,6 +29,11 @@ class DeltaTable : public Table {
   Result<std::vector<Commit>> Commits() override;
   Result<std::shared_ptr<arrow::RecordBatchReader>> Changes(int64_t since, int64_t until) override;
   Result<Commit> Compact() override;
+  Result<bool> CompactionDue() override;
+  Result<Commit> Alter(const TableAlteration& alteration) override;
+  Result<VacuumReport> Vacuum(const VacuumRequest& request,
+                              const std::set<int64_t>& pinned) override;
+  Result<TableErasure> Erase(const std::shared_ptr<arrow::RecordBatch>& keys) override;
   const std::string& path() const override { return path_; }
 
   /// The newest snapshot, as what it is.

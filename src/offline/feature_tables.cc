@@ -1,6 +1,7 @@
 #include "offline/feature_tables.h"
 
 #include "base/name.h"
+#include "offline/external_table.h"
 
 namespace tercet {
 namespace {
@@ -50,6 +51,16 @@ Result<FeatureTables::Group> FeatureTables::FromCatalog(const CatalogEntry& entr
       return group;
     }
   }
+  if (group.declared.source) {
+    // A source that is gone must not keep the other groups from being listed.
+    auto external = OpenExternalTable(file_system_, *group.declared.source,
+                                      OptionsOf(group.declared), clock_);
+    group.problem = external.status();
+    if (external.ok()) {
+      group.table = Keep(entry.ref, entry.created_us, std::move(external).ValueUnsafe());
+    }
+    return group;
+  }
   Result<std::shared_ptr<Table>> opened =
       Table::Open(file_system_, PathOf(entry.ref), OptionsOf(group.declared), clock_);
   if (opened.status().IsKeyError()) return group;  // Declared, and nothing inserted yet.
@@ -72,8 +83,10 @@ std::shared_ptr<Table> FeatureTables::Keep(const Ref& ref, int64_t created_us,
 Result<FeatureGroupDefinition> FeatureTables::WithSchema(const Group& group) const {
   FeatureGroupDefinition definition = group.declared;
   if (group.table != nullptr) {
-    ARROW_ASSIGN_OR_RAISE(const std::shared_ptr<Snapshot> head, group.table->Head());
-    definition.schema = head->schema();
+    const Result<std::shared_ptr<Snapshot>> head = group.table->Head();
+    if (!head.ok() && definition.source) return definition;  // its files went since
+    ARROW_RETURN_NOT_OK(head.status());
+    definition.schema = (*head)->schema();
   }
   return definition;
 }
@@ -91,6 +104,7 @@ Result<FeatureGroupDefinition> FeatureTables::Define(const FeatureGroupDefinitio
     FeatureGroupDefinition first = definition;
     if (first.version == 0) first.version = 1;
     ARROW_RETURN_NOT_OK(first.Check());
+    if (first.source) ARROW_RETURN_NOT_OK(CheckSource(first));
     const Result<CatalogEntry> put =
         catalog_->Put(Kind::kFeatureGroup, first.ref(), first.ToJson(), {});
     // Another process may have declared it in between: then that is what ours is compared to.
@@ -106,7 +120,12 @@ Result<FeatureGroupDefinition> FeatureTables::Define(const FeatureGroupDefinitio
   if (stored.schema == nullptr && wanted.schema != nullptr) {
     ARROW_ASSIGN_OR_RAISE(stored, WithSchema(group));
   }
-  const std::string difference = wanted.Difference(stored);
+  std::string difference = wanted.Difference(stored);
+  if (!difference.empty() && group.table != nullptr) {
+    // Code that says what an alteration made of the group is right, too.
+    ARROW_ASSIGN_OR_RAISE(const FeatureGroupDefinition now, WithSchema(group));
+    if (wanted.Difference(now).empty()) difference.clear();
+  }
   if (!difference.empty()) {
     return Status::AlreadyExists("feature group '", wanted.ref().ToText(),
                                  "' is already defined differently (this call, not the stored):\n",
@@ -116,6 +135,20 @@ Result<FeatureGroupDefinition> FeatureTables::Define(const FeatureGroupDefinitio
     ARROW_ASSIGN_OR_RAISE(group.table, MakeTable(group, wanted.schema));
   }
   return WithSchema(group);
+}
+
+Status FeatureTables::CheckSource(const FeatureGroupDefinition& definition) const {
+  const std::string what = "external feature group '" + definition.ref().ToText() + "'";
+  if (definition.schema != nullptr) {
+    return Status::Invalid(what, ": the columns are those of its source; declare no schema");
+  }
+  const auto table = OpenExternalTable(file_system_, *definition.source, OptionsOf(definition),
+                                       clock_);
+  if (!table.ok()) return Explain(table.status(), what);
+  ARROW_ASSIGN_OR_RAISE(const auto head, (*table)->Head());
+  FeatureGroupDefinition whole = definition;
+  whole.schema = head->schema();
+  return whole.Check();
 }
 
 Status FeatureTables::RemoveLeftovers(const Ref& ref, int64_t created_us) {
@@ -131,6 +164,7 @@ Status FeatureTables::RemoveLeftovers(const Ref& ref, int64_t created_us) {
 
 Result<std::shared_ptr<Table>> FeatureTables::Get(const Ref& ref) {
   ARROW_ASSIGN_OR_RAISE(const Group group, Find(ref));
+  ARROW_RETURN_NOT_OK(group.problem);
   if (group.table == nullptr) {
     return Status::KeyError("feature group '", group.declared.ref().ToText(),
                             "' has no table yet: it was declared without a schema and nothing was "

@@ -3,12 +3,16 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/file_system.h"
 #include "catalog/catalog.h"
+#include "catalog/erasure.h"
 #include "catalog/feature_group.h"
+#include "catalog/feature_group_change.h"
 #include "offline/table.h"
 
 namespace tercet {
@@ -41,11 +45,27 @@ class FeatureTables {
 
   Result<std::vector<FeatureGroupDefinition>> List();
 
+  /// The definition with the columns and the TTL that the group had as of a commit.
+  Result<FeatureGroupDefinition> DefinitionAt(const Ref& ref, int64_t version);
+
+  /// Changes the group's table, then its entry in the catalog; the new definition. What may change:
+  /// Table::Alter. Columns, types and properties need a table: Invalid without.
+  Result<FeatureGroupDefinition> Alter(const Ref& ref, const FeatureGroupChange& change);
+
+  /// Table::Vacuum, with the commits pinned that training datasets and others in the catalog name.
+  Result<VacuumReport> Vacuum(const Ref& ref, const VacuumRequest& request);
+
+  /// Table::Erase on the group, or on every group whose primary key has all columns of `keys`
+  /// (KeyError when there is none), and the training datasets that are lost by it.
+  Result<ErasureReport> Erase(const std::optional<Ref>& ref,
+                              const std::shared_ptr<arrow::RecordBatch>& keys);
+
  private:
   struct Group {
     FeatureGroupDefinition declared;  ///< as in the catalog
     int64_t created_us = 0;
     std::shared_ptr<Table> table;     ///< null when there is none yet
+    Status problem;                   ///< why an external group's source can't be opened
   };
   struct OpenTable {
     int64_t created_us = 0;           ///< of the group's catalog entry
@@ -55,9 +75,15 @@ class FeatureTables {
   std::string PathOf(const Ref& ref) const;
   Result<Group> Find(const Ref& ref);
   Result<Group> FromCatalog(const CatalogEntry& entry);
+  /// Opens the source of a new external group and checks that it has what the group declares.
+  Status CheckSource(const FeatureGroupDefinition& definition) const;
   Result<FeatureGroupDefinition> WithSchema(const Group& group) const;
   Result<std::shared_ptr<Table>> MakeTable(const Group& group,
                                            const std::shared_ptr<arrow::Schema>& schema);
+  Result<TableAlteration> AlterationOf(const Group& group, const FeatureGroupChange& change) const;
+  Status UpdateEntry(const Ref& ref, const FeatureGroupChange& change);
+  /// Commit → the catalog's entries that pin it.
+  Result<std::map<int64_t, std::vector<std::string>>> PinsOf(const Ref& ref);
   Status RemoveLeftovers(const Ref& ref, int64_t created_us);
   std::shared_ptr<Table> Keep(const Ref& ref, int64_t created_us, std::shared_ptr<Table> table);
 

@@ -8,6 +8,7 @@
 #include <arrow/table.h>
 
 #include "base/id.h"
+#include "offline/protocol_features.h"
 #include "offline/stored_type.h"
 
 namespace tercet {
@@ -26,7 +27,8 @@ int64_t CopyOnWriteRows(const TableState& state) {
   return text == nullptr ? kCopyOnWriteRows : std::atoll(text->c_str());
 }
 
-/// The rows of a file that are not in `gone`, as they stand there.
+}  // namespace
+
 Result<BatchPtr> RowsLeft(const RunFile& run, const DeletedRows& gone,
                           const std::vector<std::string>& columns) {
   std::vector<BatchPtr> left;
@@ -50,8 +52,11 @@ Result<BatchPtr> RowsLeft(const RunFile& run, const DeletedRows& gone,
     ARROW_ASSIGN_OR_RAISE(arrow::Datum taken, arrow::compute::Take(rows, kept));
     left.push_back(taken.record_batch());
   }
+  if (left.empty()) return Status::Invalid("a file without row groups");
   return arrow::ConcatenateRecordBatches(left);
 }
+
+namespace {
 
 void LoosenStats(AddFile* add) {
   Result<json::object> stats = ParseJsonObject(add->stats);
@@ -66,21 +71,6 @@ void PutRecordCount(int64_t rows, AddFile* add) {
   json::object object = stats.ok() ? *std::move(stats) : json::object();
   object["numRecords"] = rows;
   add->stats = ToText(object);
-}
-
-std::vector<std::string> LegacyWriterFeatures(int64_t version) {
-  std::vector<std::string> features = {"appendOnly", "invariants"};
-  if (version >= 3) features.push_back("checkConstraints");
-  if (version >= 4) features.insert(features.end(), {"changeDataFeed", "generatedColumns"});
-  if (version >= 5) features.push_back("columnMapping");
-  if (version >= 6) features.push_back("identityColumns");
-  return features;
-}
-
-void AddFeature(std::string_view feature, std::vector<std::string>* features) {
-  if (std::find(features->begin(), features->end(), feature) == features->end()) {
-    features->emplace_back(feature);
-  }
 }
 
 }  // namespace
@@ -120,21 +110,8 @@ Result<FileRewrite> TakeRowsOut(const FileMatch& match, const TableState& state,
 
 std::vector<Action> AllowVectors(const TableState& state) {
   std::vector<Action> actions;
-  Protocol protocol = state.protocol;
-  if (!protocol.writer_features) {
-    protocol.writer_features = LegacyWriterFeatures(protocol.min_writer_version);
-  }
-  if (!protocol.reader_features) {
-    protocol.reader_features.emplace();
-    if (protocol.min_reader_version == 2) protocol.reader_features->push_back("columnMapping");
-  }
-  AddFeature("deletionVectors", &*protocol.reader_features);
-  AddFeature("deletionVectors", &*protocol.writer_features);
-  if (protocol.reader_features != state.protocol.reader_features ||
-      protocol.writer_features != state.protocol.writer_features) {
-    protocol.min_reader_version = 3;
-    protocol.min_writer_version = 7;
-    actions.emplace_back(std::move(protocol));
+  if (auto protocol = WithFeature(state.protocol, "deletionVectors")) {
+    actions.emplace_back(*std::move(protocol));
   }
   if (!state.BooleanProperty("delta.enableDeletionVectors")) {
     Metadata metadata = state.metadata;

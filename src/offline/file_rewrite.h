@@ -19,6 +19,10 @@ struct FileRewrite {
   bool vector_used = false;  ///< the table's protocol must allow deletion vectors
 };
 
+/// The rows of a file, of these columns, that are not in `gone`, as they stand there.
+Result<std::shared_ptr<arrow::RecordBatch>> RowsLeft(const RunFile& run, const DeletedRows& gone,
+                                                     const std::vector<std::string>& columns);
+
 /// Takes the matched rows out of their file. Large files that lose few rows get a vector, where
 /// the table's options allow it; others are copied without the rows. Rows stay as old as they are.
 Result<FileRewrite> TakeRowsOut(const FileMatch& match, const TableState& state, int64_t now_us,

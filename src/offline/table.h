@@ -2,18 +2,22 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include <arrow/record_batch.h>
+#include <arrow/scalar.h>
 #include <arrow/type.h>
 
 #include "base/clock.h"
 #include "base/file_system.h"
 #include "base/result.h"
 #include "catalog/feature_group.h"
+#include "catalog/vacuum.h"
 
 namespace tercet {
 
@@ -46,6 +50,25 @@ struct KeyRange {
   std::string low, high;
 };
 
+/// Columns by name with the value that a row has which doesn't say.
+using ColumnDefaults = std::map<std::string, std::shared_ptr<arrow::Scalar>>;
+
+/// A change of a table's columns and properties.
+struct TableAlteration {
+  arrow::FieldVector add;   ///< behind those that are there; nullable
+  ColumnDefaults defaults;  ///< of added columns; one without is null in rows that don't say
+  arrow::FieldVector widen; ///< columns with their wider type
+  std::map<std::string, std::optional<std::string>> properties;  ///< nullopt takes one away
+};
+
+/// What an erasure took out of a table.
+struct TableErasure {
+  int64_t version = 0;                ///< newest commit afterwards
+  int64_t rows = 0;                   ///< that were visible
+  int64_t files = 0;                  ///< removed
+  std::vector<int64_t> lost_versions; ///< that can no longer be read
+};
+
 /// A feature group's table as of one commit. Immutable; readers may use it from any thread, and
 /// it stays readable while newer commits and compactions happen.
 class Snapshot {
@@ -60,6 +83,10 @@ class Snapshot {
   /// Physical rows less deleted ones, by the log's statistics; nullopt when a foreign file has
   /// none. Duplicates of append mode are counted.
   virtual std::optional<int64_t> row_count() const = 0;
+  /// Columns that a write may leave out: those that were added when there were rows.
+  virtual ColumnDefaults defaults() const { return {}; }
+  /// The table's configuration: Delta's properties, and ours.
+  virtual std::map<std::string, std::string> properties() const { return {}; }
 
   /// All visible rows ordered by (primary key, event time), duplicates resolved (the later commit
   /// wins, then the later row). Files and row groups outside the time range are not read, nor are
@@ -134,6 +161,32 @@ class Table {
   /// Merges small runs (and foreign, unsorted files) into large sorted ones; nothing visible
   /// changes. Returns the commit, or the head's when there was nothing to do.
   virtual Result<Commit> Compact() = 0;
+  /// Whether a policy asks for a compaction now: `tercet.auto_compact_files` small runs are there
+  /// (0: never). Their number bounds what one compaction costs.
+  virtual Result<bool> CompactionDue() = 0;
+
+  /// Changes columns or properties as one commit; older commits keep the schema that they had.
+  /// Where values change (a default, a wider type) files are written anew, so that every reader
+  /// sees the same without knowing of it; no row counts as changed in the change feed. Types get
+  /// wider as in offline/widening.h. AlreadyExists for a column that is there, KeyError for one
+  /// that is not, TypeError for a change of type that is no widening, Invalid for a key column and
+  /// for a property that is not to be set.
+  virtual Result<Commit> Alter(const TableAlteration& alteration) = 0;
+
+  /// Removes files that no commit of the retention and none of `pinned` needs, and old log files
+  /// that no kept commit needs. A file that no commit ever named is one that a killed writer left
+  /// or that a running one is about to commit: it goes when it is a day old (or as old as the
+  /// retention, if that is longer). Safe at any point of a crash, and beside writers. Invalid when
+  /// a pinned version can't be loaded: then nothing is removed.
+  virtual Result<VacuumReport> Vacuum(const VacuumRequest& request,
+                                      const std::set<int64_t>& pinned) = 0;
+
+  /// Removes all rows with these values in some of the primary key's columns, out of the head and
+  /// out of history: every file that holds one goes, so older commits that need it can no longer
+  /// be read, and statistics of such files are taken out of the log. Durable when it returns; cut
+  /// off in between, it is done by a second call. `keys` has at least one column of the primary key
+  /// and no others.
+  virtual Result<TableErasure> Erase(const std::shared_ptr<arrow::RecordBatch>& keys) = 0;
 
   virtual const std::string& path() const = 0;
 };

@@ -27,6 +27,10 @@ class TableSnapshot : public Snapshot {
   int64_t file_count() const override { return static_cast<int64_t>(state_->files.size()); }
   int64_t total_bytes() const override;
   std::optional<int64_t> row_count() const override;
+  ColumnDefaults defaults() const override { return state_->defaults; }
+  std::map<std::string, std::string> properties() const override {
+    return state_->metadata.configuration;
+  }
 
   Result<std::shared_ptr<arrow::RecordBatchReader>> Scan(const ScanOptions& options) override;
   Result<std::shared_ptr<arrow::RecordBatchReader>> ScanRange(const ScanOptions& options,

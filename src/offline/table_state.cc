@@ -4,6 +4,8 @@
 #include <array>
 #include <set>
 
+#include "offline/column_defaults.h"
+
 namespace tercet {
 namespace {
 
@@ -36,7 +38,10 @@ Status ReadOptions(const Metadata& metadata, const TableOptions& given, TableOpt
   ARROW_ASSIGN_OR_RAISE(const auto event_time, FindString(object, "event_time"));
   options->event_time = event_time.value_or("");
   ARROW_ASSIGN_OR_RAISE(const auto vectors, FindBool(object, "deletion_vectors"));
-  options->deletion_vectors = vectors.value_or(true);
+  const auto switched = metadata.configuration.find("delta.enableDeletionVectors");
+  options->deletion_vectors = vectors.value_or(true) &&
+                              (switched == metadata.configuration.end() ||
+                               switched->second != "false");
   return Status::OK();
 }
 
@@ -66,6 +71,7 @@ bool TableState::BooleanProperty(std::string_view name) const {
 Status ApplyMetadata(const Metadata& metadata, const TableOptions& given, TableState* state) {
   ARROW_ASSIGN_OR_RAISE(state->columns, ColumnsOf(metadata));
   ARROW_RETURN_NOT_OK(ReadOptions(metadata, given, &state->options));
+  ARROW_ASSIGN_OR_RAISE(state->defaults, DefaultsOf(metadata, *state->columns.logical));
   std::vector<std::string> keys = state->options.primary_key;
   if (!state->options.event_time.empty()) keys.push_back(state->options.event_time);
   for (const std::string& key : keys) {

@@ -23,6 +23,7 @@ struct TableState {
   Metadata metadata;
   TableColumns columns;
   TableOptions options;
+  ColumnDefaults defaults;
   std::unordered_map<std::string, DataFilePtr> files;  ///< by AddFile::Key()
   std::unordered_map<std::string, Transaction> transactions;
   std::unordered_map<std::string, RemoveFile> tombstones;  ///< what vacuum must still keep

@@ -1,0 +1,130 @@
+// What leaves the log: old commits and checkpoints, and the content of files that were erased.
+#include <algorithm>
+
+#include "offline/checkpoint.h"
+#include "offline/delta_log.h"
+
+namespace tercet {
+namespace {
+
+/// Forgets what a line of a commit says of the content of one of these files; false when it says
+/// nothing. The rest of the line, also what we don't know, stays.
+Result<bool> ForgetInLine(const std::set<std::string>& paths, std::string* line) {
+  if (line->find("\"stats\"") == std::string::npos && line->find("\"tags\"") == std::string::npos) {
+    return false;
+  }
+  ARROW_ASSIGN_OR_RAISE(json::object action, ParseJsonObject(*line));
+  bool forgot = false;
+  for (const std::string_view name : {"add", "remove"}) {
+    json::value* body = action.if_contains(name);
+    if (body == nullptr || !body->is_object()) continue;
+    json::object& file = body->as_object();
+    ARROW_ASSIGN_OR_RAISE(const std::string text, GetString(file, "path"));
+    ARROW_ASSIGN_OR_RAISE(const std::string path, DecodeLogPath(text));
+    if (!paths.contains(path)) continue;
+    forgot = file.erase("stats") + file.erase("tags") > 0 || forgot;
+  }
+  if (forgot) *line = ToText(action);
+  return forgot;
+}
+
+/// The same in the state of a checkpoint.
+Result<bool> ForgetInState(const std::set<std::string>& paths, TableState* state) {
+  bool forgot = false;
+  for (auto& [key, file] : state->files) {
+    if (!paths.contains(file->path) || (file->add.stats.empty() && file->add.tags.empty())) {
+      continue;
+    }
+    auto bare = std::make_shared<DataFile>(*file);
+    bare->add.stats.clear();
+    bare->add.tags.clear();
+    bare->run.reset();
+    file = std::move(bare);
+    forgot = true;
+  }
+  for (auto& [key, remove] : state->tombstones) {
+    ARROW_ASSIGN_OR_RAISE(const std::string path, DecodeLogPath(remove.path));
+    if (!paths.contains(path) || remove.tags.empty()) continue;
+    remove.tags.clear();
+    forgot = true;
+  }
+  return forgot;
+}
+
+}  // namespace
+
+Result<DeltaLog::Cleanup> DeltaLog::RemoveBefore(int64_t first_needed, const TableOptions& given,
+                                                 int64_t leftovers_before_us, bool dry_run) const {
+  ARROW_ASSIGN_OR_RAISE(const Listing listing, List());
+  ARROW_ASSIGN_OR_RAISE(const std::vector<FileInfo> files, file_system_->List(path_));
+  Cleanup cleanup;
+  std::vector<std::pair<int64_t, std::string>> gone;  // by version
+  for (const FileInfo& file : files) {
+    const bool leftover = file.name.find(".tmp-") != std::string::npos;
+    if (leftover && file.modified_us < leftovers_before_us) gone.emplace_back(-1, file.name);
+  }
+  int64_t oldest = listing.commits.empty() ? first_needed : listing.commits.front();
+  if (oldest < first_needed) {
+    int64_t base = -1;
+    for (const Listing::Checkpoint& checkpoint : listing.checkpoints) {
+      if (checkpoint.version <= first_needed) base = checkpoint.version;
+    }
+    if (base < oldest) {
+      base = first_needed;
+      if (!dry_run) {
+        ARROW_ASSIGN_OR_RAISE(const TableStatePtr state, Load(base, given));
+        ARROW_RETURN_NOT_OK(WriteCheckpoint(*state));
+      }
+    }
+    for (const FileInfo& file : files) {
+      const auto split = SplitLogName(file.name);
+      const bool leftover = file.name.find(".tmp-") != std::string::npos;
+      if (split && split->first < base && !leftover) gone.emplace_back(split->first, file.name);
+    }
+    oldest = base;
+  }
+  // A version's checkpoint before its commit (".checkpoint" < ".json"): what is left begins with
+  // commits that no checkpoint stands before, and readers then begin at the next checkpoint.
+  std::sort(gone.begin(), gone.end());
+  for (const auto& [version, name] : gone) {
+    if (!dry_run) ARROW_RETURN_NOT_OK(file_system_->Remove(JoinPath(path_, name)));
+    ++cleanup.files;
+  }
+  if (!dry_run && cleanup.files > 0) ARROW_RETURN_NOT_OK(file_system_->SyncDirectory(path_));
+  cleanup.oldest_version = oldest;
+  return cleanup;
+}
+
+Status DeltaLog::ForgetContent(const std::set<std::string>& paths,
+                               const TableOptions& given) const {
+  ARROW_ASSIGN_OR_RAISE(const Listing listing, List());
+  for (const int64_t version : listing.commits) {
+    ARROW_ASSIGN_OR_RAISE(const std::string text, file_system_->ReadFile(CommitPath(version)));
+    std::string changed;
+    bool forgot = false;
+    for (size_t begin = 0; begin < text.size();) {
+      const size_t end = std::min(text.find('\n', begin), text.size());
+      std::string line = text.substr(begin, end - begin);
+      ARROW_ASSIGN_OR_RAISE(const bool in_line, ForgetInLine(paths, &line));
+      forgot = forgot || in_line;
+      changed += line + "\n";
+      begin = end + 1;
+    }
+    if (forgot) ARROW_RETURN_NOT_OK(file_system_->Replace(CommitPath(version), changed));
+  }
+  for (const Listing::Checkpoint& checkpoint : listing.checkpoints) {
+    ARROW_ASSIGN_OR_RAISE(const auto state,
+                          LoadCheckpoint(checkpoint.files, checkpoint.version, given));
+    ARROW_ASSIGN_OR_RAISE(const bool forgot, ForgetInState(paths, state.get()));
+    if (!forgot) continue;
+    ARROW_ASSIGN_OR_RAISE(const auto bytes, CheckpointBytes(*state));
+    const std::string whole = CheckpointPath(checkpoint.version);
+    ARROW_RETURN_NOT_OK(file_system_->Replace(whole, std::string_view(*bytes)));
+    for (const std::string& part : checkpoint.files) {
+      if (part != whole) ARROW_RETURN_NOT_OK(file_system_->Remove(part));
+    }
+  }
+  return Status::OK();
+}
+
+}  // namespace tercet
