@@ -94,22 +94,25 @@ void AddColumns(const arrow::Schema& mine, const arrow::Schema& other, Differenc
 json::object FeatureGroupDefinition::ToJson() const {
   const json::value columns =
       schema == nullptr ? json::value(nullptr) : json::value(SchemaToJson(*schema));
-  return {{"name", name},
-          {"version", version},
-          {"primary_key", ToJsonArray(primary_key)},
-          {"event_time", event_time.empty() ? json::value(nullptr) : json::value(event_time)},
-          {"ttl_us", OrNull(ttl_us)},
-          {"online", online},
-          {"deletion_vectors", deletion_vectors},
-          {"description", description},
-          {"tags", ToJsonObject(tags)},
-          {"schema", columns}};
+  const json::value time = event_time.empty() ? json::value(nullptr) : json::value(event_time);
+  json::object object = {{"name", name},
+                         {"version", version},
+                         {"primary_key", ToJsonArray(primary_key)},
+                         {"event_time", time},
+                         {"ttl_us", OrNull(ttl_us)},
+                         {"online", online},
+                         {"deletion_vectors", deletion_vectors},
+                         {"description", description},
+                         {"tags", ToJsonObject(tags)},
+                         {"schema", columns}};
+  if (source) object["source"] = source->ToJson();
+  return object;
 }
 
 Result<FeatureGroupDefinition> FeatureGroupDefinition::FromJson(const json::object& object) {
   ARROW_RETURN_NOT_OK(CheckMembers(
       "feature group", object, {"name", "version", "primary_key", "event_time", "ttl_us", "online",
-                                "deletion_vectors", "description", "tags", "schema"}));
+                                "deletion_vectors", "description", "tags", "schema", "source"}));
   FeatureGroupDefinition group;
   ARROW_ASSIGN_OR_RAISE(group.name, GetString(object, "name"));
   ARROW_ASSIGN_OR_RAISE(const auto version, FindInt(object, "version"));
@@ -124,6 +127,10 @@ Result<FeatureGroupDefinition> FeatureGroupDefinition::FromJson(const json::obje
   if (schema != nullptr && !schema->is_null()) {
     ARROW_ASSIGN_OR_RAISE(const json::array columns, FindArray(object, "schema"));
     ARROW_ASSIGN_OR_RAISE(group.schema, SchemaFromJson(columns));
+  }
+  ARROW_ASSIGN_OR_RAISE(const json::object source, FindObject(object, "source"));
+  if (!source.empty()) {
+    ARROW_ASSIGN_OR_RAISE(group.source, DataSource::FromJson(source));
   }
   group.version = version.value_or(1);
   group.event_time = event_time.value_or("");
@@ -161,6 +168,10 @@ Status FeatureGroupDefinition::Check() const {
   if (ttl_us && event_time.empty()) {
     return Status::Invalid(what, " has a TTL of ", TtlText(ttl_us),
                            " but no event time to measure a row's age from");
+  }
+  if (source) {
+    const Status fits = source->Check();
+    if (!fits.ok()) return Explain(fits, what);
   }
   if (schema == nullptr) return Status::OK();
 
@@ -219,6 +230,8 @@ std::string FeatureGroupDefinition::Difference(const FeatureGroupDefinition& oth
   found.Add("deletion vectors", deletion_vectors ? "true" : "false",
             other.deletion_vectors ? "true" : "false");
   found.Add("description", "'" + description + "'", "'" + other.description + "'");
+  found.Add("source", source ? source->ToText() : "none",
+            other.source ? other.source->ToText() : "none");
   found.Add("tags", ToText(ToJsonObject(tags)), ToText(ToJsonObject(other.tags)));
   if (schema != nullptr && other.schema != nullptr) AddColumns(*schema, *other.schema, &found);
   return std::move(found).text();

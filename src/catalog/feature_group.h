@@ -10,6 +10,7 @@
 #include <arrow/type.h>
 
 #include "base/json.h"
+#include "catalog/data_source.h"
 #include "catalog/noun.h"
 
 namespace tercet {
@@ -25,6 +26,8 @@ struct FeatureGroupDefinition {
   bool deletion_vectors = true;               ///< false: never write Delta deletion vectors
   std::string description;
   std::map<std::string, std::string> tags;
+  /// Of an external group: where its rows are. Such a group is never written here.
+  std::optional<DataSource> source;
   /// Columns in order. Null when declared without a schema and nothing was inserted yet: the
   /// first insert then sets it.
   std::shared_ptr<arrow::Schema> schema;

@@ -80,6 +80,7 @@ class DuckDbSession : public SqlSession {
     if (binding_.tables != nullptr) {
       ARROW_RETURN_NOT_OK(RegisterSqlTables(database_.get(), connection_.get(), &binding_));
     }
+    for (const std::string& statement : limits.setup) ARROW_RETURN_NOT_OK(Set(statement));
     // Last, since nothing can be set from then on.
     return Set("SET allowed_paths = " + ListOf(limits.files, false) +
                "; SET allowed_directories = " + ListOf(limits.files, true) +

@@ -19,6 +19,7 @@ struct SqlLimits {
   int64_t memory_bytes = 2LL << 30;      ///< of DuckDB's own; beyond it spills to a temporary file
   std::optional<int64_t> time_us;        ///< wall time until the last row; nullopt: no limit
   std::vector<std::string> files;        ///< files, and folders ending in '/', that it may read
+  std::vector<std::string> setup;        ///< statements of ours, run before all else is locked
 };
 
 /// An in-memory DuckDB for one query: its tables are ours, and it reaches nothing else of the
