@@ -100,6 +100,29 @@ void BindFeatureGroups(ProjectClass& project) {
            },
            nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg().none(), nb::arg().none(),
            nb::arg().none())
+      .def("alter_feature_group",
+           [](const CoreProject& self, const std::string& name, int64_t version,
+              const std::string& change) {
+             const auto wanted = NounOf<FeatureGroupChange>(change);
+             return TextOf(
+                 Unlocked([&] { return self->AlterFeatureGroup({name, version}, wanted); }));
+           })
+      .def("vacuum",
+           [](const CoreProject& self, const std::string& name, int64_t version,
+              std::optional<int64_t> retention_us, bool dry_run) {
+             return TextOf(Unlocked([&] {
+               return self->Vacuum({name, version},
+                                   {.retention_us = retention_us, .dry_run = dry_run});
+             }));
+           },
+           nb::arg(), nb::arg(), nb::arg().none(), nb::arg())
+      .def("erase",
+           [](const CoreProject& self, const std::string& name, int64_t version, nb::object keys) {
+             const RecordBatchReader reader = ReaderOf(keys);
+             std::optional<Ref> group;
+             if (!name.empty()) group = Ref{name, version};
+             return TextOf(Unlocked([&] { return self->Erase(group, reader); }));
+           })
       .def("compact", [](const CoreProject& self, const std::string& name, int64_t version) {
         return TextOf(Unlocked([&] { return self->Compact({name, version}); }));
       });

@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Sequence, Union
+from typing import TYPE_CHECKING, Any, Mapping, Sequence, Union
 
-from tercet._times import Time, from_micros, to_micros
+from tercet._times import Duration, Time, duration_to_micros, from_micros, to_micros
 from tercet.errors import InvalidError, WrongTypeError
 from tercet.frame import Frame, to_stream
 from tercet.query import Query
@@ -38,10 +38,55 @@ class Commit:
                    already_applied=record.get("already_applied", False))
 
 
+@dataclass(frozen=True)
+class Vacuumed:
+    """What a vacuum removed, or would remove."""
+
+    files: list[str]
+    bytes: int
+    orphans: int
+    log_files: int
+    oldest_version: int
+    pinned: dict[int, list[str]]
+    dry_run: bool
+
+    @classmethod
+    def _of(cls, record: dict[str, Any]) -> "Vacuumed":
+        pinned = {int(version): by for version, by in record.pop("pinned").items()}
+        return cls(pinned=pinned, **record)
+
+
+@dataclass(frozen=True)
+class ErasedGroup:
+    """What an erasure did in one feature group."""
+
+    version: int
+    rows: int
+    files: int
+    lost_versions: list[int]
+
+
+@dataclass(frozen=True)
+class Erased:
+    """What an erasure did: by group ("weather@1"), and the training datasets ("delay@1@2") that can
+    no longer be rebuilt."""
+
+    groups: dict[str, ErasedGroup]
+    lost_datasets: list[str]
+
+    @classmethod
+    def _of(cls, record: dict[str, Any]) -> "Erased":
+        return cls(groups={name: ErasedGroup(**group)
+                           for name, group in record["groups"].items()},
+                   lost_datasets=record["lost_datasets"])
+
+
+_UNCHANGED: Any = object()
+
 AsOf = Union[Commit, int, Time, None]
 
 
-def _as_of(as_of: AsOf) -> tuple[int | None, int | None]:
+def commit_or_time(as_of: AsOf) -> tuple[int | None, int | None]:
     """(commit version, commit time in microseconds), one of them or neither set."""
     if as_of is None:
         return None, None
@@ -146,7 +191,7 @@ class FeatureGroup:
              end: Time | None = None) -> Frame:
         """Rows ordered by (primary key, event time), at head or as of a commit, its version, or a
         wall-clock time; of event times in [start, end)."""
-        version, as_of_us = _as_of(as_of)
+        version, as_of_us = commit_or_time(as_of)
         frame = Frame(self._core.read(self.name, self.version, _columns(columns), version,
                                       as_of_us, to_micros(start), to_micros(end)))
         self._project._record(inputs=[f"feature_group {self._text}" +
@@ -167,7 +212,7 @@ class FeatureGroup:
     def statistics(self, columns: Sequence[str] = (), *, as_of: AsOf = None,
                    start: Time | None = None, end: Time | None = None) -> dict[str, Any]:
         """Column → count, nulls, distinct values, mean, quantiles, histogram …"""
-        version, as_of_us = _as_of(as_of)
+        version, as_of_us = commit_or_time(as_of)
         return json.loads(self._core.statistics(self.name, self.version, _columns(columns),
                                                 version, as_of_us, to_micros(start),
                                                 to_micros(end)))
@@ -175,6 +220,91 @@ class FeatureGroup:
     def compact(self) -> Commit:
         """Merges small files into large ones; nothing visible changes."""
         return Commit._of(self._text, json.loads(self._core.compact(self.name, self.version)))
+
+    @property
+    def source(self) -> dict[str, str] | None:
+        """Where an external group's rows are; None for others."""
+        source = self._definition.get("source")
+        return dict(source) if source else None
+
+    def materialize(self) -> None:
+        """Loads what an external group's source has now into the online store, in place of what
+        was loaded before; readers see the one or the other. Call it when the source has changed."""
+        self._core.materialize(self.name, self.version)
+
+    def add_features(self, features: Mapping[str, str], *,
+                     defaults: Mapping[str, Any] | None = None) -> "FeatureGroup":
+        """Adds columns (name → type text) behind the others, as one commit.
+
+        Rows that are there, and rows of inserts that leave a new column out, have its value in
+        `defaults`, else null. With a default files are written anew, so that other engines see it
+        too. Older commits keep their columns; views go on working; the online store follows.
+
+        Raises AlreadyExistsError for a column that is there, WrongTypeError for a default that is
+        not of its feature's type.
+        """
+        given = dict(defaults or {})
+        unknown = [name for name in given if name not in features]
+        if unknown:
+            raise InvalidError(f"a default for '{unknown[0]}', which is not among the features")
+        return self._alter({"add": [{"name": name, "type": str(kind),
+                                     "default": given.get(name)}
+                                    for name, kind in features.items()]})
+
+    def widen(self, types: Mapping[str, str]) -> "FeatureGroup":
+        """Gives columns (name → type text) a wider type, as one commit: int32 → int64, float32 →
+        float64, integers → decimals, … Files are written anew.
+
+        Raises WrongTypeError where a value might not fit, InvalidError for the primary key and the
+        event time.
+        """
+        return self._alter({"widen": {name: str(kind) for name, kind in types.items()}})
+
+    def alter(self, *, description: str | None = None, tags: Mapping[str, str] | None = None,
+              ttl: Duration | None = _UNCHANGED,
+              properties: Mapping[str, str | None] | None = None) -> "FeatureGroup":
+        """Changes what is given. `ttl=None` takes the TTL away; training datasets that exist are
+        still rebuilt with the one that they were made with. `properties` are those of the table
+        (docs/reference/table-format.md); None takes one away."""
+        change: dict[str, Any] = {}
+        if description is not None:
+            change["description"] = description
+        if tags is not None:
+            change["tags"] = dict(tags)
+        if ttl is not _UNCHANGED:
+            change["ttl_us"] = duration_to_micros(ttl, "ttl")
+        if properties is not None:
+            change["properties"] = dict(properties)
+        return self._alter(change)
+
+    def _alter(self, change: dict[str, Any]) -> "FeatureGroup":
+        self._definition = json.loads(
+            self._core.alter_feature_group(self.name, self.version, json.dumps(change)))
+        return self
+
+    @property
+    def properties(self) -> dict[str, str]:
+        """The table's properties; empty before the first insert."""
+        return self.describe().get("properties", {})
+
+    def vacuum(self, *, retention: Duration | None = None, dry_run: bool = False) -> Vacuumed:
+        """Removes files that nobody can need any more, and old log files.
+
+        Commits of the last `retention` (a timedelta, or text such as "7d"; by default the table's
+        `delta.deletedFileRetentionDuration`, ten years) stay readable, as do those that training
+        datasets pin. Files that no commit names are left by killed writers; they go when they are
+        a day old. `dry_run=True` only says what would go.
+        """
+        micros = duration_to_micros(retention, "retention")
+        return Vacuumed._of(json.loads(self._core.vacuum(self.name, self.version, micros,
+                                                         dry_run)))
+
+    def erase(self, keys: Any) -> Erased:
+        """Removes all rows of these entities from the group, its history, its change feed and log,
+        and the online store. `keys` has some or all columns of the primary key. Older commits that
+        need a file which held such a row can no longer be read; training datasets of them can no
+        longer be rebuilt, and are named."""
+        return Erased._of(json.loads(self._core.erase(self.name, self.version, to_stream(keys))))
 
     def describe(self) -> dict[str, Any]:
         """Rows, bytes, files, newest commit, and the commit that online readers see."""

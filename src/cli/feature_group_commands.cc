@@ -13,6 +13,9 @@ struct GroupOptions {
   std::vector<std::string> primary_key, columns;
   int64_t since = -1, until = -1, limit = 20;
   bool online = false, wait_online = false;
+  std::string retention, type, default_value;
+  std::vector<std::string> properties;
+  bool dry_run = false;
 };
 
 void PrintCommits(const Session& session, const std::vector<Commit>& commits) {
@@ -118,6 +121,110 @@ Status Delete(const Session& session, Platform* platform, const GroupOptions& op
                         platform->Delete(ref, std::make_shared<arrow::TableBatchReader>(keys),
                                          options.wait_online));
   PrintCommits(session, {commit});
+  return Status::OK();
+}
+
+Status Vacuum(const Session& session, Platform* platform, const GroupOptions& options) {
+  ARROW_ASSIGN_OR_RAISE(const Ref ref, Ref::Parse(options.group));
+  VacuumRequest request{.dry_run = options.dry_run};
+  if (!options.retention.empty()) {
+    ARROW_ASSIGN_OR_RAISE(request.retention_us, ParseDuration(options.retention));
+  }
+  ARROW_ASSIGN_OR_RAISE(const VacuumReport report, platform->Vacuum(ref, request));
+  if (session.json) {
+    PrintJson(report.ToJson());
+    return Status::OK();
+  }
+  for (const std::string& file : report.files) std::cout << file << "\n";
+  std::cerr << report.files.size() << " files of " << report.bytes << " bytes and "
+            << report.log_files << " log files " << (report.dry_run ? "would go" : "removed")
+            << "; commits from " << report.oldest_version << " are in the log, "
+            << report.pinned.size() << " are pinned\n";
+  return Status::OK();
+}
+
+/// "NAME=TEXT" sets a property, "NAME=" takes it away.
+Status ReadProperties(const std::vector<std::string>& texts, FeatureGroupChange* change) {
+  for (const std::string& text : texts) {
+    const size_t equals = text.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      return Status::Invalid("a property must be NAME=TEXT, not '", text, "'");
+    }
+    std::optional<std::string>& value = change->properties[text.substr(0, equals)];
+    if (equals + 1 < text.size()) value = text.substr(equals + 1);
+  }
+  return Status::OK();
+}
+
+Status PrintAltered(const Session& session, Platform* platform, const Ref& ref,
+                    const FeatureGroupChange& change) {
+  ARROW_ASSIGN_OR_RAISE(const auto altered, platform->AlterFeatureGroup(ref, change));
+  if (session.json) {
+    PrintJson(altered.ToJson());
+  } else {
+    std::cout << "feature group '" << altered.ref().ToText() << "'\n";
+  }
+  return Status::OK();
+}
+
+Status Alter(const Session& session, Platform* platform, const GroupOptions& options) {
+  ARROW_ASSIGN_OR_RAISE(const Ref ref, Ref::Parse(options.group));
+  FeatureGroupChange change;
+  if (!options.description.empty()) change.description = options.description;
+  if (!options.ttl.empty()) {
+    change.change_ttl = true;
+    if (options.ttl != "none") {
+      ARROW_ASSIGN_OR_RAISE(change.ttl_us, ParseDuration(options.ttl));
+    }
+  }
+  ARROW_RETURN_NOT_OK(ReadProperties(options.properties, &change));
+  return PrintAltered(session, platform, ref, change);
+}
+
+Status AddFeature(const Session& session, Platform* platform, const GroupOptions& options) {
+  ARROW_ASSIGN_OR_RAISE(const Ref ref, Ref::Parse(options.group));
+  FeatureGroupChange::NewFeature feature{.name = options.file};
+  ARROW_ASSIGN_OR_RAISE(feature.type, TypeFromText(options.type));
+  if (!options.default_value.empty()) {
+    // A number or true is one; what is no JSON is meant as text.
+    const Result<json::value> value = ParseJson(options.default_value);
+    feature.default_value = value.ok() ? *value : json::value(options.default_value);
+  }
+  FeatureGroupChange change;
+  change.add.push_back(std::move(feature));
+  return PrintAltered(session, platform, ref, change);
+}
+
+Status Widen(const Session& session, Platform* platform, const GroupOptions& options) {
+  ARROW_ASSIGN_OR_RAISE(const Ref ref, Ref::Parse(options.group));
+  FeatureGroupChange change;
+  ARROW_ASSIGN_OR_RAISE(auto type, TypeFromText(options.type));
+  change.widen.push_back(arrow::field(options.file, std::move(type)));
+  return PrintAltered(session, platform, ref, change);
+}
+
+Status Erase(const Session& session, Platform* platform, const GroupOptions& options) {
+  std::optional<Ref> group;
+  if (options.group != "all") {
+    ARROW_ASSIGN_OR_RAISE(group, Ref::Parse(options.group));
+  }
+  ARROW_ASSIGN_OR_RAISE(const Frame keys, ReadFrameFile(options.file));
+  ARROW_ASSIGN_OR_RAISE(
+      const ErasureReport report,
+      platform->Erase(group, std::make_shared<arrow::TableBatchReader>(keys)));
+  if (session.json) {
+    PrintJson(report.ToJson());
+    return Status::OK();
+  }
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& [name, erased] : report.groups) {
+    rows.push_back({name, std::to_string(erased.rows), std::to_string(erased.files),
+                    std::to_string(erased.lost_versions.size())});
+  }
+  PrintTable({"group", "rows", "files removed", "commits lost"}, rows);
+  for (const std::string& dataset : report.lost_datasets) {
+    std::cout << "training dataset '" << dataset << "' can no longer be rebuilt\n";
+  }
   return Status::OK();
 }
 
@@ -246,6 +353,30 @@ void AddFeatureGroupCommands(CLI::App* app, Session* session) {
         PrintCommits(s, {commit});
         return Status::OK();
       });
+  CLI::App* vacuum = add("vacuum", "Removes files that nobody can need any more", &Vacuum);
+  vacuum->add_option("--retention", options->retention,
+                     "How long commits stay readable, as 7d; by default as the table says");
+  vacuum->add_flag("--dry-run", options->dry_run, "Say what would go, and leave it");
+
+  CLI::App* alter = add("alter", "Changes description, TTL or table properties", &Alter);
+  alter->add_option("--description", options->description, "What it is");
+  alter->add_option("--ttl", options->ttl, "Age past which a row is not seen, as 3h, or none");
+  alter->add_option("--property", options->properties, "NAME=TEXT; NAME= takes one away");
+
+  CLI::App* new_feature = add("add-feature", "Adds a column", &AddFeature);
+  new_feature->add_option("name", options->file, "Its name")->required();
+  new_feature->add_option("type", options->type, "As int64, double, string")->required();
+  new_feature->add_option("--default", options->default_value,
+                          "Of rows that don't say; else they are null");
+
+  CLI::App* widen = add("widen", "Gives a column a wider type", &Widen);
+  widen->add_option("name", options->file, "The column")->required();
+  widen->add_option("type", options->type, "The wider type")->required();
+
+  CLI::App* forget =
+      add("erase", "Removes entities from a group (or 'all') and its history", &Erase);
+  forget->add_option("file", options->file, "Values of columns of the primary key")->required();
+
   add("drop", "Removes a group and its data, unless something depends on it",
       [](const Session&, Platform* platform, const GroupOptions& o) -> Status {
         ARROW_ASSIGN_OR_RAISE(const Ref ref, Ref::Parse(o.group));

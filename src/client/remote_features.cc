@@ -67,6 +67,23 @@ Result<Commit> RemotePlatform::Compact(const Ref& ref) {
   return As<Commit>(Call("POST", PathOf(kGroups, ref) + "/compact"));
 }
 
+Result<FeatureGroupDefinition> RemotePlatform::AlterFeatureGroup(
+    const Ref& ref, const FeatureGroupChange& change) {
+  return As<FeatureGroupDefinition>(
+      Call("POST", PathOf(kGroups, ref) + "/alter", change.ToJson()));
+}
+
+Result<VacuumReport> RemotePlatform::Vacuum(const Ref& ref, const VacuumRequest& request) {
+  return As<VacuumReport>(Call("POST", PathOf(kGroups, ref) + "/vacuum", request.ToJson()));
+}
+
+Result<ErasureReport> RemotePlatform::Erase(const std::optional<Ref>& group,
+                                            const RecordBatchReader& keys) {
+  json::object command{{"verb", "erase"}};
+  if (group) command["group"] = group->ToText();
+  return As<ErasureReport>(flight_->Put(std::move(command), keys));
+}
+
 Result<json::object> RemotePlatform::DescribeFeatureGroup(const Ref& ref) {
   return Call("GET", PathOf(kGroups, ref) + "/description");
 }

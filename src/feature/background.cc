@@ -31,6 +31,12 @@ void Ingest::Background::Enqueue(const Ref& group, int64_t version) {
   changed_.notify_all();
 }
 
+void Ingest::Background::CompactIfDue(const Ref& group) {
+  std::lock_guard lock(mutex_);
+  written_.insert(group);
+  changed_.notify_all();
+}
+
 Status Ingest::Background::Flush() {
   std::unique_lock lock(mutex_);
   const int64_t failures = failures_;
@@ -66,6 +72,14 @@ void Ingest::Background::Work() {
       changed_.notify_all();
       continue;
     }
+    if (waiting_.empty() && !written_.empty()) {
+      const Ref group = *written_.begin();
+      written_.erase(written_.begin());
+      lock.unlock();
+      Compact(group);
+      lock.lock();
+      continue;
+    }
     if (now >= next_poll) {
       lock.unlock();
       if (online_->owns()) Poll();
@@ -74,6 +88,19 @@ void Ingest::Background::Work() {
       continue;
     }
     changed_.wait_until(lock, waiting_.empty() ? next_poll : std::min(next_poll, retry));
+  }
+}
+
+void Ingest::Background::Compact(const Ref& group) const {
+  const auto compacted = [&]() -> Status {
+    ARROW_ASSIGN_OR_RAISE(const auto table, tables_->Get(group));
+    ARROW_ASSIGN_OR_RAISE(const bool due, table->CompactionDue());
+    return due ? table->Compact().status() : Status::OK();
+  }();
+  // Nothing is lost: the next write asks again. A group that was dropped meanwhile asks no more.
+  if (!compacted.ok() && !compacted.IsKeyError() && !compacted.IsCancelled()) {
+    LogWarn("merging small files of feature group '" + group.ToText() +
+            "': " + compacted.ToString());
   }
 }
 

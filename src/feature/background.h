@@ -3,6 +3,7 @@
 #include <condition_variable>
 #include <map>
 #include <mutex>
+#include <set>
 #include <thread>
 
 #include "feature/ingest.h"
@@ -21,6 +22,8 @@ class Ingest::Background {
   /// Has the group applied up to `version`, soon.
   void Enqueue(const Ref& group, int64_t version);
 
+  /// Has the group's small files merged, if a policy asks for it, when nothing else is to do.
+  void CompactIfDue(const Ref& group);
   /// Waits until all that was enqueued is applied; the first failure.
   Status Flush();
 
@@ -28,12 +31,14 @@ class Ingest::Background {
   void Work();
   /// Looks for commits that nobody enqueued.
   void Poll();
+  void Compact(const Ref& group) const;
 
   FeatureTables* const tables_;
   OnlineAccess* const online_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::map<Ref, int64_t> waiting_;  // guarded by mutex_, like what follows
+  std::set<Ref> written_;           // that a compaction may be due for
   bool busy_ = false;               // with a group that is not in waiting_ any more
   int64_t failures_ = 0;
   Status failure_;                  // the newest

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include <arrow/record_batch.h>
@@ -20,7 +21,8 @@ struct InsertOptions {
 };
 
 /// Pipeline F's end: validates rows, commits them offline, then has them applied online
-/// (decision 5). Without `wait_online` an online group is applied in the background by the owner;
+/// (decision 5). Where many small writes left many small files, they are merged in the background
+/// (Table::CompactionDue). Without `wait_online` an online group is applied in the background by the owner;
 /// a crash in between is caught up by the next owner from the change feed. Thread-safe.
 class Ingest {
  public:
@@ -35,6 +37,13 @@ class Ingest {
   /// Deletes rows by primary key, or by primary key and event time.
   Result<Commit> Delete(const Ref& group, const std::shared_ptr<arrow::RecordBatchReader>& keys,
                         bool wait_online);
+
+  /// FeatureTables::Erase, then the same online: what was erased is gone there, too, when this
+  /// returns.
+  Result<ErasureReport> Erase(const std::optional<Ref>& group,
+                              const std::shared_ptr<arrow::RecordBatchReader>& keys);
+  /// FeatureTables::Alter; the online store follows soon.
+  Result<FeatureGroupDefinition> Alter(const Ref& group, const FeatureGroupChange& change);
 
   /// Waits until what this process inserted is applied online. Called before the project closes.
   Status Flush();

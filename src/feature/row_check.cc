@@ -90,11 +90,13 @@ Result<FirstRows> CheckFirstRows(const FeatureGroupDefinition& definition,
   return FirstRows{.schema = first.schema, .rows = std::move(reader)};
 }
 
-Status CheckColumns(const FeatureGroupDefinition& definition, const arrow::Schema& frame) {
+Status CheckColumns(const FeatureGroupDefinition& definition, const arrow::Schema& frame,
+                    const ColumnDefaults& defaults) {
   const arrow::Schema& schema = *definition.schema;
   for (const auto& field : schema.fields()) {
     const auto found = frame.GetAllFieldIndices(field->name());
     if (found.empty()) {
+      if (defaults.contains(field->name())) continue;
       return Status::Invalid(Naming(definition), ": the frame has no column '", field->name(), "'",
                              Suggest(field->name(), frame.field_names()));
     }

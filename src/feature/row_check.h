@@ -5,6 +5,7 @@
 #include <arrow/record_batch.h>
 
 #include "catalog/feature_group.h"
+#include "offline/table.h"
 
 namespace tercet {
 
@@ -26,7 +27,9 @@ Result<FirstRows> CheckFirstRows(const FeatureGroupDefinition& definition,
 /// Whether a frame's columns are the group's: Invalid for one that is missing (with the nearest
 /// that is there) or not known, TypeError for an event time of another kind, zoned where the
 /// group's is not or the other way round. Values are checked by Table::Write, before it writes.
-Status CheckColumns(const FeatureGroupDefinition& definition, const arrow::Schema& frame);
+/// Columns of `defaults` may be left out.
+Status CheckColumns(const FeatureGroupDefinition& definition, const arrow::Schema& frame,
+                    const ColumnDefaults& defaults = {});
 
 /// The same for the keys of a delete, which may have the event time or not.
 Status CheckKeyColumns(const FeatureGroupDefinition& definition, const arrow::Schema& frame);

@@ -4,12 +4,16 @@
 #include "compute/statistics.h"
 #include "compute/transformation.h"
 #include "platform/local_platform.h"
+#include "platform/source_folder.h"
 #include "view/vector_read.h"
 
 namespace tercet {
 
 Result<FeatureGroupDefinition> LocalPlatform::DefineFeatureGroup(
     const FeatureGroupDefinition& definition) {
+  if (definition.source && options_.source_folders) {
+    ARROW_RETURN_NOT_OK(CheckSourceFolder(*definition.source, *options_.source_folders));
+  }
   return tables_.Define(definition);
 }
 
@@ -85,6 +89,20 @@ Result<Commit> LocalPlatform::Compact(const Ref& ref) {
   return commit;
 }
 
+Result<FeatureGroupDefinition> LocalPlatform::AlterFeatureGroup(
+    const Ref& ref, const FeatureGroupChange& change) {
+  return ingest_->Alter(ref, change);
+}
+
+Result<VacuumReport> LocalPlatform::Vacuum(const Ref& ref, const VacuumRequest& request) {
+  return tables_.Vacuum(ref, request);
+}
+
+Result<ErasureReport> LocalPlatform::Erase(const std::optional<Ref>& group,
+                                           const RecordBatchReader& keys) {
+  return ingest_->Erase(group, keys);
+}
+
 Result<json::object> LocalPlatform::DescribeFeatureGroup(const Ref& ref) {
   ARROW_ASSIGN_OR_RAISE(const FeatureGroupDefinition definition, tables_.Definition(ref));
   json::object described = {{"name", definition.name}, {"definition_version", definition.version}};
@@ -98,6 +116,12 @@ Result<json::object> LocalPlatform::DescribeFeatureGroup(const Ref& ref) {
   described["files"] = head->file_count();
   described["version"] = head->version();
   described["commit_time"] = FormatTime(head->commit_time_us());
+  json::object properties;
+  for (const auto& [name, text] : head->properties()) {
+    // What is no setting but Tercet's own note, of no use to a reader.
+    if (name != "tercet.arrow_schema" && name != "tercet.defaults") properties[name] = text;
+  }
+  described["properties"] = std::move(properties);
   if (definition.online) {
     ARROW_ASSIGN_OR_RAISE(const int64_t applied, online_->AppliedVersion(definition.ref()));
     described["online_version"] = applied;
@@ -132,6 +156,38 @@ Result<VectorContract> LocalPlatform::ContractOfView(const Ref& ref) {
   return VectorContract{.entities = entities,
                         .optional = arrow::schema(std::move(optional)),
                         .features = plan->feature_schema()};
+}
+
+namespace {
+
+class LocalVectorReader : public VectorReader {
+ public:
+  LocalVectorReader(std::shared_ptr<const VectorLookup> lookup, OnlineRows* online,
+                    const Clock* clock)
+      : lookup_(std::move(lookup)), online_(online), clock_(clock) {}
+
+  const std::shared_ptr<arrow::Schema>& entities() const override { return lookup_->entities(); }
+  const std::shared_ptr<arrow::Schema>& features() const override {
+    return lookup_->plan()->feature_schema();
+  }
+  Result<bool> Read(std::span<const Cell> entity, std::optional<int64_t> event_time_us,
+                    VectorCells* vector) const override {
+    const int64_t time_us = event_time_us ? *event_time_us : clock_->NowMicros();
+    return lookup_->Read(online_, entity, time_us, vector);
+  }
+
+ private:
+  const std::shared_ptr<const VectorLookup> lookup_;
+  OnlineRows* const online_;
+  const Clock* const clock_;
+};
+
+}  // namespace
+
+Result<std::shared_ptr<const VectorReader>> LocalPlatform::Reader(const Ref& view) {
+  ARROW_ASSIGN_OR_RAISE(auto lookup, views_.Lookup(view));
+  if (lookup == nullptr) return nullptr;
+  return std::make_shared<LocalVectorReader>(std::move(lookup), online_.get(), clock_);
 }
 
 Result<VectorData> LocalPlatform::Vectors(const Ref& view, const VectorRequest& request) {

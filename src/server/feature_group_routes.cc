@@ -121,6 +121,30 @@ std::vector<Route> FeatureGroupRoutes(Platform* platform) {
         ARROW_ASSIGN_OR_RAISE(const Commit commit, platform->Compact(ref));
         return HttpAnswer::Json(commit.ToJson());
       }));
+  add("POST", one + "/alter",
+      OfGroup([platform](const Ref& ref, const HttpRequest& request) -> Answer {
+        ARROW_ASSIGN_OR_RAISE(const json::object body, request.JsonBody());
+        ARROW_ASSIGN_OR_RAISE(const auto change, FeatureGroupChange::FromJson(body));
+        ARROW_ASSIGN_OR_RAISE(const auto altered, platform->AlterFeatureGroup(ref, change));
+        return HttpAnswer::Json(altered.ToJson());
+      }));
+  add("POST", one + "/vacuum",
+      OfGroup([platform](const Ref& ref, const HttpRequest& request) -> Answer {
+        ARROW_ASSIGN_OR_RAISE(const json::object body, request.JsonBody());
+        ARROW_ASSIGN_OR_RAISE(const auto wanted, VacuumRequest::FromJson(body));
+        ARROW_ASSIGN_OR_RAISE(const VacuumReport report, platform->Vacuum(ref, wanted));
+        return HttpAnswer::Json(report.ToJson());
+      }));
+  add("POST", one + "/erasures",
+      OfGroup([platform](const Ref& ref, const HttpRequest& request) -> Answer {
+        ARROW_ASSIGN_OR_RAISE(const json::object body, request.JsonBody());
+        ARROW_RETURN_NOT_OK(CheckMembers("erasure", body, {"keys"}));
+        ARROW_ASSIGN_OR_RAISE(const FeatureGroupDefinition group, platform->GetFeatureGroup(ref));
+        ARROW_ASSIGN_OR_RAISE(const auto batch, RowsOf(group, body, "keys"));
+        ARROW_ASSIGN_OR_RAISE(const RecordBatchReader keys, ReaderOf(batch));
+        ARROW_ASSIGN_OR_RAISE(const ErasureReport report, platform->Erase(group.ref(), keys));
+        return HttpAnswer::Json(report.ToJson());
+      }));
   add("GET", one + "/rows",
       OfGroup([platform](const Ref& ref, const HttpRequest& request) -> Answer {
         ARROW_ASSIGN_OR_RAISE(const int64_t limit, Limit(request));
