@@ -29,7 +29,7 @@ set(TERCET_LINKS_runtime OnnxRuntime::onnxruntime)
 set(TERCET_LINKS_offline Arrow::parquet roaring::roaring)
 set(TERCET_LINKS_online RocksDB::rocksdb-shared)
 set(TERCET_LINKS_client Arrow::flight Boost::system Boost::url)
-set(TERCET_LINKS_server Arrow::flight Boost::system Boost::url)
+set(TERCET_LINKS_server Arrow::flight Boost::system Boost::url tercet_inference_proto)
 set(TERCET_LINKS_cli CLI11::CLI11)
 
 # What only the room itself may include.

@@ -1,6 +1,7 @@
 #include <csignal>
 
 #include <chrono>
+#include <cstdlib>
 #include <iostream>
 #include <thread>
 
@@ -12,6 +13,8 @@ namespace {
 using tercet::Address;
 using tercet::Result;
 using tercet::Status;
+
+constexpr std::chrono::seconds kPatience{10};
 
 /// Blocks the signals that stop a server, in this thread and those that it starts from now on.
 sigset_t BlockStopSignals() {
@@ -28,6 +31,9 @@ Status Serve(const tercet::ServeRequest& request) {
   tercet::ServerOptions options;
   ARROW_ASSIGN_OR_RAISE(options.http, Address::Parse(request.http));
   ARROW_ASSIGN_OR_RAISE(options.flight, Address::Parse(request.flight));
+  if (!request.grpc.empty()) {
+    ARROW_ASSIGN_OR_RAISE(options.grpc, Address::Parse(request.grpc));
+  }
   if (!request.token_file.empty()) {
     ARROW_ASSIGN_OR_RAISE(options.token, tercet::Access::ReadTokenFile(request.token_file));
   }
@@ -35,22 +41,27 @@ Status Serve(const tercet::ServeRequest& request) {
   const tercet::Access access(options.token);
   ARROW_RETURN_NOT_OK(access.CheckBind("HTTP", options.http));
   ARROW_RETURN_NOT_OK(access.CheckBind("Flight", options.flight));
+  if (options.grpc) ARROW_RETURN_NOT_OK(access.CheckBind("gRPC", *options.grpc));
   tercet::PlatformOptions platform_options;
   platform_options.allow_predictor_code = request.allow_predictor_code;
+  platform_options.source_folders = request.source_folders;
   if (!request.python.empty()) platform_options.python = request.python;
   ARROW_ASSIGN_OR_RAISE(auto platform,
                         tercet::Platform::Open(request.directory, platform_options));
   ARROW_ASSIGN_OR_RAISE(auto server, tercet::Server::Start(platform, options));
   std::cerr << "tercet serves '" << request.directory << "': HTTP on " << options.http.host << ":"
             << server->http_port() << ", Flight on " << options.flight.host << ":"
-            << server->flight_port() << "\n";
+            << server->flight_port() << ", gRPC on "
+            << (options.grpc ? options.grpc->host : "127.0.0.1") << ":" << server->grpc_port() << "\n";
   int signal = 0;
   sigwait(&stop_signals, &signal);
   std::cerr << "tercet stops\n";
-  if (!server->Stop(std::chrono::seconds(10))) {
-    return Status::Cancelled("some requests had not finished within ten seconds");
-  }
-  return Status::OK();
+  if (server->Stop(kPatience)) return Status::OK();
+  // What still runs (a training run may take hours) is given up as kill -9 would: every store is
+  // made for that, and a half-done write is never visible.
+  std::cerr << "tercet gives up requests that had not finished within ten seconds\n";
+  std::cerr.flush();
+  std::_Exit(1);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include "client/wire.h"
 #include "frame.h"
 #include "project.h"
 
@@ -22,6 +23,38 @@ void BindDeployments(ProjectClass& project) {
       .def("rollback",
            [](const CoreProject& self, const std::string& name) {
              return TextOf(Unlocked([&] { return self->Rollback(name); }));
+           })
+      .def("downgrade",
+           [](const CoreProject& self, const std::string& name, int64_t number) {
+             return TextOf(Unlocked([&] { return self->Downgrade(name, number); }));
+           })
+      .def("preflight",
+           [](const CoreProject& self, const std::string& model, int64_t version) {
+             return TextOfAll(Unlocked([&] { return self->Preflight({model, version}); }));
+           })
+      .def("set_serving_policy",
+           [](const CoreProject& self, const std::string& name, const std::string& policy) {
+             return TextOf(Unlocked([&]() -> Result<Deployment> {
+               ARROW_ASSIGN_OR_RAISE(const json::object object, ParseJsonObject(policy));
+               ARROW_ASSIGN_OR_RAISE(const auto read, ServingPolicy::FromJson(object));
+               return self->SetServingPolicy(name, read);
+             }));
+           })
+      .def("set_traffic",
+           [](const CoreProject& self, const std::string& name, const std::string& traffic) {
+             return TextOf(Unlocked([&]() -> Result<Deployment> {
+               ARROW_ASSIGN_OR_RAISE(const json::object object, ParseJsonObject(traffic));
+               ARROW_ASSIGN_OR_RAISE(const auto read, TrafficRequestFromJson(object));
+               return self->SetTraffic(name, read);
+             }));
+           })
+      .def("diff_releases",
+           [](const CoreProject& self, const std::string& name, int64_t before, int64_t after) {
+             return ToText(Unlocked([&] { return self->DiffReleases(name, before, after); }));
+           })
+      .def("serving_statistics",
+           [](const CoreProject& self, const std::string& name) {
+             return TextOf(Unlocked([&] { return self->GetServingStatistics(name); }));
            })
       .def("deployment",
            [](const CoreProject& self, const std::string& name) {

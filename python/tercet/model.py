@@ -91,14 +91,21 @@ class Model:
 
     def batch(self, start: Time | None = None, end: Time | None = None, *, spine: Any = None
               ) -> Frame:
-        """Predictions for the view's rows with event times in [start, end), or for a spine: left
-        keys, event time and the model's outputs, ready to be inserted into a feature group."""
+        """Predictions for the view's rows with event times in [start, end), or for a spine (a
+        frame, or a query in SQL that gives one): left keys, event time and the model's outputs,
+        ready to be inserted into a feature group."""
+        spine = self._project._spine(spine)
         with Progress(f"batch of '{self.name}'") as progress:
             frame = Frame(self._project._core.batch(
                 self.name, self.version, to_micros(start), to_micros(end), to_stream(spine),
                 progress))
         self._project._record(inputs=[f"model {self.name}@{self.version}"])
         return frame
+
+    def check(self) -> list[dict[str, Any]]:
+        """What must hold before the model is deployed, each looked at: name ("files", "warm_up",
+        "groups"), passed, blocking (a deployment is refused while it fails), detail."""
+        return json.loads(self._project._core.preflight(self.name, self.version))
 
     def drop(self) -> None:
         """Removes the model. InvalidError when a release in some history needs it."""

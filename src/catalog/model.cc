@@ -51,19 +51,20 @@ json::object ModelDefinition::ToJson() const {
           {"version", version},
           {"format", ModelFormatName(format)},
           {"signature", signature.ToJson()},
-          {"metrics", MetricsToJson(metrics)},
+          {"metrics", metrics},
           {"description", description},
           {"tags", ToJsonObject(tags)},
           {"view", OrNull(view)},
           {"training_dataset", OrNull(training_dataset)},
           {"run_id", run_id},
-          {"files", ToJsonObject(files)}};
+          {"files", ToJsonObject(files)},
+          {"warm_up", warm_up}};
 }
 
 Result<ModelDefinition> ModelDefinition::FromJson(const json::object& object) {
   ARROW_RETURN_NOT_OK(CheckMembers(
       "model", object, {"name", "version", "format", "signature", "metrics", "description", "tags",
-                        "view", "training_dataset", "run_id", "files"}));
+                        "view", "training_dataset", "run_id", "files", "warm_up"}));
   ModelDefinition model;
   ARROW_ASSIGN_OR_RAISE(model.name, GetString(object, "name"));
   ARROW_ASSIGN_OR_RAISE(const auto version, FindInt(object, "version"));
@@ -78,6 +79,7 @@ Result<ModelDefinition> ModelDefinition::FromJson(const json::object& object) {
   ARROW_ASSIGN_OR_RAISE(model.training_dataset, FindRef(object, "training_dataset"));
   ARROW_ASSIGN_OR_RAISE(const auto run_id, FindString(object, "run_id"));
   ARROW_ASSIGN_OR_RAISE(model.files, FindStringMap(object, "files"));
+  ARROW_ASSIGN_OR_RAISE(model.warm_up, FindObject(object, "warm_up"));
   model.version = version.value_or(0);
   model.description = description.value_or("");
   model.run_id = run_id.value_or("");

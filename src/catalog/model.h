@@ -11,6 +11,7 @@
 
 #include "base/json.h"
 #include "catalog/noun.h"
+#include "catalog/serving.h"
 
 namespace tercet {
 
@@ -40,6 +41,9 @@ struct ModelDefinition {
   std::optional<Ref> training_dataset;           ///< "delay@1" version 3
   std::string run_id;
   std::map<std::string, std::string> files;      ///< relative path → sha256
+  /// What the model answered when it was registered, proved again before it gets traffic:
+  /// {"inputs", "outputs"}, each an Arrow stream in base64. Empty when it could not be asked.
+  json::object warm_up;
   Ref ref() const { return {name, version}; }
   json::object ToJson() const;
   static Result<ModelDefinition> FromJson(const json::object& object);
@@ -64,19 +68,28 @@ struct Release {
   std::string ContentAddress() const;
 };
 
+/// What differs between two releases: {"member", "before", "after"} a leaf of their JSON, the
+/// member as a path ("view_definition.filter"). Numbers and ids are left out.
+json::array DiffOf(const Release& before, const Release& after);
+
 /// A name that serves a release. `history` is every switch, oldest first.
 struct Deployment {
   struct Switch {
     std::string release_id;
     int64_t number = 0;        ///< release number within this deployment
     int64_t switched_us = 0;
-    std::string action;        ///< "deploy", "upgrade", "downgrade", "rollback"
+    std::string action;        ///< "deploy", "upgrade", "downgrade", "rollback"; "traffic" when
+                               ///< the release served stayed and the traffic beside it changed
     std::string by;            ///< user name of the process or token
   };
   std::string name;
   std::string release_id;
   std::vector<Switch> history;
   std::string description;
+  ServingPolicy policy;
+  Traffic traffic;  ///< cleared by every switch
+  /// The number of the release that is served; 0 before there is one.
+  int64_t number() const;
   json::object ToJson() const;
   static Result<Deployment> FromJson(const json::object& object);
 };

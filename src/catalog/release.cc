@@ -3,6 +3,59 @@
 #include "catalog/model.h"
 
 namespace tercet {
+namespace {
+
+void Differ(const std::string& member, const json::value& before, const json::value& after,
+            json::array* differences);
+
+/// Members of both, those of `before` first.
+void DifferObjects(const std::string& member, const json::object& before,
+                   const json::object& after, json::array* differences) {
+  const auto path = [&](std::string_view key) {
+    return member.empty() ? std::string(key) : member + "." + std::string(key);
+  };
+  for (const auto& item : before) {
+    const json::value* other = after.if_contains(item.key());
+    Differ(path(item.key()), item.value(), other == nullptr ? json::value() : *other, differences);
+  }
+  for (const auto& item : after) {
+    if (!before.contains(item.key())) {
+      Differ(path(item.key()), json::value(), item.value(), differences);
+    }
+  }
+}
+
+void Differ(const std::string& member, const json::value& before, const json::value& after,
+            json::array* differences) {
+  if (before == after) return;
+  if (before.is_object() && after.is_object()) {
+    return DifferObjects(member, before.as_object(), after.as_object(), differences);
+  }
+  // Lists of one length differ item by item; others as a whole, since no item answers another.
+  if (before.is_array() && after.is_array() &&
+      before.as_array().size() == after.as_array().size()) {
+    for (size_t i = 0; i < before.as_array().size(); ++i) {
+      Differ(member + "[" + std::to_string(i) + "]", before.as_array()[i], after.as_array()[i],
+             differences);
+    }
+    return;
+  }
+  differences->push_back(
+      json::object{{"member", member}, {"before", before}, {"after", after}});
+}
+
+}  // namespace
+
+json::array DiffOf(const Release& before, const Release& after) {
+  json::object first = before.ToJson(), second = after.ToJson();
+  for (json::object* object : {&first, &second}) {
+    object->erase("id");
+    object->erase("number");
+  }
+  json::array differences;
+  DifferObjects("", first, second, &differences);
+  return differences;
+}
 
 json::object Release::ToJson() const {
   return {{"id", id},
@@ -64,12 +117,15 @@ json::object Deployment::ToJson() const {
   return {{"name", name},
           {"release_id", release_id},
           {"history", std::move(switches)},
-          {"description", description}};
+          {"description", description},
+          {"policy", policy.ToJson()},
+          {"traffic", traffic.ToJson()}};
 }
 
 Result<Deployment> Deployment::FromJson(const json::object& object) {
   ARROW_RETURN_NOT_OK(CheckMembers("deployment", object,
-                                   {"name", "release_id", "history", "description"}));
+                                   {"name", "release_id", "history", "description", "policy",
+                                    "traffic"}));
   Deployment deployment;
   ARROW_ASSIGN_OR_RAISE(deployment.name, GetString(object, "name"));
   ARROW_ASSIGN_OR_RAISE(deployment.release_id, GetString(object, "release_id"));
@@ -88,7 +144,18 @@ Result<Deployment> Deployment::FromJson(const json::object& object) {
   }
   ARROW_ASSIGN_OR_RAISE(const auto description, FindString(object, "description"));
   deployment.description = description.value_or("");
+  ARROW_ASSIGN_OR_RAISE(const json::object policy, FindObject(object, "policy"));
+  ARROW_ASSIGN_OR_RAISE(deployment.policy, ServingPolicy::FromJson(policy));
+  ARROW_ASSIGN_OR_RAISE(const json::object traffic, FindObject(object, "traffic"));
+  ARROW_ASSIGN_OR_RAISE(deployment.traffic, Traffic::FromJson(traffic));
   return deployment;
+}
+
+int64_t Deployment::number() const {
+  for (const Switch& item : history) {
+    if (item.release_id == release_id) return item.number;
+  }
+  return 0;
 }
 
 }  // namespace tercet

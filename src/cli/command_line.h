@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 
@@ -12,8 +13,10 @@ struct ServeRequest {
   std::string directory;
   std::string http = "127.0.0.1:8080";
   std::string flight = "127.0.0.1:8081";
+  std::string grpc;  ///< empty: see ServerOptions
   std::string token_file;
   bool allow_predictor_code = false;
+  std::vector<std::string> source_folders;  ///< that external groups may read
   std::string python;
 };
 

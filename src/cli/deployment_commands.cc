@@ -1,3 +1,5 @@
+#include <charconv>
+
 #include "base/time_text.h"
 #include "cli/entity_text.h"
 #include "cli/output.h"
@@ -7,13 +9,13 @@ namespace tercet {
 namespace {
 
 struct DeploymentOptions {
-  std::string name, model, event_time;
-  std::vector<std::string> entity;
+  std::string name, model, event_time, sticky_key;
+  std::vector<std::string> entity, arms, shadows;
+  int64_t release = 0, before = 0, after = 0;
+  ServingPolicy policy;
 };
 
-std::string NumberOf(const Deployment& deployment) {
-  return deployment.history.empty() ? "" : std::to_string(deployment.history.back().number);
-}
+std::string NumberOf(const Deployment& deployment) { return std::to_string(deployment.number()); }
 
 Status List(const Session& session, Platform* platform) {
   ARROW_ASSIGN_OR_RAISE(const auto deployments, platform->ListDeployments());
@@ -51,6 +53,80 @@ Status History(const Session& session, Platform* platform, const std::string& na
                     one.release_id.substr(0, 12), one.by});
   }
   PrintTable({"time", "action", "release", "id", "by"}, rows);
+  return Status::OK();
+}
+
+Status Diff(const Session& session, Platform* platform, const DeploymentOptions& options) {
+  ARROW_ASSIGN_OR_RAISE(const json::array differences,
+                        platform->DiffReleases(options.name, options.before, options.after));
+  if (session.json) {
+    PrintJson(differences);
+    return Status::OK();
+  }
+  std::vector<std::vector<std::string>> rows;
+  for (const json::value& difference : differences) {
+    const json::object& one = difference.as_object();
+    rows.push_back({std::string(one.at("member").as_string()), ToText(one.at("before")),
+                    ToText(one.at("after"))});
+  }
+  PrintTable({"member", "release " + std::to_string(options.before),
+              "release " + std::to_string(options.after)},
+             rows);
+  return Status::OK();
+}
+
+/// "delay@2=10" as an arm of ten percent.
+Result<TrafficRequest::Arm> ArmOf(const std::string& text, bool shadow) {
+  const size_t equals = text.rfind('=');
+  TrafficRequest::Arm arm{.model = {}, .percent = 0, .shadow = shadow};
+  ARROW_ASSIGN_OR_RAISE(arm.model, Ref::Parse(text.substr(0, equals)));
+  const std::string percent = equals == std::string::npos ? "" : text.substr(equals + 1);
+  const auto read = std::from_chars(percent.data(), percent.data() + percent.size(), arm.percent);
+  if (read.ec != std::errc() || read.ptr != percent.data() + percent.size()) {
+    return Status::Invalid("'", text, "' must be MODEL@VERSION=PERCENT");
+  }
+  return arm;
+}
+
+Status SetTraffic(const Session& session, Platform* platform, const DeploymentOptions& options) {
+  TrafficRequest traffic{.arms = {}, .sticky_key = options.sticky_key};
+  for (const bool shadow : {false, true}) {
+    for (const std::string& text : shadow ? options.shadows : options.arms) {
+      ARROW_ASSIGN_OR_RAISE(traffic.arms.emplace_back(), ArmOf(text, shadow));
+    }
+  }
+  ARROW_ASSIGN_OR_RAISE(const Deployment deployment, platform->SetTraffic(options.name, traffic));
+  if (session.json) {
+    PrintJson(deployment.ToJson());
+    return Status::OK();
+  }
+  std::vector<std::vector<std::string>> rows;
+  for (const TrafficArm& arm : deployment.traffic.arms) {
+    rows.push_back({std::to_string(arm.number), arm.release_id.substr(0, 12),
+                    json::serialize(json::value(arm.percent)), arm.shadow ? "shadow" : "answers"});
+  }
+  PrintTable({"release", "id", "percent", "as"}, rows);
+  return Status::OK();
+}
+
+Status Statistics(const Session& session, Platform* platform, const std::string& name) {
+  ARROW_ASSIGN_OR_RAISE(const auto statistics, platform->GetServingStatistics(name));
+  if (session.json) {
+    PrintJson(statistics.ToJson());
+    return Status::OK();
+  }
+  std::vector<std::vector<std::string>> rows;
+  for (const ReleaseStatistics& release : statistics.releases) {
+    int64_t failures = 0;
+    for (const auto& [reason, count] : release.failures) failures += count;
+    const int64_t mean_us =
+        release.total.count == 0 ? 0 : release.total.sum_ns / release.total.count / 1000;
+    rows.push_back({std::to_string(release.number), std::to_string(release.successes),
+                    std::to_string(failures), std::to_string(mean_us),
+                    std::to_string(release.shadow_requests),
+                    std::to_string(release.shadow_different)});
+  }
+  PrintTable({"release", "answered", "failed", "mean us", "as shadow", "different"}, rows);
   return Status::OK();
 }
 
@@ -93,6 +169,40 @@ void AddDeploymentCommands(CLI::App* app, Session* session) {
         });
   OnRun(named(deployments, "history", "Every switch: when, what, by whom"), session,
         [=](Platform* platform) { return History(*session, platform, options->name); });
+  CLI::App* diff = named(deployments, "diff", "What differs between two of its releases");
+  diff->add_option("before", options->before, "A release's number")->required();
+  diff->add_option("after", options->after, "Another's")->required();
+  OnRun(diff, session, [=](Platform* platform) { return Diff(*session, platform, *options); });
+  OnRun(named(deployments, "statistics", "What a server answered, by release"), session,
+        [=](Platform* platform) { return Statistics(*session, platform, options->name); });
+  CLI::App* policy = named(deployments, "policy", "Sets the service level; what is not given ends");
+  policy->add_option("--deadline-ms", options->policy.deadline_ms, "Later answers are refused");
+  policy->add_option("--concurrency", options->policy.concurrency, "Requests answered at once");
+  policy->add_option("--queue", options->policy.queue, "Requests that may wait for that");
+  policy->add_option("--slow-ms", options->policy.slow_ms, "Slower requests are logged")
+      ->capture_default_str();
+  policy->add_option("--workers", options->policy.workers, "Processes of a predictor class")
+      ->capture_default_str();
+  OnRun(policy, session, [=](Platform* platform) -> Status {
+    // Through JSON, whose reader knows the ranges.
+    ARROW_ASSIGN_OR_RAISE(const auto checked, ServingPolicy::FromJson(options->policy.ToJson()));
+    ARROW_ASSIGN_OR_RAISE(const auto deployment,
+                          platform->SetServingPolicy(options->name, checked));
+    if (session->json) {
+      PrintJson(deployment.ToJson());
+    } else {
+      PrintMembers(deployment.policy.ToJson());
+    }
+    return Status::OK();
+  });
+  CLI::App* traffic =
+      named(deployments, "traffic", "Gives parts of the requests to other models; none ends that");
+  traffic->add_option("--arm", options->arms, "MODEL@VERSION=PERCENT, of the answers");
+  traffic->add_option("--shadow", options->shadows, "MODEL@VERSION=PERCENT, only compared");
+  traffic->add_option("--sticky-key", options->sticky_key,
+                      "Entity column whose value chooses the arm; by default at random");
+  OnRun(traffic, session,
+        [=](Platform* platform) { return SetTraffic(*session, platform, *options); });
   OnRun(named(deployments, "drop", "Removes a deployment"), session,
         [=](Platform* platform) { return platform->DropDeployment(options->name); });
 
@@ -115,6 +225,15 @@ void AddDeploymentCommands(CLI::App* app, Session* session) {
           PrintDeployment(*session, deployment);
           return Status::OK();
         });
+
+  CLI::App* downgrade = named(app, "downgrade", "Back to a release by its number");
+  downgrade->add_option("--release", options->release, "The release's number")->required();
+  OnRun(downgrade, session, [=](Platform* platform) -> Status {
+    ARROW_ASSIGN_OR_RAISE(const auto deployment,
+                          platform->Downgrade(options->name, options->release));
+    PrintDeployment(*session, deployment);
+    return Status::OK();
+  });
 
   CLI::App* predict = named(app, "predict", "A deployment's prediction for one entity");
   predict->add_option("entity", options->entity, "KEY=VALUE …")->required();

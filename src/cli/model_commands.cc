@@ -116,6 +116,30 @@ void AddModelCommands(CLI::App* app, Session* session) {
   add->add_option("--description", options->description, "What it is");
   OnRun(add, session, [=](Platform* platform) { return Register(*session, platform, *options); });
 
+  CLI::App* check =
+      models->add_subcommand("check", "What must hold before a model is deployed, each looked at");
+  check->add_option("model", options->model, "NAME or NAME@VERSION")->required();
+  OnRun(check, session, [=](Platform* platform) -> Status {
+    ARROW_ASSIGN_OR_RAISE(const Ref ref, Ref::Parse(options->model));
+    ARROW_ASSIGN_OR_RAISE(const auto checks, platform->Preflight(ref));
+    json::array array;
+    std::vector<std::vector<std::string>> rows;
+    std::string failed;
+    for (const PreflightCheck& one : checks) {
+      array.push_back(one.ToJson());
+      rows.push_back(
+          {one.name, one.passed ? "passed" : one.blocking ? "failed" : "warning", one.detail});
+      if (!one.passed && one.blocking) failed += (failed.empty() ? "" : ", ") + one.name;
+    }
+    if (session->json) {
+      PrintJson(array);
+    } else {
+      PrintTable({"check", "result", "detail"}, rows);
+    }
+    if (failed.empty()) return Status::OK();
+    return Status::Invalid("model '", ref.ToText(), "' can't be deployed: ", failed);
+  });
+
   CLI::App* drop = models->add_subcommand("drop", "Removes a model, unless a release needs it");
   drop->add_option("model", options->model, "NAME@VERSION")->required();
   OnRun(drop, session, [=](Platform* platform) -> Status {

@@ -46,6 +46,38 @@ Result<Deployment> RemotePlatform::Rollback(const std::string& name) {
   return As<Deployment>(Call("POST", PathOf(kDeployments, name) + "/rollback"));
 }
 
+Result<Deployment> RemotePlatform::Downgrade(const std::string& name, int64_t number) {
+  return As<Deployment>(
+      Call("POST", PathOf(kDeployments, name) + "/downgrade", {{"release", number}}));
+}
+
+Result<std::vector<PreflightCheck>> RemotePlatform::Preflight(const Ref& model) {
+  return AsItems<PreflightCheck>(Call("GET", PathOf("models", model) + "/preflight"));
+}
+
+Result<Deployment> RemotePlatform::SetServingPolicy(const std::string& name,
+                                                    const ServingPolicy& policy) {
+  return As<Deployment>(Call("PUT", PathOf(kDeployments, name) + "/policy", policy.ToJson()));
+}
+
+Result<Deployment> RemotePlatform::SetTraffic(const std::string& name,
+                                              const TrafficRequest& traffic) {
+  return As<Deployment>(Call("PUT", PathOf(kDeployments, name) + "/traffic", ToJson(traffic)));
+}
+
+Result<json::array> RemotePlatform::DiffReleases(const std::string& name, int64_t before,
+                                                 int64_t after) {
+  ARROW_ASSIGN_OR_RAISE(const json::object answer,
+                        Call("GET", PathOf(kDeployments, name) + "/diff?before=" +
+                                        std::to_string(before) +
+                                        "&after=" + std::to_string(after)));
+  return FindArray(answer, "items");
+}
+
+Result<ServingStatistics> RemotePlatform::GetServingStatistics(const std::string& name) {
+  return As<ServingStatistics>(Call("GET", PathOf(kDeployments, name) + "/statistics"));
+}
+
 Result<Deployment> RemotePlatform::GetDeployment(const std::string& name) {
   return As<Deployment>(Call("GET", PathOf(kDeployments, name)));
 }

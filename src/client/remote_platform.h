@@ -33,7 +33,15 @@ class RemotePlatform : public Platform {
   Result<RecordBatchReader> Changes(const Ref& ref, int64_t since, int64_t until) override;
   Result<json::object> Statistics(const Ref& ref, const ReadRequest& request) override;
   Result<Commit> Compact(const Ref& ref) override;
+  Result<FeatureGroupDefinition> AlterFeatureGroup(const Ref& ref,
+                                                   const FeatureGroupChange& change) override;
+  Result<VacuumReport> Vacuum(const Ref& ref, const VacuumRequest& request) override;
+  Result<ErasureReport> Erase(const std::optional<Ref>& group,
+                              const RecordBatchReader& keys) override;
   Result<json::object> DescribeFeatureGroup(const Ref& ref) override;
+  Result<SqlData> Sql(const SqlRequest& request) override;
+  Result<SqlStepData> RunSqlStep(const std::string& text) override;
+  Status Materialize(const Ref& ref) override;
 
   Result<FeatureViewDefinition> DefineFeatureView(const FeatureViewDefinition& definition) override;
   Result<FeatureViewDefinition> GetFeatureView(const Ref& ref) override;
@@ -47,6 +55,8 @@ class RemotePlatform : public Platform {
                                                     const Progress& progress) override;
   Result<TrainingDatasetData> RebuildTrainingDataset(const Ref& view, int64_t version,
                                                      const Progress& progress) override;
+  Result<TrainingDatasetData> TrainingFold(const Ref& view, int64_t version, int64_t fold,
+                                           const Progress& progress) override;
   Result<TrainingDatasetDefinition> GetTrainingDataset(const Ref& view, int64_t version) override;
   Result<std::vector<TrainingDatasetDefinition>> ListTrainingDatasets(
       const std::optional<Ref>& view) override;
@@ -71,6 +81,14 @@ class RemotePlatform : public Platform {
   Result<Deployment> Deploy(const std::string& name, const Ref& model) override;
   Result<Deployment> Upgrade(const std::string& name, const Ref& model) override;
   Result<Deployment> Rollback(const std::string& name) override;
+  Result<Deployment> Downgrade(const std::string& name, int64_t number) override;
+  Result<std::vector<PreflightCheck>> Preflight(const Ref& model) override;
+  Result<Deployment> SetServingPolicy(const std::string& name,
+                                      const ServingPolicy& policy) override;
+  Result<Deployment> SetTraffic(const std::string& name, const TrafficRequest& traffic) override;
+  Result<json::array> DiffReleases(const std::string& name, int64_t before,
+                                   int64_t after) override;
+  Result<ServingStatistics> GetServingStatistics(const std::string& name) override;
   Result<Deployment> GetDeployment(const std::string& name) override;
   Result<std::vector<Deployment>> ListDeployments() override;
   Status DropDeployment(const std::string& name) override;

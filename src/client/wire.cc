@@ -136,6 +136,35 @@ Result<DeploymentContract> DeploymentContractFromJson(const json::object& object
   return contract;
 }
 
+json::object ToJson(const TrafficRequest& traffic) {
+  json::array arms;
+  for (const TrafficRequest::Arm& arm : traffic.arms) {
+    arms.push_back(json::object{
+        {"model", arm.model.ToText()}, {"percent", arm.percent}, {"shadow", arm.shadow}});
+  }
+  return {{"arms", std::move(arms)}, {"sticky_key", traffic.sticky_key}};
+}
+
+Result<TrafficRequest> TrafficRequestFromJson(const json::object& object) {
+  ARROW_RETURN_NOT_OK(CheckMembers("traffic", object, {"arms", "sticky_key"}));
+  TrafficRequest traffic;
+  ARROW_ASSIGN_OR_RAISE(const auto key, FindString(object, "sticky_key"));
+  traffic.sticky_key = key.value_or("");
+  ARROW_ASSIGN_OR_RAISE(const auto arms, FindObjects(object, "arms"));
+  for (const json::object& item : arms) {
+    ARROW_RETURN_NOT_OK(CheckMembers("a traffic arm", item, {"model", "percent", "shadow"}));
+    TrafficRequest::Arm arm;
+    ARROW_ASSIGN_OR_RAISE(const std::string model, GetString(item, "model"));
+    ARROW_ASSIGN_OR_RAISE(arm.model, Ref::Parse(model));
+    ARROW_ASSIGN_OR_RAISE(const auto percent, FindDouble(item, "percent"));
+    arm.percent = percent.value_or(0);
+    ARROW_ASSIGN_OR_RAISE(const auto shadow, FindBool(item, "shadow"));
+    arm.shadow = shadow.value_or(false);
+    traffic.arms.push_back(std::move(arm));
+  }
+  return traffic;
+}
+
 json::object ServerDescription::ToJson() const {
   return {
       {"name", "tercet"}, {"version", version}, {"project", project}, {"flight_port", flight_port}};

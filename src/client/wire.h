@@ -38,6 +38,10 @@ Result<VectorContract> VectorContractFromJson(const json::object& object);
 json::object ToJson(const DeploymentContract& contract);
 Result<DeploymentContract> DeploymentContractFromJson(const json::object& object);
 
+/// {"arms": [{"model", "percent", "shadow"}], "sticky_key"}.
+json::object ToJson(const TrafficRequest& traffic);
+Result<TrafficRequest> TrafficRequestFromJson(const json::object& object);
+
 /// Lists: {"items": [definition, …]}.
 template <typename Noun>
 json::object ItemsToJson(const std::vector<Noun>& nouns) {

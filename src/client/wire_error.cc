@@ -3,6 +3,8 @@
 #include <array>
 #include <utility>
 
+#include "base/overload.h"
+
 namespace tercet {
 namespace {
 
@@ -48,7 +50,11 @@ StatusCode StatusCodeFromName(std::string_view name) {
   return StatusCode::UnknownError;
 }
 
-int HttpStatusOf(const Status& status) { return RowOf(status.code()).http_status; }
+int HttpStatusOf(const Status& status) {
+  if (RetryAfterSeconds(status)) return 429;
+  if (IsTooLate(status)) return 504;
+  return RowOf(status.code()).http_status;
+}
 
 json::object ErrorToJson(const Status& status) {
   return {{"error",
@@ -62,7 +68,12 @@ Status ErrorFromBody(int http_status, std::string_view body) {
     if (error != nullptr && error->is_object()) {
       Result<std::string> code = GetString(error->as_object(), "code");
       Result<std::string> message = GetString(error->as_object(), "message");
-      if (code.ok() && message.ok()) return Status(StatusCodeFromName(*code), *message);
+      if (code.ok() && message.ok()) {
+        // What a status says beyond its code travels as the HTTP status.
+        if (http_status == 429) return Overloaded(1, *message);
+        if (http_status == 504) return TooLate(*message);
+        return Status(StatusCodeFromName(*code), *message);
+      }
     }
   }
   return Status::IOError("the server answered HTTP ", http_status, ": ", body.substr(0, 200));

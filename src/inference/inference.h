@@ -59,7 +59,7 @@ class Inference {
   /// Online prediction by deployment name. `entities`: entity keys and request parameters, or
   /// any view columns passed in. `event_time_us`: as of when, by default the clock's now. KeyError
   /// for an unknown deployment, Invalid or TypeError for entities that don't fit the contract,
-  /// ExecutionError when the model fails.
+  /// ExecutionError when the model fails, Overloaded and TooLate by the deployment's policy.
   Result<Prediction> Predict(const std::string& deployment,
                              const std::shared_ptr<arrow::RecordBatch>& entities,
                              std::optional<int64_t> event_time_us);
@@ -75,8 +75,16 @@ class Inference {
   };
   Result<Contract> ContractOf(const std::string& deployment);
 
-  /// Loads a deployment's release ahead of traffic.
-  Status WarmUp(const std::string& deployment);
+  /// What must hold before a model gets traffic, each looked at: its files load, it answers as it
+  /// did when it was registered, the groups that a request reads are online and have rows. Its
+  /// release is ready afterwards. Invalid when there can't be a release (MakeRelease).
+  Result<std::vector<PreflightCheck>> Preflight(const Ref& model);
+
+  /// Loads a release ahead of traffic.
+  Status WarmUp(const Release& release);
+
+  /// What this process answered for the deployment. KeyError when there is none.
+  Result<ServingStatistics> Statistics(const std::string& deployment);
 
  private:
   class Impl;

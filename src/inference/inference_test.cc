@@ -1,6 +1,7 @@
 #include "inference/inference.h"
 
 #include <fstream>
+#include <set>
 #include <thread>
 
 #include <gmock/gmock.h>
@@ -8,6 +9,7 @@
 
 #include "catalog/training_dataset.h"
 #include "compute/transformation.h"
+#include "inference/model_registration.h"
 #include "inference/stump_model.h"
 #include "online/online_store.h"
 #include "view/test_project.h"
@@ -307,7 +309,7 @@ TEST_F(InferenceTest, TheContractSaysWhatARequestTakes) {
   // A column of the root group that this release does not use may come along.
   EXPECT_GE(contract.optional->GetFieldIndex("flight"), 0);
   EXPECT_THAT(contract.outputs->field_names(), ElementsAre("score"));
-  EXPECT_TRUE(inference_->WarmUp("delay").ok());
+  EXPECT_TRUE(inference_->ContractOf("delay").ok());
 }
 
 TEST_F(InferenceTest, UnknownNamesAreKeyErrors) {
@@ -318,7 +320,7 @@ TEST_F(InferenceTest, UnknownNamesAreKeyErrors) {
   EXPECT_THAT(unknown.message(), HasSubstr("did you mean 'delay'?"));
   EXPECT_TRUE(inference_->Batch({"dely", 0}, {}).status().IsKeyError());
   ASSERT_TRUE(registry_->DropDeployment("delay").ok());
-  EXPECT_TRUE(inference_->WarmUp("delay").IsKeyError());
+  EXPECT_TRUE(inference_->ContractOf("delay").status().IsKeyError());
 }
 
 TEST_F(InferenceTest, ACorruptModelFileIsNotServed) {
@@ -326,7 +328,7 @@ TEST_F(InferenceTest, ACorruptModelFileIsNotServed) {
   Deploy(model);
   const std::string file = registry_->ModelDirectory(model).ValueOrDie() + "/model.json";
   std::ofstream(file, std::ios::app) << " ";
-  const Status refused = inference_->WarmUp("delay");
+  const Status refused = inference_->ContractOf("delay").status();
   EXPECT_TRUE(refused.IsIOError()) << refused;
   EXPECT_THAT(refused.message(), HasSubstr("model.json"));
 }
@@ -352,6 +354,132 @@ TEST_F(InferenceTest, NoRowsGiveNoPredictions) {
   const auto none = inference_->Batch(model, {.end_us = 0}).ValueOrDie();
   EXPECT_EQ(none->num_rows(), 0);
   EXPECT_GE(none->schema()->GetFieldIndex("score"), 0);
+}
+
+TEST_F(InferenceTest, TrafficIsSplitByPercentAndByKey) {
+  const Release one = inference_->MakeRelease(Register(kInputs, {{2, 0, 1, 1}})).ValueOrDie();
+  const Release two = inference_->MakeRelease(Register(kInputs, {{2, 0, 2, 2}})).ValueOrDie();
+  ASSERT_TRUE(registry_->Deploy("delay", one, "test").ok());
+  const auto asked = [&](const std::string& carrier) {
+    return inference_
+        ->Predict("delay", Entities("[[\"JFK\", \"" + carrier + "\", 300]]"), 16 * kHour)
+        .ValueOrDie();
+  };
+  ASSERT_TRUE(registry_->SetTraffic("delay", {{two, {.percent = 25}}}, "", "test").ok());
+  int second = 0;
+  for (int i = 0; i < 1000; ++i) {
+    const Prediction prediction = asked("AA");
+    // An answer and its release are of one arm.
+    EXPECT_EQ(OutputOf(prediction), static_cast<double>(prediction.release_number));
+    second += prediction.release_number == 2;
+  }
+  EXPECT_NEAR(second, 250, 5);
+
+  ASSERT_TRUE(registry_->SetTraffic("delay", {{two, {.percent = 50}}}, "carrier", "test").ok());
+  std::set<int64_t> numbers;
+  for (int carrier = 0; carrier < 40; ++carrier) {
+    const std::string name = "C" + std::to_string(carrier);
+    const int64_t number = asked(name).release_number;
+    numbers.insert(number);
+    for (int i = 0; i < 5; ++i) EXPECT_EQ(asked(name).release_number, number);
+  }
+  EXPECT_EQ(numbers.size(), 2);
+
+  // A switch ends the split.
+  ASSERT_TRUE(registry_->Upgrade("delay", two, "test").ok());
+  EXPECT_TRUE(registry_->GetDeployment("delay")->traffic.arms.empty());
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(asked("AA").release_number, 2);
+}
+
+TEST_F(InferenceTest, AShadowIsComparedAndNeverAnswers) {
+  const Release one = inference_->MakeRelease(Register(kInputs, {{2, 0, 1, 1}})).ValueOrDie();
+  const Release two = inference_->MakeRelease(Register(kInputs, {{2, 0, 2, 2}})).ValueOrDie();
+  ASSERT_TRUE(registry_->Deploy("delay", one, "test").ok());
+  ASSERT_TRUE(
+      registry_->SetTraffic("delay", {{two, {.percent = 100, .shadow = true}}}, "", "test").ok());
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_EQ(OutputOf(inference_->Predict("delay", Entities(R"([["JFK", "AA", 300]])"), 16 * kHour)
+                           .ValueOrDie()),
+              1);
+  }
+  int64_t compared = 0, different = 0;
+  while (compared < 10) {
+    for (const auto& release : inference_->Statistics("delay")->releases) {
+      if (release.number != 2) continue;
+      compared = release.shadow_requests;
+      different = release.shadow_different;
+      EXPECT_EQ(release.successes, 0);
+    }
+    std::this_thread::yield();
+  }
+  EXPECT_EQ(different, 10);
+}
+
+TEST_F(InferenceTest, StatisticsCountAnswersAndFailuresByRelease) {
+  Deploy(RegisterUsual());
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(inference_
+                    ->Predict("delay", Entities(R"([["JFK", "AA", 1], ["EWR", "B6", 2]])"),
+                              16 * kHour)
+                    .ok());
+  }
+  const auto wrong = BatchOf({arrow::field("origin", arrow::utf8())}, R"([["JFK"]])");
+  EXPECT_FALSE(inference_->Predict("delay", wrong, 16 * kHour).ok());
+  const ServingStatistics statistics = inference_->Statistics("delay").ValueOrDie();
+  ASSERT_EQ(statistics.releases.size(), 1);
+  const ReleaseStatistics& release = statistics.releases[0];
+  EXPECT_EQ(release.number, 1);
+  EXPECT_EQ(release.successes, 3);
+  EXPECT_EQ(release.rows, 6);
+  EXPECT_EQ(release.failures.at("OTHER"), 1);
+  EXPECT_EQ(release.batches.at(2)[0], 3);
+  EXPECT_EQ(release.total.count, 3);
+  int64_t stages_ns = 0;
+  for (const LatencyHistogram& stage : release.stages) stages_ns += stage.sum_ns;
+  EXPECT_LE(stages_ns, release.total.sum_ns);
+  const auto read = ServingStatistics::FromJson(statistics.ToJson());
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->ToJson(), statistics.ToJson());
+}
+
+TEST_F(InferenceTest, APolicyRefusesAnswersThatComeTooLate) {
+  Deploy(RegisterUsual());
+  ASSERT_TRUE(registry_->SetPolicy("delay", {.deadline_ms = 60'000, .concurrency = 1}).ok());
+  const auto entities = Entities(R"([["JFK", "AA", 300]])");
+  EXPECT_TRUE(inference_->Predict("delay", entities, 16 * kHour).ok());
+  // The policy is a part of the deployment and survives switches.
+  Deploy(Register(kInputs, {{2, 0, 7, 8}}));
+  EXPECT_EQ(registry_->GetDeployment("delay")->policy.concurrency, 1);
+}
+
+TEST_F(InferenceTest, PreflightTellsWhatWasFound) {
+  const auto checks = inference_->Preflight(RegisterUsual()).ValueOrDie();
+  ASSERT_EQ(checks.size(), 3);
+  for (const PreflightCheck& check : checks) EXPECT_TRUE(check.passed) << check.detail;
+}
+
+TEST_F(InferenceTest, AWarmUpIsProvedBitForBit) {
+  const std::string file = StumpModel(kInputs, {{2, 0.5, 0.125, 0.25}});
+  ModelDefinition model{.name = "warm", .format = ModelFormat::kXgboost};
+  model.signature = SignatureOf(kInputs);
+  model.training_dataset = Ref{"delay@1", 1};
+  model = RegisterModel(registry_.get(), catalog_.get(), model, {{"model.json", file}}, {})
+              .ValueOrDie();
+  ASSERT_FALSE(model.warm_up.empty());
+  const auto proved = inference_->Preflight(model.ref()).ValueOrDie();
+  EXPECT_TRUE(proved[1].passed) << proved[1].detail;
+
+  // Another model under the recorded answers of this one.
+  ModelDefinition other = model;
+  other.version = 0;
+  const Ref wrong = registry_
+                        ->RegisterModel(other, {{"model.json",
+                                                 StumpModel(kInputs, {{2, 0.5, 0.125, 0.75}})}})
+                        ->ref();
+  const auto refused = inference_->Preflight(wrong).ValueOrDie();
+  EXPECT_EQ(refused[1].name, "warm_up");
+  EXPECT_FALSE(refused[1].passed);
+  EXPECT_TRUE(refused[1].blocking);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include "base/name.h"
 #include "inference/release_fit.h"
+#include "inference/warm_up.h"
 
 namespace tercet {
 
@@ -20,6 +21,8 @@ Result<std::shared_ptr<const LoadedRelease>> LoadedRelease::Load(const Release& 
       return Status::IOError("the registered model has other files than the release");
     }
     ARROW_ASSIGN_OR_RAISE(const std::string directory, registry->ModelDirectory(release.model));
+    loaded->format_ = model.format;
+    loaded->warm_up_ = model.warm_up;
     ARROW_ASSIGN_OR_RAISE(loaded->predictor_, LoadPredictor(model.format, directory,
                                                             release.signature, options));
     return Status::OK();
@@ -95,6 +98,11 @@ Result<std::shared_ptr<arrow::RecordBatch>> LoadedRelease::Predict(
                                   (*outputs)->num_rows(), " rows for ", inputs.num_rows());
   }
   return outputs;
+}
+
+Status LoadedRelease::WarmUp() const {
+  return Explain(ProveWarmUp(warm_up_, format_, predictor_.get()),
+                 "model '" + release_.model.ToText() + "'");
 }
 
 }  // namespace tercet

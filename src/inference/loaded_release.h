@@ -40,6 +40,12 @@ class LoadedRelease {
   /// n rows of inputs → n rows of outputs. ExecutionError when the model fails.
   Result<std::shared_ptr<arrow::RecordBatch>> Predict(const arrow::RecordBatch& inputs) const;
 
+  /// At least so many processes, where the model is evaluated in processes of its own.
+  Status Reserve(int64_t workers) const { return predictor_->Reserve(workers); }
+  /// Whether the model still answers as it did when it was registered: ProveWarmUp.
+  Status WarmUp() const;
+  bool has_warm_up() const { return !warm_up_.empty(); }
+
  private:
   LoadedRelease() = default;
   Status BindView(FeatureViews* views);
@@ -49,6 +55,8 @@ class LoadedRelease {
   std::shared_ptr<const TransformationPlan> transformations_;
   std::vector<int> input_columns_;  ///< of the transformed features, in the signature's order
   std::shared_ptr<arrow::Schema> input_schema_;
+  ModelFormat format_ = ModelFormat::kOnnx;
+  json::object warm_up_;
   std::unique_ptr<Predictor> predictor_;
 };
 

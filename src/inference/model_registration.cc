@@ -9,6 +9,7 @@
 #include "base/id.h"
 #include "catalog/feature_group.h"
 #include "catalog/training_dataset.h"
+#include "inference/warm_up.h"
 
 namespace tercet {
 namespace {
@@ -89,8 +90,9 @@ Result<ModelDefinition> RegisterModel(Registry* registry, Catalog* catalog,
     }
   }
   // A model that can't be loaded must fail here, not at its first request.
-  ARROW_RETURN_NOT_OK(
-      LoadPredictor(model.format, staged.path(), model.signature, options).status());
+  ARROW_ASSIGN_OR_RAISE(const auto predictor,
+                        LoadPredictor(model.format, staged.path(), model.signature, options));
+  ARROW_ASSIGN_OR_RAISE(model.warm_up, RecordWarmUp(predictor.get()));
   return registry->RegisterModel(model, files);
 }
 

@@ -2,46 +2,100 @@
 
 #include <algorithm>
 
+#include <arrow/scalar.h>
+
+#include "base/hash.h"
+#include "base/log.h"
+
 namespace tercet {
 
-Result<ServedReleases::Served> ServedReleases::Of(const std::string& deployment) {
+const ServedReleases::Arm& ServedReleases::Served::Choose(
+    const std::string& deployment, const arrow::RecordBatch& entities) const {
+  if (arms.empty()) return main;
+  double turn = 0;
+  if (sticky_key.empty()) {
+    turn = book->NextTurn();
+  } else {
+    const auto column = entities.GetColumnByName(sticky_key);
+    if (column == nullptr || column->length() == 0) return main;
+    const auto value = column->GetScalar(0);
+    if (!value.ok()) return main;
+    // Seeded by the deployment, so that two experiments don't choose the same customers.
+    turn = static_cast<double>(Hash64((*value)->ToString(), Hash64(deployment)) % 1'000'000) / 1e4;
+  }
+  for (const Arm& arm : arms) {
+    if (arm.shadow) continue;
+    if (turn < arm.percent) return arm;
+    turn -= arm.percent;
+  }
+  return main;
+}
+
+Result<std::shared_ptr<const ServedReleases::Served>> ServedReleases::Of(
+    const std::string& deployment) {
   ARROW_ASSIGN_OR_RAISE(const int64_t counter, catalog_->ChangeCounter());
   {
     std::shared_lock lock(served_mutex_);
     const auto found = served_.find(deployment);
-    if (found != served_.end() && found->second.change_counter == counter) return found->second;
+    if (found != served_.end() && found->second.change_counter == counter) {
+      return found->second.served;
+    }
   }
-  Result<Served> served = Look(deployment, counter);
+  Result<std::shared_ptr<const Served>> served = Look(deployment);
   std::unique_lock lock(served_mutex_);
   if (served.ok()) {
-    served_[deployment] = *served;
+    served_[deployment] = {counter, *served};
   } else {
     served_.erase(deployment);
   }
   return served;
 }
 
-Result<ServedReleases::Served> ServedReleases::Look(const std::string& deployment,
-                                                    int64_t change_counter) {
+Result<std::shared_ptr<const ServedReleases::Served>> ServedReleases::Look(
+    const std::string& deployment) {
   ARROW_ASSIGN_OR_RAISE(const Deployment pointer, registry_->GetDeployment(deployment));
-  Served served{.change_counter = change_counter, .number = 0, .loaded = nullptr};
-  for (const Deployment::Switch& item : pointer.history) {
-    if (item.release_id == pointer.release_id) served.number = item.number;
-  }
+  auto served = std::make_shared<Served>();
+  served->main.number = pointer.number();
+  served->policy = pointer.policy;
+  served->sticky_key = pointer.traffic.sticky_key;
+  served->book = Book(deployment);
   {
     // The catalog changes for many reasons; mostly the pointer is where it was.
     std::shared_lock lock(served_mutex_);
     const auto found = served_.find(deployment);
-    if (found != served_.end() && found->second.loaded->release().id == pointer.release_id) {
-      served.loaded = found->second.loaded;
-      return served;
+    if (found != served_.end() &&
+        found->second.served->main.loaded->release().id == pointer.release_id) {
+      served->main.loaded = found->second.served->main.loaded;
     }
   }
-  served.loaded = FindLoaded(pointer.release_id);
-  if (served.loaded != nullptr) return served;
-  ARROW_ASSIGN_OR_RAISE(const Release release, registry_->GetRelease(pointer.release_id));
-  ARROW_ASSIGN_OR_RAISE(served.loaded, Load(release));
+  if (served->main.loaded == nullptr) {
+    ARROW_ASSIGN_OR_RAISE(served->main.loaded, LoadById(pointer.release_id));
+  }
+  ARROW_RETURN_NOT_OK(served->main.loaded->Reserve(pointer.policy.workers));
+  served->arms = LoadArms(pointer);
   return served;
+}
+
+std::vector<ServedReleases::Arm> ServedReleases::LoadArms(const Deployment& deployment) {
+  std::vector<Arm> arms;
+  for (const TrafficArm& arm : deployment.traffic.arms) {
+    auto loaded = LoadById(arm.release_id);
+    if (loaded.ok()) {
+      arms.push_back({arm.number, arm.percent, arm.shadow, *std::move(loaded)});
+    } else {
+      // An experiment must not take the deployment with it.
+      LogWarn("deployment '" + deployment.name + "' serves without the traffic of release " +
+              std::to_string(arm.number) + ": " + loaded.status().ToString());
+    }
+  }
+  return arms;
+}
+
+std::shared_ptr<DeploymentBook> ServedReleases::Book(const std::string& deployment) {
+  std::unique_lock lock(served_mutex_);
+  std::shared_ptr<DeploymentBook>& book = books_[deployment];
+  if (book == nullptr) book = std::make_shared<DeploymentBook>();
+  return book;
 }
 
 std::shared_ptr<const LoadedRelease> ServedReleases::FindLoaded(const std::string& id) {
@@ -52,6 +106,12 @@ std::shared_ptr<const LoadedRelease> ServedReleases::FindLoaded(const std::strin
   if (found == kept_.end()) return nullptr;
   kept_.splice(kept_.begin(), kept_, found);
   return kept_.front();
+}
+
+Result<std::shared_ptr<const LoadedRelease>> ServedReleases::LoadById(const std::string& id) {
+  if (auto loaded = FindLoaded(id)) return loaded;
+  ARROW_ASSIGN_OR_RAISE(const Release release, registry_->GetRelease(id));
+  return Load(release);
 }
 
 Result<std::shared_ptr<const LoadedRelease>> ServedReleases::Load(const Release& release) {

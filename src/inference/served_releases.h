@@ -7,8 +7,10 @@
 #include <mutex>
 #include <shared_mutex>
 #include <string>
+#include <vector>
 
 #include "catalog/catalog.h"
+#include "inference/deployment_book.h"
 #include "inference/loaded_release.h"
 
 namespace tercet {
@@ -21,26 +23,50 @@ class ServedReleases {
   /// batch of the same model, then finds its release ready.
   static constexpr size_t kKept = 8;
 
-  struct Served {
-    int64_t change_counter = 0;  ///< the catalog's, read before the pointer was
-    int64_t number = 0;          ///< of the release within the deployment
+  /// A release of a deployment, ready to answer.
+  struct Arm {
+    int64_t number = 0;  ///< of the release within the deployment
+    double percent = 0;
+    bool shadow = false;
     std::shared_ptr<const LoadedRelease> loaded;
+  };
+
+  /// A deployment as of one state of the catalog. Never changes.
+  struct Served {
+    Arm main;               ///< the release that it points at
+    std::vector<Arm> arms;  ///< beside it; one whose release can't be loaded is left out
+    std::string sticky_key;
+    ServingPolicy policy;
+    std::shared_ptr<DeploymentBook> book;
+
+    /// The arm that answers a request; never a shadow.
+    const Arm& Choose(const std::string& deployment, const arrow::RecordBatch& entities) const;
   };
 
   ServedReleases(Catalog* catalog, FeatureViews* views, Registry* registry,
                  PredictorOptions options)
       : catalog_(catalog), views_(views), registry_(registry), options_(std::move(options)) {}
 
-  /// The release that the deployment points at now. Costs microseconds unless the catalog changed
-  /// since the last call.
-  Result<Served> Of(const std::string& deployment);
+  /// The deployment as it is now. Costs microseconds unless the catalog changed since the last
+  /// call.
+  Result<std::shared_ptr<const Served>> Of(const std::string& deployment);
 
   /// A release, loaded once.
   Result<std::shared_ptr<const LoadedRelease>> Load(const Release& release);
 
+  /// The deployment's book, also when it was never asked.
+  std::shared_ptr<DeploymentBook> Book(const std::string& deployment);
+
  private:
+  struct Entry {
+    int64_t change_counter = 0;  ///< the catalog's, read before the deployment was
+    std::shared_ptr<const Served> served;
+  };
+
   std::shared_ptr<const LoadedRelease> FindLoaded(const std::string& id);
-  Result<Served> Look(const std::string& deployment, int64_t change_counter);
+  Result<std::shared_ptr<const LoadedRelease>> LoadById(const std::string& id);
+  Result<std::shared_ptr<const Served>> Look(const std::string& deployment);
+  std::vector<Arm> LoadArms(const Deployment& deployment);
 
   Catalog* const catalog_;
   FeatureViews* const views_;
@@ -48,7 +74,9 @@ class ServedReleases {
   const PredictorOptions options_;
 
   std::shared_mutex served_mutex_;
-  std::map<std::string, Served, std::less<>> served_;  ///< guarded by served_mutex_
+  std::map<std::string, Entry, std::less<>> served_;  ///< guarded by served_mutex_
+  /// Guarded by served_mutex_; outlives switches, and a deployment that comes back.
+  std::map<std::string, std::shared_ptr<DeploymentBook>, std::less<>> books_;
 
   std::mutex load_mutex_;  ///< held while a release is loaded, so that none is loaded twice
   std::mutex kept_mutex_;

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "inference/model_registration.h"
 #include "platform/local_platform.h"
 
@@ -39,18 +41,76 @@ Result<Frame> LocalPlatform::Batch(const Ref& model, std::optional<int64_t> star
                                    .progress = progress});
 }
 
+Result<std::vector<PreflightCheck>> LocalPlatform::Preflight(const Ref& model) {
+  return inference_->Preflight(model);
+}
+
+Result<Release> LocalPlatform::CheckedRelease(const Ref& model) {
+  ARROW_ASSIGN_OR_RAISE(const auto checks, inference_->Preflight(model));
+  for (const PreflightCheck& check : checks) {
+    if (check.passed || !check.blocking) continue;
+    return Status::Invalid("model '", model.ToText(), "' can't be deployed: its check '",
+                           check.name, "' failed: ", check.detail);
+  }
+  return inference_->MakeRelease(model);
+}
+
 Result<Deployment> LocalPlatform::Deploy(const std::string& name, const Ref& model) {
-  ARROW_ASSIGN_OR_RAISE(const Release release, inference_->MakeRelease(model));
+  ARROW_ASSIGN_OR_RAISE(const Release release, CheckedRelease(model));
   return registry_.Deploy(name, release, user());
 }
 
 Result<Deployment> LocalPlatform::Upgrade(const std::string& name, const Ref& model) {
-  ARROW_ASSIGN_OR_RAISE(const Release release, inference_->MakeRelease(model));
+  ARROW_ASSIGN_OR_RAISE(const Release release, CheckedRelease(model));
   return registry_.Upgrade(name, release, user());
 }
 
 Result<Deployment> LocalPlatform::Rollback(const std::string& name) {
   return registry_.Rollback(name, user());
+}
+
+Result<Deployment> LocalPlatform::Downgrade(const std::string& name, int64_t number) {
+  ARROW_ASSIGN_OR_RAISE(const Release release, ReleaseOf(name, number));
+  // Ready before it is asked, and proved to load.
+  ARROW_RETURN_NOT_OK(inference_->WarmUp(release));
+  return registry_.Downgrade(name, number, user());
+}
+
+Result<Release> LocalPlatform::ReleaseOf(const std::string& name, int64_t number) {
+  ARROW_ASSIGN_OR_RAISE(const Deployment deployment, registry_.GetDeployment(name));
+  int64_t newest = 0;
+  for (const Deployment::Switch& item : deployment.history) {
+    if (item.number == number) return registry_.GetRelease(item.release_id);
+    newest = std::max(newest, item.number);
+  }
+  return Status::KeyError("deployment '", name, "' has no release ", number,
+                          "; its releases are 1 to ", newest);
+}
+
+Result<Deployment> LocalPlatform::SetServingPolicy(const std::string& name,
+                                                   const ServingPolicy& policy) {
+  return registry_.SetPolicy(name, policy);
+}
+
+Result<Deployment> LocalPlatform::SetTraffic(const std::string& name,
+                                             const TrafficRequest& traffic) {
+  std::vector<std::pair<Release, TrafficArm>> arms;
+  for (const TrafficRequest::Arm& arm : traffic.arms) {
+    ARROW_ASSIGN_OR_RAISE(const Release release, CheckedRelease(arm.model));
+    arms.emplace_back(release, TrafficArm{.percent = arm.percent, .shadow = arm.shadow});
+  }
+  return registry_.SetTraffic(name, arms, traffic.sticky_key, user());
+}
+
+Result<json::array> LocalPlatform::DiffReleases(const std::string& name, int64_t before,
+                                                int64_t after) {
+  ARROW_ASSIGN_OR_RAISE(const Release first, ReleaseOf(name, before));
+  ARROW_ASSIGN_OR_RAISE(const Release second, ReleaseOf(name, after));
+  return DiffOf(first, second);
+}
+
+Result<ServingStatistics> LocalPlatform::GetServingStatistics(const std::string& name) {
+  return inference_->Statistics(name);
 }
 
 Result<Deployment> LocalPlatform::GetDeployment(const std::string& name) {

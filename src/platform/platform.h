@@ -5,21 +5,26 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include <arrow/record_batch.h>
 #include <arrow/table.h>
 
+#include "base/cell.h"
 #include "base/json.h"
 #include "base/result.h"
+#include "catalog/erasure.h"
 #include "catalog/feature_group.h"
+#include "catalog/feature_group_change.h"
 #include "catalog/feature_view.h"
 #include "catalog/model.h"
 #include "catalog/noun.h"
 #include "catalog/online_rows.h"
 #include "catalog/run.h"
 #include "catalog/training_dataset.h"
+#include "catalog/vacuum.h"
 
 namespace tercet {
 
@@ -33,6 +38,9 @@ struct PlatformOptions {
   int64_t memory_limit_bytes = 2LL << 30;  ///< of history that a point-in-time join holds at once
   bool allow_predictor_code = true;        ///< run Python predictor classes; a server's default is
                                            ///< false for models that clients upload
+  /// Folders (and "postgres") that external groups may read from; nullopt: any. A server's default
+  /// is none.
+  std::optional<std::vector<std::string>> source_folders;
   std::string python = "python3";          ///< interpreter for predictor classes
   std::string token;                       ///< for tercet:// addresses
   std::string user;                        ///< who switches deployments; empty: the process's user
@@ -52,6 +60,29 @@ struct ReadRequest {
   std::optional<int64_t> as_of_us;   ///< as of this commit time, microseconds since the epoch
   std::optional<int64_t> start_us;   ///< event time ≥ start
   std::optional<int64_t> end_us;     ///< event time < end
+};
+
+/// One query over the feature groups; docs/guides/sql.md says how they are named there.
+struct SqlRequest {
+  std::string query;                        ///< one SELECT in DuckDB's dialect
+  std::optional<int64_t> as_of_us;          ///< all groups as of this commit time; else their heads
+  std::map<std::string, int64_t> versions;  ///< group ("weather@1") → commit as of which to read it
+  std::vector<std::string> files;           ///< files, and folders ending in '/', that it may read;
+                                            ///< a server's are none
+  std::optional<int64_t> time_limit_us;     ///< wall time until the last row; a server has its own
+};
+
+struct SqlData {
+  RecordBatchReader rows;
+  std::map<std::string, int64_t> pins;  ///< the groups that were read, as of which commit
+};
+
+/// What a step in SQL did; docs/guides/sql.md has the form of its text.
+struct SqlStepData {
+  Commit commit;                        ///< the new one, or the target's newest when `rows` is 0
+  int64_t rows = 0;                     ///< that the query gave and the commit has
+  std::optional<int64_t> watermark_us;  ///< where the next run begins; nullopt: it has none
+  std::map<std::string, int64_t> pins;  ///< the groups that were read, as of which commit
 };
 
 /// What to make a training dataset of.
@@ -91,6 +122,21 @@ struct VectorData {
   std::shared_ptr<arrow::RecordBatch> helpers;
 };
 
+/// Plain feature vectors of one view: of one entity, from what this process has in memory, without
+/// a box around any value. Immutable, thread-safe; the platform must outlive it.
+class VectorReader {
+ public:
+  virtual ~VectorReader() = default;
+  /// What an entity brings: nothing else, and all of it.
+  virtual const std::shared_ptr<arrow::Schema>& entities() const = 0;
+  virtual const std::shared_ptr<arrow::Schema>& features() const = 0;
+  /// `entity`: a cell for each of entities(), which must stay while `vector` is used. As of
+  /// `event_time_us`, by default the clock's now. False when another process has the store, or the
+  /// groups have changed since: Platform::Vectors answers.
+  virtual Result<bool> Read(std::span<const Cell> entity, std::optional<int64_t> event_time_us,
+                            VectorCells* vector) const = 0;
+};
+
 /// What a request for a view's vectors takes and gives.
 struct VectorContract {
   std::shared_ptr<arrow::Schema> entities;  ///< must be in a request
@@ -106,6 +152,17 @@ struct PredictData {
   std::vector<std::string> missing;  ///< "temp: expired (row 0)"
   std::string release_id;
   int64_t release_number = 0;
+};
+
+/// What a deployment's requests go to beside the release that it serves.
+struct TrafficRequest {
+  struct Arm {
+    Ref model;
+    double percent = 0;   ///< of the requests
+    bool shadow = false;  ///< its answers are compared and counted, never given
+  };
+  std::vector<Arm> arms;
+  std::string sticky_key;  ///< see Traffic
 };
 
 /// What a deployment takes and gives.
@@ -155,8 +212,32 @@ class Platform {
   virtual Result<RecordBatchReader> Changes(const Ref& ref, int64_t since, int64_t until) = 0;
   virtual Result<json::object> Statistics(const Ref& ref, const ReadRequest& request) = 0;
   virtual Result<Commit> Compact(const Ref& ref) = 0;
-  /// {"rows", "bytes", "files", "version", "commit_time", "online_version"}.
+  /// Adds features, widens types, and changes description, tags, TTL and table properties; returns
+  /// the new definition. Older commits, and training datasets made of them, keep what they had;
+  /// views of the group go on working; the online store follows. Errors: Table::Alter's; Invalid
+  /// for features, types and properties while the group has no table.
+  virtual Result<FeatureGroupDefinition> AlterFeatureGroup(const Ref& ref,
+                                                           const FeatureGroupChange& change) = 0;
+  /// Removes files that no commit of the retention and no training dataset needs, and the old part
+  /// of the log. Invalid, with nothing removed, where a pinned commit can't be read.
+  virtual Result<VacuumReport> Vacuum(const Ref& ref, const VacuumRequest& request) = 0;
+  /// Removes all rows of these entities from a group, or from every group whose primary key has
+  /// all columns of `keys`: from their head, history, change feed and log, from the online store,
+  /// and spines of training datasets. What can no longer be rebuilt is named. KeyError when no
+  /// group has the columns. Cut off in between, it is done by a second call.
+  virtual Result<ErasureReport> Erase(const std::optional<Ref>& group,
+                                      const RecordBatchReader& keys) = 0;
+  /// {"rows", "bytes", "files", "version", "commit_time", "online_version", "properties"}.
   virtual Result<json::object> DescribeFeatureGroup(const Ref& ref) = 0;
+
+  /// Rows as they come. KeyError for names that are not there, Invalid for what is no query,
+  /// CapacityError and Cancelled beyond the limits of memory and time, NotImplemented for files.
+  virtual Result<SqlData> Sql(const SqlRequest& request) = 0;
+  /// Runs the text of a `.sql` step: the query's new rows become one commit of its target group,
+  /// which is made when it is not there. A run without new rows changes nothing.
+  virtual Result<SqlStepData> RunSqlStep(const std::string& text) = 0;
+  /// Loads the rows that an external group's source has now into the online store.
+  virtual Status Materialize(const Ref& ref) = 0;
 
   // -- the contract: feature views -----------------------------------------------------------
   virtual Result<FeatureViewDefinition> DefineFeatureView(
@@ -169,6 +250,13 @@ class Platform {
   /// Feature vectors from the online store.
   virtual Result<VectorData> Vectors(const Ref& view, const VectorRequest& request) = 0;
 
+  /// The short way to them, resolved against the catalog as it stands; it costs little, so ask for
+  /// it with each request. Null when a vector takes more than looking up what its entity names
+  /// (computed features, helper columns, types that are no cells), or the project is elsewhere.
+  virtual Result<std::shared_ptr<const VectorReader>> Reader(const Ref& /*view*/) {
+    return nullptr;
+  }
+
   // -- T: training data, runs, models --------------------------------------------------------
   virtual Result<TrainingDatasetData> CreateTrainingDataset(const Ref& view,
                                                             const TrainingDataRequest& request,
@@ -176,6 +264,10 @@ class Platform {
   /// Makes a registered dataset again and proves that its bytes are equal.
   virtual Result<TrainingDatasetData> RebuildTrainingDataset(const Ref& view, int64_t version,
                                                              const Progress& progress) = 0;
+  /// The rows that the model of one fold is trained and tested on ("train", "test"), of a dataset
+  /// that was split into folds, transformed by what is fitted on this fold's training rows.
+  virtual Result<TrainingDatasetData> TrainingFold(const Ref& view, int64_t version, int64_t fold,
+                                                   const Progress& progress) = 0;
   virtual Result<TrainingDatasetDefinition> GetTrainingDataset(const Ref& view,
                                                                int64_t version) = 0;
   virtual Result<std::vector<TrainingDatasetDefinition>> ListTrainingDatasets(
@@ -212,12 +304,30 @@ class Platform {
   virtual Result<Deployment> Upgrade(const std::string& name, const Ref& model) = 0;
   /// Back to the release that was served before; Invalid when there is none.
   virtual Result<Deployment> Rollback(const std::string& name) = 0;
+  /// Serves the release of that number again; KeyError when the deployment never had it.
+  virtual Result<Deployment> Downgrade(const std::string& name, int64_t number) = 0;
+  /// What is checked before a model is deployed, without deploying it. Loads it.
+  virtual Result<std::vector<PreflightCheck>> Preflight(const Ref& model) = 0;
+  /// Sets the service level; the release that is served stays.
+  virtual Result<Deployment> SetServingPolicy(const std::string& name,
+                                              const ServingPolicy& policy) = 0;
+  /// Gives a part of the requests to other models' releases; no arms end that. Checks the models
+  /// as Deploy does. Every switch ends it too.
+  virtual Result<Deployment> SetTraffic(const std::string& name,
+                                        const TrafficRequest& traffic) = 0;
+  /// What differs between two releases of a deployment, by their numbers: see DiffOf.
+  virtual Result<json::array> DiffReleases(const std::string& name, int64_t before,
+                                           int64_t after) = 0;
+  /// What the deployment answered in this process (a server's: in that server) since it began.
+  virtual Result<ServingStatistics> GetServingStatistics(const std::string& name) = 0;
   virtual Result<Deployment> GetDeployment(const std::string& name) = 0;
   virtual Result<std::vector<Deployment>> ListDeployments() = 0;
   virtual Status DropDeployment(const std::string& name) = 0;
   virtual Result<Release> GetRelease(const std::string& id) = 0;
   virtual Result<DeploymentContract> Contract(const std::string& deployment) = 0;
 
+  /// CapacityError when the deployment's queue is full, Cancelled when its deadline has passed:
+  /// base/overload.h tells them apart from others of their code.
   virtual Result<PredictData> Predict(const std::string& deployment,
                                       const std::shared_ptr<arrow::RecordBatch>& entities,
                                       std::optional<int64_t> event_time_us) = 0;

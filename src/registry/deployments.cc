@@ -12,6 +12,7 @@ namespace {
 std::vector<Deployment::Switch> Standing(const Deployment& deployment) {
   std::vector<Deployment::Switch> standing;
   for (const Deployment::Switch& item : deployment.history) {
+    if (item.action == "traffic") continue;
     if (item.action != "rollback") {
       standing.push_back(item);
     } else if (!standing.empty()) {
@@ -31,7 +32,8 @@ int64_t NumberOf(const Deployment& deployment, const std::string& release_id) {
   return newest + 1;
 }
 
-/// Every release of the history, so that none of what a rollback needs can be dropped.
+/// Every release of the history, which has those of the traffic too, so that none of what a
+/// rollback needs can be dropped.
 std::vector<NounRef> DependenciesOf(const Deployment& deployment) {
   std::vector<NounRef> releases;
   for (const Deployment::Switch& item : deployment.history) {
@@ -46,6 +48,7 @@ std::vector<NounRef> DependenciesOf(const Deployment& deployment) {
 void Serve(Deployment* deployment, Deployment::Switch next) {
   deployment->release_id = next.release_id;
   deployment->history.push_back(std::move(next));
+  deployment->traffic = {};
 }
 
 Ref RefOf(const std::string& deployment) { return {deployment, 1}; }
@@ -119,11 +122,24 @@ Result<Deployment> Registry::Upgrade(const std::string& name, const Release& rel
   return Switch(name, release, "upgrade", by);
 }
 
-Result<Deployment> Registry::Downgrade(const std::string& name, int64_t number,
-                                       const std::string& by) {
+Result<Deployment> Registry::Change(const std::string& name,
+                                    const std::function<Status(Deployment*)>& change) {
   for (int tries = 0; tries < kRetries; ++tries) {
     ARROW_ASSIGN_OR_RAISE(Stored stored, Read(catalog_, name));
-    const auto& history = stored.deployment.history;
+    const json::object before = stored.deployment.ToJson();
+    ARROW_RETURN_NOT_OK(change(&stored.deployment));
+    if (stored.deployment.ToJson() == before) return stored.deployment;
+    const Status done = Write(catalog_, stored);
+    if (done.ok()) return stored.deployment;
+    if (!done.IsCancelled()) return done;
+  }
+  return Status::Cancelled("deployment '", name, "' is being switched by others all the time");
+}
+
+Result<Deployment> Registry::Downgrade(const std::string& name, int64_t number,
+                                       const std::string& by) {
+  return Change(name, [&](Deployment* deployment) -> Status {
+    const auto& history = deployment->history;
     const auto found = std::find_if(history.begin(), history.end(), [&](const auto& item) {
       return item.number == number;
     });
@@ -133,14 +149,47 @@ Result<Deployment> Registry::Downgrade(const std::string& name, int64_t number,
       return Status::KeyError("deployment '", name, "' has no release ", number,
                               "; its releases are 1 to ", newest);
     }
-    if (found->release_id == stored.deployment.release_id) return stored.deployment;
-    Serve(&stored.deployment,
-          {found->release_id, number, clock_->NowMicros(), "downgrade", by});
-    const Status done = Write(catalog_, stored);
-    if (done.ok()) return stored.deployment;
-    if (!done.IsCancelled()) return done;
-  }
-  return Status::Cancelled("deployment '", name, "' is being switched by others all the time");
+    if (found->release_id == deployment->release_id) return Status::OK();
+    Serve(deployment, {found->release_id, number, clock_->NowMicros(), "downgrade", by});
+    return Status::OK();
+  });
+}
+
+Result<Deployment> Registry::SetPolicy(const std::string& name, const ServingPolicy& policy) {
+  return Change(name, [&](Deployment* deployment) {
+    deployment->policy = policy;
+    return Status::OK();
+  });
+}
+
+Result<Deployment> Registry::SetTraffic(const std::string& name,
+                                        const std::vector<std::pair<Release, TrafficArm>>& arms,
+                                        const std::string& sticky_key, const std::string& by) {
+  return Change(name, [&](Deployment* deployment) -> Status {
+    Traffic traffic{.arms = {}, .sticky_key = arms.empty() ? "" : sticky_key};
+    for (const auto& [release, part] : arms) {
+      // Within the loop, as in Switch.
+      ARROW_ASSIGN_OR_RAISE(const Release made, MakeRelease(release));
+      TrafficArm arm = part;
+      arm.release_id = made.id;
+      arm.number = NumberOf(*deployment, made.id);
+      const auto same = [&](const TrafficArm& other) { return other.release_id == arm.release_id; };
+      if (made.id == deployment->release_id ||
+          std::any_of(traffic.arms.begin(), traffic.arms.end(), same)) {
+        return Status::Invalid("deployment '", name, "' would give traffic to release ",
+                               arm.number, " ('", made.model.ToText(), "') twice");
+      }
+      const auto& before = deployment->traffic.arms;
+      if (std::find(before.begin(), before.end(), arm) == before.end()) {
+        deployment->history.push_back(
+            {arm.release_id, arm.number, clock_->NowMicros(), "traffic", by});
+      }
+      traffic.arms.push_back(std::move(arm));
+    }
+    ARROW_RETURN_NOT_OK(traffic.Check());
+    deployment->traffic = std::move(traffic);
+    return Status::OK();
+  });
 }
 
 Result<Deployment> Registry::Rollback(const std::string& name, const std::string& by) {

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -79,6 +81,15 @@ class Registry {
   /// another switch came between, so that two people who both undo one upgrade undo only that.
   Result<Deployment> Rollback(const std::string& name, const std::string& by);
 
+  /// Changes the service level; the history stays, since nothing was switched.
+  Result<Deployment> SetPolicy(const std::string& name, const ServingPolicy& policy);
+  /// Gives parts of the requests to other releases: `arms` pairs each with its part, whose
+  /// release_id and number are filled in. One entry "traffic" a new arm in the history; none when
+  /// they end.
+  Result<Deployment> SetTraffic(const std::string& name,
+                                const std::vector<std::pair<Release, TrafficArm>>& arms,
+                                const std::string& sticky_key, const std::string& by);
+
   Result<Deployment> GetDeployment(const std::string& name);
   Result<std::vector<Deployment>> ListDeployments();
   /// Removes the deployment, and those releases of its history that no other deployment has.
@@ -93,6 +104,9 @@ class Registry {
   std::string FolderOf(const Ref& ref) const;
   Result<Deployment> Switch(const std::string& name, const Release& release,
                             const std::string& action, const std::string& by);
+  /// Reads the deployment, lets `change` change it and writes it, again when others were first.
+  Result<Deployment> Change(const std::string& name,
+                            const std::function<Status(Deployment*)>& change);
 
   Catalog* const catalog_;
   const std::shared_ptr<FileSystem> file_system_;

@@ -12,7 +12,6 @@ constexpr int64_t kCategoricalBit = 1, kDefaultLeftBit = 2;
 constexpr int64_t kMissingZero = 1, kMissingNan = 2;
 /// LightGBM's kZeroThreshold, a float there.
 constexpr double kZero = 1e-35f;
-constexpr int64_t kBlockRows = 256;
 constexpr int64_t kMaxLeaves = 1 << 24;
 
 Status Corrupt(std::string_view what) {
@@ -142,77 +141,23 @@ inline uint32_t LightgbmForest::Next(const Node* root, uint32_t at, const double
   return node.left + static_cast<uint32_t>(right & ((node.feature & kInner) != 0));
 }
 
-template <bool has_categories>
-double LightgbmForest::Leaf(const Node* root, const double* row) const {
-  uint32_t at = 0;
-  while ((root[at].feature & kInner) != 0) at = Next<has_categories>(root, at, row);
-  return root[at].threshold;
-}
-
-template <bool has_categories>
-void LightgbmForest::FourLeaves(const Node* const* roots, const double* const* rows,
-                                double* leaves) const {
-  uint32_t a = 0, b = 0, c = 0, d = 0;
-  while (((roots[0][a].feature | roots[1][b].feature | roots[2][c].feature |
-           roots[3][d].feature) & kInner) != 0) {
-    a = Next<has_categories>(roots[0], a, rows[0]);
-    b = Next<has_categories>(roots[1], b, rows[1]);
-    c = Next<has_categories>(roots[2], c, rows[2]);
-    d = Next<has_categories>(roots[3], d, rows[3]);
-  }
-  leaves[0] = roots[0][a].threshold;
-  leaves[1] = roots[1][b].threshold;
-  leaves[2] = roots[2][c].threshold;
-  leaves[3] = roots[3][d].threshold;
-}
-
-template <bool has_categories>
-void LightgbmForest::AddLeavesOf(const double* rows, int64_t row_count, int64_t feature_count,
-                                 int64_t group_count, double* sums) const {
-  const auto groups = static_cast<size_t>(group_count);
-  double leaves[4];
-  if (row_count == 1) {
-    const double* const same[4] = {rows, rows, rows, rows};
-    size_t t = 0;
-    for (; t + 4 <= roots_.size(); t += 4) {
-      const Node* roots[4];
-      for (size_t k = 0; k < 4; ++k) roots[k] = nodes_.data() + roots_[t + k];
-      FourLeaves<has_categories>(roots, same, leaves);
-      for (size_t k = 0; k < 4; ++k) sums[(t + k) % groups] += leaves[k];
-    }
-    for (; t < roots_.size(); ++t) {
-      sums[t % groups] += Leaf<has_categories>(nodes_.data() + roots_[t], rows);
-    }
-    return;
-  }
-  for (size_t t = 0; t < roots_.size(); ++t) {
-    const Node* root = nodes_.data() + roots_[t];
-    const Node* const roots[4] = {root, root, root, root};
-    double* group_sums = sums + t % groups;
-    int64_t i = 0;
-    for (; i + 4 <= row_count; i += 4) {
-      const double* four[4];
-      for (int64_t k = 0; k < 4; ++k) four[k] = rows + (i + k) * feature_count;
-      FourLeaves<has_categories>(roots, four, leaves);
-      for (int64_t k = 0; k < 4; ++k) group_sums[(i + k) * group_count] += leaves[k];
-    }
-    for (; i < row_count; ++i) {
-      group_sums[i * group_count] += Leaf<has_categories>(root, rows + i * feature_count);
-    }
-  }
-}
-
 void LightgbmForest::AddLeaves(const double* rows, int64_t row_count, int64_t feature_count,
                                int64_t group_count, double* sums) const {
-  for (int64_t begin = 0; begin < row_count; begin += kBlockRows) {
-    const int64_t count = std::min(row_count - begin, kBlockRows);
-    const double* block = rows + begin * feature_count;
-    double* block_sums = sums + begin * group_count;
-    if (sets_.empty()) {
-      AddLeavesOf<false>(block, count, feature_count, group_count, block_sums);
-    } else {
-      AddLeavesOf<true>(block, count, feature_count, group_count, block_sums);
-    }
+  const auto groups = static_cast<size_t>(group_count);
+  const auto root_of = [this](size_t tree) { return nodes_.data() + roots_[tree]; };
+  const auto group_of = [groups](size_t tree) { return groups == 1 ? 0 : tree % groups; };
+  const auto walk = [&](const auto& next) {
+    WalkTrees<Node, double>(roots_.size(), root_of, group_of, next,
+                            {rows, row_count, feature_count, group_count, sums});
+  };
+  if (sets_.empty()) {
+    walk([this](const Node* root, uint32_t at, const double* row) {
+      return Next<false>(root, at, row);
+    });
+  } else {
+    walk([this](const Node* root, uint32_t at, const double* row) {
+      return Next<true>(root, at, row);
+    });
   }
 }
 

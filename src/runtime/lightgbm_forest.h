@@ -6,6 +6,7 @@
 
 #include "base/result.h"
 #include "runtime/lightgbm_text.h"
+#include "runtime/tree_walk.h"
 
 namespace tercet {
 
@@ -25,13 +26,13 @@ class LightgbmForest {
 
  private:
   /// Siblings are neighbours, the left one first. 16 bytes: four to a cache line. A leaf leads to
-  /// itself, so that walks of several trees or rows can go side by side.
+  /// itself: see tree_walk.h.
   struct Node {
     double threshold;   ///< of a leaf its value; of a categorical split the index of its set
     uint32_t feature;   ///< and flags in the high bits
     uint32_t left;      ///< from the tree's root; of a leaf itself
   };
-  static constexpr uint32_t kDefaultLeft = 1u << 31, kCategorical = 1u << 30, kInner = 1u << 29;
+  static constexpr uint32_t kDefaultLeft = 1u << 31, kCategorical = 1u << 30, kInner = kInnerNode;
   /// What counts as missing beside the default: zero, NaN, or (without both) nothing.
   static constexpr uint32_t kZeroIsMissing = 1u << 28, kNanIsMissing = 1u << 27;
   static constexpr uint32_t kFeature = kNanIsMissing - 1;
@@ -41,15 +42,7 @@ class LightgbmForest {
   };
 
   template <bool has_categories>
-  void AddLeavesOf(const double* rows, int64_t row_count, int64_t feature_count,
-                   int64_t group_count, double* sums) const;
-  template <bool has_categories>
   uint32_t Next(const Node* root, uint32_t at, const double* row) const;
-  template <bool has_categories>
-  double Leaf(const Node* root, const double* row) const;
-  /// Leaves of four walks: each its own tree or row.
-  template <bool has_categories>
-  void FourLeaves(const Node* const* roots, const double* const* rows, double* leaves) const;
   bool GoesRight(const CategorySet& set, double value) const;
 
   std::vector<Node> nodes_;

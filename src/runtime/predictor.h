@@ -21,6 +21,9 @@ class Predictor {
   /// are NaN for trees and float inputs, an error otherwise. ExecutionError when the model fails.
   virtual Result<std::shared_ptr<arrow::RecordBatch>> Predict(
       const arrow::RecordBatch& features) = 0;
+  /// Makes sure that at least so many calls are answered at once. Nothing to do for models that are
+  /// evaluated in this process; a predictor class then has that many workers.
+  virtual Status Reserve(int64_t /*workers*/) { return Status::OK(); }
 };
 
 struct PredictorOptions {

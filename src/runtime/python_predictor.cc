@@ -126,10 +126,24 @@ class PythonPredictor : public Predictor {
 
   const Signature& signature() const override { return signature_; }
 
-  /// Starts the worker, so that a class that can't be loaded fails here and not in a request.
-  Status Open() {
-    std::lock_guard lock(mutex_);
-    return StartWorker();
+  Status Reserve(int64_t workers) override {
+    // One reservation at a time; calls go on meanwhile.
+    std::lock_guard reserving(reserve_mutex_);
+    while (true) {
+      {
+        std::lock_guard lock(mutex_);
+        if (worker_count_ >= workers) return Status::OK();
+      }
+      auto worker = std::make_unique<WorkerProcess>();
+      // Started here, so that a class that can't be loaded fails now and not in a request.
+      ARROW_RETURN_NOT_OK(StartWorker(worker.get()));
+      {
+        std::lock_guard lock(mutex_);
+        idle_.push_back(std::move(worker));
+        ++worker_count_;
+      }
+      returned_.notify_one();
+    }
   }
 
   Result<std::shared_ptr<arrow::RecordBatch>> Predict(
@@ -139,13 +153,11 @@ class PythonPredictor : public Predictor {
                              " features, not ", features.num_columns());
     }
     ARROW_ASSIGN_OR_RAISE(std::string payload, WriteStream(features));
-    std::string answer;
-    {
-      std::lock_guard lock(mutex_);
-      if (!worker_.running()) ARROW_RETURN_NOT_OK(StartWorker());
-      ARROW_ASSIGN_OR_RAISE(answer, Ask({'P', std::move(payload)}, options_.timeout_us));
-    }
-    const auto answered = ReadStream(std::move(answer));
+    std::unique_ptr<WorkerProcess> worker = Take();
+    Result<std::string> answer = AskRunning(worker.get(), {'P', std::move(payload)});
+    GiveBack(std::move(worker));
+    ARROW_RETURN_NOT_OK(answer.status());
+    const auto answered = ReadStream(*std::move(answer));
     if (!answered.ok()) {
       return Status::ExecutionError(Who(), " gave what is not an Arrow stream: ",
                                     answered.status().message());
@@ -156,30 +168,55 @@ class PythonPredictor : public Predictor {
  private:
   std::string Who() const { return "predictor class '" + class_name_.name + "'"; }
 
-  /// mutex_ is held.
-  Status StartWorker() {
+  /// A worker of one's own; waits until one is idle.
+  std::unique_ptr<WorkerProcess> Take() {
+    std::unique_lock lock(mutex_);
+    returned_.wait(lock, [this] { return !idle_.empty(); });
+    std::unique_ptr<WorkerProcess> worker = std::move(idle_.back());
+    idle_.pop_back();
+    return worker;
+  }
+
+  void GiveBack(std::unique_ptr<WorkerProcess> worker) {
+    {
+      std::lock_guard lock(mutex_);
+      idle_.push_back(std::move(worker));
+    }
+    returned_.notify_one();
+  }
+
+  /// Asks a worker, started again when it had died.
+  Result<std::string> AskRunning(WorkerProcess* worker, const WorkerProcess::Frame& request) {
+    if (!worker->running()) ARROW_RETURN_NOT_OK(StartWorker(worker));
+    return Ask(worker, request, options_.timeout_us);
+  }
+
+  Status StartWorker(WorkerProcess* worker) {
     const std::vector<std::string> arguments = {options_.python, "-B", "-c",
                                                 std::string(kPythonWorker)};
-    ARROW_RETURN_NOT_OK(starter_.Run(
-        [&] { return worker_.Start(arguments, options_.memory_limit_bytes); }));
+    {
+      std::lock_guard starting(starter_mutex_);
+      ARROW_RETURN_NOT_OK(starter_.Run(
+          [&] { return worker->Start(arguments, options_.memory_limit_bytes); }));
+    }
     json::object start{{"directory", directory_},
                        {"module", class_name_.module},
                        {"class", class_name_.name},
                        {"outputs", ToJsonArray(signature_.outputs->field_names())}};
-    const Status loaded = Ask({'I', ToText(start)},
+    const Status loaded = Ask(worker, {'I', ToText(start)},
                               std::max(options_.timeout_us, kLeastStartTimeoutUs)).status();
-    if (!loaded.ok()) worker_.Kill();
+    if (!loaded.ok()) worker->Kill();
     return loaded;
   }
 
-  /// mutex_ is held.
-  Result<std::string> Ask(const WorkerProcess::Frame& request, int64_t timeout_us) {
-    Result<WorkerProcess::Frame> answer = worker_.Call(request, timeout_us);
+  Result<std::string> Ask(WorkerProcess* worker, const WorkerProcess::Frame& request,
+                          int64_t timeout_us) {
+    Result<WorkerProcess::Frame> answer = worker->Call(request, timeout_us);
     if (!answer.ok()) return Explain(answer.status(), Who());
     if (answer->type == 'R') return std::move(answer->payload);
     const Result<json::object> error = ParseJsonObject(answer->payload);
     if (answer->type != 'E' || !error.ok()) {
-      worker_.Kill();
+      worker->Kill();
       return Status::IOError(Who(), ": the worker's answer is malformed");
     }
     ARROW_ASSIGN_OR_RAISE(const std::string message, GetString(*error, "error"));
@@ -206,9 +243,14 @@ class PythonPredictor : public Predictor {
   const ClassName class_name_;
   const Signature signature_;
   const PredictorOptions options_;
-  std::mutex mutex_;
+  std::mutex reserve_mutex_;
+  std::mutex starter_mutex_;  ///< one caller of starter_ at a time
   StarterThread starter_;
-  WorkerProcess worker_;  ///< guarded by mutex_; ends before its starter
+  std::mutex mutex_;
+  std::condition_variable returned_;
+  int64_t worker_count_ = 0;  ///< guarded by mutex_
+  /// Guarded by mutex_; ends before its starter.
+  std::vector<std::unique_ptr<WorkerProcess>> idle_;
 };
 
 }  // namespace
@@ -219,7 +261,7 @@ Result<std::unique_ptr<Predictor>> LoadPythonPredictor(const std::string& direct
   ARROW_ASSIGN_OR_RAISE(ClassName class_name, ReadClassName(directory));
   auto predictor = std::make_unique<PythonPredictor>(directory, std::move(class_name), signature,
                                                      options);
-  ARROW_RETURN_NOT_OK(predictor->Open());
+  ARROW_RETURN_NOT_OK(predictor->Reserve(1));
   return predictor;
 }
 

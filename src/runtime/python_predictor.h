@@ -19,9 +19,10 @@ namespace tercet {
 /// `preprocess(self, batch)` and `postprocess(self, predictions)` run before and after, if there
 /// are any.
 ///
-/// Calls are answered one at a time. A worker that crashes or takes longer than the timeout is an
-/// IOError and is replaced at the next call; an exception of the class is an ExecutionError with
-/// its traceback. The worker ends with this process, however this process ends.
+/// A worker answers one call at a time; Predictor::Reserve says how many there are. One that
+/// crashes or takes longer than the timeout is an IOError and is replaced at the next call; an
+/// exception of the class is an ExecutionError with its traceback. Workers end with this process,
+/// however this process ends.
 Result<std::unique_ptr<Predictor>> LoadPythonPredictor(const std::string& directory,
                                                        const Signature& signature,
                                                        const PredictorOptions& options);

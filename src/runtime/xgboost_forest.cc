@@ -12,8 +12,6 @@ constexpr float kMaxCategory = 16777216.0f;
 /// 256 MiB of sets: a set is as large as its largest category, so a small file could ask for more
 /// memory than there is.
 constexpr size_t kMaxSetWords = 1 << 26;
-/// Rows that share a walk over the trees, so that a tree is in the cache for all of them.
-constexpr int64_t kBlockRows = 256;
 
 Status Corrupt(std::string_view what) {
   return Status::IOError("corrupt XGBoost tree: ", what);
@@ -190,76 +188,22 @@ inline uint32_t XgboostForest::Next(const Node* root, uint32_t at, const float* 
   return node.left + static_cast<uint32_t>(right & ((node.feature & kInner) != 0));
 }
 
-template <bool has_categories>
-float XgboostForest::Leaf(const Node* root, const float* row) const {
-  uint32_t at = 0;
-  while ((root[at].feature & kInner) != 0) at = Next<has_categories>(root, at, row);
-  return root[at].threshold;
-}
-
-template <bool has_categories>
-void XgboostForest::FourLeaves(const Node* const* roots, const float* const* rows,
-                               float* leaves) const {
-  uint32_t a = 0, b = 0, c = 0, d = 0;
-  while (((roots[0][a].feature | roots[1][b].feature | roots[2][c].feature |
-           roots[3][d].feature) & kInner) != 0) {
-    a = Next<has_categories>(roots[0], a, rows[0]);
-    b = Next<has_categories>(roots[1], b, rows[1]);
-    c = Next<has_categories>(roots[2], c, rows[2]);
-    d = Next<has_categories>(roots[3], d, rows[3]);
-  }
-  leaves[0] = roots[0][a].threshold;
-  leaves[1] = roots[1][b].threshold;
-  leaves[2] = roots[2][c].threshold;
-  leaves[3] = roots[3][d].threshold;
-}
-
-template <bool has_categories>
-void XgboostForest::AddLeavesOf(const float* rows, int64_t row_count, int64_t feature_count,
-                                int64_t group_count, float* margins) const {
-  float leaves[4];
-  if (row_count == 1) {
-    const float* const same[4] = {rows, rows, rows, rows};
-    size_t t = 0;
-    for (; t + 4 <= trees_.size(); t += 4) {
-      const Node* roots[4];
-      for (size_t k = 0; k < 4; ++k) roots[k] = nodes_.data() + trees_[t + k].root;
-      FourLeaves<has_categories>(roots, same, leaves);
-      for (size_t k = 0; k < 4; ++k) margins[trees_[t + k].group] += leaves[k];
-    }
-    for (; t < trees_.size(); ++t) {
-      margins[trees_[t].group] += Leaf<has_categories>(nodes_.data() + trees_[t].root, rows);
-    }
-    return;
-  }
-  for (const Tree& tree : trees_) {
-    const Node* root = nodes_.data() + tree.root;
-    const Node* const roots[4] = {root, root, root, root};
-    int64_t i = 0;
-    for (; i + 4 <= row_count; i += 4) {
-      const float* four[4];
-      for (int64_t k = 0; k < 4; ++k) four[k] = rows + (i + k) * feature_count;
-      FourLeaves<has_categories>(roots, four, leaves);
-      for (int64_t k = 0; k < 4; ++k) margins[(i + k) * group_count + tree.group] += leaves[k];
-    }
-    for (; i < row_count; ++i) {
-      margins[i * group_count + tree.group] +=
-          Leaf<has_categories>(root, rows + i * feature_count);
-    }
-  }
-}
-
 void XgboostForest::AddLeaves(const float* rows, int64_t row_count, int64_t feature_count,
                               int64_t group_count, float* margins) const {
-  for (int64_t begin = 0; begin < row_count; begin += kBlockRows) {
-    const int64_t count = std::min(row_count - begin, kBlockRows);
-    const float* block = rows + begin * feature_count;
-    float* sums = margins + begin * group_count;
-    if (sets_.empty()) {
-      AddLeavesOf<false>(block, count, feature_count, group_count, sums);
-    } else {
-      AddLeavesOf<true>(block, count, feature_count, group_count, sums);
-    }
+  const auto root_of = [this](size_t tree) { return nodes_.data() + trees_[tree].root; };
+  const auto group_of = [this](size_t tree) { return static_cast<size_t>(trees_[tree].group); };
+  const auto walk = [&](const auto& next) {
+    WalkTrees<Node, float>(trees_.size(), root_of, group_of, next,
+                           {rows, row_count, feature_count, group_count, margins});
+  };
+  if (sets_.empty()) {
+    walk([this](const Node* root, uint32_t at, const float* row) {
+      return Next<false>(root, at, row);
+    });
+  } else {
+    walk([this](const Node* root, uint32_t at, const float* row) {
+      return Next<true>(root, at, row);
+    });
   }
 }
 

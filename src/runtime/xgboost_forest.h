@@ -5,6 +5,7 @@
 
 #include "base/result.h"
 #include "runtime/model_document.h"
+#include "runtime/tree_walk.h"
 
 namespace tercet {
 
@@ -24,14 +25,14 @@ class XgboostForest {
 
  private:
   /// Siblings are neighbours, the left one first, and a node's children come after it, so that a
-  /// walk only moves forward. 12 bytes: five to a cache line. A leaf leads to itself, so that walks
-  /// of several trees or rows can go side by side, which hides most of their cache misses.
+  /// walk only moves forward. 12 bytes: five to a cache line. A leaf leads to itself, see
+  /// tree_walk.h.
   struct Node {
     float threshold;      ///< of a leaf its value; of a categorical split the index of its set
     uint32_t feature;     ///< and in the high bits kDefaultLeft, kCategorical, kInner
     uint32_t left;        ///< from the tree's root; of a leaf itself
   };
-  static constexpr uint32_t kDefaultLeft = 1u << 31, kCategorical = 1u << 30, kInner = 1u << 29;
+  static constexpr uint32_t kDefaultLeft = 1u << 31, kCategorical = 1u << 30, kInner = kInnerNode;
   static constexpr uint32_t kFeature = kInner - 1;
 
   struct Tree {
@@ -46,15 +47,7 @@ class XgboostForest {
 
   Status AddTree(const DocumentValue& tree, int64_t feature_count, float weight);
   template <bool has_categories>
-  void AddLeavesOf(const float* rows, int64_t row_count, int64_t feature_count,
-                   int64_t group_count, float* margins) const;
-  template <bool has_categories>
   uint32_t Next(const Node* root, uint32_t at, const float* row) const;
-  template <bool has_categories>
-  float Leaf(const Node* root, const float* row) const;
-  /// Leaves of four walks: each its own tree or row.
-  template <bool has_categories>
-  void FourLeaves(const Node* const* roots, const float* const* rows, float* leaves) const;
   bool GoesRight(const CategorySet& set, float value) const;
 
   std::vector<Node> nodes_;

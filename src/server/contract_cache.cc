@@ -34,7 +34,8 @@ std::unique_ptr<DeploymentContracts> MakeDeploymentContracts(Platform* platform)
         ARROW_ASSIGN_OR_RAISE(const Release release,
                               platform->GetRelease(known.contract.release_id));
         ARROW_ASSIGN_OR_RAISE(const ModelDefinition model, platform->GetModel(release.model));
-        known.slow = model.format == ModelFormat::kPython;
+        ARROW_ASSIGN_OR_RAISE(const Deployment deployment, platform->GetDeployment(name));
+        known.slow = model.format == ModelFormat::kPython || deployment.policy.concurrency > 0;
         return known;
       });
 }

@@ -18,7 +18,7 @@ template <typename Contract>
 struct KnownContract {
   Contract contract;
   std::shared_ptr<arrow::Schema> columns;
-  bool slow = false;  ///< its predictor is a worker process: never on an I/O thread
+  bool slow = false;  ///< its requests may wait for a worker or a place: never on an I/O thread
   std::chrono::steady_clock::time_point read_at;
 };
 

@@ -65,6 +65,14 @@ Answer Predict(Platform* platform, DeploymentContracts* contracts, const std::st
   return WithContract(contracts, name, answer);
 }
 
+/// A switch was made: the next requests find its contract ready, and need not read it themselves.
+HttpAnswer Switched(DeploymentContracts* contracts, const Deployment& deployment) {
+  const auto known = contracts->Refresh(deployment.name);
+  // A contract that can't be read is told to who asks for it.
+  if (!known.ok()) contracts->Forget(deployment.name);
+  return HttpAnswer::Json(deployment.ToJson());
+}
+
 /// A switch to the release of {"model": "delay@2"}.
 template <typename Switch>
 Handler SwitchTo(DeploymentContracts* contracts, const Switch& change) {
@@ -75,13 +83,21 @@ Handler SwitchTo(DeploymentContracts* contracts, const Switch& change) {
     ARROW_ASSIGN_OR_RAISE(const Ref model, Ref::Parse(text));
     const std::string name(arguments[0]);
     ARROW_ASSIGN_OR_RAISE(const Deployment deployment, change(name, model));
-    // The next request needs it fresh; if that can't be had, the request will say why.
-    contracts->Forget(name);
-    return HttpAnswer::Json(deployment.ToJson());
+    return Switched(contracts, deployment);
   };
 }
 
 }  // namespace
+
+std::function<Lane(const HttpRequest&, const PathArguments&)> PredictionLane(
+    DeploymentContracts* contracts) {
+  return [contracts](const HttpRequest& request, const PathArguments& arguments) {
+    const auto known = contracts->Find(std::string(arguments[0]));
+    const bool hot =
+        known != nullptr && !known->slow && request.body.size() <= kHotBodyBytes;
+    return hot ? Lane::kHot : Lane::kPrediction;
+  };
+}
 
 std::vector<Route> DeploymentRoutes(Platform* platform, DeploymentContracts* contracts) {
   const std::string all = "/api/v1/deployments";
@@ -94,13 +110,7 @@ std::vector<Route> DeploymentRoutes(Platform* platform, DeploymentContracts* con
            [platform, contracts](const HttpRequest& request, const PathArguments& arguments) {
              return Predict(platform, contracts, std::string(arguments[0]), request);
            },
-       .lane =
-           [contracts](const HttpRequest& request, const PathArguments& arguments) {
-             const auto known = contracts->Find(std::string(arguments[0]));
-             return known != nullptr && !known->slow && request.body.size() <= kHotBodyBytes
-                        ? Lane::kHot
-                        : Lane::kSlow;
-           }});
+       .lane = PredictionLane(contracts)});
   const auto add = [&routes](std::string method, std::string pattern, Handler handler) {
     routes.push_back({.method = std::move(method),
                       .pattern = std::move(pattern),
@@ -139,8 +149,50 @@ std::vector<Route> DeploymentRoutes(Platform* platform, DeploymentContracts* con
       [platform, contracts](const HttpRequest&, const PathArguments& arguments) -> Answer {
         const std::string name(arguments[0]);
         ARROW_ASSIGN_OR_RAISE(const auto deployment, platform->Rollback(name));
-        contracts->Forget(name);
-        return HttpAnswer::Json(deployment.ToJson());
+        return Switched(contracts, deployment);
+      });
+  add("POST", one + "/downgrade",
+      [platform, contracts](const HttpRequest& request, const PathArguments& arguments) -> Answer {
+        ARROW_ASSIGN_OR_RAISE(const json::object body, request.JsonBody());
+        ARROW_RETURN_NOT_OK(CheckMembers("downgrade request", body, {"release"}));
+        ARROW_ASSIGN_OR_RAISE(const int64_t number, GetInt(body, "release"));
+        ARROW_ASSIGN_OR_RAISE(const auto deployment,
+                              platform->Downgrade(std::string(arguments[0]), number));
+        return Switched(contracts, deployment);
+      });
+  add("PUT", one + "/policy",
+      [platform, contracts](const HttpRequest& request, const PathArguments& arguments) -> Answer {
+        ARROW_ASSIGN_OR_RAISE(const json::object body, request.JsonBody());
+        ARROW_ASSIGN_OR_RAISE(const ServingPolicy policy, ServingPolicy::FromJson(body));
+        ARROW_ASSIGN_OR_RAISE(const auto deployment,
+                              platform->SetServingPolicy(std::string(arguments[0]), policy));
+        return Switched(contracts, deployment);
+      });
+  add("PUT", one + "/traffic",
+      [platform, contracts](const HttpRequest& request, const PathArguments& arguments) -> Answer {
+        ARROW_ASSIGN_OR_RAISE(const json::object body, request.JsonBody());
+        ARROW_ASSIGN_OR_RAISE(const TrafficRequest traffic, TrafficRequestFromJson(body));
+        ARROW_ASSIGN_OR_RAISE(const auto deployment,
+                              platform->SetTraffic(std::string(arguments[0]), traffic));
+        return Switched(contracts, deployment);
+      });
+  add("GET", one + "/diff",
+      [platform](const HttpRequest& request, const PathArguments& arguments) -> Answer {
+        ARROW_ASSIGN_OR_RAISE(const auto before, QueryInt(request, "before"));
+        ARROW_ASSIGN_OR_RAISE(const auto after, QueryInt(request, "after"));
+        if (!before || !after) {
+          return Status::Invalid("say which releases: ?before=1&after=2");
+        }
+        ARROW_ASSIGN_OR_RAISE(
+            json::array items,
+            platform->DiffReleases(std::string(arguments[0]), *before, *after));
+        return HttpAnswer::Json(json::object{{"items", std::move(items)}});
+      });
+  add("GET", one + "/statistics",
+      [platform](const HttpRequest&, const PathArguments& arguments) -> Answer {
+        ARROW_ASSIGN_OR_RAISE(const auto statistics,
+                              platform->GetServingStatistics(std::string(arguments[0])));
+        return HttpAnswer::Json(statistics.ToJson());
       });
   add("GET", "/api/v1/releases/{id}",
       [platform](const HttpRequest&, const PathArguments& arguments) -> Answer {

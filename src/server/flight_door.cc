@@ -1,6 +1,8 @@
 #include "server/flight_door.h"
 
+#include <atomic>
 #include <exception>
+#include <thread>
 
 #include <arrow/flight/server.h>
 #include <arrow/flight/server_middleware.h>
@@ -8,15 +10,19 @@
 #include "base/log.h"
 #include "base/name.h"
 #include "catalog/definition_json.h"
+#include "client/sql_wire.h"
 #include "client/wire.h"
 #include "client/wire_frames.h"
 #include "server/flight_exchange.h"
 #include "server/flight_upload.h"
+#include "server/sql_routes.h"
 
 namespace tercet {
 namespace {
 
 namespace flight = arrow::flight;
+
+constexpr std::chrono::milliseconds kDrainStep{5};
 
 /// Refuses calls without the token before anything of them is read.
 class TokenCheck : public flight::ServerMiddlewareFactory {
@@ -71,13 +77,19 @@ Result<RecordBatchReader> Get(Platform* platform, json::object command) {
                           platform->Batch(model, start_us, end_us, nullptr, {}));
     return std::make_shared<arrow::TableBatchReader>(scored);
   }
+  if (verb == "sql") {
+    ARROW_ASSIGN_OR_RAISE(const SqlRequest request, SqlRequestFromJson(command));
+    ARROW_ASSIGN_OR_RAISE(const SqlData data, ServeSql(platform, request));
+    return ToStream(data);
+  }
   if (verb == "model_files") {
     ARROW_ASSIGN_OR_RAISE(const Ref model, GetRef(command, "model"));
     ARROW_ASSIGN_OR_RAISE(const ModelFiles files, platform->ReadModelFiles(model));
     return ToReader(files);
   }
   return Status::KeyError("DoGet has no verb '", verb.substr(0, 80), "'",
-                          Suggest(verb.substr(0, 80), {"read", "changes", "batch", "model_files"}));
+                          Suggest(verb.substr(0, 80),
+                                  {"read", "changes", "batch", "sql", "model_files"}));
 }
 
 Result<json::object> Put(Platform* platform, json::object command,
@@ -103,6 +115,15 @@ Result<json::object> Put(Platform* platform, json::object command,
                           platform->Delete(group, rows, wait_online.value_or(false)));
     return commit.ToJson();
   }
+  if (verb == "erase") {
+    ARROW_RETURN_NOT_OK(CheckMembers("erase command", command, {"group"}));
+    std::optional<Ref> group;
+    if (command.contains("group")) {
+      ARROW_ASSIGN_OR_RAISE(group, GetRef(command, "group"));
+    }
+    ARROW_ASSIGN_OR_RAISE(const ErasureReport report, platform->Erase(group, rows));
+    return report.ToJson();
+  }
   if (verb == "register_model") {
     ARROW_ASSIGN_OR_RAISE(const json::object object, FindObject(command, "definition"));
     ARROW_ASSIGN_OR_RAISE(const auto definition, ModelDefinition::FromJson(object));
@@ -111,17 +132,8 @@ Result<json::object> Put(Platform* platform, json::object command,
     return model.ToJson();
   }
   return Status::KeyError("DoPut has no verb '", verb.substr(0, 80), "'",
-                          Suggest(verb.substr(0, 80), {"insert", "delete", "register_model"}));
-}
-
-/// Runs a call; what is thrown below becomes an error of the call, not the process's end.
-template <typename Call>
-Status Guard(const Call& call) {
-  try {
-    return call();
-  } catch (const std::exception& error) {
-    return Status::UnknownError("internal error: ", error.what());
-  }
+                          Suggest(verb.substr(0, 80),
+                                  {"insert", "delete", "erase", "register_model"}));
 }
 
 }  // namespace
@@ -161,8 +173,25 @@ class FlightDoor::Service : public flight::FlightServerBase {
     });
   }
 
+  int under_way() const { return under_way_.load(); }
+
  private:
+  /// Runs a call; what is thrown below becomes an error of the call, not the process's end.
+  template <typename Call>
+  Status Guard(const Call& call) {
+    ++under_way_;
+    Status status;
+    try {
+      status = call();
+    } catch (const std::exception& error) {
+      status = Status::UnknownError("internal error: ", error.what());
+    }
+    --under_way_;
+    return status;
+  }
+
   Platform* const platform_;
+  std::atomic<int> under_way_{0};
 };
 
 FlightDoor::FlightDoor(std::unique_ptr<Service> service) : service_(std::move(service)) {}
@@ -187,13 +216,20 @@ int FlightDoor::port() const { return service_->port(); }
 
 Status FlightDoor::Stop(std::chrono::milliseconds patience) {
   if (stopped_) return Status::OK();
-  stopped_ = true;
   const auto deadline = std::chrono::system_clock::now() + patience;
+  while (service_->under_way() > 0) {
+    if (std::chrono::system_clock::now() >= deadline) {
+      return Status::Cancelled(service_->under_way(), " calls had not ended");
+    }
+    std::this_thread::sleep_for(kDrainStep);
+  }
+  stopped_ = true;
   return service_->Shutdown(&deadline);
 }
 
 FlightDoor::~FlightDoor() {
-  const Status stopped = Stop(std::chrono::milliseconds(0));
+  // Shutdown waits for handlers that run.
+  const Status stopped = stopped_ ? Status::OK() : service_->Shutdown();
   if (!stopped.ok()) LogWarn("stopping Flight: " + stopped.ToString());
 }
 

@@ -27,7 +27,8 @@ class FlightDoor {
                                                    const Access* access);
   ~FlightDoor();
   int port() const;
-  /// Takes no new call, waits for those under way, cancels them after `patience`.
+  /// Waits for the calls under way, then takes no new one. Cancelled when some had not ended within
+  /// `patience`: they still run, and only the destructor waits for them.
   Status Stop(std::chrono::milliseconds patience);
 
  private:

@@ -18,6 +18,8 @@ constexpr std::chrono::milliseconds kSweepEvery{500};
 constexpr std::chrono::milliseconds kAcceptPause{100};
 /// Slow handlers mostly wait for the compute pool or the disk.
 constexpr int kSlowThreads = 8;
+/// Predictions that wait for a worker or for a place each hold one.
+constexpr int kPredictionThreads = 32;
 
 }  // namespace
 
@@ -31,7 +33,7 @@ struct HttpServer::IoThread {
   std::thread thread;
 };
 
-HttpServer::HttpServer() : slow_pool_(kSlowThreads) {}
+HttpServer::HttpServer() : slow_pool_(kSlowThreads), prediction_pool_(kPredictionThreads) {}
 
 Result<std::unique_ptr<HttpServer>> HttpServer::Start(const Address& address, const Router* router,
                                                       const Access* access, Metrics* metrics,
@@ -43,6 +45,7 @@ Result<std::unique_ptr<HttpServer>> HttpServer::Start(const Address& address, co
   server->service_.metrics = metrics;
   server->service_.limits = limits;
   server->service_.slow_pool = &server->slow_pool_;
+  server->service_.prediction_pool = &server->prediction_pool_;
   for (int i = 0; i < std::clamp(ThreadCount(), 1, 8); ++i) {
     server->io_threads_.push_back(std::make_unique<IoThread>());
   }
@@ -143,11 +146,22 @@ bool HttpServer::Stop(std::chrono::milliseconds patience) {
   for (const auto& io : io_threads_) {
     if (io->thread.joinable()) io->thread.join();
   }
-  slow_pool_.join();
-  for (const auto& io : io_threads_) io->sessions.clear();
+  for (asio::thread_pool* pool : {&slow_pool_, &prediction_pool_}) {
+    if (drained) {
+      pool->join();
+    } else {
+      pool->stop();
+    }
+  }
   return drained;
 }
 
-HttpServer::~HttpServer() { Stop(std::chrono::milliseconds(0)); }
+HttpServer::~HttpServer() {
+  Stop(std::chrono::milliseconds(0));
+  // Handlers that still run hold their sessions, whose sockets need the I/O contexts.
+  slow_pool_.join();
+  prediction_pool_.join();
+  for (const auto& io : io_threads_) io->sessions.clear();
+}
 
 }  // namespace tercet

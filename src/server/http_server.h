@@ -26,7 +26,8 @@ class HttpServer {
   int port() const { return port_; }
 
   /// Takes no new connection, lets requests that are under way finish for at most `patience`, and
-  /// stops. False when some had not.
+  /// stops. False when some had not: their handlers still run, and only the destructor waits for
+  /// them.
   bool Stop(std::chrono::milliseconds patience);
 
  private:
@@ -39,6 +40,7 @@ class HttpServer {
   HttpService service_;
   std::vector<std::unique_ptr<IoThread>> io_threads_;
   boost::asio::thread_pool slow_pool_;
+  boost::asio::thread_pool prediction_pool_;
   std::unique_ptr<boost::asio::ip::tcp::acceptor> acceptor_;
   std::unique_ptr<boost::asio::steady_timer> accept_again_;
   size_t next_ = 0;  ///< of io_threads_; touched by the accepting thread alone

@@ -6,6 +6,8 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
 
+#include "base/overload.h"
+
 namespace tercet {
 namespace {
 
@@ -16,6 +18,8 @@ using boost::system::error_code;
 constexpr size_t kReadBytes = 8 << 10;
 constexpr size_t kBodyReadBytes = 256 << 10;
 constexpr std::chrono::seconds kLingerTime{2};
+/// What waits longer than these take would be given up by its client anyhow.
+constexpr size_t kWaitingPredictions = 2048;
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
 std::string_view View(boost::beast::string_view text) { return {text.data(), text.size()}; }
@@ -152,8 +156,18 @@ void HttpSession::Dispatch() {
     lane = match_.route->lane ? match_.route->lane(request_, match_.arguments) : Lane::kSlow;
   }
   if (lane == Lane::kHot) return Send(service_->router->Answer(request_, match_));
-  asio::post(*service_->slow_pool, [self = shared_from_this()]() mutable {
+  if (lane == Lane::kSlow) return AnswerOn(service_->slow_pool, nullptr);
+  if (service_->predictions.load(std::memory_order_relaxed) >= kWaitingPredictions) {
+    return Send(ErrorAnswer(Overloaded(1, "too many predictions wait"), match_.route->errors));
+  }
+  service_->predictions.fetch_add(1, std::memory_order_relaxed);
+  AnswerOn(service_->prediction_pool, &service_->predictions);
+}
+
+void HttpSession::AnswerOn(asio::thread_pool* pool, std::atomic<size_t>* count) {
+  asio::post(*pool, [self = shared_from_this(), count]() mutable {
     HttpAnswer answer = self->service_->router->Answer(self->request_, self->match_);
+    if (count != nullptr) count->fetch_sub(1, std::memory_order_relaxed);
     auto executor = self->socket_.get_executor();
     asio::post(executor, [self = std::move(self), answer = std::move(answer)] {
       if (self->state_ == State::kAnswering) self->Send(answer);

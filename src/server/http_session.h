@@ -38,6 +38,8 @@ struct HttpService {
   const Access* access = nullptr;
   HttpLimits limits;
   boost::asio::thread_pool* slow_pool = nullptr;
+  boost::asio::thread_pool* prediction_pool = nullptr;
+  std::atomic<size_t> predictions{0};  ///< in the prediction pool, or waiting for it
   std::atomic<bool> draining{false};
   std::atomic<size_t> sessions{0};
 };
@@ -68,6 +70,8 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   /// Decides on what a whole header says: limits, deadline, "Expect: 100-continue".
   bool OnHeader();
   void Dispatch();
+  /// Has the request answered by a pool's thread.
+  void AnswerOn(boost::asio::thread_pool* pool, std::atomic<size_t>* count);
   /// A request that can't be read: answers and closes.
   void Refuse(int http_status, const Status& status);
   void Send(const HttpAnswer& answer);

@@ -1,7 +1,10 @@
 #include "base/name.h"
 #include "client/json_rows.h"
 #include "client/version.h"
+#include "server/deployment_schema.h"
 #include "server/inference_request.h"
+#include "server/model_statistics.h"
+#include "server/open_inference.h"
 #include "server/rest_arguments.h"
 #include "server/rest_routes.h"
 
@@ -9,67 +12,29 @@ namespace tercet {
 namespace {
 
 using Answer = Result<HttpAnswer>;
-using Known = KnownContract<DeploymentContract>;
 
-/// A release's number as a version of the model; a deployment serves one at a time.
-Status CheckVersion(const std::string& name, const DeploymentContract& contract,
-                    std::string_view version) {
-  if (version.empty() || version == std::to_string(contract.release_number)) return Status::OK();
-  return Status::KeyError("deployment '", name, "' serves version ", contract.release_number,
-                          ", not ", version.substr(0, 40));
-}
-
-json::array TensorsOf(const arrow::Schema& schema) {
+json::array TensorsJson(const arrow::Schema& schema) {
   json::array tensors;
-  for (const auto& field : schema.fields()) {
-    json::array shape = {-1};
-    if (arrow::is_list_like(field->type()->id())) shape.push_back(-1);
-    tensors.push_back({{"name", field->name()},
-                       {"datatype", DatatypeOf(*field->type())},
+  for (const TensorDescription& tensor : DescribeTensors(schema)) {
+    json::array shape;
+    for (const int64_t size : tensor.shape) shape.push_back(size);
+    tensors.push_back({{"name", tensor.name},
+                       {"datatype", tensor.datatype},
                        {"shape", std::move(shape)}});
   }
   return tensors;
 }
 
-Answer Metadata(const std::string& name, std::string_view version, const Known& known) {
-  const DeploymentContract& contract = known.contract;
-  ARROW_RETURN_NOT_OK(CheckVersion(name, contract, version));
-  return HttpAnswer::Json(json::object{
+json::object Metadata(const std::string& name, const DeploymentContract& contract) {
+  return {
       {"name", name},
       {"versions", json::array{std::to_string(contract.release_number)}},
       {"platform", "tercet"},
-      {"inputs", TensorsOf(*contract.entities)},
-      {"outputs", TensorsOf(*contract.outputs)},
+      {"inputs", TensorsJson(*contract.entities)},
+      {"outputs", TensorsJson(*contract.outputs)},
       // Features that a request may bring instead of having them looked up.
-      {"optional_inputs", TensorsOf(*contract.optional)},
-  });
-}
-
-/// The outputs that were asked for, as tensors, in the order of the asking.
-Result<std::vector<std::pair<OutputTensor, bool>>> Outputs(const InferenceRequest& request,
-                                                           const arrow::RecordBatch& batch) {
-  std::vector<std::pair<OutputTensor, bool>> outputs;
-  const auto add = [&](int column, bool binary) -> Status {
-    ARROW_ASSIGN_OR_RAISE(OutputTensor tensor,
-                          TensorOf(batch.schema()->field(column)->name(), batch.column(column)));
-    outputs.emplace_back(std::move(tensor), binary);
-    return Status::OK();
+      {"optional_inputs", TensorsJson(*contract.optional)},
   };
-  for (const InferenceRequest::Wish& wish : request.outputs) {
-    const int column = batch.schema()->GetFieldIndex(wish.name);
-    if (column < 0) {
-      const std::string wished = wish.name.substr(0, 80);
-      return Status::KeyError("there is no output '", wished, "'",
-                              Suggest(wished, batch.schema()->field_names()));
-    }
-    ARROW_RETURN_NOT_OK(add(column, wish.binary));
-  }
-  if (request.outputs.empty()) {
-    for (int column = 0; column < batch.num_columns(); ++column) {
-      ARROW_RETURN_NOT_OK(add(column, request.binary_output));
-    }
-  }
-  return outputs;
 }
 
 void AppendShape(const std::vector<int64_t>& shape, std::string* out) {
@@ -82,8 +47,8 @@ void AppendShape(const std::vector<int64_t>& shape, std::string* out) {
 }
 
 Answer InferAnswer(const std::string& name, const InferenceRequest& request,
-                   const PredictData& data) {
-  ARROW_ASSIGN_OR_RAISE(const auto outputs, Outputs(request, *data.outputs));
+                   const OpenInference::Answer& inferred) {
+  const auto& [data, outputs] = inferred;
   HttpAnswer answer;
   std::string& out = answer.body;
   std::string binary;
@@ -134,44 +99,51 @@ Answer InferAnswer(const std::string& name, const InferenceRequest& request,
   return answer;
 }
 
-Answer Infer(Platform* platform, DeploymentContracts* contracts, const std::string& name,
-             std::string_view version, const HttpRequest& http) {
+Answer Infer(OpenInference* inference, const std::string& name, std::string_view version,
+             const HttpRequest& http) {
   ARROW_ASSIGN_OR_RAISE(const InferenceRequest request,
                         ReadInferenceRequest(http.body, http.inference_header_length));
-  const auto answer = [&](const Known& known) -> Answer {
-    ARROW_RETURN_NOT_OK(CheckVersion(name, known.contract, version));
-    ARROW_ASSIGN_OR_RAISE(const auto entities, EntitiesOf(request, name, *known.columns));
-    ARROW_ASSIGN_OR_RAISE(const PredictData data,
-                          platform->Predict(name, entities, request.event_time_us));
-    return InferAnswer(name, request, data);
-  };
-  return WithContract(contracts, name, answer);
+  ARROW_ASSIGN_OR_RAISE(const auto answer, inference->Infer(name, version, request));
+  return InferAnswer(name, request, answer);
 }
 
-Answer Index(Platform* platform) {
-  ARROW_ASSIGN_OR_RAISE(const auto deployments, platform->ListDeployments());
-  json::array index;
-  for (const Deployment& deployment : deployments) {
-    const int64_t number = deployment.history.empty() ? 0 : deployment.history.back().number;
-    index.push_back({{"name", deployment.name},
-                     {"version", std::to_string(number)},
-                     {"state", "READY"},
-                     {"reason", ""}});
+Answer Index(OpenInference* inference, const HttpRequest& request) {
+  ARROW_ASSIGN_OR_RAISE(const json::object body, request.JsonBody());
+  ARROW_ASSIGN_OR_RAISE(const auto ready, FindBool(body, "ready"));
+  ARROW_ASSIGN_OR_RAISE(const auto index, inference->Index(ready.value_or(false)));
+  json::array models;
+  for (const auto& entry : index) {
+    models.push_back({{"name", entry.name},
+                      {"version", entry.version},
+                      {"state", entry.state},
+                      {"reason", entry.reason}});
   }
-  return HttpAnswer::Json(index);
+  return HttpAnswer::Json(models);
 }
 
-Answer Names(Platform* platform) {
-  ARROW_ASSIGN_OR_RAISE(const auto deployments, platform->ListDeployments());
+Answer Names(OpenInference* inference) {
+  ARROW_ASSIGN_OR_RAISE(const auto index, inference->Index(true));
   json::array names;
-  for (const Deployment& deployment : deployments) names.push_back(json::string(deployment.name));
+  for (const auto& entry : index) names.push_back(json::string(entry.name));
   return HttpAnswer::Json(json::object{{"models", std::move(names)}});
+}
+
+/// A version in a path must be a deployment's release that was asked, or its present one.
+Answer Statistics(OpenInference* inference, const std::string& name, std::string_view version) {
+  ARROW_ASSIGN_OR_RAISE(auto statistics, inference->Statistics(name));
+  if (!version.empty()) {
+    auto& releases = statistics[0].second.releases;
+    std::erase_if(releases, [&](const ReleaseStatistics& release) {
+      return std::to_string(release.number) != version;
+    });
+    if (releases.empty()) ARROW_RETURN_NOT_OK(inference->Model(name, version));
+  }
+  return HttpAnswer::Json(ModelStatisticsJson(statistics));
 }
 
 }  // namespace
 
-std::vector<Route> InferenceProtocolRoutes(Platform* platform, DeploymentContracts* contracts,
-                                           std::function<bool()> ready) {
+std::vector<Route> InferenceProtocolRoutes(OpenInference* inference) {
   std::vector<Route> routes;
   const auto add = [&routes](std::string method, std::string pattern, Handler handler, auto lane) {
     routes.push_back({.method = std::move(method),
@@ -180,10 +152,16 @@ std::vector<Route> InferenceProtocolRoutes(Platform* platform, DeploymentContrac
                       .lane = lane,
                       .errors = ErrorForm::kPlain});
   };
-  const auto infer_lane = [contracts](const HttpRequest& request, const PathArguments& arguments) {
-    const auto known = contracts->Find(std::string(arguments[0]));
-    return known != nullptr && !known->slow && request.body.size() <= kHotBodyBytes ? Lane::kHot
-                                                                                    : Lane::kSlow;
+  const auto no_version = [](const PathArguments& arguments) {
+    return arguments.size() > 1 ? arguments[1] : std::string_view();
+  };
+  const auto of_model = [inference, no_version](const auto& answer) -> Handler {
+    return [inference, no_version, answer](const HttpRequest&,
+                                           const PathArguments& arguments) -> Answer {
+      const std::string name(arguments[0]);
+      ARROW_ASSIGN_OR_RAISE(const auto known, inference->Model(name, no_version(arguments)));
+      return HttpAnswer::Json(answer(name, known->contract));
+    };
   };
   add(
       "GET", "/v2/health/live",
@@ -195,59 +173,71 @@ std::vector<Route> InferenceProtocolRoutes(Platform* platform, DeploymentContrac
       AlwaysHot);
   add(
       "GET", "/v2/health/ready",
-      [ready](const HttpRequest&, const PathArguments&) -> Answer {
+      [inference](const HttpRequest&, const PathArguments&) -> Answer {
         HttpAnswer answer;
-        answer.body =
-            ready() ? "{\"live\":true,\"ready\":true}" : "{\"live\":true,\"ready\":false}";
-        answer.status = ready() ? 200 : 503;
+        const bool ready = inference->ServerReady();
+        answer.body = ready ? "{\"live\":true,\"ready\":true}" : "{\"live\":true,\"ready\":false}";
+        answer.status = ready ? 200 : 503;
         return answer;
       },
       AlwaysHot);
   add(
       "GET", "/v2",
       [](const HttpRequest&, const PathArguments&) -> Answer {
-        return HttpAnswer::Json(json::object{{"name", "tercet"},
-                                             {"version", kTercetVersion},
-                                             {"extensions", json::array{"binary_tensor_data"}}});
+        return HttpAnswer::Json(json::object{
+            {"name", "tercet"},
+            {"version", kTercetVersion},
+            {"extensions", ToJsonArray(OpenInference::Extensions())}});
       },
       AlwaysHot);
   add(
       "GET", "/v2/models",
-      [platform](const HttpRequest&, const PathArguments&) { return Names(platform); }, nullptr);
+      [inference](const HttpRequest&, const PathArguments&) { return Names(inference); }, nullptr);
+  add(
+      "GET", "/v2/models/stats",
+      [inference](const HttpRequest&, const PathArguments&) {
+        return Statistics(inference, "", "");
+      },
+      nullptr);
   add(
       "POST", "/v2/repository/index",
-      [platform](const HttpRequest&, const PathArguments&) { return Index(platform); }, nullptr);
+      [inference](const HttpRequest& request, const PathArguments&) {
+        return Index(inference, request);
+      },
+      nullptr);
+  for (const bool load : {true, false}) {
+    add(
+        "POST", std::string("/v2/repository/models/{name}/") + (load ? "load" : "unload"),
+        [inference, load](const HttpRequest&, const PathArguments& arguments) -> Answer {
+          const std::string name(arguments[0]);
+          ARROW_RETURN_NOT_OK(load ? inference->Load(name) : inference->Unload(name));
+          return HttpAnswer::Json(json::object());
+        },
+        nullptr);
+  }
   // Without and with a version: the last argument is it.
   for (const std::string& one :
        {std::string("/v2/models/{name}"), std::string("/v2/models/{name}/versions/{version}")}) {
-    const auto version_of = [](const PathArguments& arguments) {
-      return arguments.size() > 1 ? arguments[1] : std::string_view();
-    };
     add(
         "POST", one + "/infer",
-        [platform, contracts, version_of](const HttpRequest& request,
-                                          const PathArguments& arguments) {
-          return Infer(platform, contracts, std::string(arguments[0]), version_of(arguments),
-                       request);
+        [inference, no_version](const HttpRequest& request, const PathArguments& arguments) {
+          return Infer(inference, std::string(arguments[0]), no_version(arguments), request);
         },
-        infer_lane);
-    add(
-        "GET", one,
-        [contracts, version_of](const HttpRequest&, const PathArguments& arguments) -> Answer {
-          const std::string name(arguments[0]);
-          ARROW_ASSIGN_OR_RAISE(const auto known, contracts->Refresh(name));
-          return Metadata(name, version_of(arguments), *known);
-        },
+        PredictionLane(inference->contracts()));
+    add("GET", one, of_model(Metadata), nullptr);
+    add("GET", one + "/config", of_model(ModelConfigJson), nullptr);
+    add("GET", one + "/ready", of_model([](const std::string& name, const DeploymentContract&) {
+          return json::object{{"name", name}, {"ready", true}};
+        }),
         nullptr);
     add(
-        "GET", one + "/ready",
-        [contracts, version_of](const HttpRequest&, const PathArguments& arguments) -> Answer {
-          const std::string name(arguments[0]);
-          ARROW_ASSIGN_OR_RAISE(const auto known, contracts->Refresh(name));
-          ARROW_RETURN_NOT_OK(CheckVersion(name, known->contract, version_of(arguments)));
-          return HttpAnswer::Json(json::object{{"name", name}, {"ready", true}});
+        "GET", one + "/stats",
+        [inference, no_version](const HttpRequest&, const PathArguments& arguments) {
+          return Statistics(inference, std::string(arguments[0]), no_version(arguments));
         },
         nullptr);
+    add("GET", one + "/openapi.json", of_model(DeploymentOpenApi), nullptr);
+    add("GET", one + "/schema.json", of_model(DeploymentRequestSchema), nullptr);
   }
   return routes;
 }

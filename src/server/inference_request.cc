@@ -11,6 +11,7 @@ namespace tercet {
 namespace {
 
 constexpr int64_t kMaxRows = 1'000'000;
+constexpr int64_t kMaxValues = 64'000'000;
 
 /// Hands out the bytes behind the JSON in the order of the inputs.
 class BinaryTail {
@@ -32,20 +33,16 @@ class BinaryTail {
   std::string_view rest_;
 };
 
-Result<int64_t> ReadRows(const std::string& name, const json::array& shape) {
-  bool good = shape.size() == 1 || shape.size() == 2;
-  for (const json::value& size : shape) good = good && size.is_int64();
-  if (good) good = shape.size() == 1 || shape[1].as_int64() == 1;
-  if (!good) {
-    return Status::Invalid("input '", name, "' has the shape ", ToText(shape).substr(0, 80),
-                           ", which must be [n] or [n, 1]");
+Status ReadShape(const json::array& shape, InputTensor* tensor) {
+  std::vector<int64_t> sizes;
+  for (const json::value& size : shape) {
+    if (!size.is_int64()) {
+      return Status::Invalid("input '", tensor->name, "' has the shape ",
+                             ToText(shape).substr(0, 80), ", which must be integers");
+    }
+    sizes.push_back(size.as_int64());
   }
-  const int64_t rows = shape[0].as_int64();
-  if (rows < 1 || rows > kMaxRows) {
-    return Status::Invalid("input '", name, "' has ", rows, " rows; 1 to ", kMaxRows,
-                           " are answered at once");
-  }
-  return rows;
+  return SetShape(sizes, tensor);
 }
 
 Result<InputTensor> ReadInput(const json::object& object, BinaryTail* tail) {
@@ -56,7 +53,7 @@ Result<InputTensor> ReadInput(const json::object& object, BinaryTail* tail) {
   if (!datatype.ok()) return Explain(datatype.status(), what);
   tensor.datatype = *std::move(datatype);
   ARROW_ASSIGN_OR_RAISE(const json::array shape, FindArray(object, "shape"));
-  ARROW_ASSIGN_OR_RAISE(tensor.rows, ReadRows(tensor.name, shape));
+  ARROW_RETURN_NOT_OK(ReadShape(shape, &tensor));
   ARROW_ASSIGN_OR_RAISE(const json::object parameters, FindObject(object, "parameters"));
   ARROW_ASSIGN_OR_RAISE(const auto binary_size, FindInt(parameters, "binary_data_size"));
   tensor.data = object.if_contains("data");
@@ -93,6 +90,43 @@ Result<size_t> JsonSize(std::string_view body, std::string_view header_length) {
 
 }  // namespace
 
+Status SetShape(const std::vector<int64_t>& shape, InputTensor* tensor) {
+  const bool good = (shape.size() == 1 || shape.size() == 2) && (shape.size() < 2 || shape[1] > 0);
+  if (!good) {
+    std::string text;
+    for (const int64_t size : shape) text += (text.empty() ? "" : ", ") + std::to_string(size);
+    return Status::Invalid("input '", tensor->name.substr(0, 80), "' has the shape [",
+                           text.substr(0, 80),
+                           "], which must be [n], [n, 1] or, for lists, [n, k]");
+  }
+  tensor->rows = shape[0];
+  tensor->width = shape.size() == 1 ? 1 : shape[1];
+  if (tensor->rows < 1 || tensor->rows > kMaxRows) {
+    return Status::Invalid("input '", tensor->name.substr(0, 80), "' has ", tensor->rows,
+                           " rows; 1 to ", kMaxRows, " are answered at once");
+  }
+  if (tensor->width > kMaxValues / tensor->rows) {
+    return Status::Invalid("input '", tensor->name.substr(0, 80), "' has more than ", kMaxValues,
+                           " values");
+  }
+  return Status::OK();
+}
+
+Status AddInput(InputTensor tensor, InferenceRequest* request) {
+  for (const InputTensor& other : request->inputs) {
+    if (other.name == tensor.name) {
+      return Status::Invalid("input '", tensor.name.substr(0, 80), "' is given twice");
+    }
+  }
+  if (!request->inputs.empty() && request->inputs[0].rows != tensor.rows) {
+    return Status::Invalid("input '", tensor.name.substr(0, 80), "' has ", tensor.rows,
+                           " rows, but '", request->inputs[0].name.substr(0, 80), "' has ",
+                           request->inputs[0].rows);
+  }
+  request->inputs.push_back(std::move(tensor));
+  return Status::OK();
+}
+
 Result<InferenceRequest> ReadInferenceRequest(std::string_view body,
                                               std::string_view header_length) {
   ARROW_ASSIGN_OR_RAISE(const size_t json_size, JsonSize(body, header_length));
@@ -113,17 +147,7 @@ Result<InferenceRequest> ReadInferenceRequest(std::string_view body,
   for (const json::value& input : inputs->as_array()) {
     if (!input.is_object()) return Status::Invalid("'inputs' must be objects");
     ARROW_ASSIGN_OR_RAISE(InputTensor tensor, ReadInput(input.as_object(), &tail));
-    for (const InputTensor& other : request.inputs) {
-      if (other.name == tensor.name) {
-        return Status::Invalid("input '", tensor.name.substr(0, 80), "' is given twice");
-      }
-    }
-    if (!request.inputs.empty() && request.inputs[0].rows != tensor.rows) {
-      return Status::Invalid("input '", tensor.name.substr(0, 80), "' has ", tensor.rows,
-                             " rows, but '", request.inputs[0].name.substr(0, 80), "' has ",
-                             request.inputs[0].rows);
-    }
-    request.inputs.push_back(std::move(tensor));
+    ARROW_RETURN_NOT_OK(AddInput(std::move(tensor), &request));
   }
   if (tail.left() > 0) {
     return Status::Invalid("the body has ", tail.left(), " bytes that no input claims");

@@ -30,6 +30,13 @@ struct InferenceRequest {
   InferenceRequest& operator=(InferenceRequest&&) = default;
 };
 
+/// Takes a shape: [n], [n, 1], or [n, k] for rows of several values. Invalid for others, for no
+/// rows and for too many.
+Status SetShape(const std::vector<int64_t>& shape, InputTensor* tensor);
+
+/// Adds an input. Invalid when it is there already, or has another number of rows.
+Status AddInput(InputTensor tensor, InferenceRequest* request);
+
 /// Reads a body: JSON alone, or JSON of `header_length` bytes and binary tensors behind it, in the
 /// order of the inputs. `header_length` is the text of Inference-Header-Content-Length, empty for
 /// none. Invalid for whatever the protocol does not allow, naming the input.

@@ -13,7 +13,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
        arrow::field("f", arrow::float64()), arrow::field("b", arrow::boolean()),
        arrow::field("t", arrow::timestamp(arrow::TimeUnit::NANO)),
        arrow::field("d", arrow::date32()), arrow::field("m", arrow::decimal128(10, 2)),
-       arrow::field("r", arrow::binary())});
+       arrow::field("r", arrow::binary()), arrow::field("h", arrow::float16()),
+       arrow::field("l", arrow::list(arrow::float32())),
+       arrow::field("v", arrow::fixed_size_list(arrow::float64(), 3)),
+       arrow::field("w", arrow::large_list(arrow::utf8()))});
   if (!ready || size < 2) return 0;
   const size_t json_size = data[0] | data[1] << 8;
   const std::string_view body(reinterpret_cast<const char*>(data) + 2, size - 2);

@@ -18,7 +18,9 @@ std::shared_ptr<arrow::Schema> Known() {
                         arrow::field("at", arrow::timestamp(arrow::TimeUnit::MICRO, "UTC")),
                         arrow::field("day", arrow::date32()),
                         arrow::field("price", arrow::decimal128(8, 2)),
-                        arrow::field("raw", arrow::binary())});
+                        arrow::field("raw", arrow::binary()),
+                        arrow::field("words", arrow::list(arrow::utf8())),
+                        arrow::field("point", arrow::fixed_size_list(arrow::float32(), 2))});
 }
 
 Result<std::shared_ptr<arrow::RecordBatch>> Entities(const std::string& body,
@@ -94,6 +96,32 @@ TEST(InferenceRequestTest, ReadsBinaryTensorsInOrder) {
   }
 }
 
+TEST(InferenceRequestTest, ReadsHalvesAndRowsOfSeveralValues) {
+  const std::string text =
+      R"({"inputs": [{"name": "x", "datatype": "FP16", "shape": [2, 1],
+           "parameters": {"binary_data_size": 4}},
+          {"name": "point", "datatype": "FP16", "shape": [2, 2],
+           "parameters": {"binary_data_size": 8}},
+          {"name": "words", "datatype": "BYTES", "shape": [2, 2],
+           "data": [["a", "b"], ["c", "d"]]}]})";
+  // One half and minus two as IEEE 754 half precision.
+  const uint16_t halves[] = {0x3800, 0xc000, 0x3800, 0x3800, 0xc000, 0xc000};
+  const std::string tail(reinterpret_cast<const char*>(halves), sizeof(halves));
+  const auto batch = Entities(text + tail, std::to_string(text.size()));
+  ASSERT_TRUE(batch.ok()) << batch.status();
+  ASSERT_TRUE((*batch)->ValidateFull().ok());
+  const auto expected = arrow::json::ArrayFromJSONString(
+      arrow::struct_((*batch)->schema()->fields()),
+      R"([{"x": 0.5, "point": [0.5, 0.5], "words": ["a", "b"]},
+          {"x": -2, "point": [-2, -2], "words": ["c", "d"]}])");
+  EXPECT_TRUE((*batch)->ToStructArray().ValueOrDie()->Equals(*expected.ValueOrDie()))
+      << (*batch)->ToString();
+  EXPECT_THAT(Entities("{\"inputs\": [" + Input("point", "FP32", "[1, 3]", "[1, 2, 3]") + "]}")
+                  .status()
+                  .message(),
+              HasSubstr("lists of 2"));
+}
+
 TEST(InferenceRequestTest, RefusesWhatDoesNotFitAndSaysWhy) {
   const auto refused = [](const std::string& input) {
     return Entities("{\"inputs\": [" + input + "]}").status();
@@ -101,7 +129,6 @@ TEST(InferenceRequestTest, RefusesWhatDoesNotFitAndSaysWhy) {
   EXPECT_THAT(refused(Input("orign", "BYTES", "[1]", "[\"a\"]")).message(),
               HasSubstr("no input 'orign' (did you mean 'origin'?)"));
   EXPECT_TRUE(refused(Input("orign", "BYTES", "[1]", "[\"a\"]")).IsKeyError());
-  EXPECT_TRUE(refused(Input("x", "FP16", "[1]", "[1]")).IsNotImplemented());
   EXPECT_THAT(refused(Input("x", "FP65", "[1]", "[1]")).message(), HasSubstr("FP64"));
   EXPECT_THAT(refused(Input("x", "FP64", "[2]", "[1]")).message(), HasSubstr("1 values"));
   EXPECT_THAT(refused(Input("x", "FP64", "[1, 2]", "[1, 2]")).message(), HasSubstr("[n, 1]"));
@@ -146,6 +173,11 @@ TEST(OutputTensorTest, WritesColumnsAsTensors) {
   EXPECT_EQ(lists->shape, (std::vector<int64_t>{2, 2}));
   EXPECT_EQ(lists->datatype, "FP32");
   EXPECT_FALSE(TensorOf("y", column(arrow::list(arrow::float32()), "[[1], [1, 0]]")).ok());
+  std::string halves;
+  const auto half = TensorOf("y", column(arrow::float16(), "[0.5, null]"));
+  EXPECT_EQ(half->datatype, "FP16");
+  ASSERT_TRUE(AppendTensorBytes(*half, &halves).ok());
+  EXPECT_EQ(halves, std::string("\x00\x38\x00\x7e", 4));
   std::string bytes;
   ASSERT_TRUE(
       AppendTensorBytes(*TensorOf("y", column(arrow::utf8(), R"(["ab", ""])")), &bytes).ok());

@@ -1,8 +1,10 @@
+#include <arrow/array/array_nested.h>
 #include <arrow/array/builder_binary.h>
 #include <arrow/array/builder_primitive.h>
 #include <arrow/compute/cast.h>
 #include <arrow/type.h>
 #include <arrow/type_traits.h>
+#include <arrow/util/float16.h>
 #include <arrow/util/utf8.h>
 
 #include <array>
@@ -19,7 +21,7 @@ using ArrayPointer = std::shared_ptr<arrow::Array>;
 using TypePointer = std::shared_ptr<arrow::DataType>;
 
 Result<TypePointer> TypeOfDatatype(const InputTensor& tensor) {
-  static const std::array<std::pair<std::string_view, TypePointer>, 12> kTypes = {{
+  static const std::array<std::pair<std::string_view, TypePointer>, 13> kTypes = {{
       {"BOOL", arrow::boolean()},
       {"INT8", arrow::int8()},
       {"INT16", arrow::int16()},
@@ -29,6 +31,7 @@ Result<TypePointer> TypeOfDatatype(const InputTensor& tensor) {
       {"UINT16", arrow::uint16()},
       {"UINT32", arrow::uint32()},
       {"UINT64", arrow::uint64()},
+      {"FP16", arrow::float16()},
       {"FP32", arrow::float32()},
       {"FP64", arrow::float64()},
       {"BYTES", arrow::utf8()},
@@ -37,9 +40,6 @@ Result<TypePointer> TypeOfDatatype(const InputTensor& tensor) {
   for (const auto& [name, type] : kTypes) {
     if (name == tensor.datatype) return type;
     names.emplace_back(name);
-  }
-  if (tensor.datatype == "FP16") {
-    return Status::NotImplemented("input '", tensor.name, "': FP16 is not read; send FP32");
   }
   return Status::Invalid("input '", tensor.name, "' has the unknown datatype '",
                          tensor.datatype.substr(0, 40), "'",
@@ -72,6 +72,22 @@ Result<ArrayPointer> ReadNumbers(const InputTensor& tensor) {
   if (!bytes.empty()) std::memcpy(values.data(), bytes.data(), bytes.size());
   typename arrow::TypeTraits<Type>::BuilderType builder;
   ARROW_RETURN_NOT_OK(builder.AppendValues(values));
+  return builder.Finish();
+}
+
+/// Halves as floats, which hold each of them exactly.
+Result<ArrayPointer> ReadHalves(const InputTensor& tensor) {
+  const std::string_view bytes = *tensor.binary;
+  if (bytes.size() != static_cast<size_t>(tensor.rows) * sizeof(uint16_t)) {
+    return WrongSize(tensor, bytes.size());
+  }
+  arrow::FloatBuilder builder;
+  ARROW_RETURN_NOT_OK(builder.Reserve(tensor.rows));
+  for (int64_t row = 0; row < tensor.rows; ++row) {
+    uint16_t bits = 0;
+    std::memcpy(&bits, bytes.data() + row * sizeof(bits), sizeof(bits));
+    builder.UnsafeAppend(arrow::util::Float16::FromBits(bits).ToFloat());
+  }
   return builder.Finish();
 }
 
@@ -130,6 +146,8 @@ Result<ArrayPointer> ReadBinary(const InputTensor& tensor, arrow::Type::type typ
       return ReadNumbers<arrow::UInt32Type>(tensor);
     case arrow::Type::UINT64:
       return ReadNumbers<arrow::UInt64Type>(tensor);
+    case arrow::Type::HALF_FLOAT:
+      return ReadHalves(tensor);
     case arrow::Type::FLOAT:
       return ReadNumbers<arrow::FloatType>(tensor);
     case arrow::Type::DOUBLE:
@@ -179,9 +197,8 @@ Result<ArrayPointer> Convert(const InputTensor& tensor, const ArrayPointer& valu
                            cast.status().message().empty() ? "" : ": ", cast.status().message());
 }
 
-}  // namespace
-
-Result<ArrayPointer> ColumnOf(const InputTensor& tensor, const TypePointer& type) {
+/// The tensor's values, one after another, as a column of `type`.
+Result<ArrayPointer> FlatColumn(const InputTensor& tensor, const TypePointer& type) {
   ARROW_ASSIGN_OR_RAISE(const TypePointer native, TypeOfDatatype(tensor));
   if (tensor.binary) {
     const bool raw = native->id() == arrow::Type::STRING &&
@@ -200,8 +217,49 @@ Result<ArrayPointer> ColumnOf(const InputTensor& tensor, const TypePointer& type
     return Status::Invalid("input '", tensor.name, "' has ", leaves.size(),
                            " values, but its shape says ", tensor.rows);
   }
-  ARROW_ASSIGN_OR_RAISE(const ArrayPointer values, ArrayFromJson(tensor.name, native, leaves));
+  // JSON has no halves: their numbers are read as floats.
+  const bool half = native->id() == arrow::Type::HALF_FLOAT;
+  ARROW_ASSIGN_OR_RAISE(
+      const ArrayPointer values,
+      ArrayFromJson(tensor.name, half ? arrow::float32() : native, leaves));
   return Convert(tensor, values, type);
+}
+
+}  // namespace
+
+Result<ArrayPointer> ColumnOf(const InputTensor& tensor, const TypePointer& type) {
+  const bool list = type->id() == arrow::Type::LIST || type->id() == arrow::Type::LARGE_LIST ||
+                    type->id() == arrow::Type::FIXED_SIZE_LIST;
+  if (!list) {
+    if (tensor.width == 1) return FlatColumn(tensor, type);
+    return Status::Invalid("input '", tensor.name, "' has ", tensor.width,
+                           " values a row, but its column of type ", type->ToString(),
+                           " has one; its shape must be [n] or [n, 1]");
+  }
+  InputTensor flat = tensor;
+  flat.rows *= tensor.width;
+  ARROW_ASSIGN_OR_RAISE(const ArrayPointer values, FlatColumn(flat, type->field(0)->type()));
+  if (type->id() == arrow::Type::FIXED_SIZE_LIST) {
+    const int64_t size = static_cast<const arrow::FixedSizeListType&>(*type).list_size();
+    if (size != tensor.width) {
+      return Status::Invalid("input '", tensor.name, "' has ", tensor.width,
+                             " values a row, but its column has lists of ", size);
+    }
+    return std::make_shared<arrow::FixedSizeListArray>(type, tensor.rows, values);
+  }
+  if (type->id() == arrow::Type::LARGE_LIST) {
+    return arrow::compute::Cast(*std::make_shared<arrow::FixedSizeListArray>(
+                                    arrow::fixed_size_list(type->field(0),
+                                                           static_cast<int32_t>(tensor.width)),
+                                    tensor.rows, values),
+                                type);
+  }
+  arrow::Int32Builder offsets;
+  for (int64_t row = 0; row <= tensor.rows; ++row) {
+    ARROW_RETURN_NOT_OK(offsets.Append(static_cast<int32_t>(row * tensor.width)));
+  }
+  ARROW_ASSIGN_OR_RAISE(const ArrayPointer starts, offsets.Finish());
+  return arrow::ListArray::FromArrays(type, *starts, *values);
 }
 
 }  // namespace tercet

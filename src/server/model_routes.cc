@@ -87,6 +87,13 @@ std::vector<Route> ModelRoutes(Platform* platform) {
        }),
        .lane = nullptr},
       {.method = "GET",
+       .pattern = one + "/preflight",
+       .handler = OfModel([platform](const Ref& ref, const PathArguments&) -> Answer {
+         ARROW_ASSIGN_OR_RAISE(const auto checks, platform->Preflight(ref));
+         return HttpAnswer::Json(ItemsToJson(checks));
+       }),
+       .lane = nullptr},
+      {.method = "GET",
        .pattern = one + "/files/{path}",
        .handler = OfModel([platform](const Ref& ref, const PathArguments& arguments) {
          return File(platform, ref, arguments[2]);

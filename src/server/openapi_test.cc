@@ -5,6 +5,7 @@
 
 #include "server/contract_cache.h"
 #include "server/rest_routes.h"
+#include "server/sql_routes.h"
 
 namespace tercet {
 namespace {
@@ -32,7 +33,8 @@ TEST(OpenApiTest, NamesEveryRouteAndNoOther) {
   std::vector<Route> routes;
   for (auto more :
        {FeatureGroupRoutes(nullptr), FeatureViewRoutes(nullptr, nullptr), TrainingRoutes(nullptr),
-        RunRoutes(nullptr), ModelRoutes(nullptr), DeploymentRoutes(nullptr, nullptr)}) {
+        RunRoutes(nullptr), SqlRoutes(nullptr), ModelRoutes(nullptr),
+        DeploymentRoutes(nullptr, nullptr)}) {
     routes.insert(routes.end(), more.begin(), more.end());
   }
   for (const Route& route : routes) {

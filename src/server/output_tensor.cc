@@ -13,6 +13,9 @@
 namespace tercet {
 namespace {
 
+/// The quiet NaN of half precision that NumPy writes.
+constexpr uint16_t kHalfNan = 0x7e00;
+
 void AppendSized(std::string_view text, std::string* out) {
   const auto size = static_cast<uint32_t>(text.size());
   out->append(reinterpret_cast<const char*>(&size), sizeof(size));
@@ -35,6 +38,15 @@ Status AppendNumbers(const OutputTensor& tensor, std::string* out) {
       }
     }
     out->append(reinterpret_cast<const char*>(&value), sizeof(value));
+  }
+  return Status::OK();
+}
+
+Status AppendHalves(const OutputTensor& tensor, std::string* out) {
+  const auto& values = static_cast<const arrow::HalfFloatArray&>(*tensor.values);
+  for (int64_t i = 0; i < values.length(); ++i) {
+    const uint16_t bits = values.IsNull(i) ? kHalfNan : values.Value(i);
+    out->append(reinterpret_cast<const char*>(&bits), sizeof(bits));
   }
   return Status::OK();
 }
@@ -93,6 +105,8 @@ std::string_view DatatypeOf(const arrow::DataType& type) {
       return "UINT32";
     case arrow::Type::UINT64:
       return "UINT64";
+    case arrow::Type::HALF_FLOAT:
+      return "FP16";
     case arrow::Type::FLOAT:
       return "FP32";
     case arrow::Type::DOUBLE:
@@ -153,6 +167,8 @@ Status AppendTensorBytes(const OutputTensor& tensor, std::string* out) {
       return AppendNumbers<arrow::UInt32Array>(tensor, out);
     case arrow::Type::UINT64:
       return AppendNumbers<arrow::UInt64Array>(tensor, out);
+    case arrow::Type::HALF_FLOAT:
+      return AppendHalves(tensor, out);
     case arrow::Type::FLOAT:
       return AppendNumbers<arrow::FloatArray>(tensor, out);
     case arrow::Type::DOUBLE:

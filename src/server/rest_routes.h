@@ -4,6 +4,7 @@
 
 #include "platform/platform.h"
 #include "server/contract_cache.h"
+#include "server/open_inference.h"
 #include "server/router.h"
 
 namespace tercet {
@@ -17,12 +18,18 @@ std::vector<Route> RunRoutes(Platform* platform);
 std::vector<Route> ModelRoutes(Platform* platform);
 std::vector<Route> DeploymentRoutes(Platform* platform, DeploymentContracts* contracts);
 
-/// The Open Inference Protocol, version 2, over the project's deployments.
-/// `ready`: false while the server drains.
-std::vector<Route> InferenceProtocolRoutes(Platform* platform, DeploymentContracts* contracts,
-                                           std::function<bool()> ready);
+/// The Open Inference Protocol, version 2.
+std::vector<Route> InferenceProtocolRoutes(OpenInference* inference);
+
+/// The contracts of other servers: KServe's first protocol (/v1/models/{m}:predict), SageMaker's
+/// container and MLflow's scoring server (/ping, /invocations).
+std::vector<Route> ScoringRoutes(Platform* platform, OpenInference* inference);
 
 /// Bodies up to this size are answered on the I/O thread by hot routes.
 inline constexpr size_t kHotBodyBytes = 64 << 10;
+
+/// The lane of a prediction by the deployment that the first path argument names.
+std::function<Lane(const HttpRequest&, const PathArguments&)> PredictionLane(
+    DeploymentContracts* contracts);
 
 }  // namespace tercet

@@ -2,6 +2,7 @@
 
 #include <exception>
 
+#include "base/overload.h"
 #include "client/wire_error.h"
 
 namespace tercet {
@@ -50,7 +51,9 @@ HttpAnswer Router::Answer(const HttpRequest& request, const Match& match) const 
     std::string path;
     for (const std::string& segment : request.path) path += "/" + segment;
     const ErrorForm form =
-        !request.path.empty() && request.path[0] == "v2" ? ErrorForm::kPlain : ErrorForm::kCoded;
+        !request.path.empty() && (request.path[0] == "v2" || request.path[0] == "v1")
+            ? ErrorForm::kPlain
+            : ErrorForm::kCoded;
     if (path.size() > 200) path.resize(200);
     if (!match.path_known) {
       return ErrorAnswer(Status::KeyError("no route '", path, "'; GET /api/v1 says what there is"),
@@ -79,9 +82,14 @@ std::vector<std::string> Router::Names() const {
 }
 
 HttpAnswer ErrorAnswer(const Status& status, ErrorForm form) {
-  if (form == ErrorForm::kCoded) return HttpAnswer::Json(ErrorToJson(status), HttpStatusOf(status));
-  return HttpAnswer::Json(json::object{{"error", std::string(status.message())}},
-                          HttpStatusOf(status));
+  HttpAnswer answer = HttpAnswer::Json(
+      form == ErrorForm::kCoded ? ErrorToJson(status)
+                                : json::object{{"error", std::string(status.message())}},
+      HttpStatusOf(status));
+  if (const auto seconds = RetryAfterSeconds(status)) {
+    answer.headers.emplace_back("Retry-After", std::to_string(*seconds));
+  }
+  return answer;
 }
 
 }  // namespace tercet

@@ -12,8 +12,9 @@
 namespace tercet {
 
 /// Where a handler runs. Hot handlers answer in microseconds, on the thread that read the request;
-/// slow ones run on a pool of their own, so that they never stand before hot ones.
-enum class Lane { kHot, kSlow };
+/// slow ones run on a pool of their own, so that they never stand before hot ones; predictions that
+/// may wait (for a worker, or for a place) on another, so that no training run stands before them.
+enum class Lane { kHot, kSlow, kPrediction };
 
 /// How a route tells errors: {"error": {"code", "message"}}, or {"error": "message"} as the Open
 /// Inference Protocol has it.

@@ -1,5 +1,6 @@
 #include "server/server.h"
 
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
 
@@ -9,11 +10,17 @@
 #include "client/wire.h"
 #include "server/contract_cache.h"
 #include "server/flight_door.h"
+#include "server/grpc_door.h"
 #include "server/http_server.h"
+#include "server/model_statistics.h"
+#include "server/open_inference.h"
 #include "server/rest_routes.h"
+#include "server/sql_routes.h"
 
 namespace tercet {
 namespace {
+
+const Address kDefaultGrpc{"127.0.0.1", 8082};
 
 /// "/data/flights/" as "flights".
 std::string LastPart(const std::string& location) {
@@ -30,6 +37,7 @@ class RunningServer : public Server {
         access_(options.token),
         vector_contracts_(MakeVectorContracts(platform_.get())),
         deployment_contracts_(MakeDeploymentContracts(platform_.get())),
+        inference_(platform_.get(), deployment_contracts_.get(), [this] { return ready_.load(); }),
         router_(Routes()),
         metrics_(router_.Names()) {
     description_.project = LastPart(platform_->location());
@@ -41,6 +49,7 @@ class RunningServer : public Server {
     ARROW_RETURN_NOT_OK(access_.CheckBind("HTTP", options.http));
     ARROW_ASSIGN_OR_RAISE(flight_, FlightDoor::Start(options.flight, platform_.get(), &access_));
     description_.flight_port = flight_->port();
+    ARROW_ASSIGN_OR_RAISE(grpc_, StartGrpc(options.grpc));
     ARROW_ASSIGN_OR_RAISE(
         http_, HttpServer::Start(options.http, &router_, &access_, &metrics_, options.limits));
     ready_ = true;
@@ -49,16 +58,33 @@ class RunningServer : public Server {
 
   int http_port() const override { return http_->port(); }
   int flight_port() const override { return flight_->port(); }
+  int grpc_port() const override { return grpc_->port(); }
 
   bool Stop(std::chrono::milliseconds patience) override {
     ready_ = false;
-    const bool drained = http_->Stop(patience);
-    const Status flight = flight_->Stop(patience);
+    const auto until = std::chrono::steady_clock::now() + patience;
+    const auto left = [until] {
+      return std::max(std::chrono::milliseconds(0),
+                      std::chrono::duration_cast<std::chrono::milliseconds>(
+                          until - std::chrono::steady_clock::now()));
+    };
+    bool drained = grpc_->Stop(left());
+    drained = http_->Stop(left()) && drained;
+    // Flight waits for its handlers; what still runs then is a call that no one waits for.
+    if (!drained) return false;
+    const Status flight = flight_->Stop(left());
     if (!flight.ok()) LogWarn("stopping Flight: " + flight.ToString());
-    return drained && flight.ok();
+    return flight.ok();
   }
 
  private:
+  Result<std::unique_ptr<GrpcDoor>> StartGrpc(const std::optional<Address>& address) {
+    if (address) return GrpcDoor::Start(*address, &inference_, &access_);
+    auto door = GrpcDoor::Start(kDefaultGrpc, &inference_, &access_);
+    if (!door.status().IsIOError()) return door;
+    return GrpcDoor::Start({kDefaultGrpc.host, 0}, &inference_, &access_);
+  }
+
   std::vector<Route> Routes() {
     std::vector<Route> routes;
     const auto add = [&routes](std::vector<Route> more) {
@@ -66,13 +92,14 @@ class RunningServer : public Server {
     };
     // The order of trying: what is asked most comes first.
     add(FeatureViewRoutes(platform_.get(), vector_contracts_.get()));
-    add(InferenceProtocolRoutes(platform_.get(), deployment_contracts_.get(),
-                                [this] { return ready_.load(); }));
+    add(InferenceProtocolRoutes(&inference_));
     add(DeploymentRoutes(platform_.get(), deployment_contracts_.get()));
     add(FeatureGroupRoutes(platform_.get()));
     add(TrainingRoutes(platform_.get()));
     add(RunRoutes(platform_.get()));
+    add(SqlRoutes(platform_.get()));
     add(ModelRoutes(platform_.get()));
+    add(ScoringRoutes(platform_.get(), &inference_));
     add({{.method = "GET",
           .pattern = "/api/v1",
           .handler = [this](const HttpRequest&, const PathArguments&) -> Result<HttpAnswer> {
@@ -82,12 +109,13 @@ class RunningServer : public Server {
          {.method = "GET",
           .pattern = "/metrics",
           .handler = [this](const HttpRequest&, const PathArguments&) -> Result<HttpAnswer> {
+            ARROW_ASSIGN_OR_RAISE(const auto statistics, inference_.Statistics(""));
             HttpAnswer answer;
             answer.content_type = "text/plain; version=0.0.4";
-            answer.body = metrics_.ToText();
+            answer.body = metrics_.ToText() + ServingMetricsText(statistics);
             return answer;
           },
-          .lane = AlwaysHot}});
+          .lane = nullptr}});
     return routes;
   }
 
@@ -97,10 +125,12 @@ class RunningServer : public Server {
   const std::unique_ptr<DeploymentContracts> deployment_contracts_;
   std::atomic<bool> ready_{false};
   ServerDescription description_;
+  OpenInference inference_;
   const Router router_;
   Metrics metrics_;
   // Last, so that no request outlives what it stands on.
   std::unique_ptr<FlightDoor> flight_;
+  std::unique_ptr<GrpcDoor> grpc_;
   std::unique_ptr<HttpServer> http_;
 };
 

@@ -14,20 +14,22 @@
 
 namespace tercet {
 
-/// Tensors of the Open Inference Protocol, version 2, as columns: shapes [n] and [n, 1], datatypes
-/// BOOL, INT8–64, UINT8–64, FP32, FP64 and BYTES. FP16 is refused.
+/// Tensors of the Open Inference Protocol, version 2, as columns: shapes [n] and [n, 1], [n, k] for
+/// columns of lists; datatypes BOOL, INT8–64, UINT8–64, FP16, FP32, FP64 and BYTES.
 
 /// One input of a request. Views into the request's body.
 struct InputTensor {
   std::string name;
   std::string datatype;
   int64_t rows = 0;
+  int64_t width = 1;                       ///< values a row
   const json::value* data = nullptr;       ///< nested or flat JSON; null when binary
   std::optional<std::string_view> binary;  ///< little-endian, row-major
 };
 
 /// The tensor as a column of `type`, converted without loss: any number into a number column,
-/// BYTES into text, times (ISO 8601), dates and decimals, INT64 microseconds into timestamps.
+/// BYTES into text, times (ISO 8601), dates and decimals, INT64 microseconds into timestamps, rows
+/// of several values into lists.
 /// TypeError when it does not fit, Invalid when its data is not what its shape says.
 Result<std::shared_ptr<arrow::Array>> ColumnOf(const InputTensor& tensor,
                                                const std::shared_ptr<arrow::DataType>& type);

@@ -1,0 +1,248 @@
+#include "server/grpc_door.h"
+
+#include <atomic>
+#include <exception>
+#include <thread>
+
+#include <grpcpp/resource_quota.h>
+#include <grpcpp/server.h>
+#include <grpcpp/server_builder.h>
+#include <grpcpp/server_context.h>
+
+#include <inference.grpc.pb.h>
+
+#include "client/version.h"
+#include "server/grpc_message.h"
+
+namespace tercet {
+namespace {
+
+namespace proto = ::inference;
+
+constexpr int kMaxMessageBytes = 64 << 20;
+constexpr int kMaxThreads = 64;
+constexpr std::chrono::milliseconds kDrainStep{5};
+
+class InferenceService final : public proto::GRPCInferenceService::Service {
+ public:
+  InferenceService(OpenInference* inference, const Access* access)
+      : inference_(inference), access_(access) {}
+
+  grpc::Status ServerLive(grpc::ServerContext*, const proto::ServerLiveRequest*,
+                          proto::ServerLiveResponse* response) override {
+    response->set_live(true);
+    return grpc::Status::OK;
+  }
+
+  grpc::Status ServerReady(grpc::ServerContext*, const proto::ServerReadyRequest*,
+                           proto::ServerReadyResponse* response) override {
+    response->set_ready(inference_->ServerReady());
+    return grpc::Status::OK;
+  }
+
+  grpc::Status ModelReady(grpc::ServerContext* context, const proto::ModelReadyRequest* request,
+                          proto::ModelReadyResponse* response) override {
+    return Answer(context, [&]() -> Status {
+      const Status model = inference_->Model(request->name(), request->version()).status();
+      response->set_ready(model.ok());
+      return model.IsKeyError() ? Status::OK() : model;
+    });
+  }
+
+  grpc::Status ServerMetadata(grpc::ServerContext* context, const proto::ServerMetadataRequest*,
+                              proto::ServerMetadataResponse* response) override {
+    return Answer(context, [&] {
+      response->set_name("tercet");
+      response->set_version(std::string(kTercetVersion));
+      for (const std::string& name : OpenInference::Extensions()) response->add_extensions(name);
+      return Status::OK();
+    });
+  }
+
+  grpc::Status ModelMetadata(grpc::ServerContext* context,
+                             const proto::ModelMetadataRequest* request,
+                             proto::ModelMetadataResponse* response) override {
+    return Answer(context, [&]() -> Status {
+      ARROW_ASSIGN_OR_RAISE(const auto known,
+                            inference_->Model(request->name(), request->version()));
+      WriteGrpcMetadata(request->name(), known->contract, response);
+      return Status::OK();
+    });
+  }
+
+  grpc::Status ModelInfer(grpc::ServerContext* context, const proto::ModelInferRequest* request,
+                          proto::ModelInferResponse* response) override {
+    return Answer(context, [&] { return Infer(*request, response); });
+  }
+
+  grpc::Status ModelStreamInfer(
+      grpc::ServerContext* context,
+      grpc::ServerReaderWriter<proto::ModelStreamInferResponse, proto::ModelInferRequest>* stream)
+      override {
+    return Answer(context, [&] {
+      proto::ModelInferRequest request;
+      while (stream->Read(&request)) {
+        proto::ModelStreamInferResponse response;
+        const Status inferred = Infer(request, response.mutable_infer_response());
+        if (!inferred.ok()) {
+          response.mutable_infer_response()->Clear();
+          response.mutable_infer_response()->set_id(request.id());
+          response.set_error_message(std::string(inferred.message()));
+        }
+        // A client that went away ends the stream; there is nobody to tell.
+        if (!stream->Write(response)) break;
+      }
+      return Status::OK();
+    });
+  }
+
+  grpc::Status ModelConfig(grpc::ServerContext* context, const proto::ModelConfigRequest* request,
+                           proto::ModelConfigResponse* response) override {
+    return Answer(context, [&]() -> Status {
+      ARROW_ASSIGN_OR_RAISE(const auto known,
+                            inference_->Model(request->name(), request->version()));
+      WriteGrpcConfig(request->name(), known->contract, response->mutable_config());
+      return Status::OK();
+    });
+  }
+
+  grpc::Status ModelStatistics(grpc::ServerContext* context,
+                               const proto::ModelStatisticsRequest* request,
+                               proto::ModelStatisticsResponse* response) override {
+    return Answer(context, [&]() -> Status {
+      ARROW_ASSIGN_OR_RAISE(const auto deployments, inference_->Statistics(request->name()));
+      for (const auto& [name, statistics] : deployments) {
+        for (const ReleaseStatistics& release : statistics.releases) {
+          if (request->version().empty() ||
+              request->version() == std::to_string(release.number)) {
+            WriteGrpcStatistics(name, release, response->add_model_stats());
+          }
+        }
+      }
+      return Status::OK();
+    });
+  }
+
+  grpc::Status RepositoryIndex(grpc::ServerContext* context,
+                               const proto::RepositoryIndexRequest* request,
+                               proto::RepositoryIndexResponse* response) override {
+    return Answer(context, [&]() -> Status {
+      ARROW_ASSIGN_OR_RAISE(const auto index, inference_->Index(request->ready()));
+      for (const auto& entry : index) {
+        auto* model = response->add_models();
+        model->set_name(entry.name);
+        model->set_version(entry.version);
+        model->set_state(entry.state);
+        model->set_reason(entry.reason);
+      }
+      return Status::OK();
+    });
+  }
+
+  grpc::Status RepositoryModelLoad(grpc::ServerContext* context,
+                                   const proto::RepositoryModelLoadRequest* request,
+                                   proto::RepositoryModelLoadResponse*) override {
+    return Answer(context, [&] { return inference_->Load(request->model_name()); });
+  }
+
+  grpc::Status RepositoryModelUnload(grpc::ServerContext* context,
+                                     const proto::RepositoryModelUnloadRequest* request,
+                                     proto::RepositoryModelUnloadResponse*) override {
+    return Answer(context, [&] { return inference_->Unload(request->model_name()); });
+  }
+
+  void Refuse() { stopping_ = true; }
+  int under_way() const { return under_way_.load(); }
+
+ private:
+  Status Infer(const proto::ModelInferRequest& request, proto::ModelInferResponse* response) {
+    ARROW_ASSIGN_OR_RAISE(const GrpcInferenceRequest read, ReadGrpcRequest(request));
+    ARROW_ASSIGN_OR_RAISE(
+        const auto answer,
+        inference_->Infer(request.model_name(), request.model_version(), read.request));
+    return WriteGrpcAnswer(request, answer, response);
+  }
+
+  /// Checks the token, runs `call` and tells its error; what is thrown below is one.
+  template <typename Call>
+  grpc::Status Answer(grpc::ServerContext* context, const Call& call) {
+    const auto& metadata = context->client_metadata();
+    const auto token = metadata.find("authorization");
+    const Status allowed = access_->CheckToken(
+        token == metadata.end() ? std::string_view()
+                                : std::string_view(token->second.data(), token->second.size()));
+    if (!allowed.ok()) {
+      return {grpc::StatusCode::UNAUTHENTICATED, std::string(allowed.message())};
+    }
+    ++under_way_;
+    grpc::Status status(grpc::StatusCode::UNAVAILABLE, "the server stops");
+    if (!stopping_) {
+      try {
+        status = GrpcStatusOf(call());
+      } catch (const std::exception& error) {
+        status = {grpc::StatusCode::INTERNAL, std::string("internal error: ") + error.what()};
+      }
+    }
+    --under_way_;
+    return status;
+  }
+
+  OpenInference* const inference_;
+  const Access* const access_;
+  std::atomic<bool> stopping_{false};
+  std::atomic<int> under_way_{0};
+};
+
+}  // namespace
+
+struct GrpcDoor::Running {
+  Running(OpenInference* inference, const Access* access) : service(inference, access) {}
+  InferenceService service;
+  int port = 0;
+  std::unique_ptr<grpc::Server> server;  ///< ends before its service
+};
+
+GrpcDoor::GrpcDoor(std::unique_ptr<Running> running) : running_(std::move(running)) {}
+
+Result<std::unique_ptr<GrpcDoor>> GrpcDoor::Start(const Address& address, OpenInference* inference,
+                                                  const Access* access) {
+  ARROW_RETURN_NOT_OK(access->CheckBind("gRPC", address));
+  auto running = std::make_unique<Running>(inference, access);
+  grpc::ServerBuilder builder;
+  grpc::ResourceQuota quota("tercet");
+  quota.SetMaxThreads(kMaxThreads);
+  builder.SetResourceQuota(quota);
+  builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
+  builder.SetMaxSendMessageSize(kMaxMessageBytes);
+  // Another server on the port is an error, not a partner.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
+  builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 2);
+  builder.AddListeningPort(address.ToText(), grpc::InsecureServerCredentials(), &running->port);
+  builder.RegisterService(&running->service);
+  running->server = builder.BuildAndStart();
+  if (running->server == nullptr || running->port == 0) {
+    return Status::IOError("cannot listen on ", address.ToText(), " for gRPC");
+  }
+  return std::unique_ptr<GrpcDoor>(new GrpcDoor(std::move(running)));
+}
+
+int GrpcDoor::port() const { return running_->port; }
+
+bool GrpcDoor::Stop(std::chrono::milliseconds patience) {
+  running_->service.Refuse();
+  const auto until = std::chrono::steady_clock::now() + patience;
+  while (running_->service.under_way() > 0) {
+    if (std::chrono::steady_clock::now() >= until) return false;
+    std::this_thread::sleep_for(kDrainStep);
+  }
+  return true;
+}
+
+GrpcDoor::~GrpcDoor() {
+  Stop(std::chrono::milliseconds(0));
+  running_->server->Shutdown(std::chrono::system_clock::now());
+  running_->server->Wait();
+}
+
+}  // namespace tercet

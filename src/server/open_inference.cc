@@ -1,0 +1,145 @@
+#include "server/open_inference.h"
+
+#include "base/name.h"
+
+namespace tercet {
+namespace {
+
+/// The outputs that were asked for, as tensors, in the order of the asking.
+Result<std::vector<std::pair<OutputTensor, bool>>> Outputs(const InferenceRequest& request,
+                                                           const arrow::RecordBatch& batch) {
+  std::vector<std::pair<OutputTensor, bool>> outputs;
+  const auto add = [&](int column, bool binary) -> Status {
+    ARROW_ASSIGN_OR_RAISE(OutputTensor tensor,
+                          TensorOf(batch.schema()->field(column)->name(), batch.column(column)));
+    outputs.emplace_back(std::move(tensor), binary);
+    return Status::OK();
+  };
+  for (const InferenceRequest::Wish& wish : request.outputs) {
+    const int column = batch.schema()->GetFieldIndex(wish.name);
+    if (column < 0) {
+      const std::string wished = wish.name.substr(0, 80);
+      return Status::KeyError("there is no output '", wished, "'",
+                              Suggest(wished, batch.schema()->field_names()));
+    }
+    ARROW_RETURN_NOT_OK(add(column, wish.binary));
+  }
+  if (request.outputs.empty()) {
+    for (int column = 0; column < batch.num_columns(); ++column) {
+      ARROW_RETURN_NOT_OK(add(column, request.binary_output));
+    }
+  }
+  return outputs;
+}
+
+}  // namespace
+
+const std::vector<std::string>& OpenInference::Extensions() {
+  static const auto* names = new std::vector<std::string>{
+      "binary_tensor_data", "model_configuration", "model_repository", "statistics"};
+  return *names;
+}
+
+bool OpenInference::IsUnloaded(const std::string& name) const {
+  if (!any_unloaded_.load(std::memory_order_acquire)) return false;
+  const std::lock_guard lock(mutex_);
+  return unloaded_.contains(name);
+}
+
+Status OpenInference::CheckModel(const std::string& name, std::string_view version,
+                                 const Known& known) const {
+  if (IsUnloaded(name)) {
+    return Status::KeyError("model '", name, "' was unloaded; load it again to ask it");
+  }
+  if (version.empty() || version == std::to_string(known.contract.release_number)) {
+    return Status::OK();
+  }
+  return Status::KeyError("deployment '", name, "' serves version ", known.contract.release_number,
+                          ", not ", version.substr(0, 40));
+}
+
+Result<OpenInference::KnownPointer> OpenInference::Model(const std::string& name,
+                                                         std::string_view version) {
+  ARROW_ASSIGN_OR_RAISE(auto known, contracts_->Refresh(name));
+  ARROW_RETURN_NOT_OK(CheckModel(name, version, *known));
+  return known;
+}
+
+Result<OpenInference::Answer> OpenInference::Infer(const std::string& name,
+                                                   std::string_view version,
+                                                   const InferenceRequest& request) {
+  return WithContract(contracts_, name, [&](const Known& known) -> Result<Answer> {
+    ARROW_RETURN_NOT_OK(CheckModel(name, version, known));
+    ARROW_ASSIGN_OR_RAISE(const auto entities, EntitiesOf(request, name, *known.columns));
+    Answer answer;
+    ARROW_ASSIGN_OR_RAISE(answer.data, platform_->Predict(name, entities, request.event_time_us));
+    ARROW_ASSIGN_OR_RAISE(answer.outputs, Outputs(request, *answer.data.outputs));
+    return answer;
+  });
+}
+
+Result<std::vector<OpenInference::IndexEntry>> OpenInference::Index(bool ready_only) {
+  ARROW_ASSIGN_OR_RAISE(const auto deployments, platform_->ListDeployments());
+  std::vector<IndexEntry> index;
+  for (const Deployment& deployment : deployments) {
+    const bool unloaded = IsUnloaded(deployment.name);
+    if (unloaded && ready_only) continue;
+    index.push_back({.name = deployment.name,
+                     .version = std::to_string(deployment.number()),
+                     .state = unloaded ? "UNAVAILABLE" : "READY",
+                     .reason = unloaded ? "unloaded" : ""});
+  }
+  return index;
+}
+
+Status OpenInference::Load(const std::string& name) {
+  // Reading its contract loads its release.
+  ARROW_RETURN_NOT_OK(contracts_->Refresh(name).status());
+  const std::lock_guard lock(mutex_);
+  unloaded_.erase(name);
+  any_unloaded_.store(!unloaded_.empty(), std::memory_order_release);
+  return Status::OK();
+}
+
+Status OpenInference::Unload(const std::string& name) {
+  ARROW_RETURN_NOT_OK(platform_->GetDeployment(name).status());
+  const std::lock_guard lock(mutex_);
+  unloaded_.insert(name);
+  any_unloaded_.store(true, std::memory_order_release);
+  return Status::OK();
+}
+
+Result<std::vector<std::pair<std::string, ServingStatistics>>> OpenInference::Statistics(
+    const std::string& name) {
+  std::vector<std::pair<std::string, ServingStatistics>> statistics;
+  std::vector<std::string> names = {name};
+  if (name.empty()) {
+    names.clear();
+    ARROW_ASSIGN_OR_RAISE(const auto deployments, platform_->ListDeployments());
+    for (const Deployment& deployment : deployments) names.push_back(deployment.name);
+  }
+  for (const std::string& one : names) {
+    ARROW_ASSIGN_OR_RAISE(auto read, platform_->GetServingStatistics(one));
+    statistics.emplace_back(one, std::move(read));
+  }
+  return statistics;
+}
+
+std::vector<TensorDescription> DescribeTensors(const arrow::Schema& schema) {
+  std::vector<TensorDescription> tensors;
+  for (const auto& field : schema.fields()) {
+    const bool list = arrow::is_list_like(field->type()->id());
+    tensors.push_back({field->name(), DatatypeOf(*field->type()), {-1, list ? -1 : 1}});
+    if (field->type()->id() == arrow::Type::FIXED_SIZE_LIST) {
+      tensors.back().shape[1] =
+          static_cast<const arrow::FixedSizeListType&>(*field->type()).list_size();
+    }
+  }
+  return tensors;
+}
+
+std::string ConfigType(std::string_view datatype) {
+  return datatype == "BYTES" ? "TYPE_STRING" : "TYPE_" + std::string(datatype);
+}
+
+}  // namespace tercet

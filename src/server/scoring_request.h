@@ -1,0 +1,35 @@
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include <arrow/record_batch.h>
+
+#include "base/json.h"
+#include "base/result.h"
+
+namespace tercet {
+
+/// Rows as other scoring servers take them, read with the types of `known` (a deployment's columns,
+/// those that it needs first). KeyError with a suggestion for a column that is not known, Invalid
+/// or TypeError for what is malformed.
+
+/// {"instances": […]}: each an object, a list of values in the order of `needed`, or, where one
+/// column is needed, a value.
+Result<std::shared_ptr<arrow::RecordBatch>> RowsOfInstances(std::string_view noun,
+                                                            const json::value& instances,
+                                                            const arrow::Schema& needed,
+                                                            const arrow::Schema& known);
+
+/// The body of `/invocations` in JSON: exactly one of "dataframe_split" ({"columns", "data"}),
+/// "dataframe_records", "instances" and "inputs" (rows as in "instances", or {"column": [values]}).
+Result<std::shared_ptr<arrow::RecordBatch>> RowsOfInvocation(std::string_view noun,
+                                                             const json::object& body,
+                                                             const arrow::Schema& needed,
+                                                             const arrow::Schema& known);
+
+/// Comma-separated values under a line of column names; an empty value is a null.
+Result<std::shared_ptr<arrow::RecordBatch>> RowsOfCsv(std::string_view noun, std::string_view text,
+                                                      const arrow::Schema& known);
+
+}  // namespace tercet

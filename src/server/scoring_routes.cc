@@ -1,0 +1,142 @@
+#include "client/json_rows.h"
+#include "server/rest_arguments.h"
+#include "server/rest_routes.h"
+#include "server/scoring_request.h"
+
+namespace tercet {
+namespace {
+
+using Answer = Result<HttpAnswer>;
+using Known = KnownContract<DeploymentContract>;
+
+constexpr std::string_view kPredict = ":predict";
+
+/// A row an entity: its value where the model has one output, else an object of them.
+Answer PredictionsAnswer(const PredictData& data) {
+  HttpAnswer answer;
+  std::string& out = answer.body;
+  out = "{\"predictions\":[";
+  for (int64_t row = 0; row < data.outputs->num_rows(); ++row) {
+    if (row > 0) out.push_back(',');
+    if (data.outputs->num_columns() == 1) {
+      AppendJsonCell(*data.outputs->column(0), row, &out);
+    } else {
+      AppendJsonRow(*data.outputs, row, &out);
+    }
+  }
+  out += "]}";
+  return answer;
+}
+
+/// Rows that `read` makes of the request, predicted.
+template <typename ReadRows>
+Answer Score(Platform* platform, OpenInference* inference, const std::string& name,
+             const HttpRequest& request, const ReadRows& read) {
+  ARROW_ASSIGN_OR_RAISE(const auto event_time_us, QueryTime(request, "event_time"));
+  return WithContract(inference->contracts(), name, [&](const Known& known) -> Answer {
+    ARROW_ASSIGN_OR_RAISE(const auto rows, read("deployment '" + name + "'", known));
+    ARROW_ASSIGN_OR_RAISE(const auto data, platform->Predict(name, rows, event_time_us));
+    return PredictionsAnswer(data);
+  });
+}
+
+/// "delay:predict" → "delay".
+Result<std::string> ModelOfPredict(std::string_view segment) {
+  if (!segment.ends_with(kPredict)) {
+    return Status::KeyError("POST takes /v1/models/NAME:predict, not '", segment.substr(0, 80),
+                            "'");
+  }
+  return std::string(segment.substr(0, segment.size() - kPredict.size()));
+}
+
+Answer KservePredict(Platform* platform, OpenInference* inference, const HttpRequest& request,
+                     std::string_view segment) {
+  ARROW_ASSIGN_OR_RAISE(const std::string name, ModelOfPredict(segment));
+  ARROW_ASSIGN_OR_RAISE(const json::object body, request.JsonBody());
+  const json::value* instances = body.if_contains("instances");
+  if (instances == nullptr) return Status::Invalid("member 'instances' is missing");
+  return Score(platform, inference, name, request,
+               [&](const std::string& noun, const Known& known) {
+                 return RowsOfInstances(noun, *instances, *known.contract.entities,
+                                        *known.columns);
+               });
+}
+
+/// The one that `?deployment=` names, else the only one.
+Result<std::string> InvokedDeployment(OpenInference* inference, const HttpRequest& request) {
+  if (const std::string* name = request.Query("deployment")) return *name;
+  ARROW_ASSIGN_OR_RAISE(const auto index, inference->Index(true));
+  if (index.size() == 1) return index[0].name;
+  std::string names;
+  for (const auto& entry : index) names += (names.empty() ? "" : ", ") + entry.name;
+  if (index.empty()) return Status::KeyError("the project has no deployment to invoke");
+  return Status::Invalid("which deployment? Say /invocations?deployment=NAME, one of ", names);
+}
+
+Answer Invoke(Platform* platform, OpenInference* inference, const HttpRequest& request) {
+  ARROW_ASSIGN_OR_RAISE(const std::string name, InvokedDeployment(inference, request));
+  if (request.content_type == "text/csv") {
+    return Score(platform, inference, name, request,
+                 [&](const std::string& noun, const Known& known) {
+                   return RowsOfCsv(noun, request.body, *known.columns);
+                 });
+  }
+  ARROW_ASSIGN_OR_RAISE(const json::object body, request.JsonBody());
+  return Score(platform, inference, name, request,
+               [&](const std::string& noun, const Known& known) {
+                 return RowsOfInvocation(noun, body, *known.contract.entities, *known.columns);
+               });
+}
+
+}  // namespace
+
+std::vector<Route> ScoringRoutes(Platform* platform, OpenInference* inference) {
+  const auto route = [](std::string method, std::string pattern, Handler handler, Lane lane) {
+    return Route{.method = std::move(method),
+                 .pattern = std::move(pattern),
+                 .handler = std::move(handler),
+                 .lane = [lane](const HttpRequest&, const PathArguments&) { return lane; },
+                 .errors = ErrorForm::kPlain};
+  };
+  return {
+      route(
+          "GET", "/v1/models",
+          [inference](const HttpRequest&, const PathArguments&) -> Answer {
+            ARROW_ASSIGN_OR_RAISE(const auto index, inference->Index(true));
+            json::array names;
+            for (const auto& entry : index) names.push_back(json::string(entry.name));
+            return HttpAnswer::Json(json::object{{"models", std::move(names)}});
+          },
+          Lane::kSlow),
+      route(
+          "GET", "/v1/models/{name}",
+          [inference](const HttpRequest&, const PathArguments& arguments) -> Answer {
+            const std::string name(arguments[0]);
+            ARROW_RETURN_NOT_OK(inference->Model(name, ""));
+            return HttpAnswer::Json(json::object{{"name", name}, {"ready", true}});
+          },
+          Lane::kSlow),
+      route(
+          "POST", "/v1/models/{name}",
+          [platform, inference](const HttpRequest& request, const PathArguments& arguments) {
+            return KservePredict(platform, inference, request, arguments[0]);
+          },
+          Lane::kPrediction),
+      route(
+          "GET", "/ping",
+          [inference](const HttpRequest&, const PathArguments&) -> Answer {
+            HttpAnswer answer = HttpAnswer::Json(json::object());
+            answer.status = inference->ServerReady() ? 200 : 503;
+            return answer;
+          },
+          Lane::kHot),
+      route(
+          "POST", "/invocations",
+          [platform, inference](const HttpRequest& request, const PathArguments&) {
+            return Invoke(platform, inference, request);
+          },
+          Lane::kPrediction),
+  };
+}
+
+}  // namespace tercet
