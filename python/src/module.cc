@@ -43,6 +43,7 @@ NB_MODULE(_core, module) {
   BindRuns(project);
   BindModels(project);
   BindDeployments(project);
+  BindSql(project);
   module.def("open", &Open);
   module.def("parse_duration",
              [](const std::string& text) { return Unwrap(tercet::ParseDuration(text)); });

@@ -30,6 +30,7 @@ void BindTrainingDatasets(ProjectClass& project);
 void BindRuns(ProjectClass& project);
 void BindModels(ProjectClass& project);
 void BindDeployments(ProjectClass& project);
+void BindSql(ProjectClass& project);
 
 template <typename Noun>
 std::string TextOf(const Noun& noun) {

@@ -37,6 +37,7 @@ int RunCommandLine(int argc, char** argv, const Serve& serve) {
   AddModelCommands(&app, &session);
   AddDeploymentCommands(&app, &session);
   AddStepCommand(&app, &session);
+  AddSqlCommand(&app, &session);
   AddServeCommand(&app, &session, serve);
   try {
     app.parse(argc, argv);

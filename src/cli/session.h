@@ -40,6 +40,8 @@ void AddModelCommands(CLI::App* app, Session* session);
 void AddDeploymentCommands(CLI::App* app, Session* session);
 /// `tercet run`: a pipeline step with a recorded run.
 void AddStepCommand(CLI::App* app, Session* session);
+/// `tercet sql`: one query.
+void AddSqlCommand(CLI::App* app, Session* session);
 void AddServeCommand(CLI::App* app, Session* session, const Serve& serve);
 
 }  // namespace tercet

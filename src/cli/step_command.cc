@@ -4,6 +4,7 @@
 
 #include "cli/output.h"
 #include "cli/session.h"
+#include "cli/sql_step.h"
 #include "cli/step_process.h"
 
 namespace tercet {
@@ -62,7 +63,23 @@ std::string ProjectFor(const std::string& project) {
   return std::filesystem::absolute(project).string();
 }
 
-Status RunStep(Session* session, Platform* platform, std::vector<std::string> words,
+/// Runs a program to its end and tells in `end` how that came.
+Status RunProgram(Session* session, std::vector<std::string> words, const std::string& run_id,
+                  Run* end) {
+  if (words[0].ends_with(".py")) words.insert(words.begin(), "python3");
+  const Result<int> code = RunProcess(
+      words, {{"TERCET_PROJECT", ProjectFor(session->project)}, {"TERCET_RUN_ID", run_id}},
+      [&](std::string_view text) { AppendTail(text, &end->log); });
+  ARROW_RETURN_NOT_OK(code.status());
+  if (*code != 0) {
+    end->status = "failed";
+    end->error = "exit code " + std::to_string(*code);
+    session->exit_code = *code;
+  }
+  return Status::OK();
+}
+
+Status RunStep(Session* session, Platform* platform, const std::vector<std::string>& words,
                const std::string& name) {
   Run wanted;
   wanted.name = name.empty() ? RunNameOf(words[0]) : name;
@@ -71,24 +88,21 @@ Status RunStep(Session* session, Platform* platform, std::vector<std::string> wo
   for (const std::string& word : words) command.emplace_back(word);
   wanted.parameters = {{"command", std::move(command)}};
   ARROW_ASSIGN_OR_RAISE(const Run run, platform->StartRun(wanted));
-  if (words[0].ends_with(".py")) words.insert(words.begin(), "python3");
 
   Run end;
-  const Result<int> code = RunProcess(
-      words, {{"TERCET_PROJECT", ProjectFor(session->project)}, {"TERCET_RUN_ID", run.id}},
-      [&](std::string_view text) { AppendTail(text, &end.log); });
+  end.status = "finished";
+  const Status status = words[0].ends_with(".sql")
+                            ? RunSqlStepFile(platform, words[0], &end)
+                            : RunProgram(session, words, run.id, &end);
+  if (!status.ok()) {
+    end.status = "failed";
+    end.error = status.message();
+  }
   arrow::util::InitializeUTF8();
   end.log = CleanText(std::move(end.log));
-  end.status = code.ok() && *code == 0 ? "finished" : "failed";
-  if (!code.ok()) {
-    end.error = code.status().message();
-  } else if (*code != 0) {
-    end.error = "exit code " + std::to_string(*code);
-    session->exit_code = *code;
-  }
   ARROW_ASSIGN_OR_RAISE(const Run ended, platform->LogRun(run.id, end));
   std::cerr << "run " << ended.id << " " << ended.status << "\n";
-  return code.status();
+  return status;
 }
 
 }  // namespace
@@ -103,8 +117,8 @@ void AddStepCommand(CLI::App* app, Session* session) {
       "run", "Runs a pipeline step and records it: exit code, log, code version");
   run->add_option("--name", options->name, "Of the run; by default the program's");
   run->add_option("command", options->words,
-                  "A .py file or a program, with its arguments. It finds the project in "
-                  "TERCET_PROJECT and its run in TERCET_RUN_ID")
+                  "A .sql file; or a .py file or a program with its arguments, which finds the "
+                  "project in TERCET_PROJECT and its run in TERCET_RUN_ID")
       ->required();
   run->prefix_command();
   run->positionals_at_end();
