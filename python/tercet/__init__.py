@@ -7,7 +7,7 @@
 when a frame is turned into theirs.
 """
 
-from tercet import split
+from tercet import source, split
 from tercet.deployment import Deployment, Predictions
 from tercet.errors import (
     ConflictError,

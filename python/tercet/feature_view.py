@@ -72,11 +72,13 @@ class FeatureView:
         """Point-in-time correct training data, registered as a new training dataset version.
 
         Rows are the root group's with event times in [start, end), or those of `spine`: a frame
-        of keys, event time, labels and whatever request parameters the view has. Each spine row
-        comes back once, in its order. Transformations are fitted on the part "train" (else the
+        of keys, event time, labels and whatever request parameters the view has, or a query in
+        SQL that gives one (`Project.sql`). Each spine row comes back once, in its order.
+        Transformations are fitted on the part "train" (else the
         first). The dataset keeps its spine, commits, seed and fitted parameters, so that
         `rebuild` makes the same bytes again.
         """
+        spine = self._project._spine(spine)
         self._project._saw(spine)
         split = split or none()
         if split.end is not None:

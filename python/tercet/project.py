@@ -5,22 +5,27 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import Any, Mapping, Sequence
+from typing import Any, Mapping, Sequence, Union
 
 from tercet import _core
 from tercet._json import to_json
 from tercet._model_files import files_of
 from tercet._times import Duration, Time, duration_to_micros, to_micros
 from tercet.deployment import Deployment, Predictions
-from tercet.errors import InvalidError, WrongTypeError
-from tercet.feature_group import FeatureGroup
+from tercet.errors import InvalidError, StorageError, WrongTypeError
+from tercet.feature_group import AsOf, Commit, Erased, FeatureGroup, commit_or_time
 from tercet.feature_view import FeatureView
-from tercet.frame import library_of, to_stream
+from tercet.frame import Frame, library_of, to_stream
 from tercet.model import Model, Signature
 from tercet.query import Query
 from tercet.run import Run, code_version
+from tercet.source import Source, find_extensions
 from tercet.training_data import TrainingData
 from tercet.transformation import Transformation
+
+
+#: as of when SQL reads: a commit time for all groups, or a commit, version or time by group
+SqlAsOf = Union[Time, None, Mapping[Union[str, FeatureGroup], AsOf]]
 
 
 def open(location: str | os.PathLike, *, token: str = "", memory_limit: int = 0) -> "Project":
@@ -32,6 +37,7 @@ def open(location: str | os.PathLike, *, token: str = "", memory_limit: int = 0)
 
     Raises StorageError when the directory is no project or the server does not answer.
     """
+    find_extensions()
     return Project(_core.open(os.fspath(location), token, sys.executable, "", memory_limit))
 
 
@@ -106,9 +112,69 @@ class Project:
         return FeatureGroup(self, json.loads(self._core.define_feature_group(
             json.dumps(definition))))
 
+    def external_feature_group(self, name: str, *, version: int = 0, source: Source,
+                               primary_key: Sequence[str], event_time: str | None = None,
+                               online: bool = False, ttl: Duration | None = None,
+                               description: str = "", tags: Mapping[str, str] | None = None
+                               ) -> FeatureGroup:
+        """Gets or creates a feature group whose rows another system keeps.
+
+        `source`: where they are, by `tercet.source.parquet("/data/*.parquet")` and its like. They
+        are read there at each use, never copied, and joined as those of any group; inserting is
+        refused. `online`: serve what `FeatureGroup.materialize` last loaded. The other arguments
+        are those of `feature_group`; the columns are the source's.
+
+        Raises NotFoundError when nothing is there, InvalidError when it has no such key or event
+        time, NotSupportedError when a server may not read it, or a DuckDB extension is missing.
+        """
+        if isinstance(primary_key, str):
+            raise InvalidError(f"primary_key must be a list: ['{primary_key}']")
+        if not isinstance(source, Source):
+            raise WrongTypeError("source is made by tercet.source.parquet('…') and its like, "
+                                 f"not {type(source).__name__}")
+        definition = {"name": name, "version": version or 1, "primary_key": list(primary_key),
+                      "event_time": event_time or "", "ttl_us": duration_to_micros(ttl, "ttl"),
+                      "online": online, "description": description, "tags": dict(tags or {}),
+                      "source": source.to_json()}
+        return FeatureGroup(self, json.loads(self._core.define_feature_group(
+            json.dumps(definition))))
+
     def feature_groups(self) -> list[FeatureGroup]:
         """All feature groups, by name and version."""
         return [FeatureGroup(self, one) for one in json.loads(self._core.feature_groups())]
+
+    def erase(self, keys: Any) -> Erased:
+        """Removes all rows of these entities from every feature group whose primary key has all
+        columns of `keys` (any frame, a dict of columns, or a list of dicts): see
+        `FeatureGroup.erase`. Raises NotFoundError when no group has them."""
+        return Erased._of(json.loads(self._core.erase("", 0, to_stream(keys))))
+
+    # -- SQL over feature groups
+
+    def sql(self, query: str, *, as_of: SqlAsOf = None, files: Sequence[str] = (),
+            time_limit: Duration | None = None) -> Frame:
+        """The answer of one SELECT over the feature groups, in DuckDB's dialect.
+
+        `weather` is a group's newest version, `weather_1` or `"weather@1"` a version, and
+        `feature_group('weather@1', as_of := '2013-06-01')` one as of a commit time or a commit's
+        version. Each group is read as of one commit, visible rows only. `as_of`: a commit time
+        (or a commit, for its time) for all groups, or {group: commit, version or time}; by
+        default their heads. `files`: files, and folders that end in "/", that the query may read
+        (none; a server reads none). `time_limit`: how long it may take ("30s"). Times are in UTC.
+
+        Raises NotFoundError for unknown names, InvalidError for what is no query, LimitError and
+        ConflictError beyond the limits of memory and time.
+        """
+        as_of_us, versions = _sql_as_of(self, as_of)
+        frame, pins = self._core.sql(query, as_of_us, versions, _paths(files),
+                                     duration_to_micros(time_limit, "time_limit"))
+        self._record(inputs=[f"feature_group {group} commit {version}"
+                             for group, version in pins.items()])
+        return Frame(frame)
+
+    def _spine(self, spine: Any) -> Any:
+        """A spine as a frame: a text is a query that gives one."""
+        return self.sql(spine) if isinstance(spine, str) else spine
 
     # -- the contract: feature views
 
@@ -233,6 +299,39 @@ class Project:
         if isinstance(entities, list):
             return outputs
         return Predictions(outputs, missing, release, number)
+
+
+def _sql_as_of(project: Project, as_of: Any) -> tuple[int | None, dict[str, int]]:
+    """(commit time in microseconds, {group: version})."""
+    if isinstance(as_of, Commit):
+        return to_micros(as_of.commit_time), {}
+    if not isinstance(as_of, Mapping):
+        if isinstance(as_of, int):
+            raise WrongTypeError("a commit's version is one group's: as_of={'weather@1': 3}")
+        return to_micros(as_of, "as_of"), {}
+    versions = {}
+    for group, moment in as_of.items():
+        if isinstance(group, str):
+            name, _, version = group.partition("@")
+            group = project.feature_group(name, version=int(version or 0))
+        commit, time_us = commit_or_time(moment)
+        if time_us is not None:
+            past = [one.version for one in group.commits()
+                    if to_micros(one.commit_time) <= time_us]
+            if not past:
+                raise InvalidError(f"feature group '{group.name}@{group.version}' has no commit "
+                                   "as early as that")
+            commit = past[-1]
+        if commit is not None:
+            versions[f"{group.name}@{group.version}"] = commit
+    return None, versions
+
+
+def _paths(files: Sequence[str]) -> list[str]:
+    """Files as absolute paths; a folder keeps the "/" at its end."""
+    if isinstance(files, str):
+        raise InvalidError(f"files must be a list: ['{files}']")
+    return [os.path.abspath(file) + ("/" if str(file).endswith("/") else "") for file in files]
 
 
 def _schema(schema: Any) -> list[dict[str, Any]] | None:

@@ -1,6 +1,5 @@
 #include "source/sql_error.h"
 
-#include <array>
 #include <string_view>
 
 namespace tercet {
@@ -14,14 +13,14 @@ struct Kind {
 };
 
 /// DuckDB tells its kinds of errors by what the message begins with.
-constexpr std::array<Kind, 8> kKinds = {{{"Catalog Error", arrow::StatusCode::KeyError},
-                                         {"IO Error", arrow::StatusCode::IOError},
-                                         {"Permission Error", arrow::StatusCode::NotImplemented},
-                                         {"Not implemented Error", arrow::StatusCode::NotImplemented},
-                                         {"Out of Memory Error", arrow::StatusCode::CapacityError},
-                                         {"INTERRUPT Error", arrow::StatusCode::Cancelled},
-                                         {"INTERNAL Error", arrow::StatusCode::UnknownError},
-                                         {"FATAL Error", arrow::StatusCode::UnknownError}}};
+constexpr Kind kKinds[] = {{"Catalog Error", arrow::StatusCode::KeyError},
+                           {"IO Error", arrow::StatusCode::IOError},
+                           {"Permission Error", arrow::StatusCode::NotImplemented},
+                           {"Not implemented Error", arrow::StatusCode::NotImplemented},
+                           {"Out of Memory Error", arrow::StatusCode::CapacityError},
+                           {"INTERRUPT Error", arrow::StatusCode::Cancelled},
+                           {"INTERNAL Error", arrow::StatusCode::UnknownError},
+                           {"FATAL Error", arrow::StatusCode::UnknownError}};
 
 }  // namespace
 

@@ -88,7 +88,8 @@ class Numbers : public SqlTables {
     if (name.ends_with(".csv")) return nullptr;
     return Status::KeyError("there is no table '", name, "'");
   }
-  Result<std::shared_ptr<SqlTable>> FindAsOf(const std::string&, const std::string& as_of) override {
+  Result<std::shared_ptr<SqlTable>> FindAsOf(const std::string&,
+                                             const std::string& as_of) override {
     return std::make_shared<NumberTable>(std::stoll(as_of));
   }
   const std::shared_ptr<NumberTable> table = std::make_shared<NumberTable>(100'000);
@@ -194,7 +195,8 @@ TEST_F(SqlSessionTest, BindsTimesInUtc) {
 
 TEST_F(SqlSessionTest, EndsAtItsLimits) {
   limits_.time_us = 200'000;
-  Status status = Run("select count(*) from numbers a, numbers b where a.n * b.n % 11 = 3").status();
+  Status status =
+      Run("select count(*) from numbers a, numbers b where a.n * b.n % 11 = 3").status();
   EXPECT_TRUE(status.IsCancelled()) << status.ToString();
   EXPECT_THAT(status.message(), HasSubstr("longer than its limit of 200 ms"));
   limits_.time_us = std::nullopt;
