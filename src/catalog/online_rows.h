@@ -3,11 +3,13 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include <arrow/record_batch.h>
 
+#include "base/cell.h"
 #include "base/result.h"
 #include "catalog/noun.h"
 
@@ -38,6 +40,29 @@ struct RowsAnswer {
   std::vector<int64_t> event_times_us;       ///< n; of the row found, INT64_MIN when none
 };
 
+/// What is wanted of one row of a feature group, whatever its key.
+struct CellColumns {
+  Ref group;
+  std::vector<std::string> columns;  ///< of cell types
+  std::optional<int64_t> ttl_us;     ///< instead of the group's
+};
+
+/// One row of each group asked for. Kept by its reader for the next read, which allocates nothing.
+struct CellsAnswer {
+  std::vector<Cell> cells;        ///< the columns of all groups, in order; null unless present;
+                                  ///< they stay until the next read into this object
+  std::vector<RowStatus> status;  ///< one a group
+  std::string bytes;              ///< what the cells point into
+};
+
+/// One feature vector in place. Kept by its reader for the next read, which allocates nothing.
+struct VectorCells {
+  std::vector<Cell> features;     ///< in the view's order, until the next read into this object
+  std::vector<RowStatus> status;  ///< of each
+  CellsAnswer rows;               ///< what the features point into
+  std::vector<std::string> keys;  ///< of the last read, a group each
+};
+
 /// The latest rows by key, as `online` keeps them and `view` reads them. Thread-safe.
 class OnlineRows {
  public:
@@ -45,6 +70,15 @@ class OnlineRows {
   /// Answers all requests from one snapshot of the store. KeyError for a group that is not online
   /// or a column that it does not have.
   virtual Result<std::vector<RowsAnswer>> Read(const std::vector<RowsRequest>& requests) = 0;
+  /// The same for one row of each group, straight from the rows' bytes. `keys`: one a group, in
+  /// byte form (compute/sort_key.h); empty for a null key. False, and nothing is
+  /// answered, where the store is not in this process, or does not know a group or column yet: Read
+  /// answers, or says why not.
+  virtual Result<bool> ReadCells(std::span<const CellColumns> /*groups*/,
+                                 std::span<const std::string> /*keys*/, int64_t /*event_time_us*/,
+                                 CellsAnswer* /*answer*/) {
+    return false;
+  }
 };
 
 }  // namespace tercet

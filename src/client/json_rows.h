@@ -8,6 +8,7 @@
 
 #include <arrow/record_batch.h>
 
+#include "base/cell.h"
 #include "base/json.h"
 
 namespace tercet {
@@ -30,13 +31,20 @@ Result<std::shared_ptr<arrow::RecordBatch>> RowsFromJson(std::string_view noun,
                                                          const json::value& rows,
                                                          const arrow::Schema& known);
 
+/// The cells of a row that has exactly the columns of `known`; numbers are put into `numbers`, texts
+/// stay where they are. False for anything that this short way is not for, also what does not fit:
+/// RowsFromJson takes it or says why not.
+bool CellsFromJson(const json::object& row, const arrow::Schema& known, std::vector<Cell>* cells,
+                   std::vector<uint64_t>* numbers);
+
 /// Appends a JSON string with its quotes.
 void AppendJsonText(std::string_view text, std::string* out);
 /// Appends the shortest text that reads back as the same double.
 void AppendJsonNumber(double value, std::string* out);
 
-/// Appends one value.
+/// Appends one value; of a cell type where a cell is given.
 void AppendJsonCell(const arrow::Array& array, int64_t row, std::string* out);
+void AppendJsonCell(const arrow::DataType& type, const Cell& cell, std::string* out);
 /// Appends {"column": value, …}.
 void AppendJsonRow(const arrow::RecordBatch& batch, int64_t row, std::string* out);
 

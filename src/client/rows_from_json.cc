@@ -8,6 +8,7 @@
 #include <arrow/util/decimal.h>
 
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "base/name.h"
@@ -232,7 +233,66 @@ Status CheckColumns(std::string_view noun, const json::object& row, const arrow:
   return Status::OK();
 }
 
+template <typename T>
+bool NumberCell(const json::value& value, uint64_t* number, Cell* cell) {
+  if (!value.is_number()) return false;
+  json::error_code error;
+  const auto exact = value.to_number<T>(error);
+  if (error) return false;
+  std::memcpy(number, &exact, sizeof(exact));
+  *cell = {reinterpret_cast<const char*>(number), sizeof(exact)};
+  return true;
+}
+
+bool CellFromJson(const json::value& value, arrow::Type::type type, uint64_t* number, Cell* cell) {
+  if (value.is_null()) return true;
+  switch (type) {
+    case arrow::Type::INT64:
+      return NumberCell<int64_t>(value, number, cell);
+    case arrow::Type::INT32:
+      return NumberCell<int32_t>(value, number, cell);
+    case arrow::Type::INT16:
+      return NumberCell<int16_t>(value, number, cell);
+    case arrow::Type::INT8:
+      return NumberCell<int8_t>(value, number, cell);
+    case arrow::Type::UINT64:
+      return NumberCell<uint64_t>(value, number, cell);
+    case arrow::Type::UINT32:
+      return NumberCell<uint32_t>(value, number, cell);
+    case arrow::Type::UINT16:
+      return NumberCell<uint16_t>(value, number, cell);
+    case arrow::Type::UINT8:
+      return NumberCell<uint8_t>(value, number, cell);
+    case arrow::Type::DOUBLE:
+      return NumberCell<double>(value, number, cell);
+    case arrow::Type::STRING:
+    case arrow::Type::LARGE_STRING:
+      if (!value.is_string()) return false;
+      *cell = {value.as_string().data(), static_cast<uint32_t>(value.as_string().size())};
+      return true;
+    default:
+      return false;
+  }
+}
+
 }  // namespace
+
+bool CellsFromJson(const json::object& row, const arrow::Schema& known, std::vector<Cell>* cells,
+                   std::vector<uint64_t>* numbers) {
+  const auto columns = static_cast<size_t>(known.num_fields());
+  if (row.size() != columns) return false;
+  cells->assign(columns, Cell());
+  numbers->resize(columns);
+  for (size_t i = 0; i < columns; ++i) {
+    const auto& field = known.field(static_cast<int>(i));
+    const json::value* value = row.if_contains(field->name());
+    if (value == nullptr ||
+        !CellFromJson(*value, field->type()->id(), &(*numbers)[i], &(*cells)[i])) {
+      return false;
+    }
+  }
+  return true;
+}
 
 Result<std::shared_ptr<arrow::Array>> ArrayFromJson(std::string_view column,
                                                     const std::shared_ptr<arrow::DataType>& type,

@@ -122,59 +122,60 @@ void AppendJsonText(std::string_view text, std::string* out) {
 
 void AppendJsonNumber(double value, std::string* out) { AppendFloat(value, out); }
 
+void AppendJsonCell(const arrow::DataType& type, const Cell& cell, std::string* out) {
+  if (cell.null()) {
+    out->append("null");
+    return;
+  }
+  switch (type.id()) {
+    case arrow::Type::DOUBLE:
+      return AppendFloat(cell.As<double>(), out);
+    case arrow::Type::FLOAT:
+      return AppendFloat(cell.As<float>(), out);
+    case arrow::Type::BOOL:
+      out->append(cell.As<uint8_t>() != 0 ? "true" : "false");
+      return;
+    case arrow::Type::INT8:
+      return AppendInteger(cell.As<int8_t>(), out);
+    case arrow::Type::INT16:
+      return AppendInteger(cell.As<int16_t>(), out);
+    case arrow::Type::INT32:
+    case arrow::Type::TIME32:
+      return AppendInteger(cell.As<int32_t>(), out);
+    case arrow::Type::INT64:
+    case arrow::Type::TIME64:
+    case arrow::Type::DURATION:
+      return AppendInteger(cell.As<int64_t>(), out);
+    case arrow::Type::UINT8:
+      return AppendInteger(cell.As<uint8_t>(), out);
+    case arrow::Type::UINT16:
+      return AppendInteger(cell.As<uint16_t>(), out);
+    case arrow::Type::UINT32:
+      return AppendInteger(cell.As<uint32_t>(), out);
+    case arrow::Type::UINT64:
+      return AppendInteger(cell.As<uint64_t>(), out);
+    case arrow::Type::STRING:
+    case arrow::Type::LARGE_STRING:
+      return AppendJsonText(cell.bytes(), out);
+    case arrow::Type::TIMESTAMP:
+      return AppendJsonText(
+          TimestampText(static_cast<const arrow::TimestampType&>(type), cell.As<int64_t>()), out);
+    case arrow::Type::DATE32:
+      return AppendJsonText(DateText(cell.As<int32_t>()), out);
+    case arrow::Type::DATE64:
+      return AppendJsonText(DateText(cell.As<int64_t>() / 86'400'000), out);
+    default:  // binary
+      return AppendJsonText(arrow::util::base64_encode(cell.bytes()), out);
+  }
+}
+
 void AppendJsonCell(const arrow::Array& array, int64_t row, std::string* out) {
+  if (IsCellType(*array.type())) return AppendJsonCell(*array.type(), CellOf(array, row), out);
   if (array.IsNull(row)) {
     out->append("null");
     return;
   }
   switch (array.type_id()) {
-    case arrow::Type::DOUBLE:
-      return AppendFloat(As<arrow::DoubleArray>(array).Value(row), out);
-    case arrow::Type::FLOAT:
-      return AppendFloat(As<arrow::FloatArray>(array).Value(row), out);
-    case arrow::Type::BOOL:
-      out->append(As<arrow::BooleanArray>(array).Value(row) ? "true" : "false");
-      return;
-    case arrow::Type::INT8:
-      return AppendInteger(As<arrow::Int8Array>(array).Value(row), out);
-    case arrow::Type::INT16:
-      return AppendInteger(As<arrow::Int16Array>(array).Value(row), out);
-    case arrow::Type::INT32:
-      return AppendInteger(As<arrow::Int32Array>(array).Value(row), out);
-    case arrow::Type::INT64:
-      return AppendInteger(As<arrow::Int64Array>(array).Value(row), out);
-    case arrow::Type::UINT8:
-      return AppendInteger(As<arrow::UInt8Array>(array).Value(row), out);
-    case arrow::Type::UINT16:
-      return AppendInteger(As<arrow::UInt16Array>(array).Value(row), out);
-    case arrow::Type::UINT32:
-      return AppendInteger(As<arrow::UInt32Array>(array).Value(row), out);
-    case arrow::Type::UINT64:
-      return AppendInteger(As<arrow::UInt64Array>(array).Value(row), out);
-    case arrow::Type::TIME32:
-      return AppendInteger(As<arrow::Time32Array>(array).Value(row), out);
-    case arrow::Type::TIME64:
-      return AppendInteger(As<arrow::Time64Array>(array).Value(row), out);
-    case arrow::Type::DURATION:
-      return AppendInteger(As<arrow::DurationArray>(array).Value(row), out);
-    case arrow::Type::STRING:
-      return AppendJsonText(As<arrow::StringArray>(array).GetView(row), out);
-    case arrow::Type::LARGE_STRING:
-      return AppendJsonText(As<arrow::LargeStringArray>(array).GetView(row), out);
-    case arrow::Type::BINARY:
-      return AppendJsonText(arrow::util::base64_encode(As<arrow::BinaryArray>(array).GetView(row)),
-                            out);
-    case arrow::Type::LARGE_BINARY:
-      return AppendJsonText(
-          arrow::util::base64_encode(As<arrow::LargeBinaryArray>(array).GetView(row)), out);
-    case arrow::Type::TIMESTAMP:
-      return AppendJsonText(TimestampText(static_cast<const arrow::TimestampType&>(*array.type()),
-                                          As<arrow::TimestampArray>(array).Value(row)),
-                            out);
-    case arrow::Type::DATE32:
-      return AppendJsonText(DateText(As<arrow::Date32Array>(array).Value(row)), out);
-    case arrow::Type::DATE64:
-      return AppendJsonText(DateText(As<arrow::Date64Array>(array).Value(row) / 86'400'000), out);
     case arrow::Type::LIST:
       return AppendList(As<arrow::ListArray>(array), row, out);
     case arrow::Type::LARGE_LIST:

@@ -35,6 +35,13 @@ class ProjectAccess : public OnlineAccess {
         [&](OnlineService* service) { return service->Read(requests); });
   }
 
+  Result<bool> ReadCells(std::span<const CellColumns> groups, std::span<const std::string> keys,
+                         int64_t event_time_us, CellsAnswer* answer) override {
+    return Call<Result<bool>>([&](OnlineService* service) {
+      return service->ReadCells(groups, keys, event_time_us, answer);
+    });
+  }
+
   Status SyncTo(const Ref& group, int64_t version, int64_t timeout_us) override {
     return Call<Status>(
         [&](OnlineService* service) { return service->SyncTo(group, version, timeout_us); });

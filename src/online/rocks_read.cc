@@ -32,6 +32,47 @@ Status CheckRequest(const RowsRequest& request, const GroupState& state) {
   return Status::OK();
 }
 
+/// The row of a key as of a time, and what is to be said of it.
+struct FoundRow {
+  RowStatus status = RowStatus::kMissing;
+  StoredRow row;  ///< none unless present
+  int64_t event_time_us = kNoEventTime;
+};
+
+/// `value`: of the key in the store; a null view: it has none.
+Result<FoundRow> FindRow(const GroupState& state, std::string_view value, int64_t time_us,
+                         std::optional<int64_t> ttl_us) {
+  FoundRow found;
+  if (state.generation == 0) {
+    found.status = RowStatus::kUnavailable;
+    return found;
+  }
+  if (value.data() == nullptr) return found;
+  const KeyLookup lookup = FindAsOf(value, time_us);
+  if (lookup.answer == KeyLookup::kNoRow) return found;
+  if (lookup.answer == KeyLookup::kLetGo) {
+    found.status = RowStatus::kUnavailable;
+    return found;
+  }
+  const int layout =
+      lookup.answer == KeyLookup::kFound ? state.LayoutOf(lookup.row.fingerprint) : -1;
+  if (layout < 0) {
+    return Status::IOError("online store: the rows of a key of feature group '",
+                           state.definition.ref().ToText(), "' are corrupt; remove the online ",
+                           "store's folder to have it rebuilt from the offline tables");
+  }
+  found.event_time_us = lookup.row.event_time_us;
+  const bool timeless = found.event_time_us == kNoEventTime;
+  if (!timeless &&
+      !WithinTtl(found.event_time_us, time_us, ttl_us ? ttl_us : state.definition.ttl_us)) {
+    found.status = RowStatus::kExpired;
+    return found;
+  }
+  found.status = RowStatus::kPresent;
+  found.row = {.bytes = lookup.row.bytes, .layout = layout};
+  return found;
+}
+
 }  // namespace
 
 /// What a read needs for a moment; kept by each thread so that a read allocates little.
@@ -186,6 +227,13 @@ Status RocksStore::Fetch(Scratch* scratch) {
   return count == 0 ? Status::OK() : FetchAbsent(scratch);
 }
 
+void RocksStore::AddGroup(const GroupState& state, Scratch* scratch) {
+  scratch->groups.push_back({.state = &state, .end = scratch->ends.size()});
+  if (state.generation != 0 && state.writes->FirstRead()) {
+    warmup_.Ask(StorePrefix(kRowsRecord, state.id, state.generation), state.writes);
+  }
+}
+
 Result<std::vector<RowsAnswer>> RocksStore::Read(const std::vector<RowsRequest>& requests) {
   while (true) {
     ARROW_ASSIGN_OR_RAISE(auto answers, TryRead(requests));
@@ -219,10 +267,7 @@ Result<std::optional<std::vector<RowsAnswer>>> RocksStore::TryRead(
       if (keys.valid(i)) scratch->keys += keys.ToBytes(i);
       scratch->ends.push_back(scratch->keys.size());
     }
-    scratch->groups.push_back({.state = &state, .end = scratch->ends.size()});
-    if (state.generation != 0 && state.writes->FirstRead()) {
-      warmup_.Ask(StorePrefix(kRowsRecord, state.id, state.generation), state.writes);
-    }
+    AddGroup(state, scratch.get());
     asked.push_back({&state, std::move(projection), std::move(keys)});
   }
   ARROW_RETURN_NOT_OK(Fetch(scratch.get()));
@@ -234,7 +279,6 @@ Result<std::optional<std::vector<RowsAnswer>>> RocksStore::TryRead(
   for (size_t r = 0; r < requests.size(); ++r) {
     const RowsRequest& request = requests[r];
     const GroupState& state = *asked[r].state;
-    const std::optional<int64_t> ttl_us = request.ttl_us ? request.ttl_us : state.definition.ttl_us;
     const int64_t n = request.keys->num_rows();
     RowsAnswer& answer = answers[r];
     answer.status.assign(n, RowStatus::kMissing);
@@ -242,38 +286,72 @@ Result<std::optional<std::vector<RowsAnswer>>> RocksStore::TryRead(
     scratch->rows.assign(n, StoredRow());
     for (int64_t i = 0; i < n; ++i, ++next) {
       if (!asked[r].keys.valid(i)) continue;
-      if (state.generation == 0) {
-        answer.status[i] = RowStatus::kUnavailable;
-        continue;
-      }
-      const std::string_view value = scratch->found[next];
-      if (value.data() == nullptr) continue;
-      const int64_t time_us = request.event_times_us[i];
-      const KeyLookup lookup = FindAsOf(value, time_us);
-      if (lookup.answer == KeyLookup::kNoRow) continue;
-      if (lookup.answer == KeyLookup::kLetGo) {
-        answer.status[i] = RowStatus::kUnavailable;
-        continue;
-      }
-      const int layout =
-          lookup.answer == KeyLookup::kFound ? state.LayoutOf(lookup.row.fingerprint) : -1;
-      if (layout < 0) {
-        return Status::IOError("online store: the rows of a key of feature group '",
-                               request.group.ToText(), "' are corrupt; remove the online store's ",
-                               "folder to have it rebuilt from the offline tables");
-      }
-      answer.event_times_us[i] = lookup.row.event_time_us;
-      const bool timeless = lookup.row.event_time_us == kNoEventTime;
-      if (!timeless && !WithinTtl(lookup.row.event_time_us, time_us, ttl_us)) {
-        answer.status[i] = RowStatus::kExpired;
-        continue;
-      }
-      answer.status[i] = RowStatus::kPresent;
-      scratch->rows[i] = {.bytes = lookup.row.bytes, .layout = layout};
+      ARROW_ASSIGN_OR_RAISE(
+          const FoundRow found,
+          FindRow(state, scratch->found[next], request.event_times_us[i], request.ttl_us));
+      answer.status[i] = found.status;
+      answer.event_times_us[i] = found.event_time_us;
+      scratch->rows[i] = found.row;
     }
     ARROW_ASSIGN_OR_RAISE(answer.rows, asked[r].projection->Gather(scratch->rows));
   }
   return answers;
+}
+
+Result<bool> RocksStore::ReadCells(std::span<const CellColumns> groups,
+                                   std::span<const std::string> keys, int64_t event_time_us,
+                                   CellsAnswer* answer) {
+  ScratchUse scratch;
+  std::shared_ptr<const GroupStates> states;
+  do {
+    states = states_.load();
+    scratch->Clear();
+    for (size_t g = 0; g < groups.size(); ++g) {
+      const auto found = states->find(groups[g].group);
+      if (found == states->end()) return false;
+      const GroupState& state = *found->second;
+      AppendStorePrefix(kRowsRecord, state.id, state.generation, &scratch->keys);
+      scratch->keys += keys[g];
+      scratch->ends.push_back(scratch->keys.size());
+      AddGroup(state, scratch.get());
+    }
+    ARROW_RETURN_NOT_OK(Fetch(scratch.get()));
+  } while (states_.load() != states);
+
+  // The values become the answer's. Those that came from RocksDB are copied out of its blocks.
+  if (scratch->absent.empty()) {
+    answer->bytes.swap(scratch->cached);
+    const std::string_view bytes = answer->bytes;
+    for (const Scratch::Cached& hit : scratch->hits) {
+      scratch->found[hit.key] = bytes.substr(hit.begin, hit.size);
+    }
+  } else {
+    size_t size = 0;
+    for (const std::string_view value : scratch->found) size += value.size();
+    answer->bytes.clear();
+    answer->bytes.reserve(size);
+    for (std::string_view& value : scratch->found) {
+      if (value.data() == nullptr) continue;
+      const size_t begin = answer->bytes.size();
+      answer->bytes += value;
+      value = std::string_view(answer->bytes).substr(begin);
+    }
+  }
+  answer->cells.clear();
+  answer->status.clear();
+  for (size_t g = 0; g < groups.size(); ++g) {
+    const GroupState& state = *scratch->groups[g].state;
+    const auto projection =
+        state.projections->Get(state.layouts, groups[g].columns, groups[g].group.name);
+    if (projection.status().IsKeyError()) return false;
+    ARROW_RETURN_NOT_OK(projection.status());
+    // No row is stored under a null key's prefix alone.
+    ARROW_ASSIGN_OR_RAISE(const FoundRow found,
+                          FindRow(state, scratch->found[g], event_time_us, groups[g].ttl_us));
+    answer->status.push_back(keys[g].empty() ? RowStatus::kMissing : found.status);
+    ARROW_RETURN_NOT_OK((*projection)->AppendCells(found.row, &answer->cells));
+  }
+  return true;
 }
 
 }  // namespace tercet

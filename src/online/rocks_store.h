@@ -46,6 +46,8 @@ class RocksStore : public OnlineStore {
               int64_t version) override;
   Status Drop(const Ref& group) override;
   Result<std::vector<RowsAnswer>> Read(const std::vector<RowsRequest>& requests) override;
+  Result<bool> ReadCells(std::span<const CellColumns> groups, std::span<const std::string> keys,
+                         int64_t event_time_us, CellsAnswer* answer) override;
 
  private:
   /// Takes a key (SortKeys' form) with the rows that are kept of it.
@@ -80,6 +82,8 @@ class RocksStore : public OnlineStore {
   /// Finds the values of all of the scratch's keys as of one moment.
   Status Fetch(Scratch* scratch);
   Status FetchAbsent(Scratch* scratch);
+  /// Takes a group's keys, which stand in the scratch, into the read.
+  void AddGroup(const GroupState& state, Scratch* scratch);
   /// One try of Read. nullopt when a group's state changed meanwhile.
   Result<std::optional<std::vector<RowsAnswer>>> TryRead(const std::vector<RowsRequest>& requests);
 

@@ -113,6 +113,30 @@ Status RowProjection::FillFixed(std::span<const StoredRow> rows, Blocks* blocks)
   return Status::OK();
 }
 
+Status RowProjection::AppendCells(const StoredRow& row, std::vector<Cell>* cells) const {
+  if (row.layout < 0) {
+    cells->resize(cells->size() + places_.size());
+    return Status::OK();
+  }
+  const uint32_t fixed_end = layouts_[row.layout]->fixed_end();
+  if (row.bytes.size() < fixed_end) return CorruptRow();
+  for (const Source& source : sources_[row.layout]) {
+    Cell& cell = cells->emplace_back();
+    if (source.slot == nullptr || (row.bytes[source.validity_byte] & source.validity_bit) == 0) {
+      continue;
+    }
+    const RowSlot& slot = *source.slot;
+    if (slot.kind == SlotKind::kBool || slot.kind == SlotKind::kFixed) {
+      cell = {row.bytes.data() + slot.offset, slot.width};
+      continue;
+    }
+    const auto value = VariableBytes(slot, fixed_end, row.bytes);
+    if (!value) return CorruptRow();
+    cell = {value->data(), static_cast<uint32_t>(value->size())};
+  }
+  return Status::OK();
+}
+
 Result<std::shared_ptr<arrow::RecordBatch>> RowProjection::Gather(
     std::span<const StoredRow> rows) const {
   const auto n = static_cast<int64_t>(rows.size());

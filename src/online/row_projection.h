@@ -8,6 +8,7 @@
 
 #include <arrow/record_batch.h>
 
+#include "base/cell.h"
 #include "online/row_layout.h"
 
 namespace tercet {
@@ -31,6 +32,10 @@ class RowProjection {
 
   const std::vector<std::string>& columns() const { return columns_; }
   const std::shared_ptr<arrow::Schema>& schema() const { return schema_; }
+
+  /// Appends the columns of one row, in its own bytes; a list's are not for readers. IOError as
+  /// for Gather.
+  Status AppendCells(const StoredRow& row, std::vector<Cell>* cells) const;
 
   /// One batch row a stored row, in order. Columns that a row's layout lacks are null. IOError when
   /// bytes are not a row of their layout.

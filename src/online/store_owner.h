@@ -28,6 +28,10 @@ class StoreOwner : public OnlineService {
   ~StoreOwner() override;
 
   Result<std::vector<RowsAnswer>> Read(const std::vector<RowsRequest>& requests) override;
+  Result<bool> ReadCells(std::span<const CellColumns> groups, std::span<const std::string> keys,
+                         int64_t event_time_us, CellsAnswer* answer) override {
+    return store_->ReadCells(groups, keys, event_time_us, answer);
+  }
   Status SyncTo(const Ref& group, int64_t version, int64_t timeout_us) override;
   Result<int64_t> AppliedVersion(const Ref& group) override;
   Status Drop(const Ref& group) override;

@@ -11,6 +11,17 @@ namespace {
 
 using Answer = Result<HttpAnswer>;
 
+/// The members of "missing" of one feature.
+void AppendMissing(std::string_view feature, std::string_view status, bool* first,
+                   std::string* out) {
+  if (status == "present") return;
+  if (!*first) out->push_back(',');
+  *first = false;
+  AppendJsonText(feature, out);
+  out->push_back(':');
+  AppendJsonText(status, out);
+}
+
 /// {"features": {…}, "missing": {"temp": "expired"}, "helpers": {…}} of one row; helpers only
 /// where the view has them.
 void AppendVector(const VectorData& data, int64_t row, std::string* out) {
@@ -20,13 +31,7 @@ void AppendVector(const VectorData& data, int64_t row, std::string* out) {
   bool first = true;
   for (int i = 0; i < data.status->num_columns(); ++i) {
     const auto& column = static_cast<const arrow::StringArray&>(*data.status->column(i));
-    const std::string_view status = column.GetView(row);
-    if (status == "present") continue;
-    if (!first) out->push_back(',');
-    first = false;
-    AppendJsonText(data.status->schema()->field(i)->name(), out);
-    out->push_back(':');
-    AppendJsonText(status, out);
+    AppendMissing(data.status->schema()->field(i)->name(), column.GetView(row), &first, out);
   }
   out->push_back('}');
   if (data.helpers != nullptr && data.helpers->num_columns() > 0) {
@@ -34,6 +39,46 @@ void AppendVector(const VectorData& data, int64_t row, std::string* out) {
     AppendJsonRow(*data.helpers, row, out);
   }
   out->push_back('}');
+}
+
+/// The same of a vector in place.
+void AppendVector(const arrow::Schema& features, const VectorCells& vector, std::string* out) {
+  out->append("{\"features\":{");
+  for (int i = 0; i < features.num_fields(); ++i) {
+    if (i > 0) out->push_back(',');
+    AppendJsonText(features.field(i)->name(), out);
+    out->push_back(':');
+    AppendJsonCell(*features.field(i)->type(), vector.features[static_cast<size_t>(i)], out);
+  }
+  out->append("},\"missing\":{");
+  bool first = true;
+  for (int i = 0; i < features.num_fields(); ++i) {
+    AppendMissing(features.field(i)->name(), RowStatusName(vector.status[static_cast<size_t>(i)]),
+                  &first, out);
+  }
+  out->append("}}");
+}
+
+/// Answers one entity that names just what the view asks for; nullopt when the request, the view or
+/// the store is not that plain.
+Result<std::optional<HttpAnswer>> PlainVector(Platform* platform, const Ref& view,
+                                              const json::value& entity,
+                                              const VectorRequest& request) {
+  if (!entity.is_object() || request.training_dataset_version) return std::nullopt;
+  ARROW_ASSIGN_OR_RAISE(const auto reader, platform->Reader(view));
+  if (reader == nullptr) return std::nullopt;
+  thread_local std::vector<Cell> cells;
+  thread_local std::vector<uint64_t> numbers;
+  thread_local VectorCells vector;
+  if (!CellsFromJson(entity.as_object(), *reader->entities(), &cells, &numbers)) {
+    return std::nullopt;
+  }
+  ARROW_ASSIGN_OR_RAISE(const bool read, reader->Read(cells, request.event_time_us, &vector));
+  if (!read) return std::nullopt;
+  HttpAnswer answer;
+  answer.body.reserve(static_cast<size_t>(reader->features()->num_fields()) * 32);
+  AppendVector(*reader->features(), vector, &answer.body);
+  return answer;
 }
 
 HttpAnswer VectorAnswerOf(const VectorData& data, bool single) {
@@ -78,6 +123,8 @@ Answer Vectors(Platform* platform, VectorContracts* contracts, const Ref& view,
   ARROW_ASSIGN_OR_RAISE(vectors.event_time_us, FindTime(body, "event_time"));
   ARROW_ASSIGN_OR_RAISE(vectors.training_dataset_version,
                         FindInt(body, "training_dataset_version"));
+  ARROW_ASSIGN_OR_RAISE(auto plain, PlainVector(platform, view, *entities, vectors));
+  if (plain) return *std::move(plain);
   const auto answer = [&](const KnownContract<VectorContract>& known) -> Answer {
     ARROW_ASSIGN_OR_RAISE(vectors.entities, RowsFromJson("feature view '" + view.ToText() + "'",
                                                          *entities, *known.columns));

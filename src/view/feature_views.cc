@@ -117,18 +117,41 @@ Result<std::shared_ptr<const ViewPlan>> FeatureViews::Resolve(
                         [this](const Ref& group) { return tables_->Definition(group); });
 }
 
-Result<std::shared_ptr<const ViewPlan>> FeatureViews::Plan(const Ref& ref) {
+Result<FeatureViews::Kept> FeatureViews::Keep(const Ref& ref) {
   ARROW_ASSIGN_OR_RAISE(const int64_t counter, catalog_->ChangeCounter());
   {
     std::lock_guard lock(mutex_);
     const auto kept = plans_.find(ref);
-    if (kept != plans_.end() && kept->second.change_counter == counter) return kept->second.plan;
+    if (kept != plans_.end() && kept->second.change_counter == counter) return kept->second;
   }
   ARROW_ASSIGN_OR_RAISE(const FeatureViewDefinition definition, Get(ref));
-  ARROW_ASSIGN_OR_RAISE(auto plan, Resolve(definition));
+  Kept kept{.change_counter = counter, .plan = nullptr, .lookup = nullptr};
+  ARROW_ASSIGN_OR_RAISE(kept.plan, Resolve(definition));
+  kept.lookup = VectorLookup::Make(kept.plan);
   std::lock_guard lock(mutex_);
-  plans_[ref] = {counter, plan};
-  return plan;
+  plans_[ref] = kept;
+  return kept;
+}
+
+Result<std::shared_ptr<const ViewPlan>> FeatureViews::Plan(const Ref& ref) {
+  ARROW_ASSIGN_OR_RAISE(Kept kept, Keep(ref));
+  return std::move(kept.plan);
+}
+
+Result<std::shared_ptr<const VectorLookup>> FeatureViews::Lookup(const Ref& ref) {
+  ARROW_ASSIGN_OR_RAISE(Kept kept, Keep(ref));
+  return std::move(kept.lookup);
+}
+
+Result<std::shared_ptr<const ViewPlan>> FeatureViews::PlanAt(
+    const Ref& ref, const std::map<std::string, int64_t>& pins) {
+  ARROW_ASSIGN_OR_RAISE(const FeatureViewDefinition definition, Get(ref));
+  return ViewPlan::Make(definition,
+                        [&](const Ref& group) -> Result<FeatureGroupDefinition> {
+                          const auto pin = pins.find(group.ToText());
+                          if (pin == pins.end()) return tables_->Definition(group);
+                          return tables_->DefinitionAt(group, pin->second);
+                        });
 }
 
 }  // namespace tercet

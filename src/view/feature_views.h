@@ -9,6 +9,7 @@
 #include "catalog/catalog.h"
 #include "catalog/feature_view.h"
 #include "offline/feature_tables.h"
+#include "view/vector_lookup.h"
 #include "view/view_plan.h"
 
 namespace tercet {
@@ -37,6 +38,15 @@ class FeatureViews {
   /// catalog changed.
   Result<std::shared_ptr<const ViewPlan>> Plan(const Ref& ref);
 
+  /// The same, resolved against its groups as they were at these commits ("weather@1" → version),
+  /// with the columns, types and TTLs of then; for what was made of them.
+  Result<std::shared_ptr<const ViewPlan>> PlanAt(const Ref& ref,
+                                                 const std::map<std::string, int64_t>& pins);
+
+  /// How a vector of the view is looked up, made with its plan; null when it takes more than that
+  /// (VectorLookup::Make).
+  Result<std::shared_ptr<const VectorLookup>> Lookup(const Ref& ref);
+
   /// A definition resolved against the groups as they stand, whether it is stored or not.
   Result<std::shared_ptr<const ViewPlan>> Resolve(const FeatureViewDefinition& definition);
 
@@ -44,7 +54,10 @@ class FeatureViews {
   struct Kept {
     int64_t change_counter = 0;  ///< the catalog's, read before the definition was
     std::shared_ptr<const ViewPlan> plan;
+    std::shared_ptr<const VectorLookup> lookup;
   };
+
+  Result<Kept> Keep(const Ref& ref);
 
   Catalog* const catalog_;
   FeatureTables* const tables_;
