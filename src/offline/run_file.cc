@@ -14,6 +14,7 @@
 #include <parquet/metadata.h>
 
 #include "base/parallel.h"
+#include "base/time_text.h"
 #include "offline/stored_type.h"
 
 namespace tercet {
@@ -25,7 +26,9 @@ constexpr int64_t kMinParallelValues = 1 << 17;
 Status Damaged(const Status& status, const std::string& path) {
   if (status.ok()) return status;
   if (status.IsKeyError()) {
-    return Status::IOError("a data file that the log names is missing: ", status.message());
+    return Status::IOError("a data file that the log names is missing (a vacuum or an erasure may ",
+                           "have removed it, where the commit is an old one): ",
+                           status.message());
   }
   return Status::IOError("cannot read '", path, "': ", status.message());
 }
@@ -35,9 +38,15 @@ Result<std::shared_ptr<arrow::Array>> PartitionColumn(const std::optional<std::s
                                                       const arrow::Field& field, int64_t rows) {
   // Delta writes an empty partition value for null.
   if (!text || text->empty()) return arrow::MakeArrayOfNull(field.type(), rows);
-  ARROW_ASSIGN_OR_RAISE(auto value, arrow::MakeArrayFromScalar(arrow::StringScalar(*text), 1));
+  std::shared_ptr<arrow::Scalar> value = std::make_shared<arrow::StringScalar>(*text);
+  if (field.type()->id() == arrow::Type::TIMESTAMP) {
+    // With or without fraction and offset; without one, UTC.
+    ARROW_ASSIGN_OR_RAISE(const int64_t time_us, ParseTime(*text));
+    value = std::make_shared<arrow::TimestampScalar>(time_us, arrow::TimeUnit::MICRO, "UTC");
+  }
+  ARROW_ASSIGN_OR_RAISE(auto array, arrow::MakeArrayFromScalar(*value, 1));
   std::shared_ptr<arrow::DataType> type = field.type();
-  ARROW_ASSIGN_OR_RAISE(arrow::Datum cast, arrow::compute::Cast(value, type));
+  ARROW_ASSIGN_OR_RAISE(arrow::Datum cast, arrow::compute::Cast(array, type));
   ARROW_ASSIGN_OR_RAISE(const auto scalar, cast.make_array()->GetScalar(0));
   return arrow::MakeArrayFromScalar(*scalar, rows);
 }
@@ -174,35 +183,54 @@ int PlainWidth(const arrow::DataType& logical, const arrow::DataType& in_file,
 
 }  // namespace
 
-Result<std::shared_ptr<const PlainColumn>> RunFile::ReadPlain(int row_group,
-                                                              const std::string& name) const {
+RunFile::PlainChunk RunFile::PlainChunkOf(int row_group, const std::string& name) const {
   const auto field = columns_.logical->GetFieldByName(name);
-  if (field == nullptr) return Status::KeyError("no column '", name, "'");
+  if (field == nullptr) return {};
   for (const auto& in_file : reader_->manifest().schema_fields) {
     if (in_file.field->name() != name) continue;
-    if (!in_file.is_leaf()) return nullptr;
-    try {
-      parquet::ParquetFileReader* file = reader_->parquet_reader();
-      const auto metadata =
-          file->metadata()->RowGroup(row_group)->ColumnChunk(in_file.column_index);
-      const parquet::ColumnDescriptor* descriptor =
-          file->metadata()->schema()->Column(in_file.column_index);
-      const int width =
-          PlainWidth(*field->type(), *in_file.field->type(), descriptor->physical_type());
-      if (width == 0 || metadata->compression() != parquet::Compression::UNCOMPRESSED ||
-          descriptor->max_repetition_level() != 0 || descriptor->max_definition_level() > 1) {
-        return nullptr;
-      }
-      const auto pages = file->RowGroup(row_group)->GetColumnPageReader(in_file.column_index);
-      auto column = PlainColumn::Read(pages.get(), width, descriptor->max_definition_level() == 1,
-                                      row_groups_[row_group].row_count);
-      if (column.ok()) return column;
-      return Damaged(Explain(column.status(), "column '" + name + "'"), whole_path_);
-    } catch (const parquet::ParquetException& error) {
-      return Status::IOError("cannot read '", whole_path_, "': ", error.what());
+    if (!in_file.is_leaf()) return {};
+    const auto metadata = reader_->parquet_reader()->metadata();
+    const auto chunk = metadata->RowGroup(row_group)->ColumnChunk(in_file.column_index);
+    const parquet::ColumnDescriptor* descriptor = metadata->schema()->Column(in_file.column_index);
+    const int width =
+        PlainWidth(*field->type(), *in_file.field->type(), descriptor->physical_type());
+    if (width == 0 || chunk->compression() != parquet::Compression::UNCOMPRESSED ||
+        descriptor->max_repetition_level() != 0 || descriptor->max_definition_level() > 1) {
+      return {};
     }
+    for (const parquet::Encoding::type encoding : chunk->encodings()) {
+      if (encoding != parquet::Encoding::PLAIN && encoding != parquet::Encoding::RLE) return {};
+    }
+    return {in_file.column_index, width, descriptor->max_definition_level() == 1};
   }
-  return nullptr;
+  return {};
+}
+
+bool RunFile::LiesPlain(int row_group, const std::string& name) const {
+  try {
+    return PlainChunkOf(row_group, name).column >= 0;
+  } catch (const parquet::ParquetException&) {
+    return false;  // whoever reads the column will be told
+  }
+}
+
+Result<std::shared_ptr<const PlainColumn>> RunFile::ReadPlain(int row_group,
+                                                              const std::string& name) const {
+  if (columns_.logical->GetFieldByName(name) == nullptr) {
+    return Status::KeyError("no column '", name, "'");
+  }
+  try {
+    const PlainChunk chunk = PlainChunkOf(row_group, name);
+    if (chunk.column < 0) return nullptr;
+    const auto pages =
+        reader_->parquet_reader()->RowGroup(row_group)->GetColumnPageReader(chunk.column);
+    auto column = PlainColumn::Read(pages.get(), chunk.width, chunk.nullable,
+                                    row_groups_[row_group].row_count);
+    if (column.ok()) return column;
+    return Damaged(Explain(column.status(), "column '" + name + "'"), whole_path_);
+  } catch (const parquet::ParquetException& error) {
+    return Status::IOError("cannot read '", whole_path_, "': ", error.what());
+  }
 }
 
 Result<std::shared_ptr<arrow::RecordBatch>> RunFile::Read(int row_group,
