@@ -3,6 +3,8 @@
 >>> import tercet as tc
 >>> tc.split.by_time(train=0.8, test=0.2)
 >>> tc.split.random(train=0.7, validation=0.2, test=0.1)
+>>> tc.split.stratified("late", train=0.8, test=0.2)
+>>> tc.split.k_fold(5)
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Union
 
-from tercet._times import Time, to_micros
+from tercet._times import Duration, Time, duration_to_micros, to_micros
 from tercet.errors import InvalidError
 
 
@@ -25,6 +27,8 @@ class Split:
     @property
     def parts(self) -> list[str]:
         """Names of the parts in order."""
+        if "folds" in self.definition:
+            return [f"fold_{fold}" for fold in range(self.definition["folds"])]
         items = self.definition.get("parts") or self.definition.get("boundaries") or [["train"]]
         return [item[0] for item in items]
 
@@ -65,3 +69,51 @@ def by_time(**parts: Union[float, Time, None]) -> Split:
         boundaries.append([name, None if micros is None else _core.format_time(micros)])
     boundaries[-1][1] = None
     return Split({"method": "time", "boundaries": boundaries}, end=micros)
+
+
+def stratified(column: str, **shares: float) -> Split:
+    """Rows at random, with the values of a column (a label, mostly) in the same proportions in all
+    parts."""
+    if not shares:
+        raise InvalidError("split.stratified needs its parts: "
+                           "split.stratified('late', train=0.8, test=0.2)")
+    return Split({"method": "stratified", "column": column,
+                  "parts": [[name, float(share)] for name, share in shares.items()]})
+
+
+def by_group(column: str, **shares: float) -> Split:
+    """All rows with one value of a column (a user, a patient) in one part, so that a model is
+    tested on groups that it has not seen. Shares are of rows, as near as the groups allow."""
+    if not shares:
+        raise InvalidError("split.by_group needs its parts: "
+                           "split.by_group('user', train=0.8, test=0.2)")
+    return Split({"method": "group", "column": column,
+                  "parts": [[name, float(share)] for name, share in shares.items()]})
+
+
+def k_fold(folds: int = 5, *, stratify: str | None = None, group: str | None = None) -> Split:
+    """Parts "fold_0" … of equally many rows, at random; `data.folds()` gives each fold's training
+    and test rows. `stratify`: with the values of a column in the same proportions; `group`: with
+    all rows of one value in one fold."""
+    if stratify is not None and group is not None:
+        raise InvalidError("split.k_fold goes by 'stratify' or by 'group', not by both")
+    definition: dict[str, Any] = {"method": "k_fold", "folds": folds}
+    if stratify is not None or group is not None:
+        definition["column"] = stratify if stratify is not None else group
+        definition["by"] = "stratified" if stratify is not None else "group"
+    return Split(definition)
+
+
+def purged(folds: int = 5, *, horizon: Duration | None = None,
+           embargo: Duration | None = None) -> Split:
+    """Folds that follow each other in time, of equally many rows (rows of one time together).
+
+    A fold's training rows are those of the other folds but for rows whose label interval
+    [event time, event time + `horizon`] meets that of the fold's rows, and for rows up to an
+    `embargo` after it (López de Prado, Advances in Financial Machine Learning, 2018, chapter 7)."""
+    definition = {"method": "purged", "folds": folds}
+    for name, value in (("horizon", horizon), ("embargo", embargo)):
+        micros = duration_to_micros(value, name)
+        if micros:
+            definition[f"{name}_us"] = micros
+    return Split(definition)

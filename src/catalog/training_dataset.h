@@ -8,25 +8,9 @@
 
 #include "base/json.h"
 #include "catalog/noun.h"
+#include "catalog/split_definition.h"
 
 namespace tercet {
-
-/// How rows are divided. JSON: {"method": "time", "parts": [["train", 0.8], ["test", 0.2]]},
-/// {"method": "time", "boundaries": [["train", "2013-10-01T00:00:00Z"], …]} where a part ends
-/// before its boundary and the last part has none, {"method": "random", "parts": […]},
-/// {"method": "none"} (one part, "train").
-struct SplitDefinition {
-  enum class Method { kNone, kRandom, kTime };
-  Method method = Method::kNone;
-  std::vector<std::pair<std::string, double>> parts;  ///< name, share; the shares sum to 1
-  /// For kTime, instead of shares: name, first event time after the part (microseconds).
-  std::vector<std::pair<std::string, std::optional<int64_t>>> boundaries;
-
-  std::vector<std::string> PartNames() const;
-  Status Check() const;
-  json::object ToJson() const;
-  static Result<SplitDefinition> FromJson(const json::object& object);
-};
 
 /// What a training dataset was made of: enough to make it again, byte for byte.
 struct TrainingDatasetDefinition {
@@ -41,6 +25,9 @@ struct TrainingDatasetDefinition {
   std::map<std::string, int64_t> pins;      ///< "weather@1" → commit version
   json::array fitted_transformations;       ///< compute/transformation.h
   json::object statistics;                  ///< part → column statistics (compute/statistics.h)
+  /// Part → label of at most a hundred values → [{"class", "rows", "share", "weight"} …]: a class's
+  /// weight is rows ÷ (classes · its rows), as scikit-learn's "balanced".
+  json::object class_balance;
   std::map<std::string, int64_t> rows;      ///< part → rows
   std::map<std::string, std::string> sha256;  ///< part → content address of its Arrow IPC stream
   json::array features, labels;             ///< output schemas as JSON

@@ -58,6 +58,15 @@ Result<TrainingDatasetData> RemotePlatform::RebuildTrainingDataset(const Ref& vi
                      progress);
 }
 
+Result<TrainingDatasetData> RemotePlatform::TrainingFold(const Ref& view, int64_t version,
+                                                         int64_t fold, const Progress& progress) {
+  return ReadDataset({{"verb", "rebuild"},
+                      {"view", view.ToText()},
+                      {"version", version},
+                      {"fold", fold}},
+                     nullptr, progress);
+}
+
 Result<TrainingDatasetDefinition> RemotePlatform::GetTrainingDataset(const Ref& view,
                                                                      int64_t version) {
   return As<TrainingDatasetDefinition>(Call("GET", DatasetPath(view, version)));

@@ -50,4 +50,10 @@ std::vector<double> ColumnValues::Numbers() const {
   return numbers;
 }
 
+std::vector<double> ColumnValues::NumberOfEachRow() const {
+  std::vector<double> numbers(static_cast<size_t>(rows_), std::nan(""));
+  ForEachRow<double>([&](int64_t row, double value) { numbers[static_cast<size_t>(row)] = value; });
+  return numbers;
+}
+
 }  // namespace tercet

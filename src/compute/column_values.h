@@ -30,9 +30,14 @@ class ColumnValues {
   /// and must be what the kind is laid out as (dates are days, timestamps microseconds).
   template <typename T, typename Visit>
   void ForEach(Visit&& visit) const;
+  /// The same with the row before it: visit(row, value).
+  template <typename T, typename Visit>
+  void ForEachRow(Visit&& visit) const;
 
   /// The valid numbers in order, NaN left out. The kind must be kDouble.
   std::vector<double> Numbers() const;
+  /// A number a row, NaN for null. The kind must be kDouble.
+  std::vector<double> NumberOfEachRow() const;
 
  private:
   expr::Kind kind_ = expr::Kind::kNull;
@@ -43,10 +48,16 @@ class ColumnValues {
 
 template <typename T, typename Visit>
 void ColumnValues::ForEach(Visit&& visit) const {
+  ForEachRow<T>([&](int64_t, const T& value) { visit(value); });
+}
+
+template <typename T, typename Visit>
+void ColumnValues::ForEachRow(Visit&& visit) const {
+  int64_t row = 0;
   for (const auto& chunk : chunks_) {
     const auto each = [&](const auto& array, auto&& value_at) {
-      for (int64_t i = 0; i < array.length(); ++i) {
-        if (array.IsValid(i)) visit(value_at(array, i));
+      for (int64_t i = 0; i < array.length(); ++i, ++row) {
+        if (array.IsValid(i)) visit(row, value_at(array, i));
       }
     };
     const auto value = [](const auto& array, int64_t i) { return array.Value(i); };

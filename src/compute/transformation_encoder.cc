@@ -1,14 +1,11 @@
-#include <set>
+#include <algorithm>
 #include <string>
-#include <string_view>
-#include <unordered_map>
 
-#include <arrow/util/utf8.h>
-
-#include "compute/expression_kernel.h"
+#include "compute/category_codes.h"
+#include "compute/transformation_kernel.h"
 #include "compute/transformation_kind.h"
 
-/// one_hot_encoder and label_encoder: categories in sorted order.
+/// one_hot_encoder, label_encoder and ordinal_encoder: a category becomes its index, or a column.
 namespace tercet {
 namespace {
 
@@ -19,96 +16,34 @@ using expr::Run;
 using expr::Value;
 
 /// More columns than this are a mistake: an id was encoded.
-constexpr size_t kMaxCategories = 10'000;
+constexpr size_t kMaxColumns = 10'000;
+
+constexpr std::string_view kCategories = "categories";
 
 Status CheckCategories(const json::object& options, Kind kind) {
   ARROW_RETURN_NOT_OK(CheckOptionNames(options, {}));
-  if (kind == Kind::kString || kind == Kind::kInt || kind == Kind::kBool || kind == Kind::kNull) {
-    return Status::OK();
-  }
-  return Status::TypeError("takes strings, integers or bools, not ", expr::KindName(kind),
-                           kind == Kind::kDouble ? "; round it to integers first" : "");
-}
-
-template <typename T>
-json::array Sorted(const ColumnValues& values) {
-  std::set<T> found;
-  using Seen = std::conditional_t<std::is_same_v<T, std::string>, std::string_view, T>;
-  // Runs of equal values are common in sorted data.
-  std::optional<T> last;
-  values.ForEach<Seen>([&](Seen value) {
-    if (last && *last == value) return;
-    last.emplace(value);
-    found.insert(*last);
-  });
-  json::array categories;
-  for (const T& value : found) categories.emplace_back(value);
-  return categories;
+  return CheckCategorical(kind);
 }
 
 Result<json::object> FitCategories(const json::object&, const ColumnValues& values) {
+  ARROW_ASSIGN_OR_RAISE(const auto counts, CountCategories(values));
   json::array categories;
-  switch (values.kind()) {
-    case Kind::kString:
-      categories = Sorted<std::string>(values);
-      break;
-    case Kind::kInt:
-      categories = Sorted<int64_t>(values);
-      break;
-    case Kind::kBool:
-      categories = Sorted<bool>(values);
-      break;
-    default:
-      break;
-  }
-  if (categories.empty()) {
-    return Status::Invalid("has no value to fit on among its ", values.rows(), " training rows");
-  }
-  arrow::util::InitializeUTF8();
-  for (const json::value& category : categories) {
-    if (category.is_string() &&
-        !arrow::util::ValidateUTF8(std::string_view(category.get_string()))) {
-      return Status::Invalid("has a category that is not UTF-8");
-    }
-  }
-  return json::object{{"categories", std::move(categories)}};
+  for (const auto& [category, count] : counts) categories.push_back(category);
+  return json::object{{kCategories, std::move(categories)}};
 }
 
 Result<json::object> FitOneHot(const json::object& options, const ColumnValues& values) {
   ARROW_ASSIGN_OR_RAISE(json::object fitted, FitCategories(options, values));
-  const size_t count = fitted["categories"].get_array().size();
-  if (count > kMaxCategories) {
+  const size_t count = fitted[kCategories].get_array().size();
+  if (count > kMaxColumns) {
     return Status::Invalid("has ", count,
                            " categories, and one-hot encoding makes a column of "
                            "each; at most ",
-                           kMaxCategories, " are allowed (label_encoder has no limit)");
+                           kMaxColumns,
+                           " are allowed (label_encoder, hashing_encoder, frequency_encoder and "
+                           "target_encoder have no limit)");
   }
   return fitted;
-}
-
-/// Category → its index.
-template <typename T>
-using Codes = std::unordered_map<T, int64_t>;
-
-struct TextHash : std::hash<std::string_view> {
-  using is_transparent = void;
-};
-using TextCodes = std::unordered_map<std::string, int64_t, TextHash, std::equal_to<>>;
-
-/// −1 for what was not seen in fitting; null for null.
-template <typename T, typename Table>
-void Lookup(const Instruction& instruction, Run& run) {
-  const auto& codes = instruction.Payload<Table>();
-  const T* a = expr::In<T>(instruction, run);
-  auto* out = expr::Out<int64_t>(instruction, run);
-  expr::AndValidity(instruction, run, 1);
-  const expr::Register& result = run.registers[instruction.out];
-  for (int64_t i = 0; i < run.rows; ++i) {
-    out[i] = -1;
-    if (result.has_nulls && result.valid[i] == 0) continue;
-    const auto found = codes.find(a[i]);
-    if (found != codes.end()) out[i] = found->second;
-  }
 }
 
 /// 1 where the code is `number`, else 0; never null.
@@ -122,87 +57,123 @@ void IsCode(const Instruction& instruction, Run& run) {
   }
 }
 
-Result<json::array> Categories(const json::object& parameters) {
-  const json::value* categories = parameters.if_contains("categories");
-  if (categories == nullptr || !categories->is_array()) {
-    return Status::Invalid("has no fitted 'categories'");
-  }
-  return categories->get_array();
-}
-
-/// Codes of categories that are all of the JSON type that `find` finds.
-template <typename Table, typename Find>
-Result<const Table*> OwnCodes(Binder& binder, const json::array& categories, Find&& find) {
-  Table codes;
+Result<std::vector<std::string>> OneHotNames(const std::string& column, const json::object&,
+                                             const json::object& parameters) {
+  ARROW_ASSIGN_OR_RAISE(const json::array categories, CategoriesParameter(parameters, kCategories));
+  std::vector<std::string> names;
   for (const json::value& category : categories) {
-    const auto* value = find(category);
-    if (value == nullptr) {
-      return Status::TypeError("was fitted on other values: the category ", ToText(category),
-                               " is not of the column's type");
-    }
-    codes.emplace(*value, static_cast<int64_t>(codes.size()));
+    names.push_back(column + "_" + (category.is_string()
+                                        ? std::string(std::string_view(category.get_string()))
+                                        : ToText(category)));
   }
-  return binder.Own(std::move(codes));
+  return names;
 }
 
-Result<Value> EmitCodes(Binder& binder, const Value& input, const json::array& categories) {
-  switch (input.type.kind) {
-    case Kind::kString: {
-      ARROW_ASSIGN_OR_RAISE(const auto* codes,
-                            OwnCodes<TextCodes>(binder, categories, [](const json::value& v) {
-                              return v.if_string();
-                            }));
-      return binder.Emit(Lookup<std::string_view, TextCodes>, expr::kIntType, {input}, 0, codes);
-    }
-    case Kind::kInt: {
-      ARROW_ASSIGN_OR_RAISE(const auto* codes,
-                            OwnCodes<Codes<int64_t>>(binder, categories, [](const json::value& v) {
-                              return v.if_int64();
-                            }));
-      return binder.Emit(Lookup<int64_t, Codes<int64_t>>, expr::kIntType, {input}, 0, codes);
-    }
-    case Kind::kBool: {
-      ARROW_ASSIGN_OR_RAISE(const auto* codes,
-                            OwnCodes<Codes<bool>>(binder, categories, [](const json::value& v) {
-                              return v.if_bool();
-                            }));
-      return binder.Emit(Lookup<expr::Bool, Codes<bool>>, expr::kIntType, {input}, 0, codes);
-    }
-    case Kind::kNull:
-      return binder.Null(expr::kIntType);
-    default:
-      return Status::TypeError("takes strings, integers or bools, not ",
-                               expr::KindName(input.type.kind));
-  }
-}
-
-std::string CategoryName(const json::value& category) {
-  return category.is_string() ? std::string(std::string_view(category.get_string()))
-                              : ToText(category);
-}
-
-Result<BoundColumns> BindOneHot(Binder& binder, const Value& input, const std::string& column,
-                                const json::object&, const json::object& parameters) {
-  ARROW_ASSIGN_OR_RAISE(const json::array categories, Categories(parameters));
+Result<std::vector<Value>> BindOneHot(Binder& binder, const Value& input, const json::object&,
+                                      const json::object& parameters) {
+  ARROW_ASSIGN_OR_RAISE(const json::array categories, CategoriesParameter(parameters, kCategories));
   ARROW_ASSIGN_OR_RAISE(const Value code, EmitCodes(binder, input, categories));
-  BoundColumns columns;
+  std::vector<Value> columns;
   for (size_t k = 0; k < categories.size(); ++k) {
-    columns.emplace_back(column + "_" + CategoryName(categories[k]),
-                         binder.Emit(IsCode, expr::kDoubleType, {code}, static_cast<int64_t>(k)));
+    columns.push_back(
+        binder.Emit(IsCode, expr::kDoubleType, {code}, static_cast<int64_t>(k)));
   }
   return columns;
 }
 
-Result<BoundColumns> BindLabel(Binder& binder, const Value& input, const std::string& column,
-                               const json::object&, const json::object& parameters) {
-  ARROW_ASSIGN_OR_RAISE(const json::array categories, Categories(parameters));
-  ARROW_ASSIGN_OR_RAISE(const Value code, EmitCodes(binder, input, categories));
-  return BoundColumns{{column, code}};
+/// The index of the column that is 1: `number` where it is, else what was found before.
+void CodeWhereSet(const Instruction& instruction, Run& run) {
+  const int64_t* before = expr::In<int64_t>(instruction, run, 0);
+  const double* set = expr::In<double>(instruction, run, 1);
+  const expr::Register& in = run.registers[instruction.in[1]];
+  auto* out = expr::Out<int64_t>(instruction, run);
+  run.registers[instruction.out].has_nulls = false;
+  for (int64_t i = 0; i < run.rows; ++i) {
+    out[i] = set[i] == 1 && (!in.has_nulls || in.valid[i] != 0) ? instruction.number : before[i];
+  }
 }
 
+/// Null where all are 0: a null and an unseen category look alike.
+Result<Value> UndoOneHot(Binder& binder, std::span<const Value> outputs, const json::object&,
+                         const json::object& parameters) {
+  ARROW_ASSIGN_OR_RAISE(const json::array categories, CategoriesParameter(parameters, kCategories));
+  Value code = binder.Constant(expr::kIntType, {.kind = Kind::kInt, .valid = true, .integer = -1});
+  for (size_t k = 0; k < outputs.size(); ++k) {
+    ARROW_ASSIGN_OR_RAISE(const Value set, expr::EmitNumber(binder, outputs[k]));
+    code = binder.Emit(CodeWhereSet, expr::kIntType, {code, set}, static_cast<int64_t>(k));
+  }
+  return EmitCategories(binder, code, categories);
+}
+
+Result<std::vector<Value>> BindLabel(Binder& binder, const Value& input, const json::object&,
+                                     const json::object& parameters) {
+  ARROW_ASSIGN_OR_RAISE(const json::array categories, CategoriesParameter(parameters, kCategories));
+  ARROW_ASSIGN_OR_RAISE(const Value code, EmitCodes(binder, input, categories));
+  return std::vector<Value>{code};
+}
+
+Result<Value> UndoLabel(Binder& binder, std::span<const Value> outputs, const json::object&,
+                        const json::object& parameters) {
+  ARROW_ASSIGN_OR_RAISE(const json::array categories, CategoriesParameter(parameters, kCategories));
+  return EmitCategories(binder, outputs[0], categories);
+}
+
+/// The order is given instead of fitted.
+Status CheckOrdinal(const json::object& options, Kind kind) {
+  ARROW_RETURN_NOT_OK(CheckOptionNames(options, {std::string(kCategories)}));
+  ARROW_RETURN_NOT_OK(CheckCategorical(kind));
+  ARROW_ASSIGN_OR_RAISE(const json::array categories, FindArray(options, kCategories));
+  if (categories.empty()) {
+    return Status::Invalid("needs its 'categories' in order; label_encoder finds them itself");
+  }
+  for (size_t k = 0; k < categories.size(); ++k) {
+    if (std::find(categories.begin(), categories.begin() + k, categories[k]) !=
+        categories.begin() + k) {
+      return Status::Invalid("names the category ", ToText(categories[k]).substr(0, 80), " twice");
+    }
+    const Kind of = categories[k].is_string()  ? Kind::kString
+                    : categories[k].is_int64() ? Kind::kInt
+                    : categories[k].is_bool()  ? Kind::kBool
+                                               : Kind::kOpaque;
+    if (of != kind && kind != Kind::kNull) {
+      return Status::TypeError("takes categories that are ", expr::KindName(kind), ", not ",
+                               ToText(categories[k]).substr(0, 80));
+    }
+  }
+  return Status::OK();
+}
+
+Result<std::vector<Value>> BindOrdinal(Binder& binder, const Value& input,
+                                       const json::object& options, const json::object&) {
+  return BindLabel(binder, input, {}, options);
+}
+
+Result<Value> UndoOrdinal(Binder& binder, std::span<const Value> outputs,
+                          const json::object& options, const json::object&) {
+  return UndoLabel(binder, outputs, {}, options);
+}
+
+Kind IntAnswer(const json::object&, Kind, size_t) { return Kind::kInt; }
+
 constexpr TransformationKind kKinds[] = {
-    {"one_hot_encoder", CheckCategories, false, FitOneHot, BindOneHot},
-    {"label_encoder", CheckCategories, false, FitCategories, BindLabel},
+    {.name = "one_hot_encoder",
+     .check = CheckCategories,
+     .fit = FitOneHot,
+     .bind = BindOneHot,
+     .inverse = UndoOneHot,
+     .outputs = OneHotNames,
+     .outputs_are_fitted = true},
+    {.name = "label_encoder",
+     .check = CheckCategories,
+     .fit = FitCategories,
+     .bind = BindLabel,
+     .inverse = UndoLabel,
+     .answer = IntAnswer},
+    {.name = "ordinal_encoder",
+     .check = CheckOrdinal,
+     .bind = BindOrdinal,
+     .inverse = UndoOrdinal,
+     .answer = IntAnswer},
 };
 
 }  // namespace

@@ -9,7 +9,7 @@
 #include "compute/summation.h"
 #include "compute/transformation_kind.h"
 
-/// impute: a value in place of null and NaN.
+/// impute: a value in place of null and NaN; missing_indicator: where they were.
 namespace tercet {
 namespace {
 
@@ -42,7 +42,8 @@ bool Fits(Kind fill, Kind column) {
 }
 
 Status CheckImpute(const json::object& options, Kind kind) {
-  ARROW_RETURN_NOT_OK(CheckOptionNames(options, {"strategy", "fill_value"}));
+  ARROW_RETURN_NOT_OK(CheckOptionNames(options, {"strategy", "fill_value", "indicator"}));
+  ARROW_RETURN_NOT_OK(FindBool(options, "indicator").status());
   ARROW_ASSIGN_OR_RAISE(const std::string strategy, StrategyOf(options));
   const std::vector<std::string> strategies = {"mean", "median", "constant", "most_frequent"};
   if (std::find(strategies.begin(), strategies.end(), strategy) == strategies.end()) {
@@ -68,10 +69,6 @@ Status CheckImpute(const json::object& options, Kind kind) {
                              expr::KindName(kind));
   }
   return Status::OK();
-}
-
-Status NothingToFit(const ColumnValues& values) {
-  return Status::Invalid("has no value to fit on among its ", values.rows(), " training rows");
 }
 
 /// The value that comes most often; of several, the least, as in scikit-learn.
@@ -171,8 +168,42 @@ Result<Literal> FillLiteral(const json::value& fill) {
   }
 }
 
-Result<BoundColumns> BindImpute(Binder& binder, const Value& input, const std::string& column,
-                                const json::object&, const json::object& parameters) {
+/// 1 where null or NaN, else 0; never null.
+template <typename T>
+void Missing(const Instruction& instruction, Run& run) {
+  const T* a = expr::In<T>(instruction, run);
+  const expr::Register& in = run.registers[instruction.in[0]];
+  double* out = expr::Out<double>(instruction, run);
+  run.registers[instruction.out].has_nulls = false;
+  for (int64_t i = 0; i < run.rows; ++i) {
+    bool missing = in.has_nulls && in.valid[i] == 0;
+    if constexpr (std::is_same_v<T, double>) missing = missing || std::isnan(a[i]);
+    out[i] = missing ? 1 : 0;
+  }
+}
+
+Value EmitMissing(Binder& binder, const Value& input) {
+  const expr::Kernel kernel =
+      expr::WithLayout(expr::LayoutOf(input.type.kind),
+                       []<typename T>() -> expr::Kernel { return Missing<T>; });
+  return binder.Emit(kernel, expr::kDoubleType, {input});
+}
+
+bool HasIndicator(const json::object& options) {
+  const json::value* indicator = options.if_contains("indicator");
+  return indicator != nullptr && indicator->is_bool() && indicator->get_bool();
+}
+
+/// "x" and, with an indicator, "x_missing".
+Result<std::vector<std::string>> ImputeNames(const std::string& column,
+                                             const json::object& options, const json::object&) {
+  if (!HasIndicator(options)) return std::vector<std::string>{column};
+  return std::vector<std::string>{column, column + "_missing"};
+}
+
+Result<std::vector<Value>> BindImpute(Binder& binder, const Value& input,
+                                      const json::object& options,
+                                      const json::object& parameters) {
   const json::value* fill = parameters.if_contains("fill");
   if (fill == nullptr) return Status::Invalid("has no fitted 'fill'");
   ARROW_ASSIGN_OR_RAISE(Literal literal, FillLiteral(*fill));
@@ -184,11 +215,83 @@ Result<BoundColumns> BindImpute(Binder& binder, const Value& input, const std::s
   ARROW_ASSIGN_OR_RAISE(const expr::ValueType common, binder.Unify(values));
   const expr::Kernel kernel = expr::WithLayout(
       expr::LayoutOf(common.kind), []<typename T>() -> expr::Kernel { return Fill<T>; });
-  return BoundColumns{{column, binder.Emit(kernel, common, {values[0], values[1]})}};
+  std::vector<Value> columns = {binder.Emit(kernel, common, {values[0], values[1]})};
+  if (HasIndicator(options)) columns.push_back(EmitMissing(binder, input));
+  return columns;
+}
+
+/// The value where the indicator is 0, else null.
+template <typename T>
+void NullWhereMissing(const Instruction& instruction, Run& run) {
+  const T* a = expr::In<T>(instruction, run, 0);
+  const double* missing = expr::In<double>(instruction, run, 1);
+  T* out = expr::Out<T>(instruction, run);
+  expr::AndValidity(instruction, run, 2);
+  uint8_t* valid = expr::WritableValidity(instruction, run);
+  for (int64_t i = 0; i < run.rows; ++i) {
+    out[i] = a[i];
+    valid[i] &= static_cast<uint8_t>(missing[i] == 0);
+  }
+}
+
+/// Without an indicator what was filled in can't be told from the rest, and stays.
+Result<Value> UndoImpute(Binder& binder, std::span<const Value> outputs,
+                         const json::object&, const json::object&) {
+  if (outputs.size() == 1) return outputs[0];
+  ARROW_ASSIGN_OR_RAISE(const Value missing, expr::EmitNumber(binder, outputs[1]));
+  const expr::Kernel kernel =
+      expr::WithLayout(expr::LayoutOf(outputs[0].type.kind),
+                       []<typename T>() -> expr::Kernel { return NullWhereMissing<T>; });
+  return binder.Emit(kernel, outputs[0].type, {outputs[0], missing});
+}
+
+Kind ImputeAnswer(const json::object& options, Kind input, size_t output) {
+  if (output == 1) return Kind::kDouble;
+  const auto strategy = StrategyOf(options);
+  if (strategy.ok() && (*strategy == "mean" || *strategy == "median")) return Kind::kDouble;
+  const json::value* fill = options.if_contains("fill_value");
+  return fill != nullptr && KindOf(*fill) == Kind::kDouble ? Kind::kDouble : input;
+}
+
+Status CheckIndicator(const json::object& options, Kind kind) {
+  ARROW_RETURN_NOT_OK(CheckOptionNames(options, {}));
+  if (kind != Kind::kOpaque) return Status::OK();
+  return Status::TypeError("takes values, not ", expr::KindName(kind));
+}
+
+Result<std::vector<std::string>> IndicatorNames(const std::string& column, const json::object&,
+                                                const json::object&) {
+  return std::vector<std::string>{column, column + "_missing"};
+}
+
+Result<std::vector<Value>> BindIndicator(Binder& binder, const Value& input, const json::object&,
+                                         const json::object&) {
+  return std::vector<Value>{input, EmitMissing(binder, input)};
+}
+
+Result<Value> UndoIndicator(Binder&, std::span<const Value> outputs, const json::object&,
+                            const json::object&) {
+  return outputs[0];
+}
+
+Kind IndicatorAnswer(const json::object&, Kind input, size_t output) {
+  return output == 0 ? input : Kind::kDouble;
 }
 
 constexpr TransformationKind kKinds[] = {
-    {"impute", CheckImpute, false, FitImpute, BindImpute},
+    {.name = "impute",
+     .check = CheckImpute,
+     .fit = FitImpute,
+     .bind = BindImpute,
+     .inverse = UndoImpute,
+     .outputs = ImputeNames,
+     .answer = ImputeAnswer},
+    {.name = "missing_indicator",
+     .check = CheckIndicator,
+     .bind = BindIndicator,
+     .inverse = UndoIndicator,
+     .outputs = IndicatorNames,
+     .answer = IndicatorAnswer},
 };
 
 }  // namespace

@@ -1,48 +1,25 @@
 #include <cmath>
 #include <limits>
 
-#include "compute/expression_kernel.h"
 #include "compute/summation.h"
+#include "compute/transformation_kernel.h"
 #include "compute/transformation_kind.h"
 
-/// min_max_scaler, standard_scaler, robust_scaler and log1p, with scikit-learn's formulas down to
-/// the order of operations.
+/// min_max_scaler, max_abs_scaler, standard_scaler, robust_scaler and log1p, with scikit-learn's
+/// formulas down to the order of operations.
 namespace tercet {
 namespace {
 
 using expr::Binder;
-using expr::Instruction;
 using expr::Kind;
-using expr::Run;
 using expr::Value;
 
 constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
 
 Status CheckNumbers(const json::object& options, Kind kind) {
   ARROW_RETURN_NOT_OK(CheckOptionNames(options, {}));
-  if (kind == Kind::kInt || kind == Kind::kDouble || kind == Kind::kBool || kind == Kind::kNull) {
-    return Status::OK();
-  }
-  return Status::TypeError("takes numbers or bools, not ", expr::KindName(kind));
+  return CheckNumeric(kind);
 }
-
-/// The finite numbers to fit on; as in scikit-learn, infinity is refused.
-Result<std::vector<double>> FiniteNumbers(const ColumnValues& values) {
-  std::vector<double> numbers = values.Numbers();
-  if (numbers.empty()) {
-    return Status::Invalid("has no value to fit on among its ", values.rows(), " training rows");
-  }
-  for (double number : numbers) {
-    if (std::isinf(number)) {
-      return Status::Invalid("has an infinite value (", number,
-                             ") among its training rows; a scaler needs finite numbers");
-    }
-  }
-  return numbers;
-}
-
-/// A width of (nearly) zero would blow up rounding errors; scikit-learn divides by 1 then.
-double WidthOrOne(double width) { return width < 10 * kEpsilon ? 1 : width; }
 
 struct Line {
   double factor;
@@ -50,28 +27,34 @@ struct Line {
 };
 
 /// x · factor + offset.
-void MultiplyAdd(const Instruction& instruction, Run& run) {
-  const Line line = instruction.Payload<Line>();
-  const double* a = expr::In<double>(instruction, run);
-  double* out = expr::Out<double>(instruction, run);
-  expr::AndValidity(instruction, run, 1);
-  for (int64_t i = 0; i < run.rows; ++i) out[i] = a[i] * line.factor + line.offset;
+double MultiplyAdd(const Line& line, double x) { return x * line.factor + line.offset; }
+/// (x − offset) ÷ factor: each is the other's inverse.
+double SubtractDivide(const Line& line, double x) { return (x - line.offset) / line.factor; }
+
+template <auto F>
+Result<Value> Emit(Binder& binder, const Value& input, Line line) {
+  return expr::EmitOfNumber<Line, double, F>(binder, input, expr::kDoubleType, line);
 }
 
-/// (x − offset) ÷ factor.
-void SubtractDivide(const Instruction& instruction, Run& run) {
-  const Line line = instruction.Payload<Line>();
-  const double* a = expr::In<double>(instruction, run);
-  double* out = expr::Out<double>(instruction, run);
-  expr::AndValidity(instruction, run, 1);
-  for (int64_t i = 0; i < run.rows; ++i) out[i] = (a[i] - line.offset) / line.factor;
+template <auto F>
+Result<std::vector<Value>> Bound(Binder& binder, const Value& input, const Result<Line>& line) {
+  ARROW_RETURN_NOT_OK(line.status());
+  ARROW_ASSIGN_OR_RAISE(const Value value, Emit<F>(binder, input, *line));
+  return std::vector<Value>{value};
 }
 
-Result<BoundColumns> Bound(Binder& binder, expr::Kernel kernel, const Value& input,
-                           const std::string& column, Line line) {
-  ARROW_ASSIGN_OR_RAISE(const Value number, expr::EmitNumber(binder, input));
-  return BoundColumns{
-      {column, binder.Emit(kernel, expr::kDoubleType, {number}, 0, binder.Own(line))}};
+/// A scaler that subtracts and divides.
+template <auto LineOf>
+Result<std::vector<Value>> BindDivide(Binder& binder, const Value& input, const json::object&,
+                                      const json::object& parameters) {
+  return Bound<SubtractDivide>(binder, input, LineOf(parameters));
+}
+
+template <auto LineOf>
+Result<Value> UndoDivide(Binder& binder, std::span<const Value> outputs, const json::object&,
+                         const json::object& parameters) {
+  ARROW_ASSIGN_OR_RAISE(const Line line, LineOf(parameters));
+  return Emit<MultiplyAdd>(binder, outputs[0], line);
 }
 
 Result<json::object> FitMinMax(const json::object&, const ColumnValues& values) {
@@ -80,12 +63,34 @@ Result<json::object> FitMinMax(const json::object&, const ColumnValues& values) 
   return json::object{{"min", *least}, {"max", *most}};
 }
 
-Result<BoundColumns> BindMinMax(Binder& binder, const Value& input, const std::string& column,
-                                const json::object&, const json::object& parameters) {
+Result<Line> MinMaxLine(const json::object& parameters) {
   ARROW_ASSIGN_OR_RAISE(const double least, NumberParameter(parameters, "min"));
   ARROW_ASSIGN_OR_RAISE(const double most, NumberParameter(parameters, "max"));
   const double factor = 1 / WidthOrOne(most - least);
-  return Bound(binder, MultiplyAdd, input, column, {factor, 0 - least * factor});
+  return Line{factor, 0 - least * factor};
+}
+
+Result<std::vector<Value>> BindMinMax(Binder& binder, const Value& input, const json::object&,
+                                      const json::object& parameters) {
+  return Bound<MultiplyAdd>(binder, input, MinMaxLine(parameters));
+}
+
+Result<Value> UndoMinMax(Binder& binder, std::span<const Value> outputs, const json::object&,
+                         const json::object& parameters) {
+  ARROW_ASSIGN_OR_RAISE(const Line line, MinMaxLine(parameters));
+  return Emit<SubtractDivide>(binder, outputs[0], line);
+}
+
+Result<json::object> FitMaxAbs(const json::object&, const ColumnValues& values) {
+  ARROW_ASSIGN_OR_RAISE(const std::vector<double> numbers, FiniteNumbers(values));
+  double most = 0;
+  for (double number : numbers) most = std::max(most, std::fabs(number));
+  return json::object{{"max_abs", most}};
+}
+
+Result<Line> MaxAbsLine(const json::object& parameters) {
+  ARROW_ASSIGN_OR_RAISE(const double most, NumberParameter(parameters, "max_abs"));
+  return Line{WidthOrOne(most), 0};
 }
 
 Result<json::object> FitStandard(const json::object&, const ColumnValues& values) {
@@ -101,11 +106,10 @@ Result<json::object> FitStandard(const json::object&, const ColumnValues& values
                       {"std", constant ? 0.0 : std::sqrt(moments.variance)}};
 }
 
-Result<BoundColumns> BindStandard(Binder& binder, const Value& input, const std::string& column,
-                                  const json::object&, const json::object& parameters) {
+Result<Line> StandardLine(const json::object& parameters) {
   ARROW_ASSIGN_OR_RAISE(const double mean, NumberParameter(parameters, "mean"));
   ARROW_ASSIGN_OR_RAISE(const double deviation, NumberParameter(parameters, "std"));
-  return Bound(binder, SubtractDivide, input, column, {deviation == 0 ? 1 : deviation, mean});
+  return Line{deviation == 0 ? 1 : deviation, mean};
 }
 
 Result<json::object> FitRobust(const json::object&, const ColumnValues& values) {
@@ -115,29 +119,57 @@ Result<json::object> FitRobust(const json::object&, const ColumnValues& values) 
   return json::object{{"median", MedianOf(numbers)}, {"q25", quartiles[0]}, {"q75", quartiles[1]}};
 }
 
-Result<BoundColumns> BindRobust(Binder& binder, const Value& input, const std::string& column,
-                                const json::object&, const json::object& parameters) {
+Result<Line> RobustLine(const json::object& parameters) {
   ARROW_ASSIGN_OR_RAISE(const double median, NumberParameter(parameters, "median"));
   ARROW_ASSIGN_OR_RAISE(const double low, NumberParameter(parameters, "q25"));
   ARROW_ASSIGN_OR_RAISE(const double high, NumberParameter(parameters, "q75"));
-  return Bound(binder, SubtractDivide, input, column, {WidthOrOne(high - low), median});
+  return Line{WidthOrOne(high - low), median};
 }
 
-Result<json::object> FitNothing(const json::object&, const ColumnValues&) { return json::object{}; }
-
-Result<BoundColumns> BindLog1p(Binder& binder, const Value& input, const std::string& column,
-                               const json::object&, const json::object&) {
+template <auto F>
+Result<Value> EmitFunction(Binder& binder, const Value& input) {
   ARROW_ASSIGN_OR_RAISE(const Value number, expr::EmitNumber(binder, input));
-  return BoundColumns{
-      {column, binder.Emit(expr::Map1<double, double, [](double x) { return std::log1p(x); }>,
-                           expr::kDoubleType, {number})}};
+  return binder.Emit(expr::Map1<double, double, F>, expr::kDoubleType, {number});
+}
+
+Result<std::vector<Value>> BindLog1p(Binder& binder, const Value& input, const json::object&,
+                                     const json::object&) {
+  ARROW_ASSIGN_OR_RAISE(const Value value,
+                        EmitFunction<[](double x) { return std::log1p(x); }>(binder, input));
+  return std::vector<Value>{value};
+}
+
+Result<Value> UndoLog1p(Binder& binder, std::span<const Value> outputs, const json::object&,
+                        const json::object&) {
+  return EmitFunction<[](double x) { return std::expm1(x); }>(binder, outputs[0]);
 }
 
 constexpr TransformationKind kKinds[] = {
-    {"min_max_scaler", CheckNumbers, true, FitMinMax, BindMinMax},
-    {"standard_scaler", CheckNumbers, true, FitStandard, BindStandard},
-    {"robust_scaler", CheckNumbers, true, FitRobust, BindRobust},
-    {"log1p", CheckNumbers, true, FitNothing, BindLog1p},
+    {.name = "min_max_scaler",
+     .check = CheckNumbers,
+     .fits_doubles = true,
+     .fit = FitMinMax,
+     .bind = BindMinMax,
+     .inverse = UndoMinMax},
+    {.name = "max_abs_scaler",
+     .check = CheckNumbers,
+     .fits_doubles = true,
+     .fit = FitMaxAbs,
+     .bind = BindDivide<MaxAbsLine>,
+     .inverse = UndoDivide<MaxAbsLine>},
+    {.name = "standard_scaler",
+     .check = CheckNumbers,
+     .fits_doubles = true,
+     .fit = FitStandard,
+     .bind = BindDivide<StandardLine>,
+     .inverse = UndoDivide<StandardLine>},
+    {.name = "robust_scaler",
+     .check = CheckNumbers,
+     .fits_doubles = true,
+     .fit = FitRobust,
+     .bind = BindDivide<RobustLine>,
+     .inverse = UndoDivide<RobustLine>},
+    {.name = "log1p", .check = CheckNumbers, .bind = BindLog1p, .inverse = UndoLog1p},
 };
 
 }  // namespace

@@ -42,6 +42,17 @@ Result<TrainingDatasetData> LocalPlatform::RebuildTrainingDataset(const Ref& vie
   return DataOf(std::move(dataset));
 }
 
+Result<TrainingDatasetData> LocalPlatform::TrainingFold(const Ref& view, int64_t version,
+                                                        int64_t fold, const Progress& progress) {
+  ARROW_ASSIGN_OR_RAISE(const TrainingDatasetDefinition definition,
+                        GetTrainingDataset(view, version));
+  ARROW_ASSIGN_OR_RAISE(
+      TrainingDataset dataset,
+      training_.Fold(definition.ref(), fold, {.memory_limit_bytes = options_.memory_limit_bytes,
+                                              .progress = progress}));
+  return DataOf(std::move(dataset));
+}
+
 Result<TrainingDatasetDefinition> LocalPlatform::GetTrainingDataset(const Ref& view,
                                                                     int64_t version) {
   ARROW_ASSIGN_OR_RAISE(const FeatureViewDefinition definition, views_.Get(view));

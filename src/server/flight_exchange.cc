@@ -118,8 +118,11 @@ Status TrainingDataTo(Platform* platform, json::object command, const Upload& up
 Status RebuildTo(Platform* platform, json::object command, FlightMessageWriter* writer) {
   ARROW_ASSIGN_OR_RAISE(const Ref view, TakeRef(&command, "view"));
   ARROW_ASSIGN_OR_RAISE(const int64_t version, GetInt(command, "version"));
+  ARROW_ASSIGN_OR_RAISE(const auto fold, FindInt(command, "fold"));
   ARROW_ASSIGN_OR_RAISE(const auto dataset,
-                        platform->RebuildTrainingDataset(view, version, ProgressTo(writer)));
+                        fold ? platform->TrainingFold(view, version, *fold, ProgressTo(writer))
+                             : platform->RebuildTrainingDataset(view, version,
+                                                                ProgressTo(writer)));
   return WriteDataset(dataset, writer);
 }
 

@@ -23,18 +23,31 @@ struct RawPart {
 /// Divides what was read of a view, and sorts its columns by what they are for.
 Result<std::vector<RawPart>> DivideRows(const ViewPlan& plan, const SplitDefinition& split,
                                         int64_t seed, const ViewRows& rows);
+/// All rows as one part.
+Result<RawPart> WholePart(const ViewPlan& plan, const ViewRows& rows);
+/// "train" and "test" of one fold.
+Result<std::vector<RawPart>> DivideFold(const ViewPlan& plan, const SplitDefinition& split,
+                                        int64_t seed, const ViewRows& rows, int64_t fold);
 
 /// The part whose rows the transformations are fitted on: "train", else the first.
 const RawPart& FittingPart(const std::vector<RawPart>& parts);
 
-/// Fits the view's transformations in order, each on what those before it give. Invalid when there
-/// are some and the part has no rows.
+/// Fits the view's transformations in order, each on what those before it give; of supervised ones
+/// that is out of fold (cross_fit.h). Invalid when there are some and the part has no rows.
 Result<std::vector<FittedTransformation>> FitAll(
-    const std::vector<TransformationDefinition>& transformations, const RawPart& part);
+    const std::vector<TransformationDefinition>& transformations, const RawPart& part,
+    int64_t seed);
 
-/// The parts with their features transformed, all columns canonical.
+/// The plan's answer for all rows, by many threads: it treats each row by itself.
+Result<std::shared_ptr<arrow::Table>> TransformTable(const TransformationPlan& plan,
+                                                     const std::shared_ptr<arrow::Table>& features);
+
+/// The parts with their features transformed, all columns canonical. `fitting` is the one that
+/// FitAll saw, whose supervised transformations are out of fold and depend on the seed; null where
+/// it is none of the parts.
 Result<std::vector<TrainingPart>> FinishParts(const std::vector<RawPart>& parts,
-                                              const std::vector<FittedTransformation>& fitted);
+                                              const std::vector<FittedTransformation>& fitted,
+                                              const RawPart* fitting, int64_t seed);
 
 /// Part → SHA-256 of the Arrow IPC stream of its keys, features, labels and helpers.
 Result<std::map<std::string, std::string>> ContentAddresses(

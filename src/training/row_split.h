@@ -12,13 +12,31 @@
 
 namespace tercet {
 
+/// The columns that a split goes by.
+struct SplitColumns {
+  /// timestamp[us, UTC], or null where rows have none: a split by time is Invalid then, as it is
+  /// for a null event time.
+  std::shared_ptr<arrow::ChunkedArray> event_time;
+  /// SplitDefinition::column; null where the split needs none.
+  std::shared_ptr<arrow::ChunkedArray> column;
+};
+
+using RowIndices = std::shared_ptr<arrow::Int64Array>;
+
 /// Which rows of `rows` rows belong to which part: per part of SplitDefinition::PartNames their
 /// indices in ascending order, so that a part keeps the order of the whole. Depends on nothing but
-/// the arguments. `event_time` is timestamp[us, UTC], or null where rows have none: a split by time
-/// is Invalid then, as it is for a null event time.
-Result<std::vector<std::shared_ptr<arrow::Int64Array>>> SplitRows(
-    const SplitDefinition& split, int64_t seed, int64_t rows,
-    const std::shared_ptr<arrow::ChunkedArray>& event_time);
+/// the arguments.
+Result<std::vector<RowIndices>> SplitRows(const SplitDefinition& split, int64_t seed, int64_t rows,
+                                          const SplitColumns& columns);
+
+/// The rows that a fold's model is trained on and tested on; SplitDefinition says which.
+struct FoldRows {
+  RowIndices train;
+  RowIndices test;
+};
+/// Invalid when the split has no such fold.
+Result<FoldRows> RowsOfFold(const SplitDefinition& split, int64_t seed, int64_t rows,
+                            const SplitColumns& columns, int64_t fold);
 
 /// The rows with these ascending indices. Shares the table's memory where they are consecutive.
 Result<std::shared_ptr<arrow::Table>> TakeRows(const std::shared_ptr<arrow::Table>& table,

@@ -19,7 +19,7 @@ std::shared_ptr<arrow::ChunkedArray> Times(const std::string& json) {
 std::vector<std::vector<int64_t>> Rows(const SplitDefinition& split, int64_t seed, int64_t rows,
                                        const std::shared_ptr<arrow::ChunkedArray>& times) {
   std::vector<std::vector<int64_t>> parts;
-  for (const auto& indices : SplitRows(split, seed, rows, times).ValueOrDie()) {
+  for (const auto& indices : SplitRows(split, seed, rows, {times, nullptr}).ValueOrDie()) {
     parts.emplace_back(indices->raw_values(), indices->raw_values() + indices->length());
   }
   return parts;
@@ -70,10 +70,10 @@ TEST(RowSplitTest, ARandomSplitDependsOnItsSeedOnly) {
 TEST(RowSplitTest, ASplitByTimeNeedsTimes) {
   SplitDefinition split{.method = SplitDefinition::Method::kTime};
   split.parts = {{"train", 0.5}, {"test", 0.5}};
-  const Status none = SplitRows(split, 0, 2, nullptr).status();
+  const Status none = SplitRows(split, 0, 2, {}).status();
   EXPECT_TRUE(none.IsInvalid());
   EXPECT_THAT(none.message(), HasSubstr("no event time"));
-  const Status some = SplitRows(split, 0, 2, Times("[1, null]")).status();
+  const Status some = SplitRows(split, 0, 2, {Times("[1, null]"), nullptr}).status();
   EXPECT_TRUE(some.IsInvalid());
   EXPECT_THAT(some.message(), HasSubstr("1 of 2 rows have no event time"));
 }

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/parallel.h"
 #include "compute/statistics.h"
+#include "training/class_balance.h"
 #include "training/part_maker.h"
 #include "training/spine_file.h"
 #include "view/point_in_time_read.h"
@@ -127,21 +128,31 @@ Result<TrainingDataset> TrainingData::Create(const Ref& view, const TrainingData
 
   const auto made = [&]() -> Status {
     std::vector<RawPart> raw;
+    RawPart whole;
     {
       ARROW_ASSIGN_OR_RAISE(const ViewRows rows,
                             ReadRows(*plan, tables_, definition, options.spine,
                                      options.memory_limit_bytes, options.progress));
       ARROW_ASSIGN_OR_RAISE(raw, DivideRows(*plan, options.split, options.seed, rows));
+      if (options.split.has_folds()) {
+        ARROW_ASSIGN_OR_RAISE(whole, WholePart(*plan, rows));
+      }
     }
     for (const RawPart& part : raw) definition.rows[part.name] = part.features->num_rows();
     ARROW_ASSIGN_OR_RAISE(definition.statistics, StatisticsOf(raw));
+    for (const RawPart& part : raw) {
+      ARROW_ASSIGN_OR_RAISE(json::object balance, ClassBalance(*part.labels));
+      if (!balance.empty()) definition.class_balance[part.name] = std::move(balance);
+    }
     Tell(options.progress, 0.8);
-    ARROW_ASSIGN_OR_RAISE(const std::vector<FittedTransformation> fitted,
-                          FitAll(plan->definition().transformations, FittingPart(raw)));
+    const RawPart* fitting = options.split.has_folds() ? &whole : &FittingPart(raw);
+    ARROW_ASSIGN_OR_RAISE(
+        const std::vector<FittedTransformation> fitted,
+        FitAll(plan->definition().transformations, *fitting, definition.seed));
     for (const FittedTransformation& one : fitted) {
       definition.fitted_transformations.push_back(one.ToJson());
     }
-    ARROW_ASSIGN_OR_RAISE(dataset.parts, FinishParts(raw, fitted));
+    ARROW_ASSIGN_OR_RAISE(dataset.parts, FinishParts(raw, fitted, fitting, definition.seed));
     Tell(options.progress, 0.9);
     ARROW_ASSIGN_OR_RAISE(definition.sha256, ContentAddresses(dataset.parts));
     definition.features = SchemaToJson(*dataset.parts.front().features->schema());
@@ -204,26 +215,31 @@ Result<std::vector<TrainingDatasetDefinition>> TrainingData::List(const std::opt
   return datasets;
 }
 
+Result<ViewRows> TrainingData::ReadAgain(const ViewPlan& plan,
+                                         const TrainingDatasetDefinition& definition,
+                                         const RebuildOptions& options) {
+  std::shared_ptr<arrow::Table> spine;
+  if (definition.has_spine) {
+    ARROW_ASSIGN_OR_RAISE(
+        spine, ReadSpine(file_system_.get(), FolderOf(definition.view),
+                         {.name = definition.spine_file, .sha256 = definition.spine_sha256}));
+  }
+  return ReadRows(plan, tables_, definition, spine, options.memory_limit_bytes, options.progress);
+}
+
 Result<TrainingDataset> TrainingData::Rebuild(const Ref& ref, const RebuildOptions& options) {
   TrainingDataset dataset;
   ARROW_ASSIGN_OR_RAISE(dataset.definition, Get(ref));
   const TrainingDatasetDefinition& definition = dataset.definition;
   const auto made = [&]() -> Status {
-    ARROW_ASSIGN_OR_RAISE(const auto plan, views_.Plan(definition.view));
-    std::shared_ptr<arrow::Table> spine;
-    if (definition.has_spine) {
-      ARROW_ASSIGN_OR_RAISE(
-          spine, ReadSpine(file_system_.get(), FolderOf(definition.view),
-                           {.name = definition.spine_file, .sha256 = definition.spine_sha256}));
-    }
-    ARROW_ASSIGN_OR_RAISE(const ViewRows rows,
-                          ReadRows(*plan, tables_, definition, spine, options.memory_limit_bytes,
-                                   options.progress));
+    ARROW_ASSIGN_OR_RAISE(const auto plan, views_.PlanAt(definition.view, definition.pins));
+    ARROW_ASSIGN_OR_RAISE(const ViewRows rows, ReadAgain(*plan, definition, options));
     ARROW_ASSIGN_OR_RAISE(const std::vector<RawPart> raw,
                           DivideRows(*plan, definition.split, definition.seed, rows));
     ARROW_ASSIGN_OR_RAISE(const std::vector<FittedTransformation> fitted,
                           FittedFromJson(definition.fitted_transformations));
-    ARROW_ASSIGN_OR_RAISE(dataset.parts, FinishParts(raw, fitted));
+    const RawPart* fitting = definition.split.has_folds() ? nullptr : &FittingPart(raw);
+    ARROW_ASSIGN_OR_RAISE(dataset.parts, FinishParts(raw, fitted, fitting, definition.seed));
     Tell(options.progress, 0.9);
     ARROW_ASSIGN_OR_RAISE(const auto addresses, ContentAddresses(dataset.parts));
     return CheckEqual(definition, dataset.parts, addresses);
@@ -231,6 +247,38 @@ Result<TrainingDataset> TrainingData::Rebuild(const Ref& ref, const RebuildOptio
   if (!made.ok()) {
     return Explain(made,
                    "cannot rebuild training dataset '" + definition.ref().ToText() + "'");
+  }
+  Tell(options.progress, 1);
+  return dataset;
+}
+
+Result<TrainingDataset> TrainingData::Fold(const Ref& ref, int64_t fold,
+                                           const RebuildOptions& options) {
+  TrainingDataset dataset;
+  ARROW_ASSIGN_OR_RAISE(dataset.definition, Get(ref));
+  TrainingDatasetDefinition& definition = dataset.definition;
+  const auto made = [&]() -> Status {
+    ARROW_ASSIGN_OR_RAISE(const auto plan, views_.PlanAt(definition.view, definition.pins));
+    ARROW_ASSIGN_OR_RAISE(const ViewRows rows, ReadAgain(*plan, definition, options));
+    ARROW_ASSIGN_OR_RAISE(const std::vector<RawPart> raw,
+                          DivideFold(*plan, definition.split, definition.seed, rows, fold));
+    ARROW_ASSIGN_OR_RAISE(
+        const std::vector<FittedTransformation> fitted,
+        FitAll(plan->definition().transformations, raw[0], definition.seed));
+    definition.fitted_transformations.clear();
+    for (const FittedTransformation& one : fitted) {
+      definition.fitted_transformations.push_back(one.ToJson());
+    }
+    ARROW_ASSIGN_OR_RAISE(dataset.parts, FinishParts(raw, fitted, &raw[0], definition.seed));
+    definition.rows.clear();
+    for (const RawPart& part : raw) definition.rows[part.name] = part.features->num_rows();
+    ARROW_ASSIGN_OR_RAISE(definition.sha256, ContentAddresses(dataset.parts));
+    definition.features = SchemaToJson(*dataset.parts.front().features->schema());
+    return Status::OK();
+  }();
+  if (!made.ok()) {
+    return Explain(made, "fold " + std::to_string(fold) + " of training dataset '" +
+                             definition.ref().ToText() + "'");
   }
   Tell(options.progress, 1);
   return dataset;

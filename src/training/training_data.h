@@ -14,6 +14,7 @@
 #include "catalog/training_dataset.h"
 #include "offline/feature_tables.h"
 #include "view/feature_views.h"
+#include "view/point_in_time_read.h"
 
 namespace tercet {
 
@@ -40,7 +41,8 @@ struct TrainingDataset {
   std::vector<TrainingPart> parts;
 };
 
-/// Pipeline T's data: point-in-time read → split → fit on one part → transform → version.
+/// Pipeline T's data: point-in-time read → split → fit on one part → transform → version. Of a
+/// split into folds all rows are fitted on; Fold has each fold's own.
 /// Thread-safe; any number of processes may make datasets of one view at once.
 ///
 /// Every table of a part is canonical (canonical_table.h), and the part's content address is that
@@ -74,12 +76,21 @@ class TrainingData {
   Result<TrainingDataset> Rebuild(const Ref& dataset, const RebuildOptions& options);
   Result<TrainingDataset> Rebuild(const Ref& dataset) { return Rebuild(dataset, {}); }
 
+  /// The rows that the model of one fold is trained and tested on, parts "train" and "test", of a
+  /// dataset that was split into folds. The transformations are fitted on this fold's training
+  /// rows, so that its test rows have no part in them; `definition` has their parameters, rows and
+  /// content addresses instead of the dataset's.
+  Result<TrainingDataset> Fold(const Ref& dataset, int64_t fold, const RebuildOptions& options);
+
   /// Removes the entry, then the spine. Invalid when models or releases depend on it.
   Status Drop(const Ref& dataset);
 
  private:
   std::string FolderOf(const Ref& view) const;
   Result<Ref> Resolve(const Ref& dataset);
+  /// The rows that a registered dataset was made of.
+  Result<ViewRows> ReadAgain(const ViewPlan& plan, const TrainingDatasetDefinition& definition,
+                             const RebuildOptions& options);
   Result<std::map<std::string, int64_t>> Pins(const ViewPlan& plan);
   Result<CatalogEntry> Register(const TrainingDatasetDefinition& definition,
                                 const ViewPlan& plan);

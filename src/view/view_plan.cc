@@ -370,23 +370,14 @@ class ResolvedView : public ViewPlan {
     entities_ = arrow::schema(std::move(fields));
   }
 
-  /// Each is checked against the schema that those before it leave: encoders change types and
-  /// one-hot encoding replaces its columns.
+  /// Each is checked against the schema that those before it leave.
   Status CheckTransformations() {
     auto schema = features_;
     for (const TransformationDefinition& transformation : definition_.transformations) {
-      ARROW_RETURN_NOT_OK(Error(CheckTransformation(transformation.kind, transformation.columns,
-                                                    transformation.options, *schema)));
-      for (const std::string& name : transformation.columns) {
-        const int i = schema->GetFieldIndex(name);
-        if (transformation.kind == "one_hot_encoder") {
-          ARROW_ASSIGN_OR_RAISE(schema, schema->RemoveField(i));
-        } else if (transformation.kind == "label_encoder") {
-          ARROW_ASSIGN_OR_RAISE(schema, schema->SetField(i, arrow::field(name, arrow::int64())));
-        } else if (transformation.kind != "impute") {
-          ARROW_ASSIGN_OR_RAISE(schema, schema->SetField(i, arrow::field(name, arrow::float64())));
-        }
-      }
+      auto after = CheckTransformation(transformation.kind, transformation.columns,
+                                       transformation.options, schema, *labels_);
+      ARROW_RETURN_NOT_OK(Error(after.status()));
+      schema = *after;
     }
     return Status::OK();
   }
