@@ -1,0 +1,152 @@
+"""What other servers' clients send is answered as they expect."""
+
+import numpy as np
+import pytest
+from conftest import Server
+from serving import OSLO, TIME, call, models
+
+import tercet as tc
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    server = Server(tmp_path_factory.mktemp("served") / "p")
+    try:
+        with tc.open(server.location) as project:
+            project.deploy("delay", models(project, 1)[0])
+            expected = [row["prediction"] for row in project.predict(
+                "delay", [OSLO, {"city": "Bergen", "distance": 2.0}], event_time=TIME)]
+        yield server, expected
+    finally:
+        server.stop()
+
+
+def as_floats(answer):
+    """JSON has the shortest text of each 32-bit number."""
+    return {name: np.array(values, np.float32).tolist() for name, values in answer.items()}
+
+
+def at(path: str) -> str:
+    return f"{path}{'&' if '?' in path else '?'}event_time={int(TIME.timestamp() * 1e6)}"
+
+
+ROWS = [OSLO, {"city": "Bergen", "distance": 2.0}]
+
+
+@pytest.mark.parametrize("body", [
+    {"dataframe_records": ROWS},
+    {"dataframe_split": {"columns": ["city", "distance"],
+                         "data": [["Oslo", 1.0], ["Bergen", 2.0]]}},
+    {"instances": ROWS},
+    {"inputs": {"city": ["Oslo", "Bergen"], "distance": [1.0, 2.0]}},
+], ids=lambda body: next(iter(body)))
+def test_sagemaker_and_mlflow(served, body):
+    server, expected = served
+    assert call(server, "/ping")[0] == 200
+    status, answer, _ = call(server, at("/invocations"), body)
+    assert (status, as_floats(answer)) == (200, {"predictions": expected})
+
+
+def test_csv(served):
+    server, expected = served
+    status, answer, _ = call(server, at("/invocations?deployment=delay"),
+                             b"city,distance\nOslo,1\nBergen,2\n", content_type="text/csv")
+    assert (status, as_floats(answer)) == (200, {"predictions": expected})
+
+
+def test_kserve_v1(served):
+    server, expected = served
+    assert call(server, "/v1/models")[1] == {"models": ["delay"]}
+    assert call(server, "/v1/models/delay")[1] == {"name": "delay", "ready": True}
+    status, answer, _ = call(server, at("/v1/models/delay:predict"), {"instances": ROWS})
+    assert (status, as_floats(answer)) == (200, {"predictions": expected})
+    status, answer, _ = call(server, "/v1/models/delya:predict", {"instances": ROWS})
+    assert status == 404 and "delya" in answer["error"]
+    assert call(server, "/v1/models/delay:predict", {})[0] == 400
+
+
+def test_metadata_config_and_statistics(served):
+    server, _ = served
+    assert set(call(server, "/v2")[1]["extensions"]) == {
+        "binary_tensor_data", "model_configuration", "model_repository", "statistics"}
+    config = call(server, "/v2/models/delay/config")[1]
+    inputs = {one["name"]: one for one in config["input"]}
+    assert inputs["city"]["data_type"] == "TYPE_STRING" and inputs["city"]["dims"] == [1]
+    assert inputs["rain"]["optional"] and config["max_batch_size"] > 0
+    assert config["output"][0]["data_type"].startswith("TYPE_FP")
+    before = call(server, "/v2/models/delay/stats")[1]["model_stats"][0]
+    call(server, "/api/v1/deployments/delay/predict", {"entities": ROWS})
+    after = call(server, "/v2/models/delay/versions/1/stats")[1]["model_stats"][0]
+    assert after["inference_count"] == before["inference_count"] + 2
+    assert after["execution_count"] == before["execution_count"] + 1
+    success = after["inference_stats"]["success"]
+    assert success["count"] == after["execution_count"] and success["ns"] > 0
+    assert call(server, "/v2/models/delay/versions/9/stats")[0] == 404
+
+
+def test_load_and_unload(served):
+    server, _ = served
+    assert call(server, "/v2/repository/models/delay/unload", {})[0] == 200
+    try:
+        assert call(server, "/v2/models/delay/ready")[0] == 404
+        assert call(server, "/v2/repository/index", {})[1][0]["state"] == "UNAVAILABLE"
+        assert call(server, "/v2/repository/index", {"ready": True})[1] == []
+        status, answer, _ = call(server, "/v2/models/delay/infer", {"inputs": [
+            {"name": "city", "datatype": "BYTES", "shape": [1], "data": ["Oslo"]}]})
+        assert status == 404 and "unloaded" in answer["error"]
+    finally:
+        assert call(server, "/v2/repository/models/delay/load", {})[0] == 200
+    assert call(server, "/v2/models/delay/ready")[0] == 200
+    assert call(server, "/v2/repository/models/delya/load", {})[0] == 404
+
+
+def test_schemas_describe_what_is_answered(served):
+    server, _ = served
+    schema = call(server, "/v2/models/delay/schema.json")[1]
+    assert schema["required"] == ["city", "distance"]
+    assert "rain" in schema["properties"] and schema["additionalProperties"] is False
+    document = call(server, "/v2/models/delay/openapi.json")[1]
+    assert document["openapi"].startswith("3.1")
+    path = next(path for path in document["paths"] if path.startswith("/api"))
+    status, answer, _ = call(server, path, {"entities": OSLO})
+    assert status == 200
+    promised = document["components"]["schemas"]["PredictAnswer"]["required"]
+    assert set(promised) <= set(answer)
+    for reference in references(document):
+        assert reference.split("/")[-1] in document["components"]["schemas"], reference
+
+
+def references(node):
+    if isinstance(node, dict):
+        if "$ref" in node:
+            yield node["$ref"]
+        for value in node.values():
+            yield from references(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from references(value)
+
+
+def test_metrics_have_the_names_that_dashboards_know(served):
+    server, _ = served
+    call(server, "/api/v1/deployments/delay/predict", {"entities": OSLO})
+    call(server, "/api/v1/deployments/delay/predict", {"entities": {"city": 5}})
+    text = call(server, "/metrics")[1]
+    values = {}
+    for line in text.splitlines():
+        if line and not line.startswith("#"):
+            name, value = line.rsplit(" ", 1)
+            assert name not in values, f"{name} is there twice"
+            values[name] = float(value)
+    assert values['nv_inference_request_success{model="delay",version="1"}'] > 0
+    for name in ("nv_inference_count", "nv_inference_exec_count",
+                 "nv_inference_request_duration_us", "nv_inference_queue_duration_us",
+                 "nv_inference_compute_input_duration_us",
+                 "nv_inference_compute_infer_duration_us",
+                 "nv_inference_compute_output_duration_us"):
+        assert f'{name}{{model="delay",version="1"}}' in values
+    assert values['nv_inference_pending_request_count{model="delay"}'] == 0
+    assert values['request_predict_seconds_count{model_name="delay"}'] > 0
+    for stage in ("queue", "lookup", "on_demand", "transform", "model"):
+        name = "tercet_inference_stage_seconds_count"
+        assert values[f'{name}{{deployment="delay",release="1",stage="{stage}"}}'] > 0
