@@ -72,8 +72,7 @@ Status LightgbmForest::AddTree(const LightgbmSection& section, int64_t feature_c
   split_seen[0] = true;
   for (size_t i = 0; i < order.size(); ++i) {
     if (order[i] < 0) {
-      nodes_.push_back(
-          {values[static_cast<size_t>(-1 - order[i])], 0, static_cast<uint32_t>(i)});
+      nodes_.push_back({values[static_cast<size_t>(-1 - order[i])], 0, 0});
       continue;
     }
     const auto id = static_cast<size_t>(order[i]);
@@ -83,9 +82,12 @@ Status LightgbmForest::AddTree(const LightgbmSection& section, int64_t feature_c
     const int64_t missing = (decisions[id] >> 2) & 3;
     if (decisions[id] < 0 || missing > 2) return Corrupt("a split's decision type is unknown");
     Node node{thresholds[id], static_cast<uint32_t>(features[id]) | kInner,
-              static_cast<uint32_t>(order.size())};
+              static_cast<uint32_t>(order.size() - i)};
     if ((decisions[id] & kDefaultLeftBit) != 0) node.feature |= kDefaultLeft;
-    if (missing == kMissingZero) node.feature |= kZeroIsMissing;
+    if (missing == kMissingZero) {
+      node.feature |= kZeroIsMissing;
+      zero_is_missing_ = true;
+    }
     if (missing == kMissingNan) node.feature |= kNanIsMissing;
     if ((decisions[id] & kCategoricalBit) != 0) {
       node.feature |= kCategorical;
@@ -124,40 +126,46 @@ bool LightgbmForest::GoesRight(const CategorySet& set, double value) const {
   return word >= set.words || (set_words_[set.first_word + word] >> (category % 32) & 1u) == 0;
 }
 
-template <bool has_categories>
-inline uint32_t LightgbmForest::Next(const Node* root, uint32_t at, const double* row) const {
-  const Node& node = root[at];
-  const double stored = row[node.feature & kFeature];
+template <LightgbmForest::Splits splits>
+inline const LightgbmForest::Node* LightgbmForest::Next(const Node* node,
+                                                        const double* row) const {
+  const double stored = row[node->feature & kFeature];
   // Without branches: which way a row goes can't be predicted, or no tree would be needed.
-  const bool is_nan = stored != stored;
-  const double value = is_nan ? 0.0 : stored;
-  const bool missing = (is_nan & ((node.feature & kNanIsMissing) != 0)) |
-                       ((std::fabs(value) <= kZero) & ((node.feature & kZeroIsMissing) != 0));
-  bool right = (missing & ((node.feature & kDefaultLeft) == 0)) |
-               (!missing & !(value <= node.threshold));
-  if (has_categories && (node.feature & kCategorical) != 0) {
-    right = GoesRight(sets_[static_cast<size_t>(node.threshold)], stored);
+  bool right = !(stored <= node->threshold);
+  if constexpr (splits != Splits::kPlain) {
+    const bool is_nan = stored != stored;
+    const double value = is_nan ? 0.0 : stored;
+    const bool missing = (is_nan & ((node->feature & kNanIsMissing) != 0)) |
+                         ((std::fabs(value) <= kZero) & ((node->feature & kZeroIsMissing) != 0));
+    right = (missing & ((node->feature & kDefaultLeft) == 0)) |
+            (!missing & !(value <= node->threshold));
+    if constexpr (splits == Splits::kCategorical) {
+      if ((node->feature & kCategorical) != 0) {
+        right = GoesRight(sets_[static_cast<size_t>(node->threshold)], stored);
+      }
+    }
   }
-  return node.left + static_cast<uint32_t>(right & ((node.feature & kInner) != 0));
+  return node + node->left + static_cast<uint32_t>(right & ((node->feature & kInner) != 0));
 }
 
 void LightgbmForest::AddLeaves(const double* rows, int64_t row_count, int64_t feature_count,
                                int64_t group_count, double* sums) const {
-  const auto groups = static_cast<size_t>(group_count);
+  const WalkedRows<double> rows_of{rows, row_count, feature_count, group_count, sums};
   const auto root_of = [this](size_t tree) { return nodes_.data() + roots_[tree]; };
+  const auto groups = static_cast<size_t>(group_count);
   const auto group_of = [groups](size_t tree) { return groups == 1 ? 0 : tree % groups; };
-  const auto walk = [&](const auto& next) {
-    WalkTrees<Node, double>(roots_.size(), root_of, group_of, next,
-                            {rows, row_count, feature_count, group_count, sums});
+  const auto walk = [&]<Splits splits>() {
+    const auto next = [this](const Node* node, const double* row) {
+      return Next<splits>(node, row);
+    };
+    WalkTrees<Node>(roots_.size(), root_of, group_of, next, rows_of);
   };
-  if (sets_.empty()) {
-    walk([this](const Node* root, uint32_t at, const double* row) {
-      return Next<false>(root, at, row);
-    });
+  if (!sets_.empty()) {
+    walk.template operator()<Splits::kCategorical>();
+  } else if (!zero_is_missing_ && !rows_of.HasNan()) {
+    walk.template operator()<Splits::kPlain>();
   } else {
-    walk([this](const Node* root, uint32_t at, const double* row) {
-      return Next<true>(root, at, row);
-    });
+    walk.template operator()<Splits::kMissing>();
   }
 }
 

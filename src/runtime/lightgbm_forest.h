@@ -30,7 +30,7 @@ class LightgbmForest {
   struct Node {
     double threshold;   ///< of a leaf its value; of a categorical split the index of its set
     uint32_t feature;   ///< and flags in the high bits
-    uint32_t left;      ///< from the tree's root; of a leaf itself
+    uint32_t left;      ///< how far behind this node; of a leaf 0
   };
   static constexpr uint32_t kDefaultLeft = 1u << 31, kCategorical = 1u << 30, kInner = kInnerNode;
   /// What counts as missing beside the default: zero, NaN, or (without both) nothing.
@@ -41,12 +41,19 @@ class LightgbmForest {
     size_t words = 0;
   };
 
-  template <bool has_categories>
-  uint32_t Next(const Node* root, uint32_t at, const double* row) const;
+  /// What a split may meet; each is a walk of its own, so that the common one has nothing to ask.
+  enum class Splits {
+    kPlain,        ///< numbers that are there
+    kMissing,      ///< and values that count as missing
+    kCategorical,  ///< and sets of categories
+  };
+  template <Splits splits>
+  const Node* Next(const Node* node, const double* row) const;
   bool GoesRight(const CategorySet& set, double value) const;
 
   std::vector<Node> nodes_;
   std::vector<size_t> roots_;
+  bool zero_is_missing_ = false;  ///< in some split
   std::vector<CategorySet> sets_;
   std::vector<uint32_t> set_words_;
 };

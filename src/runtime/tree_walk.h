@@ -7,12 +7,16 @@
 namespace tercet {
 
 /// The walk over flat trees that all ensembles share. A node has `feature`, whose kInnerNode bit
-/// tells a split from a leaf, and `threshold`, which of a leaf is its value; a step from a leaf
-/// leads to itself. So four walks, of four trees or of four rows, go side by side, which hides most
-/// of their cache misses. Leaves are added in the order of the trees: sums are those of a loop over
+/// tells a split from a leaf, `threshold`, which of a leaf is its value, and `left`, how far its
+/// left child is behind it; siblings are neighbours, and a step from a leaf leads to itself. So
+/// several walks, of trees or of rows, go side by side, which hides most of the time that one waits
+/// for its next node. Leaves are added in the order of the trees: sums are those of a loop over
 /// trees, bit for bit.
 
 inline constexpr uint32_t kInnerNode = 1u << 29;
+
+/// Walks that go side by side.
+inline constexpr size_t kWalks = 8;
 
 /// Rows that share a walk over the trees, so that a tree is in the cache for all of them.
 inline constexpr int64_t kWalkRows = 256;
@@ -25,61 +29,62 @@ struct WalkedRows {
   int64_t feature_count;
   int64_t group_count;
   Number* sums;
+
+  bool HasNan() const {
+    bool found = false;
+    for (int64_t i = 0; i < count * feature_count; ++i) found |= values[i] != values[i];
+    return found;
+  }
 };
 
-/// `next(root, at, row)`: the node after node `at` of the tree at `root`.
+/// `next(node, row)`: the node after a node.
 template <typename Node, typename Number, typename Next>
-inline Number LeafOf(const Node* root, const Number* row, const Next& next) {
-  uint32_t at = 0;
-  while ((root[at].feature & kInnerNode) != 0) at = next(root, at, row);
-  return root[at].threshold;
+inline Number LeafOf(const Node* node, const Number* row, const Next& next) {
+  while ((node->feature & kInnerNode) != 0) node = next(node, row);
+  return node->threshold;
 }
 
-/// Leaves of four walks, each of its own tree or row.
-template <typename Node, typename Number, typename Next>
-inline void FourLeavesOf(const Node* const* roots, const Number* const* rows, const Next& next,
-                         Number* leaves) {
-  uint32_t a = 0, b = 0, c = 0, d = 0;
-  while (((roots[0][a].feature | roots[1][b].feature | roots[2][c].feature |
-           roots[3][d].feature) & kInnerNode) != 0) {
-    a = next(roots[0], a, rows[0]);
-    b = next(roots[1], b, rows[1]);
-    c = next(roots[2], c, rows[2]);
-    d = next(roots[3], d, rows[3]);
+/// The leaves of kWalks walks; `nodes` holds their roots, and then their leaves. `row_of(k)`: the
+/// row of walk k.
+template <typename Node, typename RowOf, typename Next>
+inline void WalkToLeaves(const RowOf& row_of, const Next& next, const Node** nodes) {
+  while (true) {
+    uint32_t flags = 0;
+    for (size_t k = 0; k < kWalks; ++k) flags |= nodes[k]->feature;
+    if ((flags & kInnerNode) == 0) return;
+    for (size_t k = 0; k < kWalks; ++k) nodes[k] = next(nodes[k], row_of(k));
   }
-  leaves[0] = roots[0][a].threshold;
-  leaves[1] = roots[1][b].threshold;
-  leaves[2] = roots[2][c].threshold;
-  leaves[3] = roots[3][d].threshold;
 }
 
-/// One row: four trees at a time.
+/// One row: several trees at a time.
 template <typename Node, typename Number, typename RootOf, typename GroupOf, typename Next>
 void WalkRow(size_t tree_count, const RootOf& root_of, const GroupOf& group_of, const Next& next,
              const Number* row, Number* sums) {
-  const Number* const same[4] = {row, row, row, row};
-  Number leaves[4];
+  const auto row_of = [row](size_t) { return row; };
   size_t t = 0;
-  for (; t + 4 <= tree_count; t += 4) {
-    const Node* roots[4];
-    for (size_t k = 0; k < 4; ++k) roots[k] = root_of(t + k);
-    FourLeavesOf(roots, same, next, leaves);
-    for (size_t k = 0; k < 4; ++k) sums[group_of(t + k)] += leaves[k];
+  for (; t + kWalks <= tree_count; t += kWalks) {
+    const Node* nodes[kWalks];
+    for (size_t k = 0; k < kWalks; ++k) nodes[k] = root_of(t + k);
+    WalkToLeaves(row_of, next, nodes);
+    for (size_t k = 0; k < kWalks; ++k) sums[group_of(t + k)] += nodes[k]->threshold;
   }
   for (; t < tree_count; ++t) sums[group_of(t)] += LeafOf(root_of(t), row, next);
 }
 
-/// A tree over a block of rows, four rows at a time.
+/// A tree over a block of rows, several rows at a time.
 template <typename Node, typename Number, typename Next>
 void WalkBlock(const Node* root, size_t group, const Next& next, const WalkedRows<Number>& rows) {
-  const Node* const roots[4] = {root, root, root, root};
-  Number leaves[4];
   int64_t i = 0;
-  for (; i + 4 <= rows.count; i += 4) {
-    const Number* four[4];
-    for (int64_t k = 0; k < 4; ++k) four[k] = rows.values + (i + k) * rows.feature_count;
-    FourLeavesOf(roots, four, next, leaves);
-    for (int64_t k = 0; k < 4; ++k) rows.sums[(i + k) * rows.group_count + group] += leaves[k];
+  for (; i + static_cast<int64_t>(kWalks) <= rows.count; i += kWalks) {
+    const Number* first = rows.values + i * rows.feature_count;
+    const auto row_of = [&](size_t k) {
+      return first + static_cast<int64_t>(k) * rows.feature_count;
+    };
+    const Node* nodes[kWalks];
+    std::fill_n(nodes, kWalks, root);
+    WalkToLeaves(row_of, next, nodes);
+    Number* sums = rows.sums + i * rows.group_count + group;
+    for (size_t k = 0; k < kWalks; ++k) sums[k * rows.group_count] += nodes[k]->threshold;
   }
   for (; i < rows.count; ++i) {
     rows.sums[i * rows.group_count + group] +=

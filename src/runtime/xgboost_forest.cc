@@ -125,7 +125,7 @@ Status XgboostForest::AddTree(const DocumentValue& tree, int64_t feature_count, 
     const double left = (*lists.left)[id], right = (*lists.right)[id];
     const auto condition = static_cast<float>((*lists.condition)[id]);
     if (left == -1) {
-      nodes_.push_back({condition * weight, 0, static_cast<uint32_t>(i)});
+      nodes_.push_back({condition * weight, 0, 0});
       continue;
     }
     if (!IsIndex(left, lists.count) || !IsIndex(right, lists.count) || left == right ||
@@ -136,7 +136,7 @@ Status XgboostForest::AddTree(const DocumentValue& tree, int64_t feature_count, 
       return Corrupt("a split's feature is out of range");
     }
     Node node{condition, static_cast<uint32_t>((*lists.feature)[id]) | kInner,
-              static_cast<uint32_t>(order.size())};
+              static_cast<uint32_t>(order.size() - i)};
     if ((*lists.default_left)[id] != 0) node.feature |= kDefaultLeft;
     if (lists.split_type != nullptr && (*lists.split_type)[id] != 0) {
       node.feature |= kCategorical;
@@ -174,36 +174,40 @@ bool XgboostForest::GoesRight(const CategorySet& set, float value) const {
   return word < set.words && (set_words_[set.first_word + word] >> (category % 32) & 1u) != 0;
 }
 
-template <bool has_categories>
-inline uint32_t XgboostForest::Next(const Node* root, uint32_t at, const float* row) const {
-  const Node& node = root[at];
-  const float value = row[node.feature & kFeature];
+template <XgboostForest::Splits splits>
+inline const XgboostForest::Node* XgboostForest::Next(const Node* node, const float* row) const {
+  const float value = row[node->feature & kFeature];
   // Without branches: which way a row goes can't be predicted, or no tree would be needed.
-  const bool missing = value != value;
-  bool right = (missing & ((node.feature & kDefaultLeft) == 0)) |
-               (!missing & !(value < node.threshold));
-  if (has_categories && (node.feature & kCategorical) != 0 && !missing) {
-    right = GoesRight(sets_[std::bit_cast<uint32_t>(node.threshold)], value);
+  bool right = !(value < node->threshold);
+  if constexpr (splits != Splits::kPlain) {
+    const bool missing = value != value;
+    right = (missing & ((node->feature & kDefaultLeft) == 0)) | (!missing & right);
+    if constexpr (splits == Splits::kCategorical) {
+      if ((node->feature & kCategorical) != 0 && !missing) {
+        right = GoesRight(sets_[std::bit_cast<uint32_t>(node->threshold)], value);
+      }
+    }
   }
-  return node.left + static_cast<uint32_t>(right & ((node.feature & kInner) != 0));
+  return node + node->left + static_cast<uint32_t>(right & ((node->feature & kInner) != 0));
 }
 
 void XgboostForest::AddLeaves(const float* rows, int64_t row_count, int64_t feature_count,
                               int64_t group_count, float* margins) const {
+  const WalkedRows<float> rows_of{rows, row_count, feature_count, group_count, margins};
   const auto root_of = [this](size_t tree) { return nodes_.data() + trees_[tree].root; };
   const auto group_of = [this](size_t tree) { return static_cast<size_t>(trees_[tree].group); };
-  const auto walk = [&](const auto& next) {
-    WalkTrees<Node, float>(trees_.size(), root_of, group_of, next,
-                           {rows, row_count, feature_count, group_count, margins});
+  const auto walk = [&]<Splits splits>() {
+    const auto next = [this](const Node* node, const float* row) {
+      return Next<splits>(node, row);
+    };
+    WalkTrees<Node>(trees_.size(), root_of, group_of, next, rows_of);
   };
-  if (sets_.empty()) {
-    walk([this](const Node* root, uint32_t at, const float* row) {
-      return Next<false>(root, at, row);
-    });
+  if (!sets_.empty()) {
+    walk.template operator()<Splits::kCategorical>();
+  } else if (!rows_of.HasNan()) {
+    walk.template operator()<Splits::kPlain>();
   } else {
-    walk([this](const Node* root, uint32_t at, const float* row) {
-      return Next<true>(root, at, row);
-    });
+    walk.template operator()<Splits::kMissing>();
   }
 }
 

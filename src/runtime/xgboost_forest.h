@@ -30,7 +30,7 @@ class XgboostForest {
   struct Node {
     float threshold;      ///< of a leaf its value; of a categorical split the index of its set
     uint32_t feature;     ///< and in the high bits kDefaultLeft, kCategorical, kInner
-    uint32_t left;        ///< from the tree's root; of a leaf itself
+    uint32_t left;        ///< how far behind this node; of a leaf 0
   };
   static constexpr uint32_t kDefaultLeft = 1u << 31, kCategorical = 1u << 30, kInner = kInnerNode;
   static constexpr uint32_t kFeature = kInner - 1;
@@ -46,8 +46,14 @@ class XgboostForest {
   };
 
   Status AddTree(const DocumentValue& tree, int64_t feature_count, float weight);
-  template <bool has_categories>
-  uint32_t Next(const Node* root, uint32_t at, const float* row) const;
+  /// What a split may meet; each is a walk of its own, so that the common one has nothing to ask.
+  enum class Splits {
+    kPlain,        ///< numbers that are there
+    kMissing,      ///< and values that count as missing
+    kCategorical,  ///< and sets of categories
+  };
+  template <Splits splits>
+  const Node* Next(const Node* node, const float* row) const;
   bool GoesRight(const CategorySet& set, float value) const;
 
   std::vector<Node> nodes_;
