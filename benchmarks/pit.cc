@@ -1,17 +1,25 @@
-// Our side of benchmarks/pit.py, which says what is measured.
+// Our side of the benchmarks of the point-in-time join (pit, pit_wide, pit_hot, pit_memory), which
+// say what is measured. Labels are a Parquet file of label, key and time; groups are named by
+// commas and joined by key as of time.
 //
-//   pit write PROJECT HISTORY.parquet           makes the feature group 'history'
-//   pit read PROJECT LABELS.parquet [OUT.arrow] joins it to the labels; prints CPU and wall seconds
+//   pit write PROJECT GROUP FILE.parquet                  makes a feature group
+//   pit read PROJECT GROUPS LABELS.parquet [OUT.arrow]    the join in memory; prints what it took
+//   pit stream PROJECT GROUPS LABELS.parquet OUT.parquet LIMIT_BYTES
+//                                                         the join piece by piece to Parquet
 #include <sys/resource.h>
 
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
+#include <sstream>
 #include <string>
+#include <vector>
 
 #include <arrow/io/file.h>
 #include <arrow/ipc/writer.h>
 #include <arrow/table.h>
 #include <parquet/arrow/reader.h>
+#include <parquet/arrow/writer.h>
 
 #include "base/parallel.h"
 #include "catalog/catalog.h"
@@ -32,11 +40,12 @@ double WallSeconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
+/// Into memory of the C library: the default pool asks for huge pages, and fresh ones are dear on
+/// some virtual machines (view/zeroed_pages.h).
 Result<std::shared_ptr<arrow::Table>> ReadParquet(const std::string& path) {
   ARROW_ASSIGN_OR_RAISE(auto file,
                         arrow::io::MemoryMappedFile::Open(path, arrow::io::FileMode::READ));
-  ARROW_ASSIGN_OR_RAISE(auto reader,
-                        parquet::arrow::OpenFile(file, arrow::default_memory_pool()));
+  ARROW_ASSIGN_OR_RAISE(auto reader, parquet::arrow::OpenFile(file, arrow::system_memory_pool()));
   reader->set_use_threads(true);
   return reader->ReadTable();
 }
@@ -56,21 +65,14 @@ struct Project {
   }
 };
 
-Status Write(const std::string& directory, const std::string& path) {
+Status Write(const std::string& directory, const std::string& group, const std::string& path) {
   ARROW_ASSIGN_OR_RAISE(const Project project, Project::Open(directory));
   ARROW_ASSIGN_OR_RAISE(const auto rows, ReadParquet(path));
-  FeatureGroupDefinition history{.name = "history"};
+  FeatureGroupDefinition history{.name = group};
   history.primary_key = {"key"};
   history.event_time = "time";
   history.schema = rows->schema()->RemoveMetadata();
   ARROW_RETURN_NOT_OK(project.tables->Define(history));
-  FeatureGroupDefinition labels{.name = "labels"};
-  labels.primary_key = {"label"};
-  labels.event_time = "time";
-  labels.schema = arrow::schema({arrow::field("label", arrow::int64()),
-                                 arrow::field("key", arrow::int64()),
-                                 history.schema->GetFieldByName("time")});
-  ARROW_RETURN_NOT_OK(project.tables->Define(labels));
   ARROW_ASSIGN_OR_RAISE(const auto table, project.tables->Get(history.ref()));
   return table
       ->Write(std::make_shared<arrow::TableBatchReader>(rows),
@@ -78,22 +80,41 @@ Status Write(const std::string& directory, const std::string& path) {
       .status();
 }
 
-Status Read(const std::string& directory, const std::string& labels, const char* out) {
+/// The labels with the features of all groups. The root is a group that has no rows of its own.
+Result<std::shared_ptr<const ViewPlan>> PlanOf(const Project& project, const std::string& groups) {
+  FeatureGroupDefinition labels{.name = "labels"};
+  labels.primary_key = {"label"};
+  labels.event_time = "time";
+  labels.schema =
+      arrow::schema({arrow::field("label", arrow::int64()), arrow::field("key", arrow::int64()),
+                     arrow::field("time", arrow::timestamp(arrow::TimeUnit::MICRO, "UTC"))});
+  FeatureViewDefinition view{.name = "pit"};
+  view.root = {.group = labels.ref(), .features = {"label", "key"}};
+  std::istringstream names(groups);
+  for (std::string name; std::getline(names, name, ',');) {
+    view.joins.push_back({.group = {name, 1}});
+  }
+  return ViewPlan::Make(view, [&](const Ref& ref) -> Result<FeatureGroupDefinition> {
+    if (ref.name == labels.name) return labels;
+    return project.tables->Definition(ref);
+  });
+}
+
+void Print(double cpu, double wall, int64_t rows) {
+  std::printf("{\"cpu_seconds\": %.4f, \"wall_seconds\": %.4f, \"rows\": %lld}\n",
+              CpuSeconds() - cpu, WallSeconds() - wall, static_cast<long long>(rows));
+}
+
+Status Read(const std::string& directory, const std::string& groups, const std::string& labels,
+            const char* out) {
   InitializeArrow();
   ARROW_ASSIGN_OR_RAISE(const Project project, Project::Open(directory));
   const double cpu = CpuSeconds(), wall = WallSeconds();
-  FeatureViewDefinition view{.name = "pit"};
-  view.root = {.group = {"labels", 1}, .features = {"label", "key"}};
-  view.joins = {{.group = {"history", 1}}};
-  ARROW_ASSIGN_OR_RAISE(const auto plan, ViewPlan::Make(view, [&](const Ref& ref) {
-                          return project.tables->Definition(ref);
-                        }));
+  ARROW_ASSIGN_OR_RAISE(const auto plan, PlanOf(project, groups));
   ViewReadOptions options;
   ARROW_ASSIGN_OR_RAISE(options.spine, ReadParquet(labels));
   ARROW_ASSIGN_OR_RAISE(const ViewRows rows, ReadView(*plan, project.tables.get(), options));
-  std::printf("{\"cpu_seconds\": %.4f, \"wall_seconds\": %.4f, \"rows\": %lld}\n",
-              CpuSeconds() - cpu, WallSeconds() - wall,
-              static_cast<long long>(rows.columns->num_rows()));
+  Print(cpu, wall, rows.columns->num_rows());
   if (out == nullptr) return Status::OK();
   ARROW_ASSIGN_OR_RAISE(const auto sink, arrow::io::FileOutputStream::Open(out));
   ARROW_ASSIGN_OR_RAISE(const auto writer,
@@ -103,15 +124,58 @@ Status Read(const std::string& directory, const std::string& labels, const char*
   return sink->Close();
 }
 
+Status Stream(const std::string& directory, const std::string& groups, const std::string& labels,
+              const char* out, int64_t limit_bytes) {
+  InitializeArrow();
+  ARROW_ASSIGN_OR_RAISE(const Project project, Project::Open(directory));
+  const double cpu = CpuSeconds(), wall = WallSeconds();
+  ARROW_ASSIGN_OR_RAISE(const auto plan, PlanOf(project, groups));
+  ARROW_ASSIGN_OR_RAISE(auto file,
+                        arrow::io::MemoryMappedFile::Open(labels, arrow::io::FileMode::READ));
+  ARROW_ASSIGN_OR_RAISE(auto reader, parquet::arrow::OpenFile(file, arrow::system_memory_pool()));
+  std::shared_ptr<arrow::RecordBatchReader> batches;
+  ARROW_ASSIGN_OR_RAISE(batches, reader->GetRecordBatchReader());
+  ViewReadOptions options;
+  options.memory_limit_bytes = limit_bytes;
+  ARROW_ASSIGN_OR_RAISE(const auto stream, ViewStream::Open(plan.get(), project.tables.get(),
+                                                            options, std::move(batches)));
+  ARROW_ASSIGN_OR_RAISE(const auto sink, arrow::io::FileOutputStream::Open(out));
+  const auto properties = parquet::WriterProperties::Builder().disable_dictionary()->build();
+  std::unique_ptr<parquet::arrow::FileWriter> writer;
+  int64_t rows = 0;
+  while (true) {
+    ARROW_ASSIGN_OR_RAISE(const auto piece, stream->Next());
+    if (!piece) break;
+    if (writer == nullptr) {
+      ARROW_ASSIGN_OR_RAISE(
+          writer, parquet::arrow::FileWriter::Open(*piece->columns->schema(),
+                                                   arrow::system_memory_pool(), sink, properties));
+    }
+    ARROW_RETURN_NOT_OK(writer->WriteTable(*piece->columns, 131'072));
+    rows += piece->columns->num_rows();
+  }
+  ARROW_RETURN_NOT_OK(writer->Close());
+  ARROW_RETURN_NOT_OK(sink->Close());
+  Print(cpu, wall, rows);
+  return Status::OK();
+}
+
 }  // namespace
 }  // namespace tercet
 
 int main(int count, char** arguments) {
-  const std::string verb = count > 3 ? arguments[1] : "";
-  arrow::Status status = arrow::Status::Invalid("usage: pit write|read PROJECT FILE [OUT]");
-  if (verb == "write") status = tercet::Write(arguments[2], arguments[3]);
+  const std::string verb = count > 4 ? arguments[1] : "";
+  arrow::Status status = arrow::Status::Invalid(
+      "usage: pit write PROJECT GROUP FILE | read PROJECT GROUPS LABELS [OUT] | "
+      "stream PROJECT GROUPS LABELS OUT LIMIT_BYTES");
+  if (verb == "write") status = tercet::Write(arguments[2], arguments[3], arguments[4]);
   if (verb == "read") {
-    status = tercet::Read(arguments[2], arguments[3], count > 4 ? arguments[4] : nullptr);
+    status =
+        tercet::Read(arguments[2], arguments[3], arguments[4], count > 5 ? arguments[5] : nullptr);
+  }
+  if (verb == "stream" && count > 6) {
+    status = tercet::Stream(arguments[2], arguments[3], arguments[4], arguments[5],
+                            std::atoll(arguments[6]));
   }
   if (status.ok()) return 0;
   std::fprintf(stderr, "%s\n", status.ToString().c_str());

@@ -72,6 +72,22 @@ class KeyNumbers {
   std::vector<uint32_t> first_rows_;
 };
 
+constexpr uint64_t kSignBit = uint64_t{1} << 63;
+
+/// A column of the types that SortKeys makes fixed by a flip of the sign of 64 bits; nothing null.
+bool IsSigned64(const arrow::Array& keys) {
+  switch (keys.type_id()) {
+    case arrow::Type::INT64:
+    case arrow::Type::TIMESTAMP:
+    case arrow::Type::DATE64:
+    case arrow::Type::TIME64:
+    case arrow::Type::DURATION:
+      return keys.null_count() == 0;
+    default:
+      return false;
+  }
+}
+
 /// Whether rows are sorted by (key, time) with nothing null.
 bool IsSorted(const SortKeys& keys, const int64_t* times) {
   if (!keys.all_valid()) return false;
@@ -85,18 +101,23 @@ bool IsSorted(const SortKeys& keys, const int64_t* times) {
 
 }  // namespace
 
-Result<AsOfLeft> AsOfLeft::Make(SortKeys keys, std::shared_ptr<arrow::Int64Array> times_us) {
-  if (keys.size() >= std::numeric_limits<uint32_t>::max()) {
-    return Status::CapacityError("a join of ", keys.size(), " left rows; the limit is ",
+Status AsOfLeft::Start(int64_t rows, std::shared_ptr<arrow::Int64Array> times_us) {
+  if (rows >= std::numeric_limits<uint32_t>::max()) {
+    return Status::CapacityError("a join of ", rows, " left rows; the limit is ",
                                  std::numeric_limits<uint32_t>::max() - 1);
   }
-  if (times_us != nullptr && times_us->length() != keys.size()) {
-    return Status::Invalid("a join of ", keys.size(), " left keys has ", times_us->length(),
+  if (times_us != nullptr && times_us->length() != rows) {
+    return Status::Invalid("a join of ", rows, " left keys has ", times_us->length(),
                            " left times");
   }
+  row_times_ = std::move(times_us);
+  return Status::OK();
+}
+
+Result<AsOfLeft> AsOfLeft::Make(SortKeys keys, std::shared_ptr<arrow::Int64Array> times_us) {
   AsOfLeft left;
+  ARROW_RETURN_NOT_OK(left.Start(keys.size(), std::move(times_us)));
   left.keys_ = std::make_unique<SortKeys>(std::move(keys));
-  left.row_times_ = std::move(times_us);
   const bool times_valid = left.row_times_ == nullptr || left.row_times_->null_count() == 0;
   const int64_t* times = left.row_times_ == nullptr ? nullptr : left.row_times_->raw_values();
   if (times_valid && IsSorted(*left.keys_, times)) {
@@ -104,6 +125,39 @@ Result<AsOfLeft> AsOfLeft::Make(SortKeys keys, std::shared_ptr<arrow::Int64Array
   } else {
     left.Order();
   }
+  return left;
+}
+
+Result<AsOfLeft> AsOfLeft::Make(const std::vector<std::shared_ptr<arrow::Array>>& keys,
+                                std::shared_ptr<arrow::Int64Array> times_us) {
+  const bool times_valid = times_us == nullptr || times_us->null_count() == 0;
+  if (keys.size() != 1 || !IsSigned64(*keys[0]) || !times_valid) {
+    ARROW_ASSIGN_OR_RAISE(SortKeys encoded, SortKeys::Encode(keys));
+    return Make(std::move(encoded), std::move(times_us));
+  }
+  AsOfLeft left;
+  ARROW_RETURN_NOT_OK(left.Start(keys[0]->length(), std::move(times_us)));
+  left.integers_ = keys[0];
+  left.size_ = keys[0]->length();
+  const auto* integers = keys[0]->data()->GetValues<int64_t>(1);
+  const int64_t* times = left.row_times_ == nullptr ? nullptr : left.row_times_->raw_values();
+  left.in_order_ = true;
+  for (int64_t i = 1; i < left.size_ && left.in_order_; ++i) {
+    left.in_order_ =
+        integers[i - 1] < integers[i] ||
+        (integers[i - 1] == integers[i] && (times == nullptr || times[i - 1] <= times[i]));
+  }
+  const auto* codes = reinterpret_cast<const uint64_t*>(integers);
+  if (left.in_order_) {
+    left.codes_ = codes;
+    left.flip_ = kSignBit;
+    left.times_us_ = times;
+    return left;
+  }
+  left.ordered_ = RadixOrder(codes, kSignBit, times, static_cast<size_t>(left.size_));
+  left.integers_ = nullptr;
+  left.codes_ = left.ordered_.codes.get();
+  left.times_us_ = left.ordered_.times_us.get();
   return left;
 }
 
@@ -152,40 +206,62 @@ std::vector<uint64_t> AsOfLeft::CodesOfRows(const std::vector<uint32_t>& rows) {
 void AsOfLeft::Order() {
   const int64_t n = keys_->size();
   const bool times_valid = row_times_ == nullptr || row_times_->null_count() == 0;
-  rows_.reserve(static_cast<size_t>(n));
-  for (int64_t i = 0; i < n; ++i) {
-    if (keys_->valid(i) && (times_valid || row_times_->IsValid(i))) {
-      rows_.push_back(static_cast<uint32_t>(i));
+  const int64_t* times = row_times_ == nullptr ? nullptr : row_times_->raw_values();
+  if (keys_->fixed() && keys_->all_valid() && times_valid) {
+    size_ = n;
+    ordered_ = RadixOrder(keys_->fixed_values(), 0, times, static_cast<size_t>(n));
+  } else {
+    std::vector<uint32_t> rows;
+    rows.reserve(static_cast<size_t>(n));
+    for (int64_t i = 0; i < n; ++i) {
+      if (keys_->valid(i) && (times_valid || row_times_->IsValid(i))) {
+        rows.push_back(static_cast<uint32_t>(i));
+      }
     }
+    size_ = static_cast<int64_t>(rows.size());
+    const std::vector<uint64_t> codes = CodesOfRows(rows);
+    std::vector<int64_t> own_times(times == nullptr ? 0 : rows.size());
+    for (size_t k = 0; k < own_times.size(); ++k) own_times[k] = times[rows[k]];
+    ordered_ =
+        RadixOrder(codes.data(), 0, times == nullptr ? nullptr : own_times.data(), rows.size());
+    for (size_t k = 0; k < rows.size(); ++k) ordered_.rows[k] = rows[ordered_.rows[k]];
   }
-  size_ = static_cast<int64_t>(rows_.size());
-  own_codes_ = CodesOfRows(rows_);
-  if (row_times_ != nullptr) {
-    own_times_.resize(rows_.size());
-    for (size_t k = 0; k < rows_.size(); ++k) own_times_[k] = row_times_->Value(rows_[k]);
-  }
-  RadixOrder(&own_codes_, row_times_ == nullptr ? nullptr : &own_times_, &rows_);
-  codes_ = own_codes_.data();
-  times_us_ = row_times_ == nullptr ? nullptr : own_times_.data();
+  codes_ = ordered_.codes.get();
+  times_us_ = ordered_.times_us.get();
 }
 
 int64_t AsOfLeft::LowerBound(std::string_view key) const {
   uint64_t code = 0;
-  if (keys_->fixed()) {
+  if (fixed()) {
     const auto bound = FixedBound(key);
     if (!bound) return size_;
     code = *bound;
   } else {
-    const auto rank = std::partition_point(
-        distinct_.begin(), distinct_.end(),
-        [&](uint32_t row) { return keys_->bytes(row) < key; });
+    const auto rank = std::partition_point(distinct_.begin(), distinct_.end(),
+                                           [&](uint32_t row) { return keys_->bytes(row) < key; });
     code = 2 * static_cast<uint64_t>(rank - distinct_.begin()) + 1;
   }
-  return std::lower_bound(codes_, codes_ + size_, code) - codes_;
+  // The first position whose code is not below.
+  int64_t low = 0, high = size_;
+  while (low < high) {
+    const int64_t middle = low + (high - low) / 2;
+    if (codes()[middle] < code) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low;
 }
 
 std::string AsOfLeft::KeyAt(int64_t position) const {
-  return keys_->ToBytes(rows_.empty() ? position : rows_[static_cast<size_t>(position)]);
+  if (!fixed()) {
+    return keys_->ToBytes(in_order_ ? position : ordered_.rows[static_cast<size_t>(position)]);
+  }
+  uint64_t code = codes()[position];
+  std::string bytes(8, '\0');
+  for (size_t i = 8; i-- > 0; code >>= 8) bytes[i] = static_cast<char>(code & 0xFF);
+  return bytes;
 }
 
 }  // namespace tercet

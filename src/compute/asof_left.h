@@ -9,6 +9,7 @@
 #include <arrow/array.h>
 
 #include "base/result.h"
+#include "compute/radix_order.h"
 #include "compute/sort_key.h"
 
 namespace tercet {
@@ -27,14 +28,23 @@ class AsOfLeft {
  public:
   /// `times_us` may be null: a plain key join. CapacityError past 2³² − 1 rows.
   static Result<AsOfLeft> Make(SortKeys keys, std::shared_ptr<arrow::Int64Array> times_us);
+  /// The same of key columns. One of 64-bit integers without nulls is used where it lies.
+  static Result<AsOfLeft> Make(const std::vector<std::shared_ptr<arrow::Array>>& keys,
+                               std::shared_ptr<arrow::Int64Array> times_us);
 
   int64_t size() const { return size_; }
-  bool fixed() const { return keys_->fixed(); }
-  const uint64_t* codes() const { return codes_; }
+  bool fixed() const { return keys_ == nullptr || keys_->fixed(); }
+  /// The codes by position.
+  struct Codes {
+    const uint64_t* values;
+    uint64_t flip;  ///< bits that the values have the other way round
+    uint64_t operator[](int64_t position) const { return values[position] ^ flip; }
+  };
+  Codes codes() const { return {codes_, flip_}; }
   /// Times by position; null in a plain key join.
   const int64_t* times_us() const { return times_us_; }
   /// The left row at each position; null when position k is row k for all n rows.
-  const uint32_t* rows() const { return rows_.empty() ? nullptr : rows_.data(); }
+  const uint32_t* rows() const { return ordered_.rows.get(); }
   bool in_order() const { return in_order_; }
 
   /// The first position whose key is not below `key` (SortKeys' byte form).
@@ -49,20 +59,22 @@ class AsOfLeft {
   }
 
  private:
+  Status Start(int64_t rows, std::shared_ptr<arrow::Int64Array> times_us);
   void OrderAsIs();
   void Order();
   std::vector<uint64_t> CodesOfRows(const std::vector<uint32_t>& rows);
 
-  std::unique_ptr<SortKeys> keys_;  // of the rows, not of the positions
+  std::unique_ptr<SortKeys> keys_;          // of the rows, not of the positions; or null:
+  std::shared_ptr<arrow::Array> integers_;  // signed 64-bit keys as they are
   std::shared_ptr<arrow::Int64Array> row_times_;
   int64_t size_ = 0;
   bool in_order_ = false;
-  const uint64_t* codes_ = nullptr;
+  const uint64_t* codes_ = nullptr;  // less a flip of their bits
+  uint64_t flip_ = 0;
   const int64_t* times_us_ = nullptr;
-  std::vector<uint64_t> own_codes_;
-  std::vector<int64_t> own_times_;
-  std::vector<uint32_t> rows_;
-  std::vector<uint32_t> distinct_;  // a row of each distinct key
+  std::vector<uint64_t> own_codes_;  // of keys in order that are not fixed
+  OrderedRows ordered_;              // of rows that were not in order
+  std::vector<uint32_t> distinct_;   // a row of each distinct key
 };
 
 }  // namespace tercet

@@ -80,7 +80,7 @@ Status AsOfMatcher::FeedCodes(const uint64_t* codes, const int64_t* times_us, in
 
 template <bool kTimed>
 Status AsOfMatcher::EmitCarried(int64_t until, const Emit& emit) {
-  const uint64_t* left_codes = left_->codes();
+  const AsOfLeft::Codes left_codes = left_->codes();
   const int64_t* left_times = left_->times_us();
   const std::optional<int64_t> ttl_us = ttl_us_;
   while (next_ < until) {
@@ -102,7 +102,7 @@ Status AsOfMatcher::EmitCarried(int64_t until, const Emit& emit) {
 template <bool kTimed>
 Status AsOfMatcher::Merge(const uint64_t* codes, const int64_t* times_us, int64_t size,
                           const Emit& emit) {
-  const uint64_t* left_codes = left_->codes();
+  const AsOfLeft::Codes left_codes = left_->codes();
   const int64_t* left_times = left_->times_us();
   const std::optional<int64_t> ttl_us = ttl_us_;
   const auto left_before = [&](int64_t l, int64_t r) {

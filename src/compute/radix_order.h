@@ -1,15 +1,22 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-#include <vector>
+#include <memory>
 
 namespace tercet {
 
-/// Sorts the rows by (code, time), stably: reorders all three vectors of equal length alike. Times
-/// may be null. A least-significant-digit radix sort of just so many of the highest bits as tell
-/// that many rows apart, eleven bits a pass; rows that it leaves equal are compared. O(n) but for
-/// rows that crowd in a small part of their range.
-void RadixOrder(std::vector<uint64_t>* codes, std::vector<int64_t>* times_us,
-                std::vector<uint32_t>* rows);
+/// Rows in the order of (code, time): what stands at each place.
+struct OrderedRows {
+  std::unique_ptr<uint64_t[]> codes;
+  std::unique_ptr<int64_t[]> times_us;  ///< null when there are no times
+  std::unique_ptr<uint32_t[]> rows;     ///< where in the input the row stands
+};
+
+/// Sorts n rows by (code ^ flip, time), stably, and gives the flipped codes; `times_us` may be
+/// null. A least-significant-digit radix sort of just so many of the highest bits as tell that many
+/// rows apart, eleven bits a pass; rows that it leaves equal are compared. O(n) but for rows that
+/// crowd in a small part of their range. Beside its answer it holds 8 bytes a row.
+OrderedRows RadixOrder(const uint64_t* codes, uint64_t flip, const int64_t* times_us, size_t n);
 
 }  // namespace tercet

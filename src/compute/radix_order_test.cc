@@ -4,6 +4,7 @@
 #include <limits>
 #include <numeric>
 #include <random>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -22,19 +23,20 @@ void ExpectSorted(size_t n, bool timed, Code&& code, Time&& time) {
     codes[i] = code();
     times[i] = time();
   }
-  std::vector<uint32_t> expected(n), rows(n);
-  std::iota(rows.begin(), rows.end(), 7);
+  std::vector<uint32_t> expected(n);
   std::iota(expected.begin(), expected.end(), 0);
   std::stable_sort(expected.begin(), expected.end(), [&](uint32_t a, uint32_t b) {
     return codes[a] != codes[b] ? codes[a] < codes[b] : timed && times[a] < times[b];
   });
-  std::vector<uint64_t> sorted_codes = codes;
-  std::vector<int64_t> sorted_times = times;
-  RadixOrder(&sorted_codes, timed ? &sorted_times : nullptr, &rows);
+  std::vector<uint64_t> flipped = codes;
+  const uint64_t flip = n % 2 == 0 ? 0 : uint64_t{1} << 63;
+  for (uint64_t& code : flipped) code ^= flip;
+  const OrderedRows ordered = RadixOrder(flipped.data(), flip, timed ? times.data() : nullptr, n);
+  ASSERT_EQ(ordered.times_us != nullptr, timed && n > 0);
   for (size_t i = 0; i < n; ++i) {
-    ASSERT_EQ(rows[i], expected[i] + 7) << "place " << i << " of " << n;
-    ASSERT_EQ(sorted_codes[i], codes[expected[i]]);
-    if (timed) ASSERT_EQ(sorted_times[i], times[expected[i]]);
+    ASSERT_EQ(ordered.rows[i], expected[i]) << "place " << i << " of " << n;
+    ASSERT_EQ(ordered.codes[i], codes[expected[i]]);
+    if (timed) ASSERT_EQ(ordered.times_us[i], times[expected[i]]);
   }
 }
 

@@ -75,57 +75,119 @@ Status ReadLevels(const uint8_t* data, int64_t size, int64_t rows, std::vector<u
   return Status::OK();
 }
 
+/// `count` ≤ 64 bits from bit `at` on, which need not begin a word.
+uint64_t BitsAt(const uint64_t* words, int64_t at, int64_t count) {
+  const int64_t index = at / 64;
+  const int shift = static_cast<int>(at % 64);
+  uint64_t bits = words[index] >> shift;
+  if (shift + count > 64) bits |= words[index + 1] << (64 - shift);
+  return count < 64 ? bits & ((uint64_t{1} << count) - 1) : bits;
+}
+
+constexpr int kMostWidth = 8;
+constexpr uint8_t kNoValue[kMostWidth] = {};
+
 }  // namespace
+
+void PlainColumn::Append(int64_t at, int64_t count, const uint64_t* valid, const uint8_t* values) {
+  for (int64_t row = 0; row < count;) {
+    const int64_t place = (at + row) % 64;
+    const int64_t size = std::min<int64_t>(64 - place, count - row);
+    const uint64_t bits = valid != nullptr ? BitsAt(valid, row, size)
+                          : size < 64      ? (uint64_t{1} << size) - 1
+                                           : ~uint64_t{0};
+    const int present = std::popcount(bits);
+    Word& word = words_[static_cast<size_t>((at + row) / 64)];
+    if (word.valid == 0) {
+      word = {bits << place, bits == 0 ? kNoValue : values};
+    } else if (bits != 0) {  // begun in the page before
+      auto both = std::make_unique<uint8_t[]>(static_cast<size_t>(64 * width_));
+      const auto before = static_cast<size_t>(std::popcount(word.valid) * width_);
+      std::memcpy(both.get(), word.values, before);
+      std::memcpy(both.get() + before, values, static_cast<size_t>(present * width_));
+      word = {word.valid | bits << place, both.get()};
+      copies_.push_back(std::move(both));
+    }
+    values += present * width_;
+    row += size;
+  }
+}
 
 Result<std::shared_ptr<const PlainColumn>> PlainColumn::Read(parquet::PageReader* pages, int width,
                                                              bool nullable, int64_t rows) {
   auto column = std::make_shared<PlainColumn>();
   column->width_ = width;
+  column->rows_ = rows;
+  column->words_.resize(static_cast<size_t>((rows + 63) / 64));
+  std::vector<uint64_t> valid;
   int64_t at = 0;
   while (const std::shared_ptr<parquet::Page> page = pages->NextPage()) {
     if (page->type() != parquet::PageType::DATA_PAGE) return nullptr;
     const auto& data = static_cast<const parquet::DataPageV1&>(*page);
     if (data.encoding() != parquet::Encoding::PLAIN) return nullptr;
-    Page made{.first_row = at, .row_count = data.num_values(), .values = data.data(),
-              .value_count = data.num_values(), .valid = {}, .rank = {}, .owner = data.buffer()};
-    int64_t size = data.size();
+    const int64_t count = data.num_values();
+    if (count < 0 || count > rows - at) {
+      return Status::IOError("its pages have more than ", rows, " rows");
+    }
+    const uint8_t* values = data.data();
+    int64_t size = data.size(), present = count;
     if (nullable) {
       if (data.definition_level_encoding() != parquet::Encoding::RLE) return nullptr;
       uint32_t levels = 0;
       if (size < 4) return Status::IOError("a page is cut short");
-      std::memcpy(&levels, made.values, 4);
-      made.values += 4;
+      std::memcpy(&levels, values, 4);
+      values += 4;
       size -= 4;
       if (static_cast<int64_t>(levels) > size) return Status::IOError("a page is cut short");
-      ARROW_RETURN_NOT_OK(ReadLevels(made.values, levels, made.row_count, &made.valid));
-      made.values += levels;
+      ARROW_RETURN_NOT_OK(ReadLevels(values, levels, count, &valid));
+      values += levels;
       size -= levels;
-      made.rank.resize(made.valid.size());
-      uint32_t before = 0;
-      for (size_t w = 0; w < made.valid.size(); ++w) {
-        made.rank[w] = before;
-        before += static_cast<uint32_t>(std::popcount(made.valid[w]));
-      }
-      made.value_count = before;
-      if (before == made.row_count) {
-        made.valid.clear();
-        made.rank.clear();
-      } else {
-        column->has_nulls_ = true;
-      }
+      present = 0;
+      for (const uint64_t word : valid) present += std::popcount(word);
+      column->has_nulls_ |= present < count;
     }
-    if (made.value_count > size / width) return Status::IOError("a page is cut short");
-    at += made.row_count;
-    column->pages_.push_back(std::move(made));
+    if (present > size / width) return Status::IOError("a page is cut short");
+    column->Append(at, count, nullable ? valid.data() : nullptr, values);
+    column->owners_.push_back(data.buffer());
+    at += count;
   }
   if (at != rows) return Status::IOError("its pages have ", at, " rows, not ", rows);
   return column;
 }
 
+std::shared_ptr<const PlainColumn> PlainColumn::Of(const arrow::Array& array, int width) {
+  auto column = std::make_shared<PlainColumn>();
+  column->width_ = width;
+  column->rows_ = array.length();
+  column->has_nulls_ = array.null_count() > 0;
+  column->words_.resize(static_cast<size_t>((array.length() + 63) / 64));
+  const uint8_t* values = array.data()->buffers[1]->data() + array.offset() * width;
+  for (int64_t begin = 0; begin < array.length(); begin += 64) {
+    Word& word = column->words_[static_cast<size_t>(begin / 64)];
+    auto packed = std::make_unique<uint8_t[]>(static_cast<size_t>(64 * width));
+    uint8_t* to = packed.get();
+    for (int64_t i = 0; i < std::min<int64_t>(64, array.length() - begin); ++i) {
+      if (array.IsNull(begin + i)) continue;
+      word.valid |= uint64_t{1} << i;
+      std::memcpy(to, values + (begin + i) * width, static_cast<size_t>(width));
+      to += width;
+    }
+    word.values = packed.get();
+    column->copies_.push_back(std::move(packed));
+  }
+  return column;
+}
+
 void PlainColumn::CopyTo(uint8_t* to) const {
-  for (const Page& page : pages_) {
-    std::memcpy(to + page.first_row * width_, page.values,
-                static_cast<size_t>(page.value_count * width_));
+  // Neighbouring words mostly lie in one page: copied together.
+  const int64_t word_bytes = int64_t{64} * width_;
+  for (size_t w = 0; w < words_.size();) {
+    size_t end = w + 1;
+    while (end < words_.size() && words_[end].values == words_[end - 1].values + word_bytes) ++end;
+    const int64_t first = static_cast<int64_t>(w) * 64;
+    const int64_t count = std::min(static_cast<int64_t>(end) * 64, rows_) - first;
+    std::memcpy(to + first * width_, words_[w].values, static_cast<size_t>(count * width_));
+    w = end;
   }
 }
 

@@ -27,8 +27,7 @@ Status Damaged(const Status& status, const std::string& path) {
   if (status.ok()) return status;
   if (status.IsKeyError()) {
     return Status::IOError("a data file that the log names is missing (a vacuum or an erasure may ",
-                           "have removed it, where the commit is an old one): ",
-                           status.message());
+                           "have removed it, where the commit is an old one): ", status.message());
   }
   return Status::IOError("cannot read '", path, "': ", status.message());
 }
@@ -73,8 +72,7 @@ Result<std::shared_ptr<RunFile>> RunFile::Open(std::shared_ptr<FileSystem> file_
     arrow_properties.set_pre_buffer(false);
     arrow_properties.set_coerce_int96_timestamp_unit(arrow::TimeUnit::MICRO);
     parquet::arrow::FileReaderBuilder builder;
-    ARROW_RETURN_NOT_OK(
-        Damaged(builder.Open(*std::move(input), properties), run->whole_path_));
+    ARROW_RETURN_NOT_OK(Damaged(builder.Open(*std::move(input), properties), run->whole_path_));
     builder.properties(arrow_properties);
     ARROW_RETURN_NOT_OK(Damaged(builder.Build(&run->reader_), run->whole_path_));
     ARROW_RETURN_NOT_OK(Damaged(run->ReadFooter(), run->whole_path_));
@@ -117,9 +115,8 @@ Result<std::shared_ptr<arrow::Array>> RunFile::ReadColumn(int row_group,
   for (const std::string& partition : columns_.partition_columns) {
     if (partition != field.name()) continue;
     const auto value = file_->add.partition_values.find(partition);
-    return PartitionColumn(value == file_->add.partition_values.end() ? std::nullopt
-                                                                      : value->second,
-                           field, rows);
+    return PartitionColumn(
+        value == file_->add.partition_values.end() ? std::nullopt : value->second, field, rows);
   }
   const parquet::arrow::SchemaManifest& manifest = reader_->manifest();
   int index = -1;
@@ -251,8 +248,7 @@ Result<std::shared_ptr<arrow::RecordBatch>> RunFile::Read(int row_group,
   } else {
     for (int i = 0; i < schema.num_fields(); ++i) ARROW_RETURN_NOT_OK(read(i));
   }
-  return arrow::RecordBatch::Make(std::make_shared<arrow::Schema>(schema), rows,
-                                  std::move(arrays));
+  return arrow::RecordBatch::Make(std::make_shared<arrow::Schema>(schema), rows, std::move(arrays));
 }
 
 Result<std::shared_ptr<arrow::RecordBatch>> RunFile::Read(

@@ -58,6 +58,9 @@ class RunFile {
   Result<std::shared_ptr<const PlainColumn>> ReadPlain(int row_group,
                                                        const std::string& name) const;
 
+  /// Whether ReadPlain would give the column, as far as the footer tells.
+  bool LiesPlain(int row_group, const std::string& name) const;
+
   /// The same with any schema: of a change feed file, which has columns beside the table's.
   Result<std::shared_ptr<arrow::RecordBatch>> Read(int row_group,
                                                    const arrow::Schema& schema) const;
@@ -65,8 +68,13 @@ class RunFile {
  private:
   RunFile() = default;
   Status ReadFooter();
-  Result<std::shared_ptr<arrow::Array>> ReadColumn(int row_group,
-                                                   const arrow::Field& field) const;
+  Result<std::shared_ptr<arrow::Array>> ReadColumn(int row_group, const arrow::Field& field) const;
+  struct PlainChunk {
+    int column = -1;  ///< in the file; −1: the values don't lie plain
+    int width = 0;
+    bool nullable = false;
+  };
+  PlainChunk PlainChunkOf(int row_group, const std::string& name) const;
 
   std::string whole_path_;
   DataFilePtr file_;

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <atomic>
+#include <cstring>
 #include <limits>
 
 #include <arrow/array/concatenate.h>
@@ -8,6 +9,7 @@
 #include "base/parallel.h"
 #include "compute/asof_match.h"
 #include "compute/sort_key.h"
+#include "offline/data_file.h"
 #include "view/column_gather.h"
 #include "view/history.h"
 #include "view/point_in_time_read.h"
@@ -18,8 +20,10 @@ namespace {
 
 constexpr int64_t kMostBatchRows = 65536;
 constexpr int64_t kLeastBatchRows = 1024;
-constexpr int kTasksPerThread = 4;  // so that a thread with little to do takes from others
-constexpr int64_t kTextBytes = 64;  // assumed of a value whose width varies
+constexpr int kTasksPerThread = 4;          // so that a thread with little to do takes from others
+constexpr int64_t kLaterRows = 1 << 18;     // gathered by one thread at once; a multiple of 8
+constexpr int64_t kRowGroupRows = 131'072;  // as our writer makes them
+constexpr int64_t kTextBytes = 64;          // assumed of a value whose width varies
 
 /// Left positions [begin, end) and the keys of history that they can see.
 struct JoinTask {
@@ -72,14 +76,29 @@ class AsOfJoin {
     for (const std::string& feature : features) {
       const auto& type = group_->schema()->GetFieldByName(feature)->type();
       fields.push_back(arrow::field(feature, type));
-      ARROW_ASSIGN_OR_RAISE(
-          gathers_.emplace_back(),
-          ColumnGather::Make(type, rows_, static_cast<int>(tasks.size()), left_.in_order()));
+      const GatherOrder order = left_.in_order()                   ? GatherOrder::kInOrder
+                                : history_->later(gathers_.size()) ? GatherOrder::kLater
+                                                                   : GatherOrder::kScattered;
+      ARROW_ASSIGN_OR_RAISE(gathers_.emplace_back(),
+                            ColumnGather::Make(type, rows_, static_cast<int>(tasks.size()), order));
+      later_ |= order == GatherOrder::kLater;
     }
-    ARROW_RETURN_NOT_OK(ParallelFor(static_cast<int64_t>(tasks.size()), [&](int64_t t) {
-      return RunTask(static_cast<int>(t), tasks[static_cast<size_t>(t)]);
+    if (later_) {
+      ARROW_ASSIGN_OR_RAISE(numbers_, arrow::AllocateBuffer(rows_ * 4));
+      std::memset(numbers_->mutable_data(), 0xFF, static_cast<size_t>(rows_) * 4);  // kNone
+    }
+    ARROW_ASSIGN_OR_RAISE(const int64_t lanes, Lanes());
+    std::atomic<size_t> next{0};
+    ARROW_RETURN_NOT_OK(ParallelFor(lanes, [&](int64_t) -> Status {
+      for (size_t t = next++; t < tasks.size(); t = next++) {
+        ARROW_RETURN_NOT_OK(RunTask(static_cast<int>(t), tasks[t]));
+      }
+      return Status::OK();
     }));
 
+    for (size_t i = 0; later_ && i < features.size(); ++i) {
+      if (history_->later(i)) ARROW_RETURN_NOT_OK(GatherLater(i));
+    }
     arrow::ChunkedArrayVector columns(features.size());
     ARROW_RETURN_NOT_OK(ParallelFor(static_cast<int64_t>(features.size()), [&](int64_t i) {
       return gathers_[static_cast<size_t>(i)]->Finish().Value(&columns[static_cast<size_t>(i)]);
@@ -99,6 +118,7 @@ class AsOfJoin {
     if (timed_) request.event_time = group_->options().event_time;
     request.features = features;
     request.fixed_keys = left_.fixed();
+    request.later = !left_.in_order();
     std::vector<std::string> all = request.primary_key;
     all.insert(all.end(), features.begin(), features.end());
     if (timed_) all.push_back(request.event_time);
@@ -110,10 +130,35 @@ class AsOfJoin {
     }
     // Each task holds a batch, the one before it, and what the scan merges it from.
     const int64_t held = ThreadCount() * (3 + group_->file_count());
-    request.batch_rows =
-        std::clamp(options_.memory_limit_bytes / held / RowBytes(*group_->schema(), all),
-                   kLeastBatchRows, kMostBatchRows);
+    row_bytes_ = RowBytes(*group_->schema(), all);
+    request.batch_rows = std::clamp(options_.memory_limit_bytes / held / row_bytes_,
+                                    kLeastBatchRows, kMostBatchRows);
     return History::Make(group_, std::move(request)).Value(&history_);
+  }
+
+  /// How many tasks may run at once: each holds a row group of every file that overlaps others at
+  /// one place, and what it merges of them.
+  Result<int64_t> Lanes() {
+    ARROW_ASSIGN_OR_RAISE(std::vector<DataFilePtr> files, group_->Files());
+    std::vector<std::pair<std::string, int>> ends;  // where files begin and end
+    int64_t deepest = 0, open = 0, unsorted_rows = 0;
+    for (const DataFilePtr& file : files) {
+      if (!file->run) {
+        unsorted_rows += file->RowCount().value_or(0);
+        continue;
+      }
+      ends.emplace_back(file->run->low, 0);
+      ends.emplace_back(file->run->high, 1);
+    }
+    std::sort(ends.begin(), ends.end());
+    for (const auto& [key, ending] : ends) {
+      open += ending == 0 ? 1 : -1;
+      deepest = std::max(deepest, open);
+    }
+    const int64_t held_rows = deepest * kRowGroupRows * 2 + unsorted_rows * 2;
+    return std::clamp<int64_t>(
+        options_.memory_limit_bytes / 2 / (std::max<int64_t>(held_rows, 1) * row_bytes_), 1,
+        ThreadCount());
   }
 
   Result<std::vector<JoinTask>> Tasks() {
@@ -198,6 +243,7 @@ class AsOfJoin {
                              .begin = block.left_begin};
     for (size_t i = 0; i < gathers_.size(); ++i) {
       const HistoryChunk::Column& column = source->columns[i];
+      if (column.plain == nullptr && column.array == nullptr) continue;  // later
       ARROW_RETURN_NOT_OK(column.plain != nullptr
                               ? gathers_[i]->GatherPlain(*column.plain, gather)
                               : gathers_[i]->Gather(task, *column.array, gather));
@@ -205,7 +251,24 @@ class AsOfJoin {
     for (int64_t i = 0; i < gather.size; ++i) {
       if (from[i] >= 0) found_.data()[gather.target(i)] = 1;
     }
+    if (!later_) return Status::OK();
+    auto* numbers = reinterpret_cast<uint32_t*>(numbers_->mutable_data());
+    const auto first = static_cast<uint32_t>(source->number);
+    for (int64_t i = 0; i < gather.size; ++i) {
+      if (from[i] >= 0) numbers[gather.to[i]] = first + static_cast<uint32_t>(from[i]);
+    }
     return Status::OK();
+  }
+
+  /// One column at a time, by all threads, so that they share what the cache holds of it.
+  Status GatherLater(size_t column) {
+    ARROW_ASSIGN_OR_RAISE(const auto source, history_->ReadLater(column));
+    const auto* numbers = reinterpret_cast<const uint32_t*>(numbers_->data());
+    return ParallelFor((rows_ + kLaterRows - 1) / kLaterRows, [&](int64_t slice) {
+      const int64_t begin = slice * kLaterRows;
+      gathers_[column]->GatherLater(*source, numbers, begin, std::min(begin + kLaterRows, rows_));
+      return Status::OK();
+    });
   }
 
   Snapshot* const group_;
@@ -214,43 +277,67 @@ class AsOfJoin {
   const bool timed_;
   const std::optional<int64_t> ttl_us_;
   const ViewReadOptions& options_;
+  int64_t row_bytes_ = 1;
   std::unique_ptr<History> history_;
   std::vector<std::unique_ptr<ColumnGather>> gathers_;
   RowFlags found_;
+  bool later_ = false;                      // some column is gathered at the end:
+  std::unique_ptr<arrow::Buffer> numbers_;  // the number of the row that each left row sees
   std::atomic<int64_t> done_{0};
 };
 
 }  // namespace
 
-Result<JoinAnswer> JoinAsOf(Snapshot* group, const std::vector<std::string>& features,
-                            const std::shared_ptr<arrow::Table>& left_keys,
-                            const std::shared_ptr<arrow::Int64Array>& left_times_us,
-                            std::optional<int64_t> ttl_us, const ViewReadOptions& options) {
-  const std::vector<std::string>& primary_key = group->options().primary_key;
-  if (left_keys->num_columns() != static_cast<int>(primary_key.size())) {
+Status CheckLeftKeys(const Snapshot& group, const arrow::Table& left_keys) {
+  const std::vector<std::string>& primary_key = group.options().primary_key;
+  if (left_keys.num_columns() != static_cast<int>(primary_key.size())) {
     return Status::Invalid("a join on ", primary_key.size(), " key columns got ",
-                           left_keys->num_columns());
+                           left_keys.num_columns());
   }
-  arrow::ArrayVector keys;
   for (size_t k = 0; k < primary_key.size(); ++k) {
-    const auto& column = left_keys->column(static_cast<int>(k));
-    const auto field = group->schema()->GetFieldByName(primary_key[k]);
-    if (field == nullptr || !field->type()->Equals(*column->type())) {
-      return Status::TypeError("join key '", primary_key[k], "' is ", column->type()->ToString(),
+    const auto& type = left_keys.column(static_cast<int>(k))->type();
+    const auto field = group.schema()->GetFieldByName(primary_key[k]);
+    if (field == nullptr || !field->type()->Equals(*type)) {
+      return Status::TypeError("join key '", primary_key[k], "' is ", type->ToString(),
                                " on the left side, not ",
                                field == nullptr ? "there on the right" : field->type()->ToString());
     }
+  }
+  return Status::OK();
+}
+
+Result<std::shared_ptr<const AsOfLeft>> OrderLeft(
+    const Snapshot& group, const arrow::Table& left_keys,
+    const std::shared_ptr<arrow::Int64Array>& left_times_us) {
+  ARROW_RETURN_NOT_OK(CheckLeftKeys(group, left_keys));
+  arrow::ArrayVector keys;
+  for (const auto& column : left_keys.columns()) {
     if (column->num_chunks() == 1) {
       keys.push_back(column->chunk(0));
     } else {
       ARROW_ASSIGN_OR_RAISE(keys.emplace_back(), OneArray(*column));
     }
   }
-  const bool timed = left_times_us != nullptr && !group->options().event_time.empty();
-  ARROW_ASSIGN_OR_RAISE(SortKeys encoded, SortKeys::Encode(keys));
-  ARROW_ASSIGN_OR_RAISE(const AsOfLeft left,
-                        AsOfLeft::Make(std::move(encoded), timed ? left_times_us : nullptr));
-  return AsOfJoin(group, left, left_keys->num_rows(), timed, ttl_us, options).Run(features);
+  ARROW_ASSIGN_OR_RAISE(AsOfLeft left, AsOfLeft::Make(keys, left_times_us));
+  return std::make_shared<const AsOfLeft>(std::move(left));
+}
+
+Result<JoinAnswer> JoinAsOf(Snapshot* group, const std::vector<std::string>& features,
+                            const AsOfLeft& left, int64_t rows, std::optional<int64_t> ttl_us,
+                            const ViewReadOptions& options) {
+  const bool timed = left.times_us() != nullptr && !group->options().event_time.empty();
+  return AsOfJoin(group, left, rows, timed, ttl_us, options).Run(features);
+}
+
+Result<JoinAnswer> JoinAsOf(Snapshot* group, const std::vector<std::string>& features,
+                            const std::shared_ptr<arrow::Table>& left_keys,
+                            const std::shared_ptr<arrow::Int64Array>& left_times_us,
+                            std::optional<int64_t> ttl_us, const ViewReadOptions& options) {
+  // A group without times is joined by key alone: left rows without a time see it too.
+  const bool timed = !group->options().event_time.empty();
+  ARROW_ASSIGN_OR_RAISE(const auto left,
+                        OrderLeft(*group, *left_keys, timed ? left_times_us : nullptr));
+  return JoinAsOf(group, features, *left, left_keys->num_rows(), ttl_us, options);
 }
 
 }  // namespace tercet

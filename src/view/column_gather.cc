@@ -7,6 +7,7 @@
 #include <arrow/buffer.h>
 #include <arrow/compute/api_vector.h>
 #include <arrow/type_traits.h>
+#include <arrow/util/logging.h>
 
 #include "base/parallel.h"
 #include "view/fixed_gather.h"
@@ -213,8 +214,12 @@ Status ColumnGather::GatherPlain(const PlainColumn&, const GatherBlock&) {
   return Status::UnknownError("plain values for a column that has none");
 }
 
+void ColumnGather::GatherLater(const PlainRows&, const uint32_t*, int64_t, int64_t) {
+  ARROW_CHECK(false) << "a column that is not gathered later";
+}
+
 Result<std::unique_ptr<ColumnGather>> ColumnGather::Make(
-    const std::shared_ptr<arrow::DataType>& type, int64_t rows, int tasks, bool in_order) {
+    const std::shared_ptr<arrow::DataType>& type, int64_t rows, int tasks, GatherOrder order) {
   InitializeArrow();
   switch (type->id()) {
     case arrow::Type::BOOL:
@@ -228,7 +233,7 @@ Result<std::unique_ptr<ColumnGather>> ColumnGather::Make(
     default:
       if (arrow::is_fixed_width(type->id()) && type->id() != arrow::Type::DICTIONARY &&
           type->id() != arrow::Type::FIXED_SIZE_LIST) {
-        return FixedGather::Make(type, rows, in_order);
+        return FixedGather::Make(type, rows, order);
       }
       return std::make_unique<TakeGather>(type, rows, tasks);
   }

@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "offline/plain_column.h"
+#include "view/plain_rows.h"
 
 namespace tercet {
 
@@ -23,6 +24,13 @@ struct GatherBlock {
   int64_t target(int64_t i) const { return to == nullptr ? begin + i : to[i]; }
 };
 
+/// How the blocks of a column come.
+enum class GatherOrder {
+  kInOrder,    ///< left rows are in the order of history: blocks have no `to`
+  kScattered,  ///< they are not: each block names its rows
+  kLater,      ///< none: GatherLater fills the column
+};
+
 /// One column of a join's answer, filled block by block from batches that are let go afterwards:
 /// values of a fixed width go straight to their place; strings and binary to an arena for each
 /// task and from there into place; other types by Arrow's own take. Null slots are zero, so that
@@ -30,15 +38,18 @@ struct GatherBlock {
 class ColumnGather {
  public:
   /// For `rows` result rows, filled by `tasks` parallel tasks. Rows that no block names are null.
-  /// `in_order` is whether all blocks will have no `to`.
+  /// kLater is only for types that RunFile::ReadPlain gives.
   static Result<std::unique_ptr<ColumnGather>> Make(const std::shared_ptr<arrow::DataType>& type,
-                                                    int64_t rows, int tasks, bool in_order);
+                                                    int64_t rows, int tasks, GatherOrder order);
   virtual ~ColumnGather() = default;
 
   /// Tasks may call it at once for different rows, each with its own number.
   virtual Status Gather(int task, const arrow::Array& source, const GatherBlock& block) = 0;
   /// The same from where values lie in a mapped file; only for types that RunFile::ReadPlain gives.
   virtual Status GatherPlain(const PlainColumn& source, const GatherBlock& block);
+  /// Fills rows [begin, end) at once from rows numbers[begin…end); `begin` is a multiple of 8.
+  virtual void GatherLater(const PlainRows& source, const uint32_t* numbers, int64_t begin,
+                           int64_t end);
   /// The column; called once, after all blocks.
   virtual Result<std::shared_ptr<arrow::ChunkedArray>> Finish() = 0;
 };

@@ -37,7 +37,7 @@ void PutBits(uint8_t* bitmap, int64_t at, const Bits& words, int64_t count) {
   std::atomic_ref<uint8_t>(first[bytes - 1]).fetch_or(from[bytes - 1], std::memory_order_relaxed);
 }
 
-/// Where a block's values go: values by row, validity into bits or flags.
+/// Where a block's values go: values by row; validity into flags, or by the caller into bits.
 struct Sink {
   uint8_t* values;
   Bits* bits;      ///< of the block, in order
@@ -49,7 +49,6 @@ struct Sink {
     if (flags == nullptr) {
       std::memcpy(values + (block.begin + i) * static_cast<int64_t>(sizeof(Word)), &value,
                   sizeof(Word));
-      (*bits)[static_cast<size_t>(i) / 64] |= valid << (i % 64);
     } else {
       const int64_t row = block.to[i];
       std::memcpy(values + row * static_cast<int64_t>(sizeof(Word)), &value, sizeof(Word));
@@ -58,31 +57,37 @@ struct Sink {
   }
 };
 
-/// From pages. Right rows of a block never go back, so pages are walked once.
+/// From where values lie in pages.
 template <typename Word, bool kInOrder>
 __attribute__((always_inline)) inline void FromPages(const PlainColumn& source,
                                                      const GatherBlock& block, Sink sink) {
   if (kInOrder) sink.flags = nullptr;
-  const PlainColumn::Page* page = source.pages().data();
+  const PlainColumn::Word* words = source.words().data();
+  uint64_t bits = 0;  // of the 64 rows under way, in order
   for (int64_t i = 0; i < block.size; ++i) {
-    int64_t row = block.from[i];
-    if (row < 0) continue;
-    while (row >= page->first_row + page->row_count) ++page;
-    row -= page->first_row;
-    uint64_t valid = 1;
-    if (!page->valid.empty()) {
-      if (page->value_count == 0) continue;
-      const auto word_index = static_cast<size_t>(row / 64);
-      const uint64_t word = page->valid[word_index];
-      valid = word >> (row % 64) & 1;
+    const int64_t row = block.from[i];
+    uint64_t valid = 0;
+    if (row >= 0) {
+      const PlainColumn::Word& word = words[row / 64];
+      valid = word.valid >> (row % 64) & 1;
       // The rank of a null is that of the next value, which may not exist: then take the first.
-      row = page->rank[word_index] + std::popcount(word & ((uint64_t{1} << (row % 64)) - 1));
-      row &= -static_cast<int64_t>(valid);
+      const int64_t rank = std::popcount(word.valid & ((uint64_t{1} << (row % 64)) - 1)) &
+                           -static_cast<int64_t>(valid);
+      Word value;
+      std::memcpy(&value, word.values + rank * static_cast<int64_t>(sizeof(Word)), sizeof(Word));
+      value &= static_cast<Word>(-static_cast<Word>(valid));
+      sink.Put(block, i, value, valid);
     }
-    Word value;
-    std::memcpy(&value, page->values + row * static_cast<int64_t>(sizeof(Word)), sizeof(Word));
-    value &= static_cast<Word>(-static_cast<Word>(valid));
-    sink.Put(block, i, value, valid);
+    if constexpr (kInOrder) {
+      bits |= valid << (i % 64);
+      if (i % 64 == 63) {
+        (*sink.bits)[static_cast<size_t>(i) / 64] = bits;
+        bits = 0;
+      }
+    }
+  }
+  if (kInOrder && block.size % 64 != 0) {
+    (*sink.bits)[static_cast<size_t>(block.size) / 64] = bits;
   }
 }
 
@@ -140,27 +145,32 @@ void FromArray(const arrow::Array& source, int64_t any_width, const GatherBlock&
 
 }  // namespace
 
-FixedGather::FixedGather(std::shared_ptr<arrow::DataType> type, int64_t rows, bool in_order)
+FixedGather::FixedGather(std::shared_ptr<arrow::DataType> type, int64_t rows, GatherOrder order)
     : type_(std::move(type)),
       rows_(rows),
-      in_order_(in_order),
+      order_(order),
       width_(static_cast<const arrow::FixedWidthType&>(*type_).bit_width() / 8),
-      flags_(in_order ? 0 : rows) {}
+      flags_(order == GatherOrder::kScattered ? rows : 0) {}
 
 Result<std::unique_ptr<ColumnGather>> FixedGather::Make(
-    const std::shared_ptr<arrow::DataType>& type, int64_t rows, bool in_order) {
-  auto gather = std::unique_ptr<FixedGather>(new FixedGather(type, rows, in_order));
-  const WriteOrder order = in_order ? WriteOrder::kSequential : WriteOrder::kRandom;
-  ARROW_ASSIGN_OR_RAISE(gather->values_, ZeroedPages(rows * gather->width_, order));
-  if (in_order) {
-    ARROW_ASSIGN_OR_RAISE(gather->bitmap_, ZeroedPages((rows + 7) / 8, order));
+    const std::shared_ptr<arrow::DataType>& type, int64_t rows, GatherOrder order) {
+  auto gather = std::unique_ptr<FixedGather>(new FixedGather(type, rows, order));
+  ARROW_ASSIGN_OR_RAISE(gather->values_, ZeroedPages(rows * gather->width_));
+  if (order != GatherOrder::kScattered) {
+    ARROW_ASSIGN_OR_RAISE(gather->bitmap_, ZeroedPages((rows + 7) / 8));
   }
   return gather;
 }
 
+void FixedGather::GatherLater(const PlainRows& source, const uint32_t* numbers, int64_t begin,
+                              int64_t end) {
+  source.Gather(numbers + begin, end - begin, values_->mutable_data() + begin * width_,
+                bitmap_->mutable_data() + begin / 8);
+}
+
 Status FixedGather::Gather(int, const arrow::Array& source, const GatherBlock& block) {
   Bits bits{};
-  const Sink sink{values_->mutable_data(), &bits, in_order_ ? nullptr : flags_.data()};
+  const Sink sink{values_->mutable_data(), &bits, in_order() ? nullptr : flags_.data()};
   switch (width_) {
     case 1:
       FromArray<1>(source, width_, block, sink);
@@ -180,27 +190,27 @@ Status FixedGather::Gather(int, const arrow::Array& source, const GatherBlock& b
     default:
       FromArray<0>(source, width_, block, sink);
   }
-  if (in_order_) PutBits(bitmap_->mutable_data(), block.begin, bits, block.size);
+  if (in_order()) PutBits(bitmap_->mutable_data(), block.begin, bits, block.size);
   return Status::OK();
 }
 
 Status FixedGather::GatherPlain(const PlainColumn& source, const GatherBlock& block) {
   Bits bits{};
-  const Sink sink{values_->mutable_data(), &bits, in_order_ ? nullptr : flags_.data()};
+  const Sink sink{values_->mutable_data(), &bits, in_order() ? nullptr : flags_.data()};
   if (source.width() == 8) {
-    FromPagesOf<uint64_t>(in_order_)(source, block, sink);
+    FromPagesOf<uint64_t>(in_order())(source, block, sink);
   } else if (source.width() == 4) {
-    FromPagesOf<uint32_t>(in_order_)(source, block, sink);
+    FromPagesOf<uint32_t>(in_order())(source, block, sink);
   } else {
     return Status::UnknownError("plain values of ", source.width(), " bytes");
   }
-  if (in_order_) PutBits(bitmap_->mutable_data(), block.begin, bits, block.size);
+  if (in_order()) PutBits(bitmap_->mutable_data(), block.begin, bits, block.size);
   return Status::OK();
 }
 
 Result<std::shared_ptr<arrow::ChunkedArray>> FixedGather::Finish() {
   int64_t set = 0;
-  if (in_order_) {
+  if (order_ != GatherOrder::kScattered) {
     set = arrow::internal::CountSetBits(bitmap_->data(), 0, rows_);
   } else {
     ARROW_ASSIGN_OR_RAISE(bitmap_, flags_.Pack(&set));

@@ -9,27 +9,30 @@
 namespace tercet {
 
 /// The gather of values of a fixed number of bytes: from batches, or from the pages of mapped files
-/// without decoding them first. In order, validity is written as bits, a block at a time; out of
-/// order, as one byte a row.
+/// without decoding them first. In order, validity is written as bits, a block at a time;
+/// scattered, as one byte a row.
 class FixedGather : public ColumnGather {
  public:
   static Result<std::unique_ptr<ColumnGather>> Make(const std::shared_ptr<arrow::DataType>& type,
-                                                    int64_t rows, bool in_order);
+                                                    int64_t rows, GatherOrder order);
 
   Status Gather(int task, const arrow::Array& source, const GatherBlock& block) override;
   Status GatherPlain(const PlainColumn& source, const GatherBlock& block) override;
+  void GatherLater(const PlainRows& source, const uint32_t* numbers, int64_t begin,
+                   int64_t end) override;
   Result<std::shared_ptr<arrow::ChunkedArray>> Finish() override;
 
  private:
-  FixedGather(std::shared_ptr<arrow::DataType> type, int64_t rows, bool in_order);
+  FixedGather(std::shared_ptr<arrow::DataType> type, int64_t rows, GatherOrder order);
+  bool in_order() const { return order_ == GatherOrder::kInOrder; }
 
   const std::shared_ptr<arrow::DataType> type_;
   const int64_t rows_;
-  const bool in_order_;
+  const GatherOrder order_;
   const int64_t width_;
   std::shared_ptr<arrow::Buffer> values_;
-  std::shared_ptr<arrow::Buffer> bitmap_;  // in order
-  RowFlags flags_;                         // out of order
+  std::shared_ptr<arrow::Buffer> bitmap_;  // unless scattered
+  RowFlags flags_;                         // scattered
 };
 
 }  // namespace tercet

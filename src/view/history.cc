@@ -99,6 +99,10 @@ class ScanHistory : public History {
 
 }  // namespace
 
+Result<std::unique_ptr<PlainRows>> History::ReadLater(size_t feature) {
+  return Status::UnknownError("feature ", feature, " of a history is not to be read later");
+}
+
 Result<std::unique_ptr<History>> History::Make(Snapshot* snapshot, HistoryRequest request) {
   ARROW_ASSIGN_OR_RAISE(auto runs, RunHistory::Make(snapshot, request));
   if (runs != nullptr) return runs;

@@ -12,6 +12,7 @@
 #include "offline/plain_column.h"
 #include "offline/run_file.h"
 #include "offline/table.h"
+#include "view/plain_rows.h"
 
 namespace tercet {
 
@@ -22,6 +23,8 @@ struct HistoryRequest {
   std::vector<std::string> features;
   int64_t batch_rows = 65536;
   bool fixed_keys = false;  ///< the left side's keys are (compute/sort_key.h)
+  /// The left rows are in another order: leave features for ReadLater where that can be.
+  bool later = false;
 };
 
 /// The part of it that one task can see: keys in the range, event times in [start, end).
@@ -37,10 +40,11 @@ struct HistoryChunk {
     std::shared_ptr<const PlainColumn> plain;  ///< where it lies in the file
   };
   int64_t rows = 0;
+  int64_t number = 0;            ///< of its first row, for ReadLater
   std::optional<SortKeys> keys;  ///< nullopt: `codes` has them
   std::vector<uint64_t> codes;   ///< keys as SortKeys' fixed values
   std::shared_ptr<arrow::Int64Array> times;
-  std::vector<Column> columns;  ///< the features
+  std::vector<Column> columns;  ///< the features; neither for one that is read later
 };
 
 /// Chunks in order, one by one, for one thread.
@@ -61,6 +65,11 @@ class History {
   static Result<std::unique_ptr<History>> Make(Snapshot* snapshot, HistoryRequest request);
   virtual ~History() = default;
   virtual Result<std::unique_ptr<HistoryStream>> Open(const HistoryRange& range) = 0;
+
+  /// Whether the request's feature of this index is left out of chunks, to be read later.
+  virtual bool later(size_t) const { return false; }
+  /// Such a feature in the rows of all chunks that streams gave, by row number.
+  virtual Result<std::unique_ptr<PlainRows>> ReadLater(size_t feature);
 };
 
 }  // namespace tercet

@@ -165,8 +165,7 @@ Status LookUp(const ViewPlan& plan, const std::vector<std::string>& missing,
 
 }  // namespace
 
-Result<LeftRows> ReadRoot(const ViewPlan& plan, ViewSnapshots* snapshots,
-                          const ViewReadOptions& options) {
+Result<ScanOptions> RootScan(const ViewPlan& plan, const ViewReadOptions& options) {
   const FeatureGroupDefinition& root = plan.groups()[0].definition;
   for (const auto& [name, type] : plan.definition().request_parameters) {
     if (root.schema->GetFieldByName(name) == nullptr) {
@@ -175,21 +174,23 @@ Result<LeftRows> ReadRoot(const ViewPlan& plan, ViewSnapshots* snapshots,
     }
   }
   const Needs needs = NeedsOf(plan);
-  std::vector<std::string> columns = root.primary_key;
-  for (const std::string& name : needs.must) AddOnce(&columns, name);
-  for (const std::string& name : needs.may) AddOnce(&columns, name);
+  ScanOptions scan{
+      .columns = root.primary_key, .start_us = options.start_us, .end_us = options.end_us};
+  for (const std::string& name : needs.must) AddOnce(&scan.columns, name);
+  for (const std::string& name : needs.may) AddOnce(&scan.columns, name);
   for (const auto& parameter : plan.definition().request_parameters) {
-    AddOnce(&columns, parameter.first);
+    AddOnce(&scan.columns, parameter.first);
   }
-  if (!root.event_time.empty()) AddOnce(&columns, root.event_time);
-  ARROW_ASSIGN_OR_RAISE(const auto snapshot, snapshots->Get(root));
-  ARROW_ASSIGN_OR_RAISE(const auto table, ReadAll(snapshot.get(), {.columns = columns,
-                                                                   .start_us = options.start_us,
-                                                                   .end_us = options.end_us}));
+  if (!root.event_time.empty()) AddOnce(&scan.columns, root.event_time);
+  return scan;
+}
+
+Result<LeftRows> RootRows(const ViewPlan& plan, const std::shared_ptr<arrow::Table>& table) {
+  const FeatureGroupDefinition& root = plan.groups()[0].definition;
   LeftRows left;
   left.rows = table->num_rows();
-  for (size_t i = 0; i < columns.size(); ++i) {
-    left.columns[columns[i]] = table->column(static_cast<int>(i));
+  for (int i = 0; i < table->num_columns(); ++i) {
+    left.columns[table->field(i)->name()] = table->column(i);
   }
   for (const auto& [name, text] : plan.definition().request_parameters) {
     ARROW_ASSIGN_OR_RAISE(const auto type, TypeFromText(text));
@@ -199,6 +200,14 @@ Result<LeftRows> ReadRoot(const ViewPlan& plan, ViewSnapshots* snapshots,
     ARROW_ASSIGN_OR_RAISE(left.times_us, TimesOf(*left.columns[root.event_time]));
   }
   return left;
+}
+
+Result<LeftRows> ReadRoot(const ViewPlan& plan, ViewSnapshots* snapshots,
+                          const ViewReadOptions& options) {
+  ARROW_ASSIGN_OR_RAISE(const ScanOptions scan, RootScan(plan, options));
+  ARROW_ASSIGN_OR_RAISE(const auto snapshot, snapshots->Get(plan.groups()[0].definition));
+  ARROW_ASSIGN_OR_RAISE(const auto table, ReadAll(snapshot.get(), scan));
+  return RootRows(plan, table);
 }
 
 Result<LeftRows> ReadSpine(const ViewPlan& plan, ViewSnapshots* snapshots,

@@ -27,6 +27,10 @@ struct LeftRows {
 Result<LeftRows> ReadRoot(const ViewPlan& plan, ViewSnapshots* snapshots,
                           const ViewReadOptions& options);
 
+/// The scan of the root group that gives these rows, and what a table of such rows is as left rows.
+Result<ScanOptions> RootScan(const ViewPlan& plan, const ViewReadOptions& options);
+Result<LeftRows> RootRows(const ViewPlan& plan, const std::shared_ptr<arrow::Table>& table);
+
 /// The spine's rows in its order. Root columns that it lacks are looked up in the root group by
 /// its primary key as of the row's event time; Invalid, naming them, where it lacks the key too
 /// (labels and helper columns are then null: a spine for predictions has no labels yet).

@@ -1,224 +1,130 @@
 #include "view/point_in_time_read.h"
 
 #include <algorithm>
+#include <set>
 
-#include <arrow/compute/api_vector.h>
+#include <arrow/type_traits.h>
 
 #include "base/parallel.h"
-#include "view/join_key.h"
-#include "view/left_rows.h"
+#include "view/left_stream.h"
+#include "view/view_rows.h"
 #include "view/view_snapshots.h"
 
 namespace tercet {
 namespace {
 
-constexpr int64_t kSliceRows = 65536;
+constexpr int64_t kLeastPieceRows = 4096;
+constexpr int64_t kMostPieceRows = int64_t{1} << 30;
+constexpr int64_t kPieceStep = 65536;  // larger pieces are multiples of it
+/// A value whose width varies: assumed bytes, thrice, since it is read, kept and put in place.
+constexpr int64_t kTextBytes = 3 * 64;
+/// What ordering and matching a left row takes: its key, time and number, twice, and where it is.
+constexpr int64_t kOrderBytes = 96;
 
-/// A read under way: the columns that are there so far, by their names in Evaluate's rows.
-class ViewRead {
- public:
-  ViewRead(const ViewPlan& plan, FeatureTables* tables, const ViewReadOptions& options)
-      : plan_(plan), options_(options), snapshots_(tables, options.pins) {}
+int64_t ValueBytes(const arrow::DataType& type) {
+  if (!arrow::is_fixed_width(type.id()) || type.id() == arrow::Type::DICTIONARY) return kTextBytes;
+  return static_cast<const arrow::FixedWidthType&>(type).bit_width() / 8 + 1;
+}
 
-  Result<ViewRows> Run() {
-    InitializeArrow();
-    if (options_.spine != nullptr) {
-      ARROW_ASSIGN_OR_RAISE(left_, ReadSpine(plan_, &snapshots_, StepOptions(0)));
-    } else {
-      ARROW_ASSIGN_OR_RAISE(left_, ReadRoot(plan_, &snapshots_, StepOptions(0)));
-    }
-    AddLeftColumns();
-    for (int g = 1; g < static_cast<int>(plan_.groups().size()); ++g) {
-      ARROW_RETURN_NOT_OK(Join(g));
-    }
-    ARROW_RETURN_NOT_OK(Evaluate());
-    ViewRows rows;
-    rows.columns = TableOf(columns_);
-    rows.keys = KeyColumns();
-    rows.event_time = event_time_;
-    rows.pins = snapshots_.pins();
-    ARROW_RETURN_NOT_OK(DropRows(&rows));
-    if (options_.progress) options_.progress(1.0);
-    return rows;
+/// About what one left row takes from its reading to the answer.
+int64_t LeftRowBytes(const ViewPlan& plan) {
+  int64_t bytes = kOrderBytes;
+  std::set<std::string> counted;
+  for (const auto& field : plan.row_schema()->fields()) {
+    bytes += ValueBytes(*field->type());
+    counted.insert(field->name());
   }
-
- private:
-  struct Named {
-    std::string name;
-    std::shared_ptr<arrow::ChunkedArray> values;
-  };
-
-  /// The options with progress scaled to step `step` of a step each group.
-  ViewReadOptions StepOptions(int step) const {
-    ViewReadOptions options = options_;
-    if (options_.progress) {
-      const double steps = static_cast<double>(plan_.groups().size());
-      options.progress = [this, step, steps](double fraction) {
-        options_.progress((step + fraction) / steps);
-      };
-    }
-    return options;
+  for (const ViewColumn& column : plan.columns()) {
+    if (!counted.contains(column.name)) bytes += 2 * ValueBytes(*column.type);  // evaluated
+    // Which rows are left out is known at the end, so what stays is copied.
+    if (!plan.definition().filter.empty()) bytes += ValueBytes(*column.type);
   }
-
-  std::shared_ptr<arrow::Table> TableOf(const std::vector<Named>& columns) const {
-    arrow::FieldVector fields;
-    arrow::ChunkedArrayVector values;
-    for (const Named& column : columns) {
-      fields.push_back(arrow::field(column.name, column.values->type()));
-      values.push_back(column.values);
-    }
-    return arrow::Table::Make(arrow::schema(std::move(fields)), std::move(values), left_.rows);
+  // Keys and what the left side has beside the view's columns, read and cast.
+  for (const ViewGroup& group : plan.groups()) {
+    for (const auto& field : group.key_schema->fields()) bytes += 2 * ValueBytes(*field->type());
   }
+  return bytes;
+}
 
-  void AddLeftColumns() {
-    if (left_.times_us != nullptr) {
-      event_time_ = std::make_shared<arrow::ChunkedArray>(arrow::MakeArray(
-          arrow::ArrayData::Make(EventTimeType(), left_.rows, left_.times_us->data()->buffers,
-                                 left_.times_us->null_count(), left_.times_us->offset())));
-    }
-    for (const ViewColumn& column : plan_.columns()) {
-      if (column.group == 0) rows_.push_back({column.name, left_.columns.at(column.feature)});
-    }
-    for (const auto& parameter : plan_.definition().request_parameters) {
-      rows_.push_back({parameter.first, left_.columns.at(parameter.first)});
-    }
-    for (const LeftColumn& column : plan_.left_columns()) {
-      rows_.push_back({column.name, left_.columns.at(column.column)});
-    }
-  }
+int64_t PieceRows(const ViewPlan& plan, int64_t memory_limit_bytes) {
+  // Half is for left rows and answer, half for history under way and the allocator.
+  const int64_t rows =
+      std::clamp(memory_limit_bytes / 2 / LeftRowBytes(plan), kLeastPieceRows, kMostPieceRows);
+  return rows < kPieceStep ? rows : rows / kPieceStep * kPieceStep;
+}
 
-  Status Join(int g) {
-    const ViewGroup& group = plan_.groups()[static_cast<size_t>(g)];
-    const FeatureGroupDefinition& definition = group.definition;
-    arrow::FieldVector fields;
-    arrow::ChunkedArrayVector keys;
-    for (size_t k = 0; k < group.left_keys.size(); ++k) {
-      const auto type = definition.schema->GetFieldByName(definition.primary_key[k])->type();
-      ARROW_ASSIGN_OR_RAISE(
-          keys.emplace_back(),
-          CastColumn(group.left_keys[k], left_.columns.at(group.left_keys[k]), type));
-      fields.push_back(arrow::field(definition.primary_key[k], type));
-    }
-    ARROW_ASSIGN_OR_RAISE(const auto snapshot, snapshots_.Get(definition));
-    const auto left = arrow::Table::Make(arrow::schema(fields), keys, left_.rows);
-    auto answer = JoinAsOf(snapshot.get(), group.features, left, left_.times_us, group.ttl_us,
-                           StepOptions(g));
-    if (!answer.ok()) {
-      return Explain(answer.status(), "joining feature group '" + definition.ref().ToText() + "'");
-    }
-    for (const ViewColumn& column : plan_.columns()) {
-      if (column.group != g) continue;
-      rows_.push_back({column.name, answer->rows->GetColumnByName(column.feature)});
-    }
-    if (group.type == JoinType::kInner) found_.push_back(answer->found);
-    return Status::OK();
-  }
-
-  /// On-demand features and the filter, slice by slice.
-  Status Evaluate() {
-    const bool has_filter = !plan_.definition().filter.empty();
-    const bool has_on_demand = !plan_.definition().on_demand.empty();
-    std::map<std::string, std::shared_ptr<arrow::ChunkedArray>> by_name;
-    for (const Named& column : rows_) by_name.try_emplace(column.name, column.values);
-    std::vector<int> computed;
-    for (size_t i = 0; i < plan_.columns().size(); ++i) {
-      if (!by_name.contains(plan_.columns()[i].name)) computed.push_back(static_cast<int>(i));
-    }
-    std::vector<arrow::ArrayVector> chunks(computed.size());
-    if (has_filter || has_on_demand) {
-      std::vector<Named> inputs = rows_;
-      if (event_time_ == nullptr) {
-        ARROW_ASSIGN_OR_RAISE(auto nulls, arrow::MakeArrayOfNull(EventTimeType(), left_.rows));
-        inputs.push_back({kEventTime, std::make_shared<arrow::ChunkedArray>(std::move(nulls))});
-      } else {
-        inputs.push_back({kEventTime, event_time_});
-      }
-      const auto table = TableOf(inputs);
-      const int64_t slices = std::max<int64_t>((left_.rows + kSliceRows - 1) / kSliceRows, 1);
-      for (auto& column : chunks) column.resize(static_cast<size_t>(slices));
-      kept_.resize(has_filter ? static_cast<size_t>(slices) : 0);
-      ARROW_RETURN_NOT_OK(ParallelFor(slices, [&](int64_t s) -> Status {
-        const auto slice = static_cast<size_t>(s);
-        ARROW_ASSIGN_OR_RAISE(const auto rows,
-                              table->Slice(s * kSliceRows, kSliceRows)->CombineChunksToBatch());
-        ARROW_ASSIGN_OR_RAISE(const auto columns, plan_.Evaluate(rows));
-        for (size_t c = 0; c < computed.size(); ++c)
-          chunks[c][slice] = columns->column(computed[c]);
-        if (!has_filter) return Status::OK();
-        return plan_.EvaluateFilter(rows, columns).Value(&kept_[slice]);
-      }));
-    }
-    size_t next = 0;
-    for (const ViewColumn& column : plan_.columns()) {
-      const auto found = by_name.find(column.name);
-      columns_.push_back(
-          {column.name, found != by_name.end()
-                            ? found->second
-                            : std::make_shared<arrow::ChunkedArray>(chunks[next++], column.type)});
-    }
-    return Status::OK();
-  }
-
-  /// The root's primary key as far as the left side has it, then the join keys.
-  std::shared_ptr<arrow::Table> KeyColumns() const {
-    std::vector<std::string> names = plan_.groups()[0].definition.primary_key;
-    for (const ViewGroup& group : plan_.groups()) {
-      for (const std::string& name : group.left_keys) {
-        if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
-      }
-    }
-    std::vector<Named> keys;
-    for (const std::string& name : names) {
-      const auto column = left_.columns.find(name);
-      if (column != left_.columns.end()) keys.push_back({name, column->second});
-    }
-    return TableOf(keys);
-  }
-
-  /// Leaves out rows that an inner join did not find, or for which the filter is not true.
-  Status DropRows(ViewRows* rows) const {
-    if (found_.empty() && kept_.empty()) return Status::OK();
-    arrow::BooleanBuilder mask;
-    ARROW_RETURN_NOT_OK(mask.Reserve(left_.rows));
-    for (int64_t i = 0; i < left_.rows; ++i) {
-      bool keep = std::all_of(found_.begin(), found_.end(),
-                              [&](const auto& found) { return found->Value(i); });
-      if (keep && !kept_.empty()) {
-        const auto& slice =
-            static_cast<const arrow::BooleanArray&>(*kept_[static_cast<size_t>(i / kSliceRows)]);
-        keep = slice.IsValid(i % kSliceRows) && slice.Value(i % kSliceRows);
-      }
-      mask.UnsafeAppend(keep);
-    }
-    ARROW_ASSIGN_OR_RAISE(const auto built, mask.Finish());
-    ARROW_ASSIGN_OR_RAISE(const auto columns, arrow::compute::Filter(rows->columns, built));
-    rows->columns = columns.table();
-    ARROW_ASSIGN_OR_RAISE(const auto keys, arrow::compute::Filter(rows->keys, built));
-    rows->keys = keys.table();
-    if (rows->event_time == nullptr) return Status::OK();
-    ARROW_ASSIGN_OR_RAISE(const auto times, arrow::compute::Filter(rows->event_time, built));
-    rows->event_time = times.chunked_array();
-    return Status::OK();
-  }
-
-  const ViewPlan& plan_;
-  const ViewReadOptions& options_;
-  ViewSnapshots snapshots_;
-  LeftRows left_;
-  std::shared_ptr<arrow::ChunkedArray> event_time_;
-  std::vector<Named> rows_;                                  // Evaluate's rows less the event time
-  std::vector<Named> columns_;                               // the view's
-  std::vector<std::shared_ptr<arrow::BooleanArray>> found_;  // of inner joins
-  std::vector<std::shared_ptr<arrow::Array>> kept_;          // the filter, a slice each
-};
+Status ExplainRead(const ViewPlan& plan, const Status& status) {
+  return Explain(status, "reading feature view '" + plan.definition().name + "'");
+}
 
 }  // namespace
 
 Result<ViewRows> ReadView(const ViewPlan& plan, FeatureTables* tables,
                           const ViewReadOptions& options) {
-  auto rows = ViewRead(plan, tables, options).Run();
+  InitializeArrow();
+  const auto read = [&]() -> Result<ViewRows> {
+    ViewSnapshots snapshots(tables, options.pins);
+    ViewReadOptions first = options;
+    if (options.progress) {
+      const auto steps = static_cast<double>(plan.groups().size());
+      first.progress = [&options, steps](double fraction) { options.progress(fraction / steps); };
+    }
+    LeftRows left;
+    if (options.spine != nullptr) {
+      ARROW_ASSIGN_OR_RAISE(left, ReadSpine(plan, &snapshots, first));
+    } else {
+      ARROW_ASSIGN_OR_RAISE(left, ReadRoot(plan, &snapshots, first));
+    }
+    ARROW_ASSIGN_OR_RAISE(ViewRows rows, RowsOf(plan, &snapshots, options, std::move(left)));
+    if (options.progress) options.progress(1.0);
+    return rows;
+  };
+  auto rows = read();
   if (rows.ok()) return rows;
-  return Explain(rows.status(), "reading feature view '" + plan.definition().name + "'");
+  return ExplainRead(plan, rows.status());
+}
+
+ViewStream::ViewStream(const ViewPlan* plan, FeatureTables* tables, ViewReadOptions options)
+    : plan_(plan),
+      options_(std::move(options)),
+      snapshots_(std::make_unique<ViewSnapshots>(tables, options_.pins)),
+      piece_rows_(PieceRows(*plan, options_.memory_limit_bytes)) {}
+
+ViewStream::~ViewStream() = default;
+
+Result<std::unique_ptr<ViewStream>> ViewStream::Open(
+    const ViewPlan* plan, FeatureTables* tables, ViewReadOptions options,
+    std::shared_ptr<arrow::RecordBatchReader> spine) {
+  InitializeArrow();
+  if (spine != nullptr && options.spine != nullptr) {
+    return Status::Invalid("a view's read has one spine: a table or a reader");
+  }
+  auto stream = std::unique_ptr<ViewStream>(new ViewStream(plan, tables, std::move(options)));
+  auto left = LeftStream::Open(plan, stream->snapshots_.get(), stream->options_, std::move(spine));
+  if (!left.ok()) return ExplainRead(*plan, left.status());
+  stream->left_ = *std::move(left);
+  return stream;
+}
+
+Result<std::optional<ViewRows>> ViewStream::Next() {
+  auto piece = NextPiece();
+  if (piece.ok()) return piece;
+  return ExplainRead(*plan_, piece.status());
+}
+
+Result<std::optional<ViewRows>> ViewStream::NextPiece() {
+  ARROW_ASSIGN_OR_RAISE(LeftRows left, left_->Next(piece_rows_));
+  if (left.rows == 0 && begun_) {
+    if (options_.progress) options_.progress(1.0);
+    return std::nullopt;
+  }
+  begun_ = true;
+  ViewReadOptions options = options_;
+  options.spine = nullptr;
+  options.progress = nullptr;  // told by the left rows done, below
+  ARROW_ASSIGN_OR_RAISE(ViewRows rows, RowsOf(*plan_, snapshots_.get(), options, std::move(left)));
+  if (options_.progress && left_->fraction()) options_.progress(*left_->fraction());
+  return rows;
 }
 
 }  // namespace tercet

@@ -86,11 +86,16 @@ class RunStream : public HistoryStream {
     ARROW_ASSIGN_OR_RAISE(const bool plain_times, PlainTimes(group, chunk.get()));
     if (!plain_times) decode.push_back(request_.event_time);
     const size_t first_feature = decode.size();
-    for (const std::string& feature : request_.features) {
-      HistoryChunk::Column column;
-      ARROW_ASSIGN_OR_RAISE(column.plain, run_->ReadPlain(group, feature));
-      if (column.plain == nullptr) decode.push_back(feature);
-      chunk->columns.push_back(std::move(column));
+    for (size_t i = 0; i < request_.features.size(); ++i) {
+      HistoryChunk::Column& column = chunk->columns.emplace_back();
+      if (history_->later_[i]) continue;
+      ARROW_ASSIGN_OR_RAISE(column.plain, run_->ReadPlain(group, request_.features[i]));
+      if (column.plain == nullptr) decode.push_back(request_.features[i]);
+    }
+    if (history_->numbered_rows_ > 0) {
+      chunk->number = history_->numbers_[file_][static_cast<size_t>(group)];
+      std::lock_guard lock(history_->mutex_);
+      history_->given_[file_][static_cast<size_t>(group)] = true;
     }
     if (decode.empty()) return chunk;
 
@@ -112,8 +117,9 @@ class RunStream : public HistoryStream {
                             EventTimeMicros(*batch->column(static_cast<int>(first_feature) - 1)));
     }
     auto next = static_cast<int>(first_feature);
-    for (HistoryChunk::Column& column : chunk->columns) {
-      if (column.plain == nullptr) column.array = batch->column(next++);
+    for (size_t i = 0; i < chunk->columns.size(); ++i) {
+      HistoryChunk::Column& column = chunk->columns[i];
+      if (!history_->later_[i] && column.plain == nullptr) column.array = batch->column(next++);
     }
     return chunk;
   }
@@ -132,10 +138,10 @@ class RunStream : public HistoryStream {
     if (!IsMicros(*field->type())) return false;
     ARROW_ASSIGN_OR_RAISE(const auto column, run_->ReadPlain(group, request_.event_time));
     if (column == nullptr || column->has_nulls()) return false;
-    ARROW_ASSIGN_OR_RAISE(auto buffer, arrow::AllocateBuffer(chunk->rows * 8));
-    column->CopyTo(buffer->mutable_data());
-    chunk->times = std::make_shared<arrow::Int64Array>(
-        chunk->rows, std::shared_ptr<arrow::Buffer>(std::move(buffer)));
+    std::vector<int64_t> times(static_cast<size_t>(chunk->rows));
+    column->CopyTo(reinterpret_cast<uint8_t*>(times.data()));
+    chunk->times = std::make_shared<arrow::Int64Array>(chunk->rows,
+                                                       arrow::Buffer::FromVector(std::move(times)));
     return true;
   }
 
@@ -160,7 +166,50 @@ Result<std::unique_ptr<History>> RunHistory::Make(Snapshot* snapshot,
     if (files[i - 1]->run->high >= files[i]->run->low) return nullptr;
   }
   history->open_.resize(files.size());
+  if (request.later) ARROW_RETURN_NOT_OK(history->PlanLater());
   return history;
+}
+
+Status RunHistory::PlanLater() {
+  numbers_.resize(files_.size());
+  given_.resize(files_.size());
+  std::vector<bool> plain(request_.features.size(), true);
+  int64_t rows = 0;
+  for (size_t f = 0; f < files_.size(); ++f) {
+    ARROW_ASSIGN_OR_RAISE(const auto run, File(f));
+    for (size_t g = 0; g < run->row_groups().size(); ++g) {
+      numbers_[f].push_back(rows);
+      rows += (run->row_groups()[g].row_count + 63) / 64 * 64;
+      for (size_t i = 0; i < plain.size(); ++i) {
+        plain[i] = plain[i] && run->LiesPlain(static_cast<int>(g), request_.features[i]);
+      }
+    }
+    given_[f].resize(run->row_groups().size());
+  }
+  if (rows == 0 || rows >= PlainRows::kNone) return Status::OK();
+  later_ = std::move(plain);
+  numbered_rows_ = rows;
+  return Status::OK();
+}
+
+Result<std::unique_ptr<PlainRows>> RunHistory::ReadLater(size_t feature) {
+  const std::string& name = request_.features[feature];
+  const auto& type = *snapshot_->schema()->GetFieldByName(name)->type();
+  const int width = static_cast<const arrow::FixedWidthType&>(type).bit_width() / 8;
+  auto rows = std::make_unique<PlainRows>(width, numbered_rows_);
+  for (size_t f = 0; f < files_.size(); ++f) {
+    for (size_t g = 0; g < given_[f].size(); ++g) {
+      if (!given_[f][g]) continue;
+      ARROW_ASSIGN_OR_RAISE(const auto run, File(f));
+      ARROW_ASSIGN_OR_RAISE(auto column, run->ReadPlain(static_cast<int>(g), name));
+      if (column == nullptr) {  // the footer did not tell all
+        ARROW_ASSIGN_OR_RAISE(const auto batch, run->Read(static_cast<int>(g), {name}));
+        column = PlainColumn::Of(*batch->column(0), width);
+      }
+      rows->Put(numbers_[f][g], std::move(column));
+    }
+  }
+  return rows;
 }
 
 Result<std::unique_ptr<HistoryStream>> RunHistory::Open(const HistoryRange& range) {

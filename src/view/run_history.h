@@ -16,11 +16,16 @@ class RunHistory : public History {
   static Result<std::unique_ptr<History>> Make(Snapshot* snapshot, const HistoryRequest& request);
 
   Result<std::unique_ptr<HistoryStream>> Open(const HistoryRange& range) override;
+  bool later(size_t feature) const override { return later_[feature]; }
+  Result<std::unique_ptr<PlainRows>> ReadLater(size_t feature) override;
 
  private:
   friend class RunStream;
   RunHistory(Snapshot* snapshot, const HistoryRequest& request)
-      : snapshot_(snapshot), request_(request) {}
+      : snapshot_(snapshot), request_(request), later_(request.features.size(), false) {}
+
+  /// Numbers the rows of all row groups, and tells which features lie plain in each of them.
+  Status PlanLater();
 
   /// Each file is opened once, by the task that comes first.
   Result<std::shared_ptr<RunFile>> File(size_t index);
@@ -28,8 +33,12 @@ class RunHistory : public History {
   Snapshot* const snapshot_;
   const HistoryRequest request_;
   std::vector<std::shared_ptr<const DataFile>> files_;  // in order of their keys
+  std::vector<bool> later_;
+  std::vector<std::vector<int64_t>> numbers_;  // of each row group's first row, by file
+  int64_t numbered_rows_ = 0;
   std::mutex mutex_;
   std::vector<std::shared_ptr<RunFile>> open_;  // guarded by mutex_
+  std::vector<std::vector<bool>> given_;        // row groups that streams gave; guarded by mutex_
 };
 
 }  // namespace tercet

@@ -1,0 +1,65 @@
+#include "view/left_stream.h"
+
+#include <algorithm>
+
+namespace tercet {
+
+Result<std::unique_ptr<LeftStream>> LeftStream::Open(
+    const ViewPlan* plan, ViewSnapshots* snapshots, const ViewReadOptions& options,
+    std::shared_ptr<arrow::RecordBatchReader> spine) {
+  auto left = std::unique_ptr<LeftStream>(new LeftStream(plan, snapshots, options));
+  if (spine != nullptr) {
+    left->reader_ = std::move(spine);
+  } else if (options.spine != nullptr) {
+    left->total_rows_ = options.spine->num_rows();
+    left->reader_ = std::make_shared<arrow::TableBatchReader>(options.spine);
+  } else {
+    left->of_root_ = true;
+    ARROW_ASSIGN_OR_RAISE(const ScanOptions scan, RootScan(*plan, options));
+    ARROW_ASSIGN_OR_RAISE(const auto snapshot, snapshots->Get(plan->groups()[0].definition));
+    if (!options.start_us && !options.end_us) left->total_rows_ = snapshot->row_count();
+    ARROW_ASSIGN_OR_RAISE(left->reader_, snapshot->Scan(scan));
+  }
+  return left;
+}
+
+Result<std::shared_ptr<arrow::Table>> LeftStream::Take(int64_t rows) {
+  arrow::RecordBatchVector batches;
+  int64_t taken = 0;
+  while (taken < rows) {
+    if (rest_ == nullptr) {
+      ARROW_RETURN_NOT_OK(reader_->ReadNext(&rest_));
+      if (rest_ == nullptr) break;
+    }
+    batches.push_back(rest_->Slice(0, rows - taken));
+    taken += batches.back()->num_rows();
+    const bool all = batches.back()->num_rows() == rest_->num_rows();
+    rest_ = all ? nullptr : rest_->Slice(batches.back()->num_rows());
+  }
+  taken_rows_ += taken;
+  return arrow::Table::FromRecordBatches(reader_->schema(), batches);
+}
+
+Result<LeftRows> LeftStream::Next(int64_t rows) {
+  while (true) {
+    ARROW_ASSIGN_OR_RAISE(const auto table, Take(rows));
+    LeftRows left;
+    if (of_root_) {
+      ARROW_ASSIGN_OR_RAISE(left, RootRows(*plan_, table));
+    } else {
+      ViewReadOptions options = options_;
+      options.spine = table;
+      options.progress = nullptr;
+      ARROW_ASSIGN_OR_RAISE(left, ReadSpine(*plan_, snapshots_, options));
+    }
+    // The time range may leave out all of a piece of a spine, which is not the end.
+    if (left.rows > 0 || table->num_rows() == 0) return left;
+  }
+}
+
+std::optional<double> LeftStream::fraction() const {
+  if (!total_rows_ || *total_rows_ == 0) return std::nullopt;
+  return std::min(1.0, static_cast<double>(taken_rows_) / static_cast<double>(*total_rows_));
+}
+
+}  // namespace tercet
