@@ -179,7 +179,7 @@ class Inference::Impl {
     const auto loaded = releases_.Load(release);
     add("files", true, loaded.status(), "loaded");
     if (!loaded.ok()) return checks;
-    add("warm_up", true, (*loaded)->WarmUp(),
+    add("warm_up", (*loaded)->must_repeat(), (*loaded)->WarmUp(),
         (*loaded)->has_warm_up() ? "it answers as when it was registered"
                                  : "no answers were recorded when it was registered");
     // Features can be passed in, so a group without rows is told, not refused.

@@ -45,6 +45,8 @@ class LoadedRelease {
   /// Whether the model still answers as it did when it was registered: ProveWarmUp.
   Status WarmUp() const;
   bool has_warm_up() const { return !warm_up_.empty(); }
+  /// A predictor class may answer by the clock, its process or the machine; no other model may.
+  bool must_repeat() const { return format_ != ModelFormat::kPython; }
 
  private:
   LoadedRelease() = default;
