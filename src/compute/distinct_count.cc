@@ -1,5 +1,6 @@
 #include "compute/distinct_count.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <limits>
@@ -60,7 +61,10 @@ void DistinctCount::AddHash(uint64_t hash) {
   uint8_t& most = registers_[hash >> (64 - kPrecision)];
   if (rank > most) most = rank;
 
-  if (!exact()) return;
+  if (exact()) AddExact(hash);
+}
+
+void DistinctCount::AddExact(uint64_t hash) {
   if (hash == 0) {
     exact_ += has_zero_ ? 0 : 1;
     has_zero_ = true;
@@ -71,6 +75,18 @@ void DistinctCount::AddHash(uint64_t hash) {
   if (table_[slot] == hash) return;
   table_[slot] = hash;
   ++exact_;
+}
+
+void DistinctCount::Merge(const DistinctCount& other) {
+  for (size_t i = 0; i < kRegisters; ++i) {
+    registers_[i] = std::max(registers_[i], other.registers_[i]);
+  }
+  if (!other.exact()) exact_ = kMaxExact + 1;
+  if (other.has_zero_ && exact()) AddExact(0);
+  for (uint64_t hash : other.table_) {
+    if (!exact()) return;
+    if (hash != 0) AddExact(hash);
+  }
 }
 
 int64_t DistinctCount::Estimate() const {

@@ -18,12 +18,15 @@ class DistinctCount {
   void Add(double value);  ///< −0 is 0
   void Add(std::string_view value);
   void AddHash(uint64_t hash);
+  /// What both have seen.
+  void Merge(const DistinctCount& other);
 
   bool exact() const { return exact_ <= kMaxExact; }
   int64_t value() const { return exact() ? exact_ : Estimate(); }
 
  private:
   static uint64_t Mix(uint64_t bits);
+  void AddExact(uint64_t hash);
   int64_t Estimate() const;
 
   std::vector<uint64_t> table_;  ///< open addressing; 0 is free

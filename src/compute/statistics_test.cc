@@ -136,11 +136,80 @@ TEST(StatisticsTest, DistinctIsExactThenEstimated) {
     EXPECT_NEAR(static_cast<double>(many.value()), static_cast<double>(size),
                 0.03 * static_cast<double>(size));
   }
+  DistinctCount left, right;
+  for (int64_t k = 0; k < 6000; ++k) {
+    left.Add(k);
+    right.Add(k + 3000);
+  }
+  DistinctCount both = left;
+  both.Merge(right);
+  EXPECT_EQ(both.value(), 9000);
+  right.Add(int64_t{20'000});
+  for (int64_t k = 30'000; k < 40'000; ++k) right.Add(k);
+  both.Merge(right);
+  EXPECT_FALSE(both.exact());
+  EXPECT_NEAR(static_cast<double>(both.value()), 19'001, 570);
   DistinctCount zeros;
   zeros.Add(0.0);
   zeros.Add(-0.0);
   zeros.Add(std::string_view());
   EXPECT_EQ(zeros.value(), 2);
+}
+
+TEST(StatisticsTest, MillionsOfRowsAreSummedUpInParts) {
+  // Three summaries: what they merge to is what one pass over all rows gives.
+  constexpr int64_t kRows = (int64_t{5} << 19) + 3;
+  arrow::DoubleBuilder doubles;
+  arrow::StringBuilder strings;
+  double sum = 0, squares = 0;
+  const auto value = [](int64_t i) { return static_cast<double>(i * 7919 % kRows) / 1000 + 1e6; };
+  for (int64_t i = 0; i < kRows; ++i) {
+    ASSERT_TRUE((i % 10 == 0 ? doubles.AppendNull() : doubles.Append(value(i))).ok());
+    ASSERT_TRUE(strings.Append("s" + std::to_string(i % 7)).ok());
+    if (i % 10 != 0) sum += value(i);
+  }
+  const std::shared_ptr<arrow::Array> column = *doubles.Finish();
+  const auto described = DescribeOne(column);
+  const int64_t count = described.at("count").as_int64();
+  EXPECT_EQ(count + described.at("nulls").as_int64(), kRows);
+  const double mean = sum / static_cast<double>(count);
+  for (int64_t i = 0; i < kRows; ++i) {
+    if (i % 10 != 0) squares += (value(i) - mean) * (value(i) - mean);
+  }
+  EXPECT_NEAR(described.at("mean").as_double(), mean, 1e-6);
+  EXPECT_NEAR(described.at("std").as_double(),
+              std::sqrt(squares / static_cast<double>(count - 1)), 1e-6);
+  EXPECT_NEAR(static_cast<double>(described.at("distinct_estimate").as_int64()),
+              static_cast<double>(count), 0.03 * static_cast<double>(count));
+  int64_t in_bins = 0;
+  for (const json::value& bin : described.at("histogram").at("counts").as_array()) {
+    in_bins += bin.as_int64();
+    EXPECT_NEAR(bin.to_number<double>(), static_cast<double>(count) / 20,
+                static_cast<double>(count) / 500);
+  }
+  EXPECT_EQ(in_bins, count);
+  const std::shared_ptr<arrow::Array> texts = *strings.Finish();
+  const auto of_texts = DescribeOne(texts);
+  EXPECT_EQ(of_texts.at("distinct").as_int64(), 7);
+  EXPECT_EQ(of_texts.at("top").as_array().size(), 7u);
+  EXPECT_EQ(of_texts.at("top").at(0).at(1).as_int64(), kRows / 7 + 1);
+}
+
+TEST(StatisticsTest, CorrelationsAreOfRowsThatHaveBoth) {
+  const auto a = Column<arrow::DoubleBuilder, double>({1, 2, 3, std::nullopt, 5}, arrow::float64());
+  const auto b = Column<arrow::Int64Builder, int64_t>({2, 1, 4, 9, std::nullopt}, arrow::int64());
+  const auto c = Column<arrow::DoubleBuilder, double>({7, 7, 7, 7, 7}, arrow::float64());
+  const auto s = Column<arrow::StringBuilder, std::string>({"a", "b", "c", "d", "e"}, arrow::utf8());
+  const auto table = arrow::Table::Make(
+      arrow::schema({arrow::field("a", a->type()), arrow::field("b", b->type()),
+                     arrow::field("c", c->type()), arrow::field("s", s->type())}),
+      {a, b, c, s});
+  const json::object correlations = *Correlations(*table);
+  // numpy.corrcoef([1, 2, 3], [2, 1, 4])
+  EXPECT_NEAR(correlations.at("a").at("b").as_double(), 0.6546536707079772, 1e-15);
+  EXPECT_EQ(correlations.at("b").at("a"), correlations.at("a").at("b"));
+  EXPECT_TRUE(correlations.at("c").as_object().empty());
+  EXPECT_FALSE(correlations.contains("s"));
 }
 
 TEST(SummationTest, PairwiseSumIsCloseToExact) {

@@ -3,10 +3,9 @@
 #include <algorithm>
 
 #include "base/log.h"
-#include "base/parallel.h"
-#include "compute/statistics.h"
 #include "training/class_balance.h"
 #include "training/part_maker.h"
+#include "training/part_statistics.h"
 #include "training/spine_file.h"
 #include "view/point_in_time_read.h"
 
@@ -34,24 +33,6 @@ Result<ViewRows> ReadRows(const ViewPlan& plan, FeatureTables* tables,
                           .progress = nullptr};
   if (progress) options.progress = [progress](double done) { progress(done * kReadShare); };
   return ReadView(plan, tables, options);
-}
-
-/// Part → statistics of its features before transformation and of its labels.
-Result<json::object> StatisticsOf(const std::vector<RawPart>& parts) {
-  std::vector<json::object> described(parts.size());
-  ARROW_RETURN_NOT_OK(ParallelFor(parts.size(), [&](int64_t i) -> Status {
-    std::shared_ptr<arrow::Table> columns = parts[i].features;
-    for (int c = 0; c < parts[i].labels->num_columns(); ++c) {
-      ARROW_ASSIGN_OR_RAISE(columns,
-                            columns->AddColumn(columns->num_columns(), parts[i].labels->field(c),
-                                               parts[i].labels->column(c)));
-    }
-    ARROW_ASSIGN_OR_RAISE(described[i], Describe(*columns));
-    return Status::OK();
-  }));
-  json::object statistics;
-  for (size_t i = 0; i < parts.size(); ++i) statistics[parts[i].name] = std::move(described[i]);
-  return statistics;
 }
 
 Status CheckEqual(const TrainingDatasetDefinition& registered,

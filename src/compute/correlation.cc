@@ -1,0 +1,91 @@
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "compute/column_values.h"
+#include "compute/statistics.h"
+
+namespace tercet {
+namespace {
+
+constexpr size_t kMaxColumns = 100;
+constexpr int64_t kMaxRows = 100'000;
+
+struct Sample {
+  std::string name;
+  std::vector<double> values;  ///< less their mean; 0 where there is none
+  std::vector<double> there;   ///< 1 where there is a finite value, else 0
+};
+
+Result<Sample> SampleOf(const std::string& name, const arrow::ChunkedArray& column) {
+  ARROW_ASSIGN_OR_RAISE(const ColumnValues read, ColumnValues::Read(column, true));
+  const std::vector<double> all = read.NumberOfEachRow();
+  const int64_t rows = std::min(read.rows(), kMaxRows);
+  Sample sample{name, {}, {}};
+  sample.values.reserve(static_cast<size_t>(rows));
+  double sum = 0, count = 0;
+  for (int64_t i = 0; i < rows; ++i) {
+    const double value = all[static_cast<size_t>(i * read.rows() / rows)];
+    const bool finite = std::isfinite(value);
+    sample.values.push_back(finite ? value : 0);
+    sample.there.push_back(finite ? 1 : 0);
+    sum += finite ? value : 0;
+    count += finite ? 1 : 0;
+  }
+  // Distances from the mean, lest the products lose what they differ in.
+  const double mean = count > 0 ? sum / count : 0;
+  for (size_t i = 0; i < sample.values.size(); ++i) {
+    if (sample.there[i] != 0) sample.values[i] -= mean;
+  }
+  return sample;
+}
+
+/// NaN where it is not defined.
+double Correlation(const Sample& a, const Sample& b) {
+  double count = 0, sum_a = 0, sum_b = 0, aa = 0, bb = 0, ab = 0;
+  for (size_t i = 0; i < a.values.size(); ++i) {
+    const double both = a.there[i] * b.there[i];
+    const double x = a.values[i] * both, y = b.values[i] * both;
+    count += both;
+    sum_a += x;
+    sum_b += y;
+    aa += x * x;
+    bb += y * y;
+    ab += x * y;
+  }
+  if (count < 2) return std::nan("");
+  const double variance = (aa - sum_a * sum_a / count) * (bb - sum_b * sum_b / count);
+  // What is left of a constant after rounding is no variance.
+  if (!(variance > 1e-24 * aa * bb)) return std::nan("");
+  return std::clamp((ab - sum_a * sum_b / count) / std::sqrt(variance), -1.0, 1.0);
+}
+
+}  // namespace
+
+Result<json::object> Correlations(const arrow::Table& table) {
+  std::vector<Sample> samples;
+  for (int k = 0; k < table.num_columns() && samples.size() < kMaxColumns; ++k) {
+    const auto kind = ColumnValues::KindOf(*table.column(k)->type());
+    if (!kind.ok() || (*kind != expr::Kind::kInt && *kind != expr::Kind::kDouble &&
+                       *kind != expr::Kind::kBool)) {
+      continue;
+    }
+    ARROW_ASSIGN_OR_RAISE(samples.emplace_back(),
+                          SampleOf(table.field(k)->name(), *table.column(k)));
+  }
+  std::vector<json::object> of(samples.size());
+  for (size_t a = 0; a < samples.size(); ++a) {
+    for (size_t b = a + 1; b < samples.size(); ++b) {
+      const double r = Correlation(samples[a], samples[b]);
+      if (!std::isfinite(r)) continue;
+      of[a][samples[b].name] = r;
+      of[b][samples[a].name] = r;
+    }
+  }
+  json::object correlations;
+  for (size_t k = 0; k < samples.size(); ++k) correlations[samples[k].name] = std::move(of[k]);
+  return correlations;
+}
+
+}  // namespace tercet
