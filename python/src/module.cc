@@ -5,6 +5,7 @@
 #include "base/parallel.h"
 #include "base/time_text.h"
 #include "client/client.h"
+#include "client/code_version.h"
 #include "errors.h"
 #include "frame.h"
 #include "project.h"
@@ -45,6 +46,7 @@ NB_MODULE(_core, module) {
   BindDeployments(project);
   BindSql(project);
   module.def("open", &Open);
+  module.def("code_version", &tercet::CodeVersion);
   module.def("parse_duration",
              [](const std::string& text) { return Unwrap(tercet::ParseDuration(text)); });
   module.def("format_duration", &tercet::FormatDuration);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -171,6 +172,22 @@ class Project:
         self._record(inputs=[f"feature_group {group} commit {version}"
                              for group, version in pins.items()])
         return Frame(frame)
+
+    def run_sql_step(self, path: str | os.PathLike) -> Commit:
+        """Runs a feature pipeline's step in SQL, a `.sql` file with a header (docs/guides/sql.md):
+        its new rows become one commit of its target group. A run without new rows changes nothing
+        and returns the target's newest commit, as `already_applied`. `tercet run FILE` does the
+        same and records a run.
+        """
+        with io.open(path, encoding="utf-8") as file:
+            done = json.loads(self._core.run_sql_step(file.read()))
+        group = done["commit"]["feature_group"]
+        commit = Commit._of(group, {**done["commit"], "already_applied": done["rows"] == 0})
+        self._record(inputs=[f"feature_group {one} commit {version}"
+                             for one, version in done["pins"].items()],
+                     outputs=[f"feature_group {group} commit {commit.version}"]
+                     if done["rows"] else [])
+        return commit
 
     def _spine(self, spine: Any) -> Any:
         """A spine as a frame: a text is a query that gives one."""

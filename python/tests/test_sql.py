@@ -1,6 +1,7 @@
 """SQL over feature groups, as a directory and as a server answer it."""
 
 import subprocess
+import sys
 from pathlib import Path
 
 import duckdb
@@ -184,13 +185,18 @@ def test_step(project, group, tmp_path):
 
 
 def test_step_that_reads_all(project, group, tmp_path):
-    text = STEP.replace("-- watermark: day\n", "")
-    first = project._core.run_sql_step(text)
+    file = tmp_path / "daily.sql"
+    file.write_text(STEP.replace("-- watermark: day\n", ""))
+    with project.run("features") as run:
+        first = project.run_sql_step(file)
     daily = project.feature_group("daily_rain")
-    commits = len(daily.commits())
-    assert '"rows":2' in first
-    assert '"rows":0' in project._core.run_sql_step(text)
-    assert len(daily.commits()) == commits
+    assert (first.rows_inserted, first.already_applied) == (2, False)
+    assert first.version == daily.commits()[-1].version
+    again = project.run_sql_step(file)
+    assert (again.version, again.already_applied) == (first.version, True)
+    assert run.outputs == [f"feature_group daily_rain@1 commit {first.version}"]
+    group.insert(weather(1).assign(rain=100.0))
+    assert project.run_sql_step(file).rows_updated == 2
 
 
 def test_command(project, group):
@@ -223,3 +229,11 @@ def test_arrow_types(project):
     group.insert(table)
     answer = project.sql("select * from types order by id").to_arrow()
     assert answer.to_pylist() == group.read().to_arrow().to_pylist()
+
+
+def test_is_not_carried_until_asked(tmp_path):
+    """DuckDB's library is opened by the first query, not by the import."""
+    code = (f"import tercet as tc\nproject = tc.open({str(tmp_path / 'p')!r})\n"
+            "loaded = lambda: 'tercet_duckdb' in open('/proc/self/maps').read()\n"
+            "assert not loaded()\nproject.sql('select 1')\nassert loaded()")
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -1,3 +1,5 @@
+#include <filesystem>
+
 #include "base/time_text.h"
 #include "cli/frame_file.h"
 #include "cli/output.h"
@@ -9,7 +11,7 @@ namespace {
 /// Options of all group commands; they live as long as the commands do.
 struct GroupOptions {
   std::string group, file, mode = "upsert", idempotency_key, as_of, start, end, output;
-  std::string event_time, ttl, description;
+  std::string source, table, event_time, ttl, description;
   std::vector<std::string> primary_key, columns;
   int64_t since = -1, until = -1, limit = 20;
   bool online = false, wait_online = false;
@@ -79,6 +81,23 @@ Status Show(const Session& session, Platform* platform, const GroupOptions& opti
   return Status::OK();
 }
 
+/// "parquet:/data/*.parquet". Files are named as whoever opens the project later finds them.
+Result<DataSource> SourceOf(const GroupOptions& options) {
+  const size_t colon = options.source.find(':');
+  if (colon == std::string::npos) {
+    return Status::Invalid("a source is KIND:LOCATION, as parquet:weather.parquet, not '",
+                           options.source, "'");
+  }
+  DataSource source{.kind = options.source.substr(0, colon),
+                    .location = options.source.substr(colon + 1),
+                    .table = options.table};
+  ARROW_RETURN_NOT_OK(source.Check());
+  if (source.kind != "postgres") {
+    source.location = std::filesystem::absolute(source.location).lexically_normal().string();
+  }
+  return source;
+}
+
 Status Create(const Session& session, Platform* platform, const GroupOptions& options) {
   ARROW_ASSIGN_OR_RAISE(const Ref ref, Ref::Parse(options.group));
   FeatureGroupDefinition definition;
@@ -87,6 +106,9 @@ Status Create(const Session& session, Platform* platform, const GroupOptions& op
   definition.primary_key = options.primary_key;
   definition.event_time = options.event_time;
   definition.online = options.online;
+  if (!options.source.empty()) {
+    ARROW_ASSIGN_OR_RAISE(definition.source, SourceOf(options));
+  }
   definition.description = options.description;
   if (!options.ttl.empty()) {
     ARROW_ASSIGN_OR_RAISE(definition.ttl_us, ParseDuration(options.ttl));
@@ -289,6 +311,9 @@ void AddFeatureGroupCommands(CLI::App* app, Session* session) {
   CLI::App* create = add("create", "Creates a group, or checks that it is defined so", &Create);
   create->add_option("--primary-key", options->primary_key, "Columns")->delimiter(',')->required();
   create->add_option("--event-time", options->event_time, "Column that says when a row was true");
+  create->add_option("--source", options->source,
+                     "KIND:LOCATION of an external group's rows, as parquet:/data/*.parquet");
+  create->add_option("--table", options->table, "Of a source that is a database");
   create->add_option("--ttl", options->ttl, "Age past which a row is not seen, as 3h or 7d");
   create->add_option("--description", options->description, "What it is");
   create->add_flag("--online", options->online, "Serve the newest rows at low latency, too");
@@ -346,6 +371,11 @@ void AddFeatureGroupCommands(CLI::App* app, Session* session) {
           });
   AddReadOptions(statistics, options.get());
 
+  add("materialize", "Loads what an external group's source has now into the online store",
+      [](const Session&, Platform* platform, const GroupOptions& o) -> Status {
+        ARROW_ASSIGN_OR_RAISE(const Ref ref, Ref::Parse(o.group));
+        return platform->Materialize(ref);
+      });
   add("compact", "Merges small files into large ones",
       [](const Session& s, Platform* platform, const GroupOptions& o) -> Status {
         ARROW_ASSIGN_OR_RAISE(const Ref ref, Ref::Parse(o.group));

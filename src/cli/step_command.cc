@@ -6,18 +6,10 @@
 #include "cli/session.h"
 #include "cli/sql_step.h"
 #include "cli/step_process.h"
+#include "client/code_version.h"
 
 namespace tercet {
 namespace {
-
-/// The git commit of the working directory, with "+changes"; empty outside of git.
-std::string CodeVersion() {
-  const std::string commit = OutputOf({"sh", "-c", "git rev-parse HEAD 2>/dev/null"});
-  if (commit.empty()) return "";
-  const std::string changes =
-      OutputOf({"sh", "-c", "git status --porcelain --untracked-files=no 2>/dev/null"});
-  return commit + (changes.empty() ? "" : "+changes");
-}
 
 /// Names may not have dots or slashes: "features/weather.py" is the run "weather".
 std::string RunNameOf(const std::string& word) {

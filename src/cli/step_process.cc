@@ -40,8 +40,7 @@ std::vector<std::string> EnvironmentWith(const std::map<std::string, std::string
 
 /// Starts the program with its output in a pipe; returns the end to read.
 Result<int> Start(const std::vector<std::string>& words,
-                  const std::map<std::string, std::string>& environment, bool errors_too,
-                  pid_t* pid) {
+                  const std::map<std::string, std::string>& environment, pid_t* pid) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) {
     return Status::IOError("cannot start '", words[0], "': ", std::strerror(errno));
@@ -53,7 +52,7 @@ Result<int> Start(const std::vector<std::string>& words,
   if (*pid < 0) return Status::IOError("cannot start '", words[0], "': ", std::strerror(errno));
   if (*pid == 0) {
     ::dup2(ends[1], STDOUT_FILENO);
-    if (errors_too) ::dup2(ends[1], STDERR_FILENO);
+    ::dup2(ends[1], STDERR_FILENO);
     ::execvpe(arguments[0], arguments.data(), child_environment.data());
     std::_Exit(127);
   }
@@ -85,7 +84,7 @@ Result<int> RunProcess(const std::vector<std::string>& words,
                        const std::map<std::string, std::string>& environment,
                        const std::function<void(std::string_view)>& heard) {
   pid_t pid;
-  ARROW_ASSIGN_OR_RAISE(const int fd, Start(words, environment, true, &pid));
+  ARROW_ASSIGN_OR_RAISE(const int fd, Start(words, environment, &pid));
   child.store(pid);
   struct sigaction hand_on = {}, old_interrupt, old_terminate;
   hand_on.sa_handler = &HandOn;
@@ -104,17 +103,6 @@ Result<int> RunProcess(const std::vector<std::string>& words,
     return Status::IOError("cannot run '", words[0], "': no such program, or it ended with 127");
   }
   return code;
-}
-
-std::string OutputOf(const std::vector<std::string>& words) {
-  pid_t pid;
-  std::string output;
-  const Result<int> fd = Start(words, {}, false, &pid);
-  if (!fd.ok()) return "";
-  ReadAll(*fd, [&](std::string_view text) { output += text; });
-  if (WaitFor(pid) != 0) return "";
-  while (!output.empty() && output.back() == '\n') output.pop_back();
-  return output;
 }
 
 }  // namespace tercet

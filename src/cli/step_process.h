@@ -17,7 +17,4 @@ Result<int> RunProcess(const std::vector<std::string>& words,
                        const std::map<std::string, std::string>& environment,
                        const std::function<void(std::string_view)>& heard);
 
-/// What a short program prints on stdout; nothing when it fails or is not there.
-std::string OutputOf(const std::vector<std::string>& words);
-
 }  // namespace tercet

@@ -97,6 +97,8 @@ TEST_F(SqlStepTest, ReadsAHeader) {
   EXPECT_THAT(error("-- target: a\n"), HasSubstr("no query"));
   EXPECT_THAT(error("-- target: a\n-- mod: append\nselect 1"), HasSubstr("did you mean 'mode'"));
   EXPECT_THAT(error("-- target: a\n-- mode: apend\nselect 1"), HasSubstr("did you mean 'append'"));
+  EXPECT_THAT(error("-- target: a\n-- mode: overwrite\n-- watermark: t\nselect 1"),
+              HasSubstr("in place of all"));
   // A comment behind the query's beginning is no header.
   EXPECT_TRUE(SqlStep::Parse("-- target: a\nselect 1\n-- mod: x").ok());
 }

@@ -51,26 +51,37 @@ std::string FindExtension(const std::vector<std::string>& names) {
   return "";
 }
 
-/// A link of this name to a file, in a folder of this process's own: DuckDB goes by the name of an
-/// extension's file, and the PostgreSQL package gives it another than DuckDB asks for.
-Result<std::string> LinkTo(const std::string& file, const std::string& name) {
-  static std::mutex mutex;
-  static std::map<std::string, std::string> links;
-  const std::lock_guard lock(mutex);
-  std::string& link = links[file];
-  if (!link.empty()) return link;
-  std::error_code error;
-  std::string folder =
-      (std::filesystem::temp_directory_path(error) / "tercet-extension-XXXXXX").string();
-  if (::mkdtemp(folder.data()) == nullptr) {
-    return Status::IOError("cannot make a temporary folder '", folder, "'");
+/// Links to extension files under the names that DuckDB asks for, which the PostgreSQL package does
+/// not give them; in a folder that goes with the process.
+class ExtensionLinks {
+ public:
+  ~ExtensionLinks() {
+    std::error_code ignored;  // what is left is a link in the temporary folder
+    if (!folder_.empty()) std::filesystem::remove_all(folder_, ignored);
   }
-  const std::string made = JoinPath(folder, name + ".duckdb_extension");
-  std::filesystem::create_symlink(std::filesystem::absolute(file), made, error);
-  if (error) return Status::IOError("cannot link '", made, "': ", error.message());
-  link = made;
-  return link;
-}
+
+  Result<std::string> LinkTo(const std::string& file, const std::string& name) {
+    const std::lock_guard lock(mutex_);
+    std::error_code error;
+    if (folder_.empty()) {
+      std::string folder =
+          (std::filesystem::temp_directory_path(error) / "tercet-extension-XXXXXX").string();
+      if (::mkdtemp(folder.data()) == nullptr) {
+        return Status::IOError("cannot make a temporary folder '", folder, "'");
+      }
+      folder_ = folder;
+    }
+    const std::string link = JoinPath(folder_, name + ".duckdb_extension");
+    if (std::filesystem::exists(link, error)) return link;
+    std::filesystem::create_symlink(std::filesystem::absolute(file), link, error);
+    if (error) return Status::IOError("cannot link '", link, "': ", error.message());
+    return link;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::string folder_;  // guarded by mutex_
+};
 
 /// The statement that loads an extension which comes as the package duckdb-extension-`package`.
 Result<std::string> LoadExtension(const std::string& package, const std::string& name) {
@@ -82,7 +93,8 @@ Result<std::string> LoadExtension(const std::string& package, const std::string&
                                   " to the folders of extension files, separated by ':'");
   }
   if (std::filesystem::path(file).stem() != name) {
-    ARROW_ASSIGN_OR_RAISE(file, LinkTo(file, name));
+    static ExtensionLinks links;
+    ARROW_ASSIGN_OR_RAISE(file, links.LinkTo(file, name));
   }
   return "LOAD " + QuoteSqlText(file);
 }

@@ -1,5 +1,6 @@
 #include "offline/sql_watermark.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "offline/table_snapshot.h"
@@ -21,15 +22,13 @@ Result<std::optional<int64_t>> LastWatermark(Table* table, const std::string& st
   if (snapshot == nullptr) return std::nullopt;  // an external table, which no step writes
   const std::string prefix = PrefixOf(step);
   std::optional<int64_t> watermark_us;
-  int64_t newest = -1;
   for (const auto& [key, transaction] : snapshot->state()->transactions) {
-    if (!key.starts_with(prefix) || transaction.version < newest) continue;
+    if (!key.starts_with(prefix)) continue;
     int64_t time_us = 0;
     const char *first = key.data() + prefix.size(), *end = key.data() + key.size();
     const auto [last, error] = std::from_chars(first, end, time_us);
     if (error != std::errc() || last != end) continue;  // of a step whose name begins like ours
-    newest = transaction.version;
-    watermark_us = time_us;
+    watermark_us = std::max(watermark_us.value_or(time_us), time_us);
   }
   return watermark_us;
 }

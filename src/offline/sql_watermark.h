@@ -15,7 +15,8 @@ namespace tercet {
 /// The key of a commit that holds a step's rows up to `watermark_us`.
 std::string WatermarkKey(const std::string& step, int64_t watermark_us);
 
-/// The watermark of the step's newest commit; nullopt when it has none.
+/// The largest watermark of the step's commits (two runs at once may commit in either order);
+/// nullopt when it has none.
 Result<std::optional<int64_t>> LastWatermark(Table* table, const std::string& step);
 
 }  // namespace tercet

@@ -1,6 +1,8 @@
 #include "server/sql_routes.h"
 
 #include <algorithm>
+#include <chrono>
+#include <semaphore>
 
 #include "catalog/definition_json.h"
 #include "client/sql_wire.h"
@@ -16,6 +18,46 @@ constexpr int64_t kTimeLimitUs = 600LL * 1'000'000;
 /// Rows that a REST answer has unless told otherwise; Flight gives all.
 constexpr int64_t kRows = 1000;
 
+/// So many queries run at once, since each may use the memory of one; others wait their turn.
+constexpr int kQueries = 4;
+constexpr std::chrono::seconds kPatience{30};
+
+/// The right to run a query, for as long as it lives.
+class QueryPermit {
+ public:
+  /// CapacityError when no other query ends in time.
+  static Result<std::shared_ptr<QueryPermit>> Acquire() {
+    if (!free_.try_acquire_for(kPatience)) {
+      return Status::CapacityError("the server runs ", kQueries,
+                                   " SQL queries already, and none ended within ",
+                                   kPatience.count(), " s; try again later");
+    }
+    return std::shared_ptr<QueryPermit>(new QueryPermit);
+  }
+  ~QueryPermit() { free_.release(); }
+
+ private:
+  QueryPermit() = default;
+  inline static std::counting_semaphore<kQueries> free_{kQueries};
+};
+
+/// The rows of a query, which runs until they are let go.
+class PermittedReader : public arrow::RecordBatchReader {
+ public:
+  PermittedReader(std::shared_ptr<QueryPermit> permit,
+                  std::shared_ptr<arrow::RecordBatchReader> rows)
+      : permit_(std::move(permit)), rows_(std::move(rows)) {}
+
+  std::shared_ptr<arrow::Schema> schema() const override { return rows_->schema(); }
+  Status ReadNext(std::shared_ptr<arrow::RecordBatch>* batch) override {
+    return rows_->ReadNext(batch);
+  }
+
+ private:
+  const std::shared_ptr<QueryPermit> permit_;  // before the rows, which end first
+  const std::shared_ptr<arrow::RecordBatchReader> rows_;
+};
+
 Answer Query(Platform* platform, const HttpRequest& request) {
   ARROW_ASSIGN_OR_RAISE(json::object body, request.JsonBody());
   ARROW_ASSIGN_OR_RAISE(const auto limit, FindInt(body, "limit"));
@@ -29,6 +71,7 @@ Answer Step(Platform* platform, const HttpRequest& request) {
   ARROW_ASSIGN_OR_RAISE(const json::object body, request.JsonBody());
   ARROW_RETURN_NOT_OK(CheckMembers("SQL step", body, {"text"}));
   ARROW_ASSIGN_OR_RAISE(const std::string text, GetString(body, "text"));
+  ARROW_ASSIGN_OR_RAISE(const auto permit, QueryPermit::Acquire());
   ARROW_ASSIGN_OR_RAISE(const SqlStepData data, platform->RunSqlStep(text));
   return HttpAnswer::Json(ToJson(data));
 }
@@ -41,7 +84,10 @@ Result<SqlData> ServeSql(Platform* platform, SqlRequest request) {
                                   request.files[0], "' was asked for");
   }
   request.time_limit_us = std::min(request.time_limit_us.value_or(kTimeLimitUs), kTimeLimitUs);
-  return platform->Sql(request);
+  ARROW_ASSIGN_OR_RAISE(auto permit, QueryPermit::Acquire());
+  ARROW_ASSIGN_OR_RAISE(SqlData data, platform->Sql(request));
+  data.rows = std::make_shared<PermittedReader>(std::move(permit), std::move(data.rows));
+  return data;
 }
 
 std::vector<Route> SqlRoutes(Platform* platform) {
