@@ -9,7 +9,6 @@
 #include "base/parallel.h"
 #include "compute/asof_match.h"
 #include "compute/sort_key.h"
-#include "offline/data_file.h"
 #include "view/column_gather.h"
 #include "view/history.h"
 #include "view/point_in_time_read.h"
@@ -20,10 +19,9 @@ namespace {
 
 constexpr int64_t kMostBatchRows = 65536;
 constexpr int64_t kLeastBatchRows = 1024;
-constexpr int kTasksPerThread = 4;          // so that a thread with little to do takes from others
-constexpr int64_t kLaterRows = 1 << 18;     // gathered by one thread at once; a multiple of 8
-constexpr int64_t kRowGroupRows = 131'072;  // as our writer makes them
-constexpr int64_t kTextBytes = 64;          // assumed of a value whose width varies
+constexpr int kTasksPerThread = 4;       // so that a thread with little to do takes from others
+constexpr int64_t kLaterRows = 1 << 18;  // gathered by one thread at once; a multiple of 8
+constexpr int64_t kTextBytes = 64;       // assumed of a value whose width varies
 
 /// Left positions [begin, end) and the keys of history that they can see.
 struct JoinTask {
@@ -37,18 +35,6 @@ std::string BehindKey(std::string key) {
   while (!key.empty() && key.back() == '\xFF') key.pop_back();
   if (!key.empty()) ++key.back();
   return key;
-}
-
-/// About how many bytes a row of history takes in memory.
-int64_t RowBytes(const arrow::Schema& schema, const std::vector<std::string>& columns) {
-  int64_t bytes = 0;
-  for (const std::string& column : columns) {
-    const auto type = schema.GetFieldByName(column)->type();
-    bytes += arrow::is_fixed_width(type->id()) && type->id() != arrow::Type::DICTIONARY
-                 ? 1 + static_cast<const arrow::FixedWidthType&>(*type).bit_width() / 8
-                 : kTextBytes;
-  }
-  return std::max<int64_t>(bytes, 1);
 }
 
 Result<std::shared_ptr<arrow::Array>> OneArray(const arrow::ChunkedArray& column) {
@@ -84,7 +70,9 @@ class AsOfJoin {
       later_ |= order == GatherOrder::kLater;
     }
     if (later_) {
-      ARROW_ASSIGN_OR_RAISE(numbers_, arrow::AllocateBuffer(rows_ * 4));
+      // Not the default pool, which asks for huge pages (zeroed_pages.h).
+      ARROW_ASSIGN_OR_RAISE(numbers_,
+                            arrow::AllocateBuffer(rows_ * 4, arrow::system_memory_pool()));
       std::memset(numbers_->mutable_data(), 0xFF, static_cast<size_t>(rows_) * 4);  // kNone
     }
     ARROW_ASSIGN_OR_RAISE(const int64_t lanes, Lanes());
@@ -130,35 +118,17 @@ class AsOfJoin {
     }
     // Each task holds a batch, the one before it, and what the scan merges it from.
     const int64_t held = ThreadCount() * (3 + group_->file_count());
-    row_bytes_ = RowBytes(*group_->schema(), all);
-    request.batch_rows = std::clamp(options_.memory_limit_bytes / held / row_bytes_,
-                                    kLeastBatchRows, kMostBatchRows);
+    const int64_t row_bytes = HistoryRowBytes(*group_->schema(), all);
+    request.batch_rows =
+        std::clamp(options_.memory_limit_bytes / held / row_bytes, kLeastBatchRows, kMostBatchRows);
+    columns_ = std::move(all);
     return History::Make(group_, std::move(request)).Value(&history_);
   }
 
-  /// How many tasks may run at once: each holds a row group of every file that overlaps others at
-  /// one place, and what it merges of them.
+  /// How many tasks may run at once, each holding what it must of history.
   Result<int64_t> Lanes() {
-    ARROW_ASSIGN_OR_RAISE(std::vector<DataFilePtr> files, group_->Files());
-    std::vector<std::pair<std::string, int>> ends;  // where files begin and end
-    int64_t deepest = 0, open = 0, unsorted_rows = 0;
-    for (const DataFilePtr& file : files) {
-      if (!file->run) {
-        unsorted_rows += file->RowCount().value_or(0);
-        continue;
-      }
-      ends.emplace_back(file->run->low, 0);
-      ends.emplace_back(file->run->high, 1);
-    }
-    std::sort(ends.begin(), ends.end());
-    for (const auto& [key, ending] : ends) {
-      open += ending == 0 ? 1 : -1;
-      deepest = std::max(deepest, open);
-    }
-    const int64_t held_rows = deepest * kRowGroupRows * 2 + unsorted_rows * 2;
-    return std::clamp<int64_t>(
-        options_.memory_limit_bytes / 2 / (std::max<int64_t>(held_rows, 1) * row_bytes_), 1,
-        ThreadCount());
+    ARROW_ASSIGN_OR_RAISE(const int64_t held_bytes, HeldBytes(group_, columns_));
+    return std::clamp<int64_t>(options_.memory_limit_bytes / 2 / held_bytes, 1, ThreadCount());
   }
 
   Result<std::vector<JoinTask>> Tasks() {
@@ -220,7 +190,7 @@ class AsOfJoin {
       const int64_t* times = timed_ ? chunk->times->raw_values() : nullptr;
       ARROW_RETURN_NOT_OK(chunk->keys
                               ? matcher.Feed(*chunk->keys, times, emit)
-                              : matcher.FeedCodes(chunk->codes.data(), times, chunk->rows, emit));
+                              : matcher.FeedCodes(chunk->codes.get(), times, chunk->rows, emit));
     }
     if (chunk != nullptr) {
       chunk_begin += chunk->rows;
@@ -277,7 +247,7 @@ class AsOfJoin {
   const bool timed_;
   const std::optional<int64_t> ttl_us_;
   const ViewReadOptions& options_;
-  int64_t row_bytes_ = 1;
+  std::vector<std::string> columns_;  // of history: keys, time, features
   std::unique_ptr<History> history_;
   std::vector<std::unique_ptr<ColumnGather>> gathers_;
   RowFlags found_;

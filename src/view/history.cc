@@ -3,11 +3,17 @@
 #include <algorithm>
 
 #include <arrow/compute/api_vector.h>
+#include <arrow/type_traits.h>
 
+#include "offline/data_file.h"
 #include "view/run_history.h"
 
 namespace tercet {
 namespace {
+
+constexpr int64_t kRowGroupRows = 131'072;  // as our writer makes them
+constexpr int64_t kTextBytes = 64;          // assumed of a value whose width varies
+constexpr int64_t kTimesMerged = 3;         // a row that is merged: read, concatenated, in order
 
 void AddOnce(std::vector<std::string>* names, const std::string& name) {
   if (std::find(names->begin(), names->end(), name) == names->end()) names->push_back(name);
@@ -98,6 +104,41 @@ class ScanHistory : public History {
 };
 
 }  // namespace
+
+int64_t HistoryRowBytes(const arrow::Schema& schema, const std::vector<std::string>& columns) {
+  int64_t bytes = 0;
+  for (const std::string& column : columns) {
+    const auto field = schema.GetFieldByName(column);
+    if (field == nullptr) continue;
+    const auto& type = *field->type();
+    bytes += arrow::is_fixed_width(type.id()) && type.id() != arrow::Type::DICTIONARY
+                 ? 1 + static_cast<const arrow::FixedWidthType&>(type).bit_width() / 8
+                 : kTextBytes;
+  }
+  return std::max<int64_t>(bytes, 1);
+}
+
+Result<int64_t> HeldBytes(Snapshot* group, const std::vector<std::string>& columns) {
+  ARROW_ASSIGN_OR_RAISE(const auto files, group->Files());
+  std::vector<std::pair<std::string, int>> ends;  // where files begin and end
+  int64_t deepest = 1, open = 0, unsorted_rows = 0;
+  for (const auto& file : files) {
+    if (!file->run) {
+      unsorted_rows += file->RowCount().value_or(0);
+      continue;
+    }
+    ends.emplace_back(file->run->low, 0);
+    ends.emplace_back(file->run->high, 1);
+  }
+  std::sort(ends.begin(), ends.end());
+  for (const auto& [key, ending] : ends) {
+    open += ending == 0 ? 1 : -1;
+    deepest = std::max(deepest, open);
+  }
+  const int64_t rows =
+      kRowGroupRows * (deepest == 1 ? 2 : deepest * kTimesMerged) + unsorted_rows * kTimesMerged;
+  return rows * HistoryRowBytes(*group->schema(), columns);
+}
 
 Result<std::unique_ptr<PlainRows>> History::ReadLater(size_t feature) {
   return Status::UnknownError("feature ", feature, " of a history is not to be read later");

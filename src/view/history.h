@@ -27,6 +27,14 @@ struct HistoryRequest {
   bool later = false;
 };
 
+/// About how many bytes a row takes in memory.
+int64_t HistoryRowBytes(const arrow::Schema& schema, const std::vector<std::string>& columns);
+
+/// About how many bytes one task holds of a group's history at once: two row groups where files
+/// follow each other; where they overlap, one of each, what they are merged to, and both together;
+/// all rows of files that are not sorted.
+Result<int64_t> HeldBytes(Snapshot* group, const std::vector<std::string>& columns);
+
 /// The part of it that one task can see: keys in the range, event times in [start, end).
 struct HistoryRange {
   KeyRange keys;
@@ -40,9 +48,9 @@ struct HistoryChunk {
     std::shared_ptr<const PlainColumn> plain;  ///< where it lies in the file
   };
   int64_t rows = 0;
-  int64_t number = 0;            ///< of its first row, for ReadLater
-  std::optional<SortKeys> keys;  ///< nullopt: `codes` has them
-  std::vector<uint64_t> codes;   ///< keys as SortKeys' fixed values
+  int64_t number = 0;                 ///< of its first row, for ReadLater
+  std::optional<SortKeys> keys;       ///< nullopt: `codes` has them
+  std::unique_ptr<uint64_t[]> codes;  ///< keys as SortKeys' fixed values
   std::shared_ptr<arrow::Int64Array> times;
   std::vector<Column> columns;  ///< the features; neither for one that is read later
 };

@@ -6,6 +6,7 @@
 #include <arrow/type_traits.h>
 
 #include "base/parallel.h"
+#include "view/history.h"
 #include "view/left_stream.h"
 #include "view/view_rows.h"
 #include "view/view_snapshots.h"
@@ -46,10 +47,22 @@ int64_t LeftRowBytes(const ViewPlan& plan) {
   return bytes;
 }
 
-int64_t PieceRows(const ViewPlan& plan, int64_t memory_limit_bytes) {
-  // Half is for left rows and answer, half for history under way and the allocator.
-  const int64_t rows =
-      std::clamp(memory_limit_bytes / 2 / LeftRowBytes(plan), kLeastPieceRows, kMostPieceRows);
+/// How many left rows fit in what the groups' history leaves of the limit.
+Result<int64_t> PieceRows(const ViewPlan& plan, ViewSnapshots* snapshots,
+                          int64_t memory_limit_bytes) {
+  int64_t held_bytes = 0;
+  for (const ViewGroup& group : plan.groups()) {
+    if (&group == &plan.groups()[0]) continue;
+    std::vector<std::string> columns = group.definition.primary_key;
+    columns.push_back(group.definition.event_time);
+    columns.insert(columns.end(), group.features.begin(), group.features.end());
+    ARROW_ASSIGN_OR_RAISE(const auto snapshot, snapshots->Get(group.definition));
+    ARROW_ASSIGN_OR_RAISE(const int64_t bytes, HeldBytes(snapshot.get(), columns));
+    held_bytes = std::max(held_bytes, bytes);
+  }
+  const int64_t left =
+      std::max(memory_limit_bytes - memory_limit_bytes / 8 - held_bytes, memory_limit_bytes / 4);
+  const int64_t rows = std::clamp(left / LeftRowBytes(plan), kLeastPieceRows, kMostPieceRows);
   return rows < kPieceStep ? rows : rows / kPieceStep * kPieceStep;
 }
 
@@ -87,8 +100,7 @@ Result<ViewRows> ReadView(const ViewPlan& plan, FeatureTables* tables,
 ViewStream::ViewStream(const ViewPlan* plan, FeatureTables* tables, ViewReadOptions options)
     : plan_(plan),
       options_(std::move(options)),
-      snapshots_(std::make_unique<ViewSnapshots>(tables, options_.pins)),
-      piece_rows_(PieceRows(*plan, options_.memory_limit_bytes)) {}
+      snapshots_(std::make_unique<ViewSnapshots>(tables, options_.pins)) {}
 
 ViewStream::~ViewStream() = default;
 
@@ -100,9 +112,13 @@ Result<std::unique_ptr<ViewStream>> ViewStream::Open(
     return Status::Invalid("a view's read has one spine: a table or a reader");
   }
   auto stream = std::unique_ptr<ViewStream>(new ViewStream(plan, tables, std::move(options)));
-  auto left = LeftStream::Open(plan, stream->snapshots_.get(), stream->options_, std::move(spine));
-  if (!left.ok()) return ExplainRead(*plan, left.status());
-  stream->left_ = *std::move(left);
+  const auto opened = [&]() -> Status {
+    ARROW_ASSIGN_OR_RAISE(stream->left_, LeftStream::Open(plan, stream->snapshots_.get(),
+                                                          stream->options_, std::move(spine)));
+    return PieceRows(*plan, stream->snapshots_.get(), stream->options_.memory_limit_bytes)
+        .Value(&stream->piece_rows_);
+  }();
+  if (!opened.ok()) return ExplainRead(*plan, opened);
   return stream;
 }
 

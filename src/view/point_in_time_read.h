@@ -49,7 +49,9 @@ Result<ViewRows> ReadView(const ViewPlan& plan, FeatureTables* tables,
 /// memory_limit_bytes (mapped pages of files don't count; what the caller keeps of earlier pieces
 /// does). Nothing is spilled: a piece in another order than a group's reads that group's keys and
 /// times again, of which only those in the piece's range; where the left rows come in the order of
-/// the keys each row of history is read once. One thread at a time.
+/// the keys each row of history is read once. The least that is needed, whatever the limit, is one
+/// row group of every file of a group that overlaps others at one place, decoded and merged.
+/// One thread at a time.
 class ViewStream {
  public:
   /// `plan` and `tables` must outlive the stream. The spine may also be a reader, which is read

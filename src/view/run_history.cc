@@ -11,16 +11,17 @@ namespace {
 constexpr uint64_t kSignBit = uint64_t{1} << 63;
 
 /// Signed integers as SortKeys' fixed values.
-std::vector<uint64_t> CodesOf(const PlainColumn& column, int64_t rows) {
-  std::vector<uint64_t> codes(static_cast<size_t>(rows));
+std::unique_ptr<uint64_t[]> CodesOf(const PlainColumn& column, int64_t rows) {
+  const auto count = static_cast<size_t>(rows);
+  auto codes = std::make_unique_for_overwrite<uint64_t[]>(count);
   if (column.width() == 8) {
-    column.CopyTo(reinterpret_cast<uint8_t*>(codes.data()));
-    for (uint64_t& code : codes) code ^= kSignBit;
+    column.CopyTo(reinterpret_cast<uint8_t*>(codes.get()));
+    for (size_t i = 0; i < count; ++i) codes[i] ^= kSignBit;
     return codes;
   }
-  std::vector<int32_t> narrow(static_cast<size_t>(rows));
+  std::vector<int32_t> narrow(count);
   column.CopyTo(reinterpret_cast<uint8_t*>(narrow.data()));
-  for (size_t i = 0; i < narrow.size(); ++i) {
+  for (size_t i = 0; i < count; ++i) {
     codes[i] = static_cast<uint64_t>(static_cast<int64_t>(narrow[i])) ^ kSignBit;
   }
   return codes;
