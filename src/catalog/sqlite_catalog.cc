@@ -218,6 +218,7 @@ class SqliteCatalog : public Catalog {
   }
 
   Result<int64_t> ChangeCounter() override {
+    if (const auto digest = watcher_->CommitDigest()) return *digest;
     std::lock_guard lock(watcher_mutex_);
     return watcher_->ReadInt("PRAGMA data_version");
   }
@@ -341,7 +342,8 @@ class SqliteCatalog : public Catalog {
   std::mutex mutex_;
   const std::unique_ptr<SqliteDatabase> database_;  ///< guarded by mutex_
   std::mutex watcher_mutex_;
-  /// A connection that never writes, guarded by watcher_mutex_: SQLite's data_version tells a
+  /// A connection that never writes, guarded by watcher_mutex_ but for CommitDigest. Where there is
+  /// none, SQLite's data_version tells a
   /// connection of the commits of all others, so this one hears of this process's own as well.
   const std::unique_ptr<SqliteDatabase> watcher_;
 };
@@ -389,6 +391,8 @@ Result<std::unique_ptr<Catalog>> Catalog::Open(const std::string& path, const Cl
     ARROW_RETURN_NOT_OK(transaction.Commit());
   }
   ARROW_ASSIGN_OR_RAISE(auto watcher, SqliteDatabase::Open(path, kBusyTimeoutMs));
+  ARROW_RETURN_NOT_OK(watcher->ReadInt("PRAGMA data_version").status());
+  watcher->WatchCommits();
   return std::make_unique<SqliteCatalog>(std::move(database), std::move(watcher), clock);
 }
 

@@ -1,15 +1,26 @@
 #include "catalog/sqlite_database.h"
 
+#include <array>
+#include <atomic>
+
 #include <sqlite3.h>
 
+#include "base/hash.h"
+
 namespace tercet {
+namespace {
+
+constexpr int kWalIndexRegionBytes = 32 << 10;
+constexpr size_t kWalHeaderBytes = 48;
+
+}  // namespace
 
 Result<std::unique_ptr<SqliteDatabase>> SqliteDatabase::Open(const std::string& path,
                                                              int busy_timeout_ms) {
   sqlite3* connection = nullptr;
-  const int opened = sqlite3_open_v2(
-      path.c_str(), &connection,
-      SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
+  const int opened =
+      sqlite3_open_v2(path.c_str(), &connection,
+                      SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
   if (connection == nullptr) return Status::OutOfMemory("cannot open '", path, "'");
   // SQLite hands out a connection even when opening failed; it carries the message.
   std::unique_ptr<SqliteDatabase> database(new SqliteDatabase(path, connection));
@@ -51,6 +62,30 @@ Result<int64_t> SqliteDatabase::ReadInt(const std::string& sql) {
   ARROW_ASSIGN_OR_RAISE(const bool row, query.Step());
   if (!row) return Status::IOError("'", path_, "' did not answer ", sql);
   return query.Int(0);
+}
+
+void SqliteDatabase::WatchCommits() {
+  sqlite3_file* file = nullptr;
+  const int found = sqlite3_file_control(connection_, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+  if (found != SQLITE_OK || file == nullptr || file->pMethods == nullptr ||
+      file->pMethods->iVersion < 2 || file->pMethods->xShmMap == nullptr) {
+    return;
+  }
+  void volatile* region = nullptr;
+  if (file->pMethods->xShmMap(file, 0, kWalIndexRegionBytes, /*extend=*/0, &region) != SQLITE_OK) {
+    return;
+  }
+  wal_header_ = static_cast<const volatile uint64_t*>(region);
+}
+
+std::optional<int64_t> SqliteDatabase::CommitDigest() const {
+  if (wal_header_ == nullptr) return std::nullopt;
+  // A header that is being written gives a number of its own, which the next call does not repeat.
+  std::array<uint64_t, kWalHeaderBytes / 8> header;
+  for (size_t i = 0; i < header.size(); ++i) header[i] = wal_header_[i];
+  std::atomic_thread_fence(std::memory_order_acquire);
+  return static_cast<int64_t>(
+      Hash64({reinterpret_cast<const char*>(header.data()), kWalHeaderBytes}));
 }
 
 int64_t SqliteDatabase::last_insert_id() const { return sqlite3_last_insert_rowid(connection_); }

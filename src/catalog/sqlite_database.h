@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -62,6 +63,14 @@ class SqliteDatabase {
   Result<int64_t> ReadInt(const std::string& sql);
   int64_t last_insert_id() const;
 
+  /// A number that differs whenever any process committed something to the file since: a digest of
+  /// the header of the write-ahead log's index, which each commit rewrites in memory that all
+  /// processes share (sqlite.org/walformat.html, section 2). A few loads; any thread may call it.
+  /// nullopt when the file has no such log, or was not read yet.
+  std::optional<int64_t> CommitDigest() const;
+  /// Finds that header; after the first read of the file, and before CommitDigest is used.
+  void WatchCommits();
+
   /// A write transaction: takes the write lock at once, so that what was read in it can't have
   /// changed when it commits. Rolls back unless committed.
   class Transaction {
@@ -86,6 +95,7 @@ class SqliteDatabase {
 
   const std::string path_;
   sqlite3* const connection_;
+  const volatile uint64_t* wal_header_ = nullptr;  ///< mapped for as long as the connection is open
   std::map<std::string, sqlite3_stmt*, std::less<>> statements_;
 };
 
