@@ -50,15 +50,15 @@ double MicrosSince(Clock::time_point begun) {
   return std::chrono::duration<double, std::micro>(Clock::now() - begun).count();
 }
 
-Status CheckVector(const VectorData& data, int64_t entity) {
-  if (data.features->num_columns() != kFeatures) {
+Status CheckVector(const VectorReader& reader, const VectorCells& vector, int64_t entity) {
+  if (reader.features()->num_fields() != kFeatures) {
     return Status::UnknownError("expected ", kFeatures, " features");
   }
   for (int f = 0; f < kFeatures; ++f) {
-    const auto& column = static_cast<const arrow::DoubleArray&>(*data.features->column(f));
-    if (column.IsNull(0) || column.Value(0) != Expected(entity, f)) {
+    const Cell cell = vector.features[static_cast<size_t>(f)];
+    if (cell.null() || cell.As<double>() != Expected(entity, f)) {
       return Status::UnknownError("entity ", entity, " has a wrong '",
-                                  data.features->schema()->field(f)->name(), "'");
+                                  reader.features()->field(f)->name(), "'");
     }
   }
   return Status::OK();
@@ -66,22 +66,20 @@ Status CheckVector(const VectorData& data, int64_t entity) {
 
 Result<json::object> Embedded(const std::string& project, int64_t entities, int64_t count) {
   ARROW_ASSIGN_OR_RAISE(const auto platform, Platform::Open(project));
-  const auto schema = arrow::schema({arrow::field("entity", arrow::int64())});
   std::mt19937_64 random(17);
   std::vector<double> micros;
+  VectorCells vector;
   for (int64_t i = -count / 5; i < count; ++i) {  // A fifth more to warm up.
     const auto entity = static_cast<int64_t>(random() % entities);
-    arrow::Int64Builder builder;
-    ARROW_RETURN_NOT_OK(builder.Append(entity));
-    ARROW_ASSIGN_OR_RAISE(const auto keys, builder.Finish());
-    const VectorRequest request{.entities = arrow::RecordBatch::Make(schema, 1, {keys}),
-                                .event_time_us = std::nullopt,
-                                .training_dataset_version = std::nullopt};
+    const Cell key{reinterpret_cast<const char*>(&entity), sizeof(entity)};
     const auto begun = Clock::now();
-    ARROW_ASSIGN_OR_RAISE(const VectorData data, platform->Vectors({"all", 1}, request));
+    ARROW_ASSIGN_OR_RAISE(const auto reader, platform->Reader({"all", 1}));
+    if (reader == nullptr) return Status::UnknownError("the view is not plain");
+    ARROW_ASSIGN_OR_RAISE(const bool read, reader->Read({&key, 1}, std::nullopt, &vector));
     const double took = MicrosSince(begun);
+    if (!read) return Status::UnknownError("the store is not in this process");
     if (i >= 0) micros.push_back(took);
-    ARROW_RETURN_NOT_OK(CheckVector(data, entity));
+    ARROW_RETURN_NOT_OK(CheckVector(*reader, vector, entity));
   }
   return Summary(std::move(micros));
 }

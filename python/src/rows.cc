@@ -1,5 +1,6 @@
 #include "rows.h"
 
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -187,44 +188,122 @@ std::shared_ptr<arrow::RecordBatch> BatchOfRows(nb::handle rows) {
   return arrow::RecordBatch::Make(arrow::schema(fields), count, arrays);
 }
 
+bool CellsOfDict(nb::handle dict, const arrow::Schema& known, std::vector<Cell>* cells,
+                 std::vector<uint64_t>* numbers) {
+  const auto columns = static_cast<size_t>(known.num_fields());
+  if (!PyDict_CheckExact(dict.ptr()) ||
+      static_cast<size_t>(PyDict_GET_SIZE(dict.ptr())) != columns) {
+    return false;
+  }
+  cells->assign(columns, Cell());
+  numbers->resize(columns);
+  const auto put = [&](size_t c, auto number) {
+    std::memcpy(&(*numbers)[c], &number, sizeof(number));
+    (*cells)[c] = {reinterpret_cast<const char*>(&(*numbers)[c]), sizeof(number)};
+  };
+  for (const auto& [key, value] : nb::borrow<nb::dict>(dict)) {
+    if (!PyUnicode_CheckExact(key.ptr())) return false;
+    const std::string_view name = TextOf(key);
+    size_t c = 0;
+    while (c < columns && known.field(static_cast<int>(c))->name() != name) ++c;
+    if (c == columns) return false;
+    PyObject* object = value.ptr();
+    switch (known.field(static_cast<int>(c))->type()->id()) {
+      case arrow::Type::INT64: {
+        int overflow = 0;
+        if (!PyLong_CheckExact(object)) return false;
+        const int64_t number = PyLong_AsLongLongAndOverflow(object, &overflow);
+        if (overflow != 0) return false;
+        put(c, number);
+        break;
+      }
+      case arrow::Type::INT32: {
+        int overflow = 0;
+        if (!PyLong_CheckExact(object)) return false;
+        const int64_t number = PyLong_AsLongLongAndOverflow(object, &overflow);
+        if (overflow != 0 || number != static_cast<int32_t>(number)) return false;
+        put(c, static_cast<int32_t>(number));
+        break;
+      }
+      case arrow::Type::DOUBLE:
+        if (!PyFloat_CheckExact(object)) return false;
+        put(c, PyFloat_AS_DOUBLE(object));
+        break;
+      case arrow::Type::STRING:
+      case arrow::Type::LARGE_STRING: {
+        if (!PyUnicode_CheckExact(object)) return false;
+        const std::string_view text = TextOf(value);
+        (*cells)[c] = {text.data(), static_cast<uint32_t>(text.size())};
+        break;
+      }
+      default:
+        return false;
+    }
+  }
+  return true;
+}
+
+bool HasValueOfCell(const arrow::DataType& type) {
+  switch (type.id()) {
+    case arrow::Type::BOOL:
+    case arrow::Type::DOUBLE:
+    case arrow::Type::FLOAT:
+    case arrow::Type::INT64:
+    case arrow::Type::INT32:
+    case arrow::Type::INT16:
+    case arrow::Type::INT8:
+    case arrow::Type::UINT64:
+    case arrow::Type::UINT32:
+    case arrow::Type::UINT16:
+    case arrow::Type::UINT8:
+    case arrow::Type::STRING:
+    case arrow::Type::LARGE_STRING:
+    case arrow::Type::BINARY:
+      return true;
+    default:
+      return false;
+  }
+}
+
+nb::object ValueOfCell(const arrow::DataType& type, const Cell& cell) {
+  if (cell.null()) return nb::none();
+  using arrow::Type;
+  switch (type.id()) {
+    case Type::BOOL:
+      return nb::cast(cell.As<uint8_t>() != 0);
+    case Type::DOUBLE:
+      return nb::cast(cell.As<double>());
+    case Type::FLOAT:
+      return nb::cast(static_cast<double>(cell.As<float>()));
+    case Type::INT64:
+      return nb::cast(cell.As<int64_t>());
+    case Type::INT32:
+      return nb::cast(cell.As<int32_t>());
+    case Type::INT16:
+      return nb::cast(cell.As<int16_t>());
+    case Type::INT8:
+      return nb::cast(static_cast<int>(cell.As<int8_t>()));
+    case Type::UINT64:
+      return nb::cast(cell.As<uint64_t>());
+    case Type::UINT32:
+      return nb::cast(cell.As<uint32_t>());
+    case Type::UINT16:
+      return nb::cast(cell.As<uint16_t>());
+    case Type::UINT8:
+      return nb::cast(static_cast<int>(cell.As<uint8_t>()));
+    case Type::STRING:
+    case Type::LARGE_STRING:
+      return nb::str(cell.data, cell.size);
+    default:  // binary
+      return nb::bytes(cell.data, cell.size);
+  }
+}
+
 nb::object ValueOf(const arrow::Array& array, int64_t i) {
+  if (HasValueOfCell(*array.type())) return ValueOfCell(*array.type(), CellOf(array, i));
   if (array.IsNull(i)) return nb::none();
   using arrow::Type;
   switch (array.type_id()) {
-    case Type::BOOL:
-      return nb::cast(static_cast<const arrow::BooleanArray&>(array).Value(i));
-    case Type::DOUBLE:
-      return nb::cast(static_cast<const arrow::DoubleArray&>(array).Value(i));
-    case Type::FLOAT:
-      return nb::cast(static_cast<double>(static_cast<const arrow::FloatArray&>(array).Value(i)));
-    case Type::INT64:
-      return nb::cast(static_cast<const arrow::Int64Array&>(array).Value(i));
-    case Type::INT32:
-      return nb::cast(static_cast<const arrow::Int32Array&>(array).Value(i));
-    case Type::INT16:
-      return nb::cast(static_cast<const arrow::Int16Array&>(array).Value(i));
-    case Type::INT8:
-      return nb::cast(static_cast<int>(static_cast<const arrow::Int8Array&>(array).Value(i)));
-    case Type::UINT64:
-      return nb::cast(static_cast<const arrow::UInt64Array&>(array).Value(i));
-    case Type::UINT32:
-      return nb::cast(static_cast<const arrow::UInt32Array&>(array).Value(i));
-    case Type::UINT16:
-      return nb::cast(static_cast<const arrow::UInt16Array&>(array).Value(i));
-    case Type::UINT8:
-      return nb::cast(static_cast<int>(static_cast<const arrow::UInt8Array&>(array).Value(i)));
-    case Type::STRING: {
-      const std::string_view text = static_cast<const arrow::StringArray&>(array).GetView(i);
-      return nb::str(text.data(), text.size());
-    }
-    case Type::LARGE_STRING: {
-      const std::string_view text = static_cast<const arrow::LargeStringArray&>(array).GetView(i);
-      return nb::str(text.data(), text.size());
-    }
-    case Type::BINARY: {
-      const std::string_view bytes = static_cast<const arrow::BinaryArray&>(array).GetView(i);
-      return nb::bytes(bytes.data(), bytes.size());
-    }
     case Type::TIMESTAMP: {
       const auto& type = static_cast<const arrow::TimestampType&>(*array.type());
       int64_t value = static_cast<const arrow::TimestampArray&>(array).Value(i);

@@ -22,10 +22,11 @@ constexpr auto kLostPause = std::chrono::seconds(2);
 /// The store by way of this process, when it is the owner, or of the owner's.
 class ProjectAccess : public OnlineAccess {
  public:
-  ProjectAccess(std::string directory, const Clock* clock, Sync sync)
+  ProjectAccess(std::string directory, const Clock* clock, Sync sync, const OnlineOptions& options)
       : directory_(std::move(directory)),
         clock_(clock),
         sync_(std::move(sync)),
+        options_(options),
         forks_(OwnerLock::forks()) {}
 
   ~ProjectAccess() override { AbandonAfterFork(); }
@@ -104,7 +105,7 @@ class ProjectAccess : public OnlineAccess {
     while (true) {
       if (!OwnerLock::inherited()) {
         ARROW_ASSIGN_OR_RAISE(std::unique_ptr<StoreOwner> owner,
-                              StoreOwner::TryOpen(directory_, clock_, sync_));
+                              StoreOwner::TryOpen(directory_, clock_, sync_, options_));
         if (owner != nullptr) return Use(std::move(owner), true);
       }
       ARROW_ASSIGN_OR_RAISE(const std::optional<std::string> socket,
@@ -166,6 +167,7 @@ class ProjectAccess : public OnlineAccess {
   const std::string directory_;
   const Clock* const clock_;
   const Sync sync_;
+  const OnlineOptions options_;
   std::mutex reach_mutex_;            // one thread looks for the owner; of the next three
   std::string socket_, lost_socket_;  // of the owner reached, and of the one lost
   std::chrono::steady_clock::time_point lost_until_;
@@ -178,8 +180,9 @@ class ProjectAccess : public OnlineAccess {
 }  // namespace
 
 Result<std::unique_ptr<OnlineAccess>> OnlineAccess::Make(const std::string& directory,
-                                                         const Clock* clock, Sync sync) {
-  return std::make_unique<ProjectAccess>(directory, clock, std::move(sync));
+                                                         const Clock* clock, Sync sync,
+                                                         const OnlineOptions& options) {
+  return std::make_unique<ProjectAccess>(directory, clock, std::move(sync), options);
 }
 
 }  // namespace tercet

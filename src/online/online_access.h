@@ -24,7 +24,8 @@ class OnlineAccess : public OnlineRows {
 
   /// Nothing is opened until the first use.
   static Result<std::unique_ptr<OnlineAccess>> Make(const std::string& directory,
-                                                    const Clock* clock, Sync sync);
+                                                    const Clock* clock, Sync sync,
+                                                    const OnlineOptions& options = {});
 
   /// Applies the group's commits up to `version` in the owner and returns when a reader would see
   /// them; Cancelled when that takes longer than `timeout_us`.

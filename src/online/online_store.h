@@ -16,6 +16,10 @@ namespace tercet {
 
 struct OnlineOptions {
   size_t row_cache_bytes = size_t{1} << 30;  ///< of rows that are kept in memory, at most
+
+  /// With the bytes that the environment's TERCET_ONLINE_CACHE_BYTES says. Invalid when it is no
+  /// whole number.
+  static Result<OnlineOptions> FromEnvironment();
 };
 
 /// The present of the feature groups, by key, in one embedded RocksDB. Exactly one process may

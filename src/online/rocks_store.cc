@@ -1,5 +1,9 @@
 #include "online/rocks_store.h"
 
+#include <charconv>
+#include <cstdlib>
+#include <cstring>
+
 #include <rocksdb/cache.h>
 #include <rocksdb/convenience.h>
 #include <rocksdb/filter_policy.h>
@@ -39,6 +43,18 @@ rocksdb::Options StoreOptions() {
 Status FromRocks(const rocksdb::Status& status, std::string_view what) {
   if (status.ok()) return Status::OK();
   return Status::IOError("online store: ", what, ": ", status.ToString());
+}
+
+Result<OnlineOptions> OnlineOptions::FromEnvironment() {
+  OnlineOptions options;
+  const char* text = std::getenv("TERCET_ONLINE_CACHE_BYTES");
+  if (text == nullptr || *text == '\0') return options;
+  const char* end = text + std::strlen(text);
+  const auto [rest, error] = std::from_chars(text, end, options.row_cache_bytes);
+  if (error != std::errc() || rest != end) {
+    return Status::Invalid("TERCET_ONLINE_CACHE_BYTES must be a number of bytes, not '", text, "'");
+  }
+  return options;
 }
 
 Result<std::unique_ptr<OnlineStore>> OnlineStore::Open(const std::string& directory,

@@ -23,12 +23,17 @@ inline constexpr char kRowsRecord = 'R';
 inline constexpr size_t kStorePrefixBytes = 9;
 
 inline void AppendStorePrefix(char record, uint32_t id, uint32_t generation, std::string* out) {
-  out->push_back(record);
-  for (const uint32_t number : {id, generation}) {
-    for (int shift = 24; shift >= 0; shift -= 8) {
-      out->push_back(static_cast<char>(number >> shift));
-    }
-  }
+  const auto byte = [](uint32_t number, int shift) { return static_cast<char>(number >> shift); };
+  const char prefix[kStorePrefixBytes] = {record,
+                                          byte(id, 24),
+                                          byte(id, 16),
+                                          byte(id, 8),
+                                          byte(id, 0),
+                                          byte(generation, 24),
+                                          byte(generation, 16),
+                                          byte(generation, 8),
+                                          byte(generation, 0)};
+  out->append(prefix, kStorePrefixBytes);
 }
 
 inline std::string StorePrefix(char record, uint32_t id, uint32_t generation) {

@@ -16,11 +16,11 @@ constexpr auto kOpenPause = std::chrono::milliseconds(20);
 /// For a group that a reader asks for and the store does not know yet.
 constexpr int64_t kFirstSyncTimeoutUs = 600LL * 1'000'000;
 
-Result<std::unique_ptr<OnlineStore>> OpenPatiently(const std::string& directory,
-                                                   const Clock* clock) {
+Result<std::unique_ptr<OnlineStore>> OpenPatiently(const std::string& directory, const Clock* clock,
+                                                   const OnlineOptions& options) {
   const auto deadline = std::chrono::steady_clock::now() + kOpenPatience;
   while (true) {
-    auto store = OnlineStore::Open(directory, clock);
+    auto store = OnlineStore::Open(directory, clock, options);
     const bool locked = !store.ok() && store.status().message().find("lock") != std::string::npos;
     if (!locked || std::chrono::steady_clock::now() > deadline) return store;
     std::this_thread::sleep_for(kOpenPause);
@@ -30,8 +30,8 @@ Result<std::unique_ptr<OnlineStore>> OpenPatiently(const std::string& directory,
 }  // namespace
 
 Result<std::unique_ptr<StoreOwner>> StoreOwner::TryOpen(const std::string& directory,
-                                                        const Clock* clock,
-                                                        OnlineAccess::Sync sync) {
+                                                        const Clock* clock, OnlineAccess::Sync sync,
+                                                        const OnlineOptions& options) {
   ARROW_RETURN_NOT_OK(LocalFileSystem()->MakeDirectory(directory));
   std::unique_ptr<StoreOwner> owner(new StoreOwner);
   ARROW_ASSIGN_OR_RAISE(owner->lock_, OwnerLock::TryTake(JoinPath(directory, "owner.lock")));
@@ -39,7 +39,8 @@ Result<std::unique_ptr<StoreOwner>> StoreOwner::TryOpen(const std::string& direc
   const std::string socket = "tercet-" + NewUuid();
   ARROW_ASSIGN_OR_RAISE(owner->listener_, UnixSocket::Listen(socket));
   ARROW_RETURN_NOT_OK(owner->lock_->NameSocket(socket));
-  ARROW_ASSIGN_OR_RAISE(owner->store_, OpenPatiently(JoinPath(directory, "rocksdb"), clock));
+  ARROW_ASSIGN_OR_RAISE(owner->store_,
+                        OpenPatiently(JoinPath(directory, "rocksdb"), clock, options));
   owner->sync_ = std::make_unique<GroupSync>(owner->store_.get(), std::move(sync));
   ARROW_RETURN_NOT_OK(owner->CatchUp());
   owner->acceptor_ = std::thread([self = owner.get()] { self->AcceptAll(); });

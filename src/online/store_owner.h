@@ -23,7 +23,8 @@ class StoreOwner : public OnlineService {
   /// so that nothing that a dead owner had acknowledged is missing, and then serves; who connects
   /// meanwhile waits.
   static Result<std::unique_ptr<StoreOwner>> TryOpen(const std::string& directory,
-                                                     const Clock* clock, OnlineAccess::Sync sync);
+                                                     const Clock* clock, OnlineAccess::Sync sync,
+                                                     const OnlineOptions& options);
   /// Answers what was asked, then gives the store up.
   ~StoreOwner() override;
 

@@ -39,16 +39,18 @@ Result<std::shared_ptr<Platform>> LocalPlatform::Open(const std::string& directo
   std::shared_ptr<LocalPlatform> platform(
       new LocalPlatform(directory, layout, options, clock, std::move(catalog)));
   FeatureTables* tables = &platform->tables_;
-  ARROW_ASSIGN_OR_RAISE(
-      platform->online_,
-      OnlineAccess::Make(layout.online(), clock,
-                         [tables](OnlineStore* store, const Ref& group, int64_t version) {
-                           return SyncOnline(tables, store, group, version);
-                         }));
+  ARROW_ASSIGN_OR_RAISE(const OnlineOptions online, OnlineOptions::FromEnvironment());
+  ARROW_ASSIGN_OR_RAISE(platform->online_,
+                        OnlineAccess::Make(
+                            layout.online(), clock,
+                            [tables](OnlineStore* store, const Ref& group, int64_t version) {
+                              return SyncOnline(tables, store, group, version);
+                            },
+                            online));
   platform->ingest_ = std::make_unique<Ingest>(tables, platform->online_.get());
-  platform->inference_ = std::make_unique<Inference>(
-      platform->catalog_.get(), tables, &platform->registry_, platform->online_.get(), clock,
-      platform->predictor_options());
+  platform->inference_ =
+      std::make_unique<Inference>(platform->catalog_.get(), tables, &platform->registry_,
+                                  platform->online_.get(), clock, platform->predictor_options());
   return platform;
 }
 

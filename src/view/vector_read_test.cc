@@ -6,6 +6,7 @@
 
 #include "compute/visibility.h"
 #include "view/test_project.h"
+#include "view/vector_lookup.h"
 
 namespace tercet {
 namespace {
@@ -130,6 +131,21 @@ TEST_F(VectorRead, RefusesWhatDoesNotFit) {
                          R"([["JFK", "AA", "far"]])", {0});
   EXPECT_TRUE(wrong.status().IsTypeError()) << wrong.status().ToString();
   EXPECT_TRUE(Ask(entities_, R"([["JFK", "AA", 1]])", {}).status().IsInvalid());
+}
+
+TEST_F(VectorRead, OnlyPlainViewsAreLookedUpInPlace) {
+  EXPECT_EQ(VectorLookup::Make(plan_), nullptr) << "it has a computed feature";
+  auto view = DelayView();
+  view.transformations.clear();
+  view.on_demand.clear();
+  const auto plain = views_->Resolve(view).ValueOrDie();
+  const auto lookup = VectorLookup::Make(plain);
+  ASSERT_NE(lookup, nullptr);
+  EXPECT_TRUE(lookup->entities()->Equals(*plain->entity_schema()));
+  VectorCells vector;
+  const std::vector<Cell> entity(static_cast<size_t>(lookup->entities()->num_fields()));
+  EXPECT_FALSE(lookup->Read(&rows_, entity, 0, &vector).ValueOrDie())
+      << "rows that have no cells are for ReadVectors";
 }
 
 TEST_F(VectorRead, NoRowsAreNoRows) {
