@@ -72,7 +72,10 @@ def test_metadata_config_and_statistics(served):
     config = call(server, "/v2/models/delay/config")[1]
     inputs = {one["name"]: one for one in config["input"]}
     assert inputs["city"]["data_type"] == "TYPE_STRING" and inputs["city"]["dims"] == [1]
-    assert inputs["rain"]["optional"] and config["max_batch_size"] > 0
+    # As the metadata has them: perf_analyzer refuses a model otherwise.
+    metadata = call(server, "/v2/models/delay")[1]
+    assert list(inputs) == [one["name"] for one in metadata["inputs"]]
+    assert config["max_batch_size"] > 0
     assert config["output"][0]["data_type"].startswith("TYPE_FP")
     before = call(server, "/v2/models/delay/stats")[1]["model_stats"][0]
     call(server, "/api/v1/deployments/delay/predict", {"entities": ROWS})

@@ -47,11 +47,13 @@ Status LoadedRelease::BindView(FeatureViews* views) {
     fields.push_back(features.field(input_columns_.back()));
   }
   input_schema_ = arrow::schema(std::move(fields));
+  as_read_ = fitted.empty() && input_schema_->Equals(*plan_->feature_schema());
   return Status::OK();
 }
 
 Result<std::shared_ptr<arrow::RecordBatch>> LoadedRelease::InputsOf(
     const std::shared_ptr<arrow::RecordBatch>& features) const {
+  if (as_read_) return features;
   ARROW_ASSIGN_OR_RAISE(const auto transformed, transformations_->Apply(features));
   arrow::ArrayVector columns;
   columns.reserve(input_columns_.size());

@@ -57,6 +57,7 @@ class LoadedRelease {
   std::shared_ptr<const TransformationPlan> transformations_;
   std::vector<int> input_columns_;  ///< of the transformed features, in the signature's order
   std::shared_ptr<arrow::Schema> input_schema_;
+  bool as_read_ = false;  ///< the inputs are the view's features, in their order
   ModelFormat format_ = ModelFormat::kOnnx;
   json::object warm_up_;
   std::unique_ptr<Predictor> predictor_;

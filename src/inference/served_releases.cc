@@ -71,7 +71,12 @@ Result<std::shared_ptr<const ServedReleases::Served>> ServedReleases::Look(
   if (served->main.loaded == nullptr) {
     ARROW_ASSIGN_OR_RAISE(served->main.loaded, LoadById(pointer.release_id));
   }
-  ARROW_RETURN_NOT_OK(served->main.loaded->Reserve(pointer.policy.workers));
+  // It has one worker at least, or it would not be loaded.
+  const Status reserved = served->main.loaded->Reserve(pointer.policy.workers);
+  if (!reserved.ok()) {
+    LogWarn("deployment '" + deployment + "' serves with fewer workers than " +
+            std::to_string(pointer.policy.workers) + ": " + reserved.ToString());
+  }
   served->arms = LoadArms(pointer);
   return served;
 }

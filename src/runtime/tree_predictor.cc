@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <atomic>
+#include <mutex>
 
 #include <arrow/array.h>
 
@@ -21,10 +23,11 @@ class TreePredictor : public Predictor {
 
   Result<std::shared_ptr<arrow::RecordBatch>> Predict(
       const arrow::RecordBatch& features) override {
-    // The very schema that was checked at loading needs no second look.
-    if (features.schema().get() != signature_.inputs.get()) {
+    // The very schema that was checked before needs no second look.
+    if (features.schema().get() != checked_schema_.load(std::memory_order_acquire)) {
       ARROW_RETURN_NOT_OK(CheckFeatureTypes(*features.schema(), model_->categories().size(),
                                             model_->categories()));
+      Remember(features.schema());
     }
     const int64_t rows = features.num_rows();
     const int outputs = signature_.outputs->num_fields();
@@ -50,8 +53,18 @@ class TreePredictor : public Predictor {
   }
 
  private:
+  void Remember(const std::shared_ptr<arrow::Schema>& schema) {
+    const std::lock_guard lock(mutex_);
+    // In this order: an address is not given to another schema while it is the one remembered.
+    checked_schema_.store(schema.get(), std::memory_order_release);
+    kept_schema_ = schema;
+  }
+
   const std::shared_ptr<const TreeModel> model_;
   const Signature signature_;
+  std::atomic<const arrow::Schema*> checked_schema_{nullptr};
+  std::mutex mutex_;
+  std::shared_ptr<arrow::Schema> kept_schema_;  ///< guarded by mutex_
 };
 
 }  // namespace

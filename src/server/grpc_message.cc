@@ -183,15 +183,11 @@ void WriteGrpcConfig(const std::string& name, const DeploymentContract& contract
   config->set_backend("tercet");
   config->set_max_batch_size(static_cast<int32_t>(kMaxInferenceRows));
   config->mutable_version_policy()->mutable_specific()->add_versions(contract.release_number);
-  for (const bool optional : {false, true}) {
-    for (const auto& tensor :
-         DescribeTensors(optional ? *contract.optional : *contract.entities)) {
-      auto* input = config->add_input();
-      input->set_name(tensor.name);
-      input->set_data_type(ConfigTypeOf(tensor.datatype));
-      input->add_dims(tensor.shape[1]);
-      input->set_optional(optional);
-    }
+  for (const auto& tensor : DescribeTensors(*contract.entities)) {
+    auto* input = config->add_input();
+    input->set_name(tensor.name);
+    input->set_data_type(ConfigTypeOf(tensor.datatype));
+    input->add_dims(tensor.shape[1]);
   }
   for (const auto& tensor : DescribeTensors(*contract.outputs)) {
     auto* output = config->add_output();

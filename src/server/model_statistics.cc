@@ -23,14 +23,12 @@ json::object BatchJson(int64_t rows, const std::array<int64_t, 2>& batch) {
           {"compute_output", DurationJson({batch[0], 0})}};
 }
 
-json::array ConfigTensors(const arrow::Schema& schema, bool optional) {
+json::array ConfigTensors(const arrow::Schema& schema) {
   json::array tensors;
   for (const TensorDescription& tensor : DescribeTensors(schema)) {
-    json::object object = {{"name", tensor.name},
-                           {"data_type", ConfigType(tensor.datatype)},
-                           {"dims", json::array{tensor.shape[1]}}};
-    if (optional) object["optional"] = true;
-    tensors.push_back(std::move(object));
+    tensors.push_back({{"name", tensor.name},
+                       {"data_type", ConfigType(tensor.datatype)},
+                       {"dims", json::array{tensor.shape[1]}}});
   }
   return tensors;
 }
@@ -135,17 +133,14 @@ json::object ModelStatisticsJson(const Deployments& deployments) {
 }
 
 json::object ModelConfigJson(const std::string& name, const DeploymentContract& contract) {
-  json::array inputs = ConfigTensors(*contract.entities, false);
-  for (json::value& optional : ConfigTensors(*contract.optional, true)) {
-    inputs.push_back(std::move(optional));
-  }
   return {{"name", name},
           {"platform", "tercet"},
           {"backend", "tercet"},
           {"version_policy", {{"specific", {{"versions", {contract.release_number}}}}}},
           {"max_batch_size", kMaxInferenceRows},
-          {"input", std::move(inputs)},
-          {"output", ConfigTensors(*contract.outputs, false)}};
+          // As in the metadata, which perf_analyzer compares it with.
+          {"input", ConfigTensors(*contract.entities)},
+          {"output", ConfigTensors(*contract.outputs)}};
 }
 
 std::string ServingMetricsText(const Deployments& deployments) {
