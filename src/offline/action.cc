@@ -29,6 +29,13 @@ Result<std::map<std::string, std::string>> FindTexts(const json::object& object,
   return texts;
 }
 
+Result<FileTags> FindTags(const json::object& object) {
+  ARROW_ASSIGN_OR_RAISE(const auto texts, FindTexts(object, "tags"));
+  FileTags tags;
+  for (const auto& [name, text] : texts) tags.Append(name, text);
+  return tags;
+}
+
 Result<PartitionValues> FindPartitionValues(const json::object& object) {
   ARROW_ASSIGN_OR_RAISE(const json::object members, FindObject(object, "partitionValues"));
   PartitionValues values;
@@ -68,7 +75,7 @@ Result<Action> ParseAdd(const json::object& object) {
   ARROW_ASSIGN_OR_RAISE(add.data_change, BoolOr(object, "dataChange", true));
   ARROW_ASSIGN_OR_RAISE(auto stats, FindString(object, "stats"));
   add.stats = std::move(stats).value_or("");
-  ARROW_ASSIGN_OR_RAISE(add.tags, FindTexts(object, "tags"));
+  ARROW_ASSIGN_OR_RAISE(add.tags, FindTags(object));
   ARROW_ASSIGN_OR_RAISE(add.vector, FindVector(object));
   return add;
 }
@@ -80,7 +87,7 @@ Result<Action> ParseRemove(const json::object& object) {
   ARROW_ASSIGN_OR_RAISE(remove.data_change, BoolOr(object, "dataChange", true));
   ARROW_ASSIGN_OR_RAISE(remove.partition_values, FindPartitionValues(object));
   ARROW_ASSIGN_OR_RAISE(remove.size_bytes, FindInt(object, "size"));
-  ARROW_ASSIGN_OR_RAISE(remove.tags, FindTexts(object, "tags"));
+  ARROW_ASSIGN_OR_RAISE(remove.tags, FindTags(object));
   ARROW_ASSIGN_OR_RAISE(remove.vector, FindVector(object));
   return remove;
 }
@@ -126,7 +133,8 @@ Result<Action> ParseChange(const json::object& object) {
   return change;
 }
 
-json::object TextsToJson(const std::map<std::string, std::string>& texts) {
+template <typename Texts>
+json::object TextsToJson(const Texts& texts) {
   json::object object;
   for (const auto& [key, value] : texts) object[key] = value;
   return object;

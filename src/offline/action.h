@@ -10,6 +10,7 @@
 
 #include "base/json.h"
 #include "base/result.h"
+#include "offline/file_tags.h"
 
 namespace tercet {
 
@@ -39,7 +40,7 @@ struct AddFile {
   int64_t modification_time_ms = 0;
   bool data_change = true;
   std::string stats;  ///< JSON text, or empty
-  std::map<std::string, std::string> tags;
+  FileTags tags;
   std::optional<VectorPointer> vector;
 
   /// The logical file: path and vector.
@@ -52,7 +53,7 @@ struct RemoveFile {
   bool data_change = true;
   PartitionValues partition_values;
   std::optional<int64_t> size_bytes;
-  std::map<std::string, std::string> tags;
+  FileTags tags;
   std::optional<VectorPointer> vector;
 
   std::string Key() const;

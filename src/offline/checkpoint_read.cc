@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <deque>
 
 #include <arrow/array.h>
 #include <arrow/table.h>
@@ -27,14 +28,14 @@ class Record {
   bool IsNull(int64_t i) const { return array_->IsNull(i); }
 
   Result<std::optional<std::string>> Text(std::string_view name, int64_t i) const {
-    const ArrayPtr member = Member(name);
+    const ArrayPtr& member = Member(name);
     if (member == nullptr || member->IsNull(i)) return std::nullopt;
     ARROW_RETURN_NOT_OK(Expect(*member, arrow::Type::STRING, name));
     return static_cast<const arrow::StringArray&>(*member).GetString(i);
   }
 
   Result<std::optional<int64_t>> Integer(std::string_view name, int64_t i) const {
-    const ArrayPtr member = Member(name);
+    const ArrayPtr& member = Member(name);
     if (member == nullptr || member->IsNull(i)) return std::nullopt;
     if (member->type_id() == arrow::Type::INT32) {
       return static_cast<const arrow::Int32Array&>(*member).Value(i);
@@ -44,14 +45,14 @@ class Record {
   }
 
   Result<std::optional<bool>> Boolean(std::string_view name, int64_t i) const {
-    const ArrayPtr member = Member(name);
+    const ArrayPtr& member = Member(name);
     if (member == nullptr || member->IsNull(i)) return std::nullopt;
     ARROW_RETURN_NOT_OK(Expect(*member, arrow::Type::BOOL, name));
     return static_cast<const arrow::BooleanArray&>(*member).Value(i);
   }
 
   Result<std::optional<std::vector<std::string>>> Texts(std::string_view name, int64_t i) const {
-    const ArrayPtr member = Member(name);
+    const ArrayPtr& member = Member(name);
     if (member == nullptr || member->IsNull(i)) return std::nullopt;
     ARROW_RETURN_NOT_OK(Expect(*member, arrow::Type::LIST, name));
     const auto& list = static_cast<const arrow::ListArray&>(*member);
@@ -66,7 +67,7 @@ class Record {
 
   Result<PartitionValues> Map(std::string_view name, int64_t i) const {
     PartitionValues map;
-    const ArrayPtr member = Member(name);
+    const ArrayPtr& member = Member(name);
     if (member == nullptr || member->IsNull(i)) return map;
     ARROW_RETURN_NOT_OK(Expect(*member, arrow::Type::MAP, name));
     const auto& entries = static_cast<const arrow::MapArray&>(*member);
@@ -82,6 +83,26 @@ class Record {
     return map;
   }
 
+  Result<FileTags> Tags(int64_t i) const {
+    FileTags tags;
+    const ArrayPtr& member = Member("tags");
+    if (member == nullptr || member->IsNull(i)) return tags;
+    ARROW_RETURN_NOT_OK(Expect(*member, arrow::Type::MAP, "tags"));
+    const auto& entries = static_cast<const arrow::MapArray&>(*member);
+    ARROW_RETURN_NOT_OK(Expect(*entries.keys(), arrow::Type::STRING, "tags"));
+    ARROW_RETURN_NOT_OK(Expect(*entries.items(), arrow::Type::STRING, "tags"));
+    const auto& keys = static_cast<const arrow::StringArray&>(*entries.keys());
+    const auto& items = static_cast<const arrow::StringArray&>(*entries.items());
+    const int64_t begin = entries.value_offset(i), end = entries.value_offset(i + 1);
+    size_t bytes = 0;
+    for (int64_t k = begin; k < end; ++k) bytes += keys.GetView(k).size() + items.GetView(k).size();
+    tags.Reserve(static_cast<size_t>(end - begin), bytes);
+    for (int64_t k = begin; k < end; ++k) {
+      if (items.IsValid(k)) tags.Append(keys.GetView(k), items.GetView(k));
+    }
+    return tags;
+  }
+
   Result<std::map<std::string, std::string>> TextMap(std::string_view name, int64_t i) const {
     ARROW_ASSIGN_OR_RAISE(PartitionValues map, Map(name, i));
     std::map<std::string, std::string> texts;
@@ -92,7 +113,7 @@ class Record {
   }
 
   Result<std::optional<VectorPointer>> Vector(int64_t i) const {
-    const ArrayPtr member = Member("deletionVector");
+    const ArrayPtr& member = Member("deletionVector");
     if (member == nullptr || member->IsNull(i)) return std::nullopt;
     ARROW_ASSIGN_OR_RAISE(const Record record, Of(member, "deletionVector"));
     VectorPointer vector;
@@ -116,7 +137,14 @@ class Record {
  private:
   explicit Record(std::shared_ptr<arrow::StructArray> array) : array_(std::move(array)) {}
 
-  ArrayPtr Member(std::string_view name) const { return array_->GetFieldByName(std::string(name)); }
+  /// Found once a column rather than once a row. Names are literals, so they are told apart by
+  /// where they stand.
+  const ArrayPtr& Member(std::string_view name) const {
+    for (const auto& [known, member] : members_) {
+      if (known.data() == name.data()) return member;
+    }
+    return members_.emplace_back(name, array_->GetFieldByName(std::string(name))).second;
+  }
 
   static Status Expect(const Array& array, arrow::Type::type type, std::string_view name) {
     if (array.type_id() == type) return Status::OK();
@@ -124,6 +152,7 @@ class Record {
   }
 
   std::shared_ptr<arrow::StructArray> array_;
+  mutable std::deque<std::pair<std::string_view, ArrayPtr>> members_;
 };
 
 template <typename T>
@@ -134,6 +163,7 @@ Result<T> Needed(Result<std::optional<T>> found, std::string_view name) {
 }
 
 Status ReadAdds(const Record& record, int64_t rows, CheckpointContent* content) {
+  content->adds.reserve(content->adds.size() + static_cast<size_t>(rows));
   for (int64_t i = 0; i < rows; ++i) {
     if (record.IsNull(i)) continue;
     ARROW_ASSIGN_OR_RAISE(auto path, record.Text("path", i));
@@ -148,7 +178,7 @@ Status ReadAdds(const Record& record, int64_t rows, CheckpointContent* content) 
     add.data_change = change.value_or(false);
     ARROW_ASSIGN_OR_RAISE(auto stats, record.Text("stats", i));
     add.stats = std::move(stats).value_or("");
-    ARROW_ASSIGN_OR_RAISE(add.tags, record.TextMap("tags", i));
+    ARROW_ASSIGN_OR_RAISE(add.tags, record.Tags(i));
     ARROW_ASSIGN_OR_RAISE(add.vector, record.Vector(i));
     content->adds.push_back(std::move(add));
   }
@@ -167,7 +197,7 @@ Status ReadRemoves(const Record& record, int64_t rows, CheckpointContent* conten
     remove.data_change = change.value_or(false);
     ARROW_ASSIGN_OR_RAISE(remove.partition_values, record.Map("partitionValues", i));
     ARROW_ASSIGN_OR_RAISE(remove.size_bytes, record.Integer("size", i));
-    ARROW_ASSIGN_OR_RAISE(remove.tags, record.TextMap("tags", i));
+    ARROW_ASSIGN_OR_RAISE(remove.tags, record.Tags(i));
     ARROW_ASSIGN_OR_RAISE(remove.vector, record.Vector(i));
     content->removes.push_back(std::move(remove));
   }
@@ -223,6 +253,7 @@ Status ReadCheckpoint(std::shared_ptr<arrow::io::RandomAccessFile> file,
   try {
     ARROW_ASSIGN_OR_RAISE(auto reader,
                           parquet::arrow::OpenFile(std::move(file), arrow::default_memory_pool()));
+    reader->set_use_threads(true);
     ARROW_ASSIGN_OR_RAISE(table, reader->ReadTable());
   } catch (const parquet::ParquetException& error) {
     return Status::Invalid(error.what());
@@ -260,6 +291,8 @@ Status RestoreState(CheckpointContent content, int64_t version, const TableOptio
     state->tombstones[std::move(key)] = std::move(remove);
   }
   std::vector<DataFilePtr> files;
+  files.reserve(content.adds.size());
+  state->files.reserve(content.adds.size());
   std::vector<std::pair<int64_t, int64_t>> known;  // modification time, version
   int64_t position = 0;
   for (AddFile& add : content.adds) {

@@ -19,15 +19,10 @@ constexpr std::string_view kTimeMaxTag = "tercet.time_max_us";
 /// Positions longer than this are cut in the log.
 constexpr size_t kMaxPositionBytes = 256;
 
-const std::string* FindTag(const AddFile& add, std::string_view name) {
-  const auto found = add.tags.find(std::string(name));
-  return found == add.tags.end() ? nullptr : &found->second;
-}
-
 std::optional<int64_t> IntegerTag(const AddFile& add, std::string_view name) {
-  const std::string* text = FindTag(add, name);
+  const std::optional<std::string_view> text = add.tags.Find(name);
   int64_t value = 0;
-  if (text == nullptr) return std::nullopt;
+  if (!text) return std::nullopt;
   const auto parsed = std::from_chars(text->data(), text->data() + text->size(), value);
   if (parsed.ec != std::errc() || parsed.ptr != text->data() + text->size()) return std::nullopt;
   return value;
@@ -42,18 +37,31 @@ std::string CutUp(std::string position) {
   return position;
 }
 
+/// Whether a text is the layout's. Asked for every file of a table, so the layout's own text is made
+/// anew only when the layout is another than in the last call.
+bool IsLayout(std::string_view text, const TableOptions& options) {
+  struct Last {
+    std::vector<std::string> primary_key;
+    std::string event_time, text;
+  };
+  thread_local Last last;
+  if (last.text.empty() || last.primary_key != options.primary_key ||
+      last.event_time != options.event_time) {
+    last = {options.primary_key, options.event_time, LayoutText(options)};
+  }
+  return text == last.text;
+}
+
 std::optional<RunTags> ReadRunTags(const AddFile& add, const TableOptions& options) {
-  const std::string* layout = FindTag(add, kLayoutTag);
-  if (layout == nullptr || *layout != LayoutText(options)) return std::nullopt;
-  const std::string* low = FindTag(add, kLowTag);
-  const std::string* high = FindTag(add, kHighTag);
+  const auto layout = add.tags.Find(kLayoutTag);
+  if (!layout || !IsLayout(*layout, options)) return std::nullopt;
+  const auto low = add.tags.Find(kLowTag), high = add.tags.Find(kHighTag);
   const auto rows = IntegerTag(add, kRowsTag);
   const auto time_min = IntegerTag(add, kTimeMinTag), time_max = IntegerTag(add, kTimeMaxTag);
-  if (low == nullptr || high == nullptr || !rows || !time_min || !time_max) return std::nullopt;
+  if (!low || !high || !rows || !time_min || !time_max) return std::nullopt;
   Result<std::string> low_bytes = FromHex(*low), high_bytes = FromHex(*high);
   if (!low_bytes.ok() || !high_bytes.ok()) return std::nullopt;
-  const std::string* unique = FindTag(add, kUniqueTag);
-  return RunTags{.unique = unique != nullptr && *unique == "true",
+  return RunTags{.unique = add.tags.Find(kUniqueTag) == "true",
                  .row_count = *rows,
                  .low = *std::move(low_bytes),
                  .high = *std::move(high_bytes),
@@ -83,8 +91,8 @@ std::string LayoutText(const TableOptions& options) {
 }
 
 void PutRunTags(const RunTags& run, const TableOptions& options, AddFile* add) {
-  auto put = [add](std::string_view name, std::string value) {
-    add->tags[std::string(name)] = std::move(value);
+  auto put = [add](std::string_view name, const std::string& value) {
+    add->tags.Set(name, value);
   };
   put(kLayoutTag, LayoutText(options));
   put(kUniqueTag, run.unique ? "true" : "false");
@@ -96,7 +104,7 @@ void PutRunTags(const RunTags& run, const TableOptions& options, AddFile* add) {
 }
 
 void PutVersionTag(int64_t version, AddFile* add) {
-  add->tags[std::string(kVersionTag)] = std::to_string(version);
+  add->tags.Set(kVersionTag, std::to_string(version));
 }
 
 Result<DataFilePtr> MakeDataFile(AddFile add, const TableOptions& options, int64_t version,

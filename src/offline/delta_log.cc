@@ -214,10 +214,15 @@ Result<TableStatePtr> DeltaLog::Load(std::optional<int64_t> version,
     ARROW_ASSIGN_OR_RAISE(auto state, LoadByHint(given));
     if (state != nullptr) {
       const int64_t hinted = state->version;
-      ARROW_ASSIGN_OR_RAISE(TableStatePtr newest, Advance(std::move(state), given));
+      while (true) {
+        ARROW_ASSIGN_OR_RAISE(const bool exists, HasCommit(state->version + 1));
+        if (!exists) break;
+        ARROW_ASSIGN_OR_RAISE(const LogCommit commit, ReadCommit(state->version + 1));
+        ARROW_RETURN_NOT_OK(Apply(commit, given, state.get()));
+      }
       ARROW_ASSIGN_OR_RAISE(const bool kept, HasCommit(hinted));
       // With its commit cleaned up the hint may be an old one; then only a listing can tell.
-      if (kept || newest->version > hinted) return newest;
+      if (kept || state->version > hinted) return state;
     }
   }
   ARROW_ASSIGN_OR_RAISE(const Listing listing, List());

@@ -1,10 +1,8 @@
 #include <algorithm>
 
-#include <arrow/array.h>
-#include <arrow/compute/api_vector.h>
-#include <arrow/datum.h>
 #include <arrow/table.h>
 
+#include "offline/row_gather.h"
 #include "offline/row_stream.h"
 
 namespace tercet {
@@ -131,7 +129,8 @@ class ClusterStream : public RowStream {
   /// The parts' rows in one order; of equal positions the row of the newest file.
   Result<KeyedRows> Merge(const std::vector<Part>& parts) const {
     std::vector<BatchPtr> slices;
-    std::vector<int64_t> shifts;  // from a row of the buffer to a row of the concatenation
+    std::vector<int64_t> shifts;  // from a row of the buffer to a row of the concatenation;
+                                  // windows are of row groups, so numbers fit into 32 bits
     int64_t total = 0;
     for (const Part& part : parts) {
       slices.push_back(part.input->buffer->rows->Slice(part.begin, part.end - part.begin));
@@ -143,8 +142,13 @@ class ClusterStream : public RowStream {
       return heads[a].input->keys().Compare(heads[a].begin, heads[b].input->keys(),
                                             heads[b].begin);
     };
-    std::vector<int64_t> order;
+    std::vector<uint32_t> order;
     order.reserve(total);
+    const auto put = [&](size_t part, int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        order.push_back(static_cast<uint32_t>(i + shifts[part]));
+      }
+    };
     std::vector<size_t> live(parts.size());
     for (size_t i = 0; i < live.size(); ++i) live[i] = i;
     // Few files overlap at a time, so the least head is found by looking at each.
@@ -161,8 +165,16 @@ class ClusterStream : public RowStream {
         }
       }
       if (!tie) {
-        order.push_back(heads[least].begin + shifts[least]);
-        ++heads[least].begin;
+        // All of its rows before the others' heads: after an upsert of few rows, a hundred at once.
+        Part& head = heads[least];
+        int64_t end = head.end;
+        for (const size_t i : live) {
+          if (i == least) continue;
+          end = std::min(end, head.input->keys().Seek(head.begin, heads[i].input->keys(),
+                                                      heads[i].begin, /*or_equal=*/true));
+        }
+        put(least, head.begin, end);
+        head.begin = end;
       } else {
         const size_t first = least;
         size_t newest = least;
@@ -172,18 +184,14 @@ class ClusterStream : public RowStream {
           equal.push_back(i);
           if (parts[i].input->file->After(*parts[newest].input->file)) newest = i;
         }
-        order.push_back(heads[newest].begin + shifts[newest]);
+        put(newest, heads[newest].begin, heads[newest].begin + 1);
         for (const size_t i : equal) ++heads[i].begin;
       }
       std::erase_if(live, [&](size_t i) { return heads[i].begin == heads[i].end; });
     }
     ARROW_ASSIGN_OR_RAISE(const BatchPtr together, arrow::ConcatenateRecordBatches(slices));
-    const auto indices = std::make_shared<arrow::Int64Array>(
-        static_cast<int64_t>(order.size()), arrow::Buffer::Wrap(order.data(), order.size()));
-    ARROW_ASSIGN_OR_RAISE(arrow::Datum taken,
-                          arrow::compute::Take(together, indices,
-                                               arrow::compute::TakeOptions::NoBoundsCheck()));
-    return KeyedRows{.rows = taken.record_batch(), .keys = {}};
+    ARROW_ASSIGN_OR_RAISE(auto merged, GatherRows(*together, order));
+    return KeyedRows{.rows = std::move(merged), .keys = {}};
   }
 
   const std::shared_ptr<const RunOpener> opener_;

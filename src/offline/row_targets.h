@@ -41,6 +41,8 @@ class RowTargets {
     return whole_keys_ ? keys_.keys().Compare(Row(rank), rows.keys(), i)
                        : keys_.Compare(Row(rank), rows, i);
   }
+  /// The first row from `begin` that is not before the target of this rank; rows are sorted.
+  int64_t FirstRow(int64_t rank, const RowKeys& rows, int64_t begin) const;
   int64_t LowerBound(const RowKeys& rows, int64_t i, int64_t begin) const;
 
   const RowKeys keys_;

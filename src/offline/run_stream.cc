@@ -7,6 +7,7 @@
 #include <arrow/datum.h>
 #include <arrow/table.h>
 
+#include "offline/row_gather.h"
 #include "offline/row_stream.h"
 
 namespace tercet {
@@ -25,16 +26,12 @@ Result<BatchPtr> Keep(const BatchPtr& rows, const Mask& mask) {
                   [](uint8_t keep) { return keep != 0; })) {
     return rows->Slice(first, kept);
   }
-  arrow::UInt32Builder indices;
-  ARROW_RETURN_NOT_OK(indices.Reserve(kept));
+  std::vector<uint32_t> numbers;
+  numbers.reserve(static_cast<size_t>(kept));
   for (size_t i = 0; i < mask.size(); ++i) {
-    if (mask[i] != 0) indices.UnsafeAppend(static_cast<uint32_t>(i));
+    if (mask[i] != 0) numbers.push_back(static_cast<uint32_t>(i));
   }
-  ARROW_ASSIGN_OR_RAISE(const auto array, indices.Finish());
-  ARROW_ASSIGN_OR_RAISE(
-      arrow::Datum taken,
-      arrow::compute::Take(rows, array, arrow::compute::TakeOptions::NoBoundsCheck()));
-  return taken.record_batch();
+  return GatherRows(*rows, numbers);
 }
 
 /// Marks rows whose key is not among `only`. Both sides are sorted.

@@ -9,6 +9,8 @@
 namespace tercet {
 namespace {
 
+constexpr size_t kMostOpenFiles = 128;
+
 class StreamReader : public arrow::RecordBatchReader {
  public:
   StreamReader(std::unique_ptr<RowStream> stream, std::shared_ptr<arrow::Schema> schema,
@@ -59,8 +61,8 @@ std::shared_ptr<arrow::RecordBatchReader> ToReader(std::unique_ptr<RowStream> st
   return std::make_shared<StreamReader>(std::move(stream), std::move(schema), batch_rows);
 }
 
-TableSnapshot::TableSnapshot(std::shared_ptr<FileSystem> file_system,
-                             const std::string& table_path, TableStatePtr state)
+TableSnapshot::TableSnapshot(std::shared_ptr<FileSystem> file_system, const std::string& table_path,
+                             TableStatePtr state)
     : state_(std::move(state)),
       opener_(std::make_shared<RunOpener>(std::move(file_system), table_path, state_->columns,
                                           state_->options)) {}
@@ -111,7 +113,12 @@ Result<std::shared_ptr<arrow::RecordBatchReader>> TableSnapshot::Read(const Scan
   for (const std::string& column : request.columns) {
     fields.push_back(schema()->GetFieldByName(column));
   }
-  return ToReader(MergeRuns(opener_, state_->OrderedFiles(), std::move(request)),
+  // Of a hundred thousand files mostly few are wanted, and only these are put in order.
+  std::vector<DataFilePtr> files = state_->OrderedFiles([&request](const DataFile& file) {
+    return !file.run || request.MayHold(file.run->low, file.run->high, file.run->time_min_us,
+                                        file.run->time_max_us);
+  });
+  return ToReader(MergeRuns(opener_, std::move(files), std::move(request)),
                   arrow::schema(std::move(fields)), options.batch_rows);
 }
 
@@ -138,7 +145,7 @@ Result<std::vector<KeyRange>> TableSnapshot::Partition(int count) {
   std::vector<std::vector<Step>> of_files(files.size());
   ARROW_RETURN_NOT_OK(ParallelFor(static_cast<int64_t>(files.size()), [&](int64_t i) -> Status {
     if (!files[i]->run) return Status::OK();  // any key: says nothing of where rows are
-    ARROW_ASSIGN_OR_RAISE(const auto run, opener_->Open(files[i]));
+    ARROW_ASSIGN_OR_RAISE(const auto run, OpenFile(files[i]));
     for (const RunFile::RowGroup& group : run->row_groups()) {
       of_files[i].push_back({KeyOfPosition(group.low, state_->options), group.row_count});
     }
@@ -152,8 +159,7 @@ Result<std::vector<KeyRange>> TableSnapshot::Partition(int count) {
       steps.push_back(std::move(step));
     }
   }
-  std::sort(steps.begin(), steps.end(),
-            [](const Step& a, const Step& b) { return a.key < b.key; });
+  std::sort(steps.begin(), steps.end(), [](const Step& a, const Step& b) { return a.key < b.key; });
   std::vector<KeyRange> ranges(1);
   int64_t before = 0;
   for (const Step& step : steps) {
@@ -178,7 +184,15 @@ Result<std::shared_ptr<arrow::RecordBatchReader>> TableSnapshot::Lookup(
 Result<std::vector<DataFilePtr>> TableSnapshot::Files() { return state_->OrderedFiles(); }
 
 Result<std::shared_ptr<RunFile>> TableSnapshot::OpenFile(const DataFilePtr& file) {
-  return opener_->Open(file);
+  {
+    std::lock_guard lock(mutex_);
+    const auto found = open_.find(file);
+    if (found != open_.end()) return found->second;
+  }
+  ARROW_ASSIGN_OR_RAISE(auto run, opener_->Open(file));
+  std::lock_guard lock(mutex_);
+  if (open_.size() < kMostOpenFiles) open_.try_emplace(file, run);
+  return run;
 }
 
 }  // namespace tercet

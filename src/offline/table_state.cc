@@ -47,10 +47,13 @@ Status ReadOptions(const Metadata& metadata, const TableOptions& given, TableOpt
 
 }  // namespace
 
-std::vector<DataFilePtr> TableState::OrderedFiles() const {
+std::vector<DataFilePtr> TableState::OrderedFiles(
+    const std::function<bool(const DataFile&)>& wanted) const {
   std::vector<DataFilePtr> ordered;
-  ordered.reserve(files.size());
-  for (const auto& [key, file] : files) ordered.push_back(file);
+  if (!wanted) ordered.reserve(files.size());
+  for (const auto& [key, file] : files) {
+    if (!wanted || wanted(*file)) ordered.push_back(file);
+  }
   std::sort(ordered.begin(), ordered.end(), [](const DataFilePtr& a, const DataFilePtr& b) {
     if (a->After(*b) || b->After(*a)) return b->After(*a);
     return a->path < b->path;

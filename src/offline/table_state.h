@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -29,7 +30,9 @@ struct TableState {
   std::unordered_map<std::string, RemoveFile> tombstones;  ///< what vacuum must still keep
 
   /// The files, older rows first.
-  std::vector<DataFilePtr> OrderedFiles() const;
+  std::vector<DataFilePtr> OrderedFiles() const { return OrderedFiles({}); }
+  /// Those that are wanted; all without a predicate.
+  std::vector<DataFilePtr> OrderedFiles(const std::function<bool(const DataFile&)>& wanted) const;
   /// A configuration entry, or nullptr.
   const std::string* Property(std::string_view name) const;
   bool BooleanProperty(std::string_view name) const;
