@@ -222,9 +222,10 @@ class Platform {
   /// of the log. Invalid, with nothing removed, where a pinned commit can't be read.
   virtual Result<VacuumReport> Vacuum(const Ref& ref, const VacuumRequest& request) = 0;
   /// Removes all rows of these entities from a group, or from every group whose primary key has
-  /// all columns of `keys`: from their head, history, change feed and log, from the online store,
-  /// and spines of training datasets. What can no longer be rebuilt is named. KeyError when no
-  /// group has the columns. Cut off in between, it is done by a second call.
+  /// all columns of `keys`: from their head, history, change feed and log, and from the online
+  /// store. Training datasets that can no longer be rebuilt are named; the spine that came with one
+  /// goes when it is dropped. KeyError when no group has the columns. Cut off in between, it is
+  /// done by a second call.
   virtual Result<ErasureReport> Erase(const std::optional<Ref>& group,
                                       const RecordBatchReader& keys) = 0;
   /// {"rows", "bytes", "files", "version", "commit_time", "online_version", "properties"}.
