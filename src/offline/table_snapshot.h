@@ -1,6 +1,8 @@
 #pragma once
 
+#include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -20,9 +22,7 @@ class TableSnapshot : public Snapshot {
 
   int64_t version() const override { return state_->version; }
   int64_t commit_time_us() const override { return state_->commit_time_us; }
-  const std::shared_ptr<arrow::Schema>& schema() const override {
-    return state_->columns.logical;
-  }
+  const std::shared_ptr<arrow::Schema>& schema() const override { return state_->columns.logical; }
   const TableOptions& options() const override { return state_->options; }
   int64_t file_count() const override { return static_cast<int64_t>(state_->files.size()); }
   int64_t total_bytes() const override;
@@ -53,6 +53,10 @@ class TableSnapshot : public Snapshot {
 
   const TableStatePtr state_;
   const std::shared_ptr<const RunOpener> opener_;
+  std::mutex mutex_;
+  /// Files that stay open, and mapped, as long as the snapshot: a join piece by piece asks for them
+  /// again and again. Guarded by mutex_.
+  std::map<DataFilePtr, std::shared_ptr<RunFile>> open_;
 };
 
 /// A stream as Arrow's reader, in batches of at most `batch_rows`.
