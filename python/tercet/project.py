@@ -19,7 +19,7 @@ from tercet.feature_view import FeatureView
 from tercet.frame import Frame, library_of, to_stream
 from tercet.model import Model, Signature
 from tercet.query import Query
-from tercet.run import Run, code_version
+from tercet.run import Run
 from tercet.source import Source, find_extensions
 from tercet.training_data import TrainingData
 from tercet.transformation import Transformation
@@ -236,7 +236,7 @@ class Project:
         """Starts a run; use it as a context manager: it then keeps what is printed, what is read
         and written, and how it ended."""
         record = {"id": "", "name": name, "status": "running", "started_us": 0,
-                  "parameters": parameters, "code_version": code_version()}
+                  "parameters": parameters, "code_version": _core.code_version()}
         return Run(self, json.loads(self._core.start_run(to_json(record))))
 
     def runs(self) -> list[Run]:

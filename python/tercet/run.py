@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import io
 import json
-import subprocess
 import sys
 import traceback
 from typing import TYPE_CHECKING, Any
@@ -145,18 +144,3 @@ def _is_number(value: Any) -> bool:
         return False
     return isinstance(value, (int, float)) or hasattr(value, "__float__") and not hasattr(
         value, "__len__")
-
-
-def code_version() -> str:
-    """The git commit of the working directory, with "+changes"; empty outside of git."""
-    def git(*arguments: str) -> str | None:
-        try:
-            done = subprocess.run(["git", *arguments], capture_output=True, text=True, timeout=5)
-        except (OSError, subprocess.TimeoutExpired):
-            return None
-        return done.stdout.strip() if done.returncode == 0 else None
-
-    commit = git("rev-parse", "HEAD")
-    if not commit:
-        return ""
-    return commit + ("+changes" if git("status", "--porcelain", "--untracked-files=no") else "")

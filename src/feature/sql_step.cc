@@ -131,8 +131,8 @@ Result<SqlStep> SqlStep::Parse(const std::string& text) {
     return Status::Invalid("a step says where its rows go: begin it with '-- target: GROUP'");
   }
   if (!step.watermark.empty() && step.mode == InsertMode::kOverwrite) {
-    return Status::Invalid("a step with a watermark adds what is new; 'mode: overwrite' would put it "
-                           "in place of all that is there");
+    return Status::Invalid("a step with a watermark adds what is new; 'mode: overwrite' would put "
+                           "it in place of all that is there");
   }
   if (in_header) return Status::Invalid("the step has no query after its header");
   while (!step.query.empty() && (std::isspace(static_cast<unsigned char>(step.query.back())) ||
