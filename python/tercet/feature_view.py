@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any, Mapping
 
 from tercet._progress import Progress
@@ -68,8 +69,11 @@ class FeatureView:
         return self._project._core
 
     def training_data(self, spine: Any = None, *, split: Split | None = None, seed: int = 0,
-                      start: Time | None = None, end: Time | None = None) -> TrainingData:
-        """Point-in-time correct training data, registered as a new training dataset version.
+                      start: Time | None = None, end: Time | None = None,
+                      location: str | os.PathLike | None = None,
+                      format: str = "parquet") -> TrainingData:  # noqa: A002: the field's name
+        """Point-in-time correct training data, registered as a new training dataset version. With
+        a `location` also written there as files (`TrainingData.save`).
 
         Rows are the root group's with event times in [start, end), or those of `spine`: a frame
         of keys, event time, labels and whatever request parameters the view has, or a query in
@@ -92,6 +96,8 @@ class FeatureView:
             inputs=[f"feature_group {group} commit {commit}"
                     for group, commit in data.definition["pins"].items()],
             outputs=[f"training_dataset {data.view}@{data.version}"])
+        if location is not None:
+            data.save(location, format)
         return data
 
     def rebuild(self, version: int = 0) -> TrainingData:

@@ -22,7 +22,7 @@ from tercet.query import Query
 from tercet.run import Run
 from tercet.source import Source, find_extensions
 from tercet.training_data import TrainingData
-from tercet.transformation import Transformation
+from tercet.transformation import Chain, Transformation, flatten
 
 
 #: as of when SQL reads: a commit time for all groups, or a commit, version or time by group
@@ -197,7 +197,7 @@ class Project:
 
     def feature_view(self, name: str, *, version: int = 0, query: Query | None = None,
                      on_demand: Mapping[str, str] | None = None, labels: Sequence[str] = (),
-                     transformations: Sequence[Transformation] = (),
+                     transformations: Sequence[Transformation | Chain] = (),
                      helper_columns: Sequence[str] = (),
                      request_parameters: Mapping[str, str] | None = None, description: str = "",
                      tags: Mapping[str, str] | None = None) -> FeatureView:
@@ -211,17 +211,13 @@ class Project:
             return FeatureView(self, json.loads(self._core.feature_view(name, version)))
         if isinstance(labels, str) or isinstance(helper_columns, str):
             raise InvalidError("labels and helper_columns must be lists of names")
-        for transformation in transformations:
-            if not isinstance(transformation, Transformation):
-                raise WrongTypeError("transformations are made by tc.standard_scaler('temp') and "
-                                     f"its like, not {type(transformation).__name__}")
         definition = {
             "name": name, "version": version or 1, "root": query.root(),
             "joins": list(query.joins), "filter": query.filter_expression,
             "on_demand": dict(on_demand or {}),
             "request_parameters": dict(request_parameters or {}),
             "labels": list(labels), "helper_columns": list(helper_columns),
-            "transformations": [one.to_json() for one in transformations],
+            "transformations": [one.to_json() for one in flatten(transformations)],
             "description": description, "tags": dict(tags or {})}
         return FeatureView(self, json.loads(self._core.define_feature_view(
             json.dumps(definition))))
@@ -238,6 +234,25 @@ class Project:
         record = {"id": "", "name": name, "status": "running", "started_us": 0,
                   "parameters": parameters, "code_version": _core.code_version()}
         return Run(self, json.loads(self._core.start_run(to_json(record))))
+
+    def training_dataset(self, view: str, version: int = 0, *, view_version: int = 0,
+                         location: str | os.PathLike | None = None) -> TrainingData:
+        """A registered training dataset (version 0: the newest) with its parts: made again and
+        proven equal, as `FeatureView.rebuild`, or read from the files that `TrainingData.save`
+        wrote in `location`, whose bytes are checked against the registered ones.
+
+        Raises NotFoundError when there is none, StorageError when a byte differs."""
+        if location is None:
+            return self.feature_view(view, version=view_version).rebuild(version)
+        registered = json.loads(self._core.training_dataset(view, view_version, version))
+        text, parts = _core.Project.load_training_data(os.fspath(location))
+        saved = json.loads(text)
+        for member in ("view", "version", "sha256"):
+            if saved[member] != registered[member]:
+                raise StorageError(f"the files in '{os.fspath(location)}' are not those of training "
+                                   f"dataset '{registered['view']}' version "
+                                   f"{registered['version']}: they differ in {member}")
+        return TrainingData(self, saved, parts)
 
     def runs(self) -> list[Run]:
         """All runs, newest first."""

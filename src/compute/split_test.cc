@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 #include <random>
 
 #include <gtest/gtest.h>
@@ -78,6 +79,54 @@ TEST(SplitTest, TimePartsAreInOrder) {
     EXPECT_EQ(parts[i], (times[i] >= boundaries[0]) + (times[i] >= boundaries[1]));
   }
   EXPECT_NEAR(static_cast<double>(Count(parts, 0)), 600, 10);
+}
+
+TEST(SplitTest, EachClassIsSplitByItself) {
+  std::vector<int64_t> classes;
+  for (int64_t i = 0; i < 1000; ++i) classes.push_back(i % 10 == 0 ? 7 : i % 3);
+  const auto parts = *StratifiedSplit(classes, {0.8, 0.2}, 5);
+  for (int64_t one : {0, 1, 2, 7}) {
+    int64_t rows = 0, first = 0;
+    for (size_t i = 0; i < classes.size(); ++i) {
+      rows += classes[i] == one ? 1 : 0;
+      first += classes[i] == one && parts[i] == 0 ? 1 : 0;
+    }
+    EXPECT_EQ(first, std::llround(0.8 * static_cast<double>(rows))) << one;
+  }
+  EXPECT_NE(parts, *StratifiedSplit(classes, {0.8, 0.2}, 6));
+  EXPECT_TRUE(StratifiedSplit({}, {0.5, 0.5}, 1)->empty());
+}
+
+TEST(SplitTest, AGroupIsInOnePart) {
+  std::mt19937_64 random(2);
+  std::vector<int64_t> groups;
+  for (int64_t group = 0; group < 200; ++group) {
+    groups.insert(groups.end(), random() % 20 + 1, group * 31 - 5);
+  }
+  std::shuffle(groups.begin(), groups.end(), random);
+  const auto parts = *GroupSplit(groups, {0.7, 0.2, 0.1}, 3);
+  std::map<int64_t, int32_t> part_of;
+  std::vector<double> rows(3, 0);
+  for (size_t i = 0; i < groups.size(); ++i) {
+    EXPECT_EQ(part_of.emplace(groups[i], parts[i]).first->second, parts[i]);
+    ++rows[static_cast<size_t>(parts[i])];
+  }
+  const auto all = static_cast<double>(groups.size());
+  EXPECT_NEAR(rows[0] / all, 0.7, 0.02);
+  EXPECT_NEAR(rows[1] / all, 0.2, 0.02);
+  // The order of the rows does not matter to which part a group is in.
+  std::reverse(groups.begin(), groups.end());
+  auto reversed = *GroupSplit(groups, {0.7, 0.2, 0.1}, 3);
+  std::reverse(reversed.begin(), reversed.end());
+  EXPECT_EQ(reversed, parts);
+}
+
+TEST(SplitTest, FoldsAreScikitLearns) {
+  EXPECT_EQ(*ContiguousFolds(7, 3), (std::vector<int32_t>{0, 0, 0, 1, 1, 2, 2}));
+  // StratifiedKFold(3).split of y = [0, 1, 1, 0, 0, 0, 1, 0, 1, 0]: the folds of its test rows.
+  EXPECT_EQ(*StratifiedFolds({0, 1, 1, 0, 0, 0, 1, 0, 1, 0}, 3),
+            (std::vector<int32_t>{0, 0, 0, 0, 1, 1, 1, 2, 2, 2}));
+  EXPECT_TRUE(ContiguousFolds(7, 1).status().IsInvalid());
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "inference/model_registration.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 
@@ -43,9 +44,17 @@ Status WriteFiles(const std::map<std::string, std::string>& files, const std::st
   return Status::OK();
 }
 
-/// The files' own input types under the names of the features that the model was trained on.
+/// The files' own input types under the names of the features that the model was trained on; a
+/// model that names fewer inputs itself uses those features only.
 Result<Signature> NamedBy(const arrow::Schema& features, const Signature& inferred) {
   const int count = inferred.inputs->num_fields();
+  const auto is_feature = [&](const auto& input) {
+    return features.GetFieldIndex(input->name()) >= 0;
+  };
+  const auto& inputs = inferred.inputs->fields();
+  if (count < features.num_fields() && std::all_of(inputs.begin(), inputs.end(), is_feature)) {
+    return inferred;
+  }
   if (count != features.num_fields()) {
     return Status::Invalid("the model takes ", count, " inputs, but its training dataset has ",
                            features.num_fields(), " features: ", features.ToString());

@@ -98,14 +98,13 @@ Status CheckFits(const Signature& signature, const arrow::Schema& features) {
   for (const std::string& name : known) {
     if (signature.inputs->GetFieldIndex(name) < 0) left_over.push_back(name);
   }
-  if (absent.empty() && left_over.empty()) return Status::OK();
+  // A model may use some of a view's features: they are given to it by name.
+  if (absent.empty()) return Status::OK();
   std::string message = "the model takes " + std::to_string(signature.inputs->num_fields()) +
                         " inputs, and the view gives " + std::to_string(known.size()) +
                         " features";
-  if (!absent.empty()) {
-    message += "; no feature is named " + Names(absent);
-    if (absent.size() == 1) message += Suggest(absent[0], known);
-  }
+  message += "; no feature is named " + Names(absent);
+  if (absent.size() == 1) message += Suggest(absent[0], known);
   if (!left_over.empty()) message += "; no input takes " + Names(left_over);
   return Status::Invalid(message);
 }

@@ -10,9 +10,10 @@
 
 namespace tercet {
 
-/// OK when a model can be given these features: every input of the signature is one of them, none
-/// is left over, and each is of a type that becomes the input's without a change of meaning
-/// (number to number, boolean to number, text to text). Invalid otherwise, naming the columns.
+/// OK when a model can be given these features: every input of the signature is one of them, by
+/// name, and is of a type that becomes the input's without a change of meaning (number to number,
+/// boolean to number, text to text). A model may leave features out. Invalid otherwise, naming the
+/// columns.
 Status CheckFits(const Signature& signature, const arrow::Schema& features);
 
 /// Whether a value of one type may stand for another, as CheckFits means it.
