@@ -22,8 +22,8 @@ struct InsertOptions {
 
 /// Pipeline F's end: validates rows, commits them offline, then has them applied online
 /// (decision 5). Where many small writes left many small files, they are merged in the background
-/// (Table::CompactionDue). Without `wait_online` an online group is applied in the background by the owner;
-/// a crash in between is caught up by the next owner from the change feed. Thread-safe.
+/// (Table::CompactionDue). Without `wait_online` an online group is applied in the background by
+/// the owner; a crash in between is caught up by the next owner from the change feed. Thread-safe.
 class Ingest {
  public:
   Ingest(FeatureTables* tables, OnlineAccess* online);

@@ -32,7 +32,7 @@ Status RefillAll(const Ref& group, const std::vector<std::shared_ptr<arrow::Reco
 }
 
 /// Whether a commit in (since, head] changed rows that its change feed does not tell of, or changed
-/// all: then a load is the way, or cheaper than the change of every row, and readers see it at once.
+/// all: then a load is the way, or cheaper than the change of every row; readers see it at once.
 bool NeedsLoad(const std::vector<Commit>& commits, int64_t since) {
   for (auto it = commits.rbegin(); it != commits.rend() && it->version > since; ++it) {
     if (it->operation == "overwrite" || it->operation == "erase") return true;

@@ -37,8 +37,8 @@ std::string CutUp(std::string position) {
   return position;
 }
 
-/// Whether a text is the layout's. Asked for every file of a table, so the layout's own text is made
-/// anew only when the layout is another than in the last call.
+/// Whether a text is the layout's. Asked for every file of a table, so the layout's own text is
+/// made anew only when the layout is another than in the last call.
 bool IsLayout(std::string_view text, const TableOptions& options) {
   struct Last {
     std::vector<std::string> primary_key;

@@ -140,8 +140,8 @@ Status FeatureTables::UpdateEntry(const Ref& ref, const FeatureGroupChange& chan
         catalog_->Update(Kind::kFeatureGroup, ref, entry.revision, definition.ToJson()).status();
     if (!updated.IsCancelled()) return updated;
   }
-  return Status::Cancelled("feature group '", ref.ToText(), "' is being altered by others at once; ",
-                           "try again");
+  return Status::Cancelled("feature group '", ref.ToText(), "' is being altered by others at ",
+                           "once; try again");
 }
 
 Result<std::map<int64_t, std::vector<std::string>>> FeatureTables::PinsOf(const Ref& ref) {

@@ -10,8 +10,8 @@
 
 namespace tercet {
 
-/// All files of a table's folder with paths relative to it (in `name`), its `_change_data` included;
-/// the log, and what other engines keep in folders that begin with '_' or '.', left out.
+/// All files of a table's folder with paths relative to it (in `name`), its `_change_data`
+/// included; the log, and what other engines keep in folders that begin with '_' or '.', left out.
 Result<std::vector<FileInfo>> ListTableFiles(FileSystem* file_system,
                                              const std::string& table_path);
 
