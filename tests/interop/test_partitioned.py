@@ -33,7 +33,7 @@ def test_partition_values_of_every_type(tmp_path, kind):
     theirs = pa.table({"key": [1, 2, 3], "value": [0.5, 1.5, 2.5], "part": VALUES[kind]})
     write_deltalake(tmp_path / "theirs", theirs, partition_by=["part"])
     with tc.open(tmp_path / "project") as project:
-        group = project.external_feature_group("theirs", source=tc.source.delta(tmp_path / "theirs"),
-                                               primary_key=["key"])
+        source = tc.source.delta(tmp_path / "theirs")
+        group = project.external_feature_group("theirs", source=source, primary_key=["key"])
         rows = group.read().to_arrow().select(theirs.column_names)
         assert rows.to_pylist() == theirs.to_pylist()
