@@ -1,0 +1,192 @@
+"""Feature vectors in process: C++ beside RocksDB, Python beside Feast's SDK.
+
+    ./dev bench lookup_embedded [--entities N] [--feast-entities N] [--hot N] [--rounds N]
+
+Five online groups of ten float64 features; a request asks all 50 of one entity. The requests go to
+a set of hot entities, so that what is timed is memory, not the disk, on every side.
+
+ratio rocksdb   CPU time of RocksDB's MultiGet of the same five rows and of taking the 50 values
+                out of their bytes ÷ CPU time of our vector, in one C++ program, in turns. RocksDB
+                is our store's own, opened for reading, its block cache as large as our row cache
+ratio feast     CPU time of Feast's get_online_features ÷ CPU time of view.vector, both from Python.
+                Feast has 100,000 entities in SQLite
+figures         p50 and p99 of single calls
+
+The default is 2 M entities; --entities 10000000 needs some 15 GB of disk.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from lookup import FEAST, FEAST_CONFIG, run
+
+ROOT = Path(__file__).resolve().parent.parent
+NATIVE = ROOT / "build" / "release" / "benchmarks" / "lookup_embedded"
+
+BUILD = """
+import sys
+import numpy as np, pyarrow as pa
+import tercet as tc
+project, entities = tc.open(sys.argv[1]), int(sys.argv[2])
+at = pa.scalar(1735689600_000000, pa.timestamp("us", "UTC"))
+groups = []
+for g in range(5):
+    group = project.feature_group(f"g{g}", version=1, primary_key=["entity"], event_time="at",
+                                  online=True, ttl="3650d")
+    for begin in range(0, entities, 1_000_000):
+        number = np.arange(begin, min(begin + 1_000_000, entities))
+        columns = {"entity": number, "at": pa.repeat(at, len(number))}
+        for f in range(10):
+            columns[f"f{g}{f}"] = (number * 50 + g * 10 + f) + 0.5
+        group.insert(pa.table(columns), wait_online=True)
+    groups.append(group.select(*[f"f{g}{f}" for f in range(10)]))
+query = groups[0]
+for group in groups[1:]:
+    query = query.join(group, on="entity")
+project.feature_view("all", version=1, query=query)
+project.close()
+"""
+
+# Both sides of Python run this, after `ask(entity)` is defined: it gives feature → value.
+TIME = """
+import json, random, time
+random.seed(17)
+hot = [random.randrange(entities) for _ in range(min(hot, count))]
+def check(entity, vector):
+    wanted = {f"f{g}{f}": entity * 50 + g * 10 + f + 0.5 for g in range(5) for f in range(10)}
+    assert vector == wanted, (entity, vector)
+for entity in hot:
+    check(entity, ask(entity))
+asked = [random.choice(hot) for _ in range(count)]
+cpu = time.process_time()
+for entity in asked:
+    ask(entity)
+cpu = time.process_time() - cpu
+nanos = []
+for entity in asked:
+    begun = time.perf_counter_ns()
+    vector = ask(entity)
+    nanos.append(time.perf_counter_ns() - begun)
+    check(entity, vector)
+nanos.sort()
+print(json.dumps({"cpu_us": cpu * 1e6 / count, "p50_us": nanos[count // 2] / 1e3,
+                  "p99_us": nanos[count * 99 // 100] / 1e3}))
+"""
+
+OURS = """
+import sys
+import tercet as tc
+project = tc.open(sys.argv[1])
+entities, hot, count = map(int, sys.argv[2:5])
+view = project.feature_view("all", version=1)
+def ask(entity):
+    return view.vector({"entity": entity})
+""" + TIME + "project.close()\n"
+
+FEAST_BUILD = """
+import datetime, sys
+import numpy as np, pandas as pd
+from feast import Entity, FeatureService, FeatureStore, FeatureView, Field, FileSource
+from feast.types import Float64
+from feast.value_type import ValueType
+folder, entities = sys.argv[1], int(sys.argv[2])
+store = FeatureStore(folder)
+entity = Entity(name="entity", join_keys=["entity"], value_type=ValueType.INT64)
+views, frames = [], []
+number = np.arange(entities)
+for g in range(5):
+    frame = pd.DataFrame({"entity": number,
+                          "at": pd.Timestamp(1735689600_000000, unit="us", tz="UTC")})
+    for f in range(10):
+        frame[f"f{g}{f}"] = (number * 50 + g * 10 + f) + 0.5
+    path = f"{folder}/g{g}.parquet"
+    frame.to_parquet(path)
+    frames.append(frame)
+    views.append(FeatureView(
+        name=f"g{g}", entities=[entity], ttl=datetime.timedelta(days=3650),
+        schema=[Field(name=f"f{g}{f}", dtype=Float64) for f in range(10)],
+        source=FileSource(name=f"s{g}", path=path, timestamp_field="at"), online=True))
+store.apply([entity, *views, FeatureService(name="all", features=views)])
+for view, frame in zip(views, frames):
+    for begin in range(0, entities, 20_000):
+        store.write_to_online_store(view.name, frame.iloc[begin:begin + 20_000])
+"""
+
+FEAST_TIME = """
+import sys
+from feast import FeatureStore
+store = FeatureStore(sys.argv[1])
+entities, hot, count = map(int, sys.argv[2:5])
+service = store.get_feature_service("all")
+def ask(entity):
+    answer = store.get_online_features(features=service, entity_rows=[{"entity": entity}])
+    vector = {name: values[0] for name, values in answer.to_dict().items()}
+    del vector["entity"]
+    return vector
+""" + TIME
+
+
+def feast(folder: Path, entities: int, hot: int, count: int) -> dict:
+    folder.mkdir()
+    (folder / "feature_store.yaml").write_text(FEAST_CONFIG.format(folder=folder))
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    environment["FEAST_USAGE"] = "False"
+    run(FEAST / "python", "-c", FEAST_BUILD, folder, entities, env=environment)
+    timed = run(FEAST / "python", "-c", FEAST_TIME, folder, entities, hot, count, env=environment)
+    return json.loads(timed.splitlines()[-1])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--entities", type=int, default=2_000_000)
+    parser.add_argument("--feast-entities", type=int, default=100_000)
+    parser.add_argument("--hot", type=int, default=100_000, help="entities that are asked for")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--requests", type=int, default=50_000, help="from C++, a round")
+    options = parser.parse_args()
+
+    folder = Path(tempfile.mkdtemp(prefix="tercet-lookup-embedded-"))
+    project = folder / "project"
+    try:
+        begun = time.perf_counter()
+        run(sys.executable, "-c", BUILD, project, options.entities)
+        build_seconds = time.perf_counter() - begun
+        native = json.loads(run(NATIVE, project, options.entities, options.hot, options.requests,
+                                options.rounds))
+        python = json.loads(run(sys.executable, "-c", OURS, project, options.entities,
+                                options.hot, 50_000))
+        peer = feast(folder / "feast", options.feast_entities, options.hot, 1_000)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+    ratios = {"rocksdb": native["ratio"], "feast": peer["cpu_us"] / python["cpu_us"]}
+    figures = {"entities": options.entities,
+               "cpp_p50_us": native["p50_us"],
+               "cpp_p99_us": native["p99_us"],
+               "cpp_cpu_us": native["cpu_us"],
+               "rocksdb_p50_us": native["rocksdb_p50_us"],
+               "rocksdb_cpu_us": native["rocksdb_cpu_us"],
+               "python_p50_us": python["p50_us"],
+               "python_p99_us": python["p99_us"],
+               "python_cpu_us": python["cpu_us"],
+               "feast_p50_us": peer["p50_us"],
+               "feast_cpu_us": peer["cpu_us"],
+               "build_five_groups_seconds": build_seconds}
+    ratios = {name: round(value, 2) for name, value in ratios.items()}
+    figures = {name: round(value, 2) for name, value in figures.items()}
+    for name, value in {**ratios, **figures}.items():
+        print(f"{name:32} {value}")
+    print(json.dumps({"benchmark": "lookup_embedded", "answers_checked": True, "ratios": ratios,
+                      "figures": figures}))
+
+
+if __name__ == "__main__":
+    main()
