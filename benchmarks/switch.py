@@ -13,6 +13,7 @@ ratio p99      median over the switches of p99 in the time after the switch ÷ p
 from __future__ import annotations
 
 import argparse
+import bisect
 import json
 import statistics
 import subprocess
@@ -102,9 +103,12 @@ def main() -> None:
     samples.sort()
     window_ns = int(options.window * 1e9)
     ratios, before_all, after_all = [], [], []
+    times = [at for at, _, _ in samples]
     for moment in moments:
-        before = [micros for at, micros, _ in samples if moment - window_ns <= at < moment]
-        after = [micros for at, micros, _ in samples if moment <= at < moment + window_ns]
+        begin, middle, end = (bisect.bisect_left(times, moment + shift)
+                              for shift in (-window_ns, 0, window_ns))
+        before = [micros for _, micros, _ in samples[begin:middle]]
+        after = [micros for _, micros, _ in samples[middle:end]]
         ratios.append(p99(after) / p99(before))
         before_all.append(p99(before))
         after_all.append(p99(after))
