@@ -21,8 +21,8 @@ def _matrix(table: Any, dtype: Any) -> Any:
         column = table.column(k)
         if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
                 or pa.types.is_boolean(column.type)):
-            raise InvalidError(f"column '{name}' of type {column.type} is no number; encode it by a "
-                               "transformation of the view")
+            raise InvalidError(f"column '{name}' of type {column.type} is no number; encode it by "
+                               "a transformation of the view")
         if pa.types.is_boolean(column.type):
             column = column.cast(pa.uint8())
         # Through float64, since float32 has no null and integers no NaN.

@@ -249,8 +249,8 @@ class Project:
         saved = json.loads(text)
         for member in ("view", "version", "sha256"):
             if saved[member] != registered[member]:
-                raise StorageError(f"the files in '{os.fspath(location)}' are not those of training "
-                                   f"dataset '{registered['view']}' version "
+                raise StorageError(f"the files in '{os.fspath(location)}' are not those of "
+                                   f"training dataset '{registered['view']}' version "
                                    f"{registered['version']}: they differ in {member}")
         return TrainingData(self, saved, parts)
 

@@ -174,8 +174,8 @@ class TrainingData:
                                                            json.dumps(other.definition)))
 
     def describe(self, part: str | None = None) -> Any:
-        """The statistics of a part (by default the first) as a pyarrow.Table, a row a column: count,
-        nulls, distinct, mean, std, min, quantiles and max."""
+        """The statistics of a part (by default the first) as a pyarrow.Table, a row a column:
+        count, nulls, distinct, mean, std, min, quantiles and max."""
         return _statistics_table(self.statistics[part or next(iter(self._parts))])
 
     def __getitem__(self, name: str) -> TrainingPart:

@@ -1,4 +1,4 @@
-"""Transformations, splits and datasets, through every door, against scikit-learn, pandas and NumPy."""
+"""Transformations, splits and datasets, against scikit-learn, pandas and NumPy."""
 
 import shutil
 import struct

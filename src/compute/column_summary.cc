@@ -16,6 +16,8 @@ namespace {
 
 using expr::Kind;
 
+/// Rows that are read at once: their numbers stay in the cache from one step to the next.
+constexpr int64_t kPieceRows = 32'768;
 constexpr size_t kBins = 20;
 constexpr size_t kTop = 10;
 constexpr std::array<double, 7> kFractions = {0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99};
@@ -143,8 +145,11 @@ void ColumnSummary::AddStrings(const ColumnValues& values) {
     shortest_ = std::min<int64_t>(shortest_, length);
     longest_ = std::max<int64_t>(longest_, length);
   });
-  if (!distinct_.exact()) return;
-  for (const auto& [value, count] : counts) counts_.emplace(value, count);
+  if (!distinct_.exact()) {
+    counts_.clear();
+    return;
+  }
+  for (const auto& [value, count] : counts) counts_[std::string(value)] += count;
 }
 
 Result<ColumnSummary> ColumnSummary::Of(const arrow::ChunkedArray& rows) {
@@ -156,21 +161,24 @@ Result<ColumnSummary> ColumnSummary::Of(const arrow::ChunkedArray& rows) {
     return summary;
   }
   summary.kind_ = *kind;
-  ARROW_ASSIGN_OR_RAISE(const ColumnValues values, ColumnValues::Read(rows));
-  summary.nulls_ = values.nulls();
-  switch (*kind) {
-    case Kind::kDouble:
-      summary.AddDoubles(values);
-      break;
-    case Kind::kBool:
-      summary.AddBools(values);
-      break;
-    case Kind::kString:
-      summary.AddStrings(values);
-      break;
-    default:
-      summary.AddIntegers(values);
-      break;
+  for (int64_t row = 0; row < rows.length(); row += kPieceRows) {
+    ARROW_ASSIGN_OR_RAISE(const ColumnValues values,
+                          ColumnValues::Read(*rows.Slice(row, kPieceRows)));
+    summary.nulls_ += values.nulls();
+    switch (*kind) {
+      case Kind::kDouble:
+        summary.AddDoubles(values);
+        break;
+      case Kind::kBool:
+        summary.AddBools(values);
+        break;
+      case Kind::kString:
+        summary.AddStrings(values);
+        break;
+      default:
+        summary.AddIntegers(values);
+        break;
+    }
   }
   return summary;
 }
@@ -245,8 +253,11 @@ json::object ColumnSummary::ToJson() const {
   if (infinite_ > 0) out["infinite"] = infinite_;
   if (kind_ != Kind::kDouble && least_integer_ <= most_integer_) {
     const bool number = kind_ == Kind::kInt;
-    out["min"] = number ? json::value(least_integer_) : json::value(TimeText(kind_, least_integer_));
-    out["max"] = number ? json::value(most_integer_) : json::value(TimeText(kind_, most_integer_));
+    const auto value = [&](int64_t one) {
+      return number ? json::value(one) : json::value(TimeText(kind_, one));
+    };
+    out["min"] = value(least_integer_);
+    out["max"] = value(most_integer_);
   }
   PutNumbers(&out);
   return out;

@@ -3,6 +3,9 @@
 #include <string>
 #include <vector>
 
+#include <arrow/builder.h>
+#include <arrow/compute/api_vector.h>
+
 #include "compute/column_values.h"
 #include "compute/statistics.h"
 
@@ -19,14 +22,27 @@ struct Sample {
 };
 
 Result<Sample> SampleOf(const std::string& name, const arrow::ChunkedArray& column) {
-  ARROW_ASSIGN_OR_RAISE(const ColumnValues read, ColumnValues::Read(column, true));
+  const int64_t rows = std::min(column.length(), kMaxRows);
+  std::shared_ptr<arrow::ChunkedArray> some = column.Slice(0);
+  if (rows < column.length()) {
+    arrow::Int64Builder places;
+    ARROW_RETURN_NOT_OK(places.Reserve(rows));
+    for (int64_t i = 0; i < rows; ++i) {
+      // In 128 bits: the product may be larger than 64 hold.
+      places.UnsafeAppend(static_cast<int64_t>(static_cast<__int128>(i) * column.length() / rows));
+    }
+    ARROW_ASSIGN_OR_RAISE(const auto indices, places.Finish());
+    ARROW_ASSIGN_OR_RAISE(const arrow::Datum taken,
+                          arrow::compute::Take(arrow::Datum(some), arrow::Datum(indices)));
+    some = taken.chunked_array();
+  }
+  ARROW_ASSIGN_OR_RAISE(const ColumnValues read, ColumnValues::Read(*some, true));
   const std::vector<double> all = read.NumberOfEachRow();
-  const int64_t rows = std::min(read.rows(), kMaxRows);
   Sample sample{name, {}, {}};
   sample.values.reserve(static_cast<size_t>(rows));
   double sum = 0, count = 0;
   for (int64_t i = 0; i < rows; ++i) {
-    const double value = all[static_cast<size_t>(i * read.rows() / rows)];
+    const double value = all[static_cast<size_t>(i)];
     const bool finite = std::isfinite(value);
     sample.values.push_back(finite ? value : 0);
     sample.there.push_back(finite ? 1 : 0);

@@ -10,7 +10,7 @@ namespace tercet {
 /// Quantiles of a stream in bounded memory: all numbers while there are at most kExact, then KLL
 /// (Karnin, Lang, Liberty, "Optimal quantile approximation in streams", 2016) with as many on top.
 /// A rank is off by about 0.02 % of the count, and by more than 0.04 % once in a hundred times;
-/// the least and the greatest number are exact. About 400 KB.
+/// the least and the greatest number are exact. At most half a megabyte.
 ///
 /// Sketches of parts merge into one of the whole with the same error. The same numbers in the same
 /// order, merged in the same order, give the same bits.

@@ -199,7 +199,8 @@ TEST(StatisticsTest, CorrelationsAreOfRowsThatHaveBoth) {
   const auto a = Column<arrow::DoubleBuilder, double>({1, 2, 3, std::nullopt, 5}, arrow::float64());
   const auto b = Column<arrow::Int64Builder, int64_t>({2, 1, 4, 9, std::nullopt}, arrow::int64());
   const auto c = Column<arrow::DoubleBuilder, double>({7, 7, 7, 7, 7}, arrow::float64());
-  const auto s = Column<arrow::StringBuilder, std::string>({"a", "b", "c", "d", "e"}, arrow::utf8());
+  const auto s =
+      Column<arrow::StringBuilder, std::string>({"a", "b", "c", "d", "e"}, arrow::utf8());
   const auto table = arrow::Table::Make(
       arrow::schema({arrow::field("a", a->type()), arrow::field("b", b->type()),
                      arrow::field("c", c->type()), arrow::field("s", s->type())}),

@@ -117,7 +117,9 @@ Result<TrainingPart> PartOf(const std::string& name, const arrow::Table& whole,
       ARROW_ASSIGN_OR_RAISE(const std::string column, GetString(*entry, "column"));
       ARROW_ASSIGN_OR_RAISE(const std::string original, GetString(*entry, "name"));
       const auto values = whole.GetColumnByName(column);
-      if (values == nullptr) return Status::IOError("part '", name, "' lacks column '", column, "'");
+      if (values == nullptr) {
+        return Status::IOError("part '", name, "' lacks column '", column, "'");
+      }
       fields.push_back(arrow::field(original, values->type()));
       columns.push_back(values);
     }
@@ -136,7 +138,9 @@ void Diff(const std::string& path, const json::value* left, const json::value* r
   const json::object* b = right == nullptr ? nullptr : right->if_object();
   if (a != nullptr && b != nullptr) {
     const std::string begin = path.empty() ? "" : path + ".";
-    for (const auto& [key, value] : *a) Diff(begin + std::string(key), &value, b->if_contains(key), out);
+    for (const auto& [key, value] : *a) {
+      Diff(begin + std::string(key), &value, b->if_contains(key), out);
+    }
     for (const auto& [key, value] : *b) {
       if (!a->contains(key)) Diff(begin + std::string(key), nullptr, &value, out);
     }
@@ -162,7 +166,9 @@ Status SaveDataset(const TrainingDataset& dataset, const std::string& directory,
   ARROW_RETURN_NOT_OK(CheckFormat(format));
   std::error_code failed;
   std::filesystem::create_directories(directory, failed);
-  if (failed) return Status::IOError("cannot make the folder '", directory, "': ", failed.message());
+  if (failed) {
+    return Status::IOError("cannot make the folder '", directory, "': ", failed.message());
+  }
   json::array parts, columns;
   for (const TrainingPart& part : dataset.parts) {
     const std::string path = FileOf(directory, part.name, format);
@@ -186,7 +192,9 @@ Status SaveDataset(const TrainingDataset& dataset, const std::string& directory,
 Result<TrainingDataset> LoadDataset(const std::string& directory) {
   const std::string path = (std::filesystem::path(directory) / kManifest).string();
   std::ifstream file(path, std::ios::binary);
-  if (!file) return Status::KeyError("there is no training dataset in '", directory, "': no ", path);
+  if (!file) {
+    return Status::KeyError("there is no training dataset in '", directory, "': no ", path);
+  }
   std::stringstream text;
   text << file.rdbuf();
   ARROW_ASSIGN_OR_RAISE(const json::object manifest, ParseJsonObject(text.str()));

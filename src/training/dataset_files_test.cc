@@ -125,7 +125,8 @@ TEST_F(DatasetFilesTest, PurgedFoldsLeaveOutWhatOverlaps) {
 
 TEST_F(DatasetFilesTest, TheDifferencesOfTwoDatasetsAreNamed) {
   const auto one = training_->Create({"delay", 1}, {}).ValueOrDie().definition;
-  const auto two = training_->Create({"delay", 1}, {.start_us = 12 * kHour}).ValueOrDie().definition;
+  const auto two =
+      training_->Create({"delay", 1}, {.start_us = 12 * kHour}).ValueOrDie().definition;
   std::vector<std::string> paths;
   for (const json::value& difference : DiffDatasets(one, two)) {
     paths.emplace_back(std::string_view(difference.at("path").as_string()));

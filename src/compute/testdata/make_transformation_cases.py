@@ -245,7 +245,8 @@ def text_cases():
 
 def case(kind, options, value_type, train, rows, columns, tolerance=1e-12):
     return {"kind": kind, "options": options, "type": value_type, "train": plain(train),
-            "rows": plain(rows), "tolerance": tolerance, "columns": [[n, list(v)] for n, v in columns.items()]}
+            "rows": plain(rows), "tolerance": tolerance,
+            "columns": [[n, list(v)] for n, v in columns.items()]}
 
 
 def main():
