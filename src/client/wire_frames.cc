@@ -6,10 +6,9 @@
 #include <arrow/array/builder_binary.h>
 #include <arrow/buffer.h>
 #include <arrow/io/memory.h>
-#include <arrow/ipc/reader.h>
-#include <arrow/ipc/writer.h>
 #include <arrow/util/key_value_metadata.h>
 
+#include "base/batch_bytes.h"
 #include "base/json.h"
 
 namespace tercet {
@@ -30,33 +29,20 @@ Result<json::object> MetadataObject(const arrow::Schema& schema, const char* key
 }  // namespace
 
 Result<std::string> BatchToBytes(const arrow::RecordBatch& batch) {
-  ARROW_ASSIGN_OR_RAISE(auto sink, arrow::io::BufferOutputStream::Create(1024));
-  ARROW_ASSIGN_OR_RAISE(auto writer, arrow::ipc::MakeStreamWriter(sink, batch.schema()));
-  ARROW_RETURN_NOT_OK(writer->WriteRecordBatch(batch));
-  ARROW_RETURN_NOT_OK(writer->Close());
-  ARROW_ASSIGN_OR_RAISE(const auto buffer, sink->Finish());
+  ARROW_ASSIGN_OR_RAISE(const auto buffer, WriteBatch(batch));
   return buffer->ToString();
 }
 
 Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> BatchesFromBytes(std::string_view bytes,
                                                                           int count) {
   // Copied, since batches share the memory that they are read from.
-  auto input =
-      std::make_shared<arrow::io::BufferReader>(arrow::Buffer::FromString(std::string(bytes)));
+  arrow::io::BufferReader input(arrow::Buffer::FromString(std::string(bytes)));
   std::vector<std::shared_ptr<arrow::RecordBatch>> batches;
-  // Values lie in the message as it came, at any address.
-  arrow::ipc::IpcReadOptions options = arrow::ipc::IpcReadOptions::Defaults();
-  options.ensure_alignment = arrow::ipc::Alignment::kDataTypeSpecificAlignment;
   for (int i = 0; i < count; ++i) {
-    ARROW_ASSIGN_OR_RAISE(auto reader,
-                          arrow::ipc::RecordBatchStreamReader::Open(input.get(), options));
-    ARROW_ASSIGN_OR_RAISE(const auto batch, reader->Next());
-    if (batch == nullptr) return Status::Invalid("an Arrow stream without a batch");
+    ARROW_ASSIGN_OR_RAISE(const auto batch, ReadBatch(&input));
     // Offsets and sizes come from the wire.
     ARROW_RETURN_NOT_OK(batch->ValidateFull());
     batches.push_back(batch);
-    ARROW_ASSIGN_OR_RAISE(const auto more, reader->Next());
-    if (more != nullptr) return Status::Invalid("an Arrow stream of more than one batch");
   }
   return batches;
 }

@@ -7,10 +7,9 @@
 #include <arrow/array/concatenate.h>
 #include <arrow/array/util.h>
 #include <arrow/compute/cast.h>
-#include <arrow/io/memory.h>
-#include <arrow/ipc/reader.h>
-#include <arrow/ipc/writer.h>
 #include <arrow/util/base64.h>
+
+#include "base/batch_bytes.h"
 
 namespace tercet {
 namespace {
@@ -51,22 +50,19 @@ Result<Batch> Inputs(const arrow::Schema& schema) {
 }
 
 Result<std::string> Encode(const arrow::RecordBatch& batch) {
-  ARROW_ASSIGN_OR_RAISE(auto sink, arrow::io::BufferOutputStream::Create(1024));
-  ARROW_ASSIGN_OR_RAISE(auto writer, arrow::ipc::MakeStreamWriter(sink, batch.schema()));
-  ARROW_RETURN_NOT_OK(writer->WriteRecordBatch(batch));
-  ARROW_RETURN_NOT_OK(writer->Close());
-  ARROW_ASSIGN_OR_RAISE(const auto buffer, sink->Finish());
-  return arrow::util::base64_encode(buffer->ToString());
+  ARROW_ASSIGN_OR_RAISE(const auto bytes, WriteBatch(batch));
+  return arrow::util::base64_encode(std::string_view(*bytes));
 }
 
 /// The record may have come from a client: it is checked as a file from anywhere would be.
 Result<Batch> Decode(const json::object& warm_up, std::string_view member) {
   ARROW_ASSIGN_OR_RAISE(const std::string text, GetString(warm_up, member));
   ARROW_ASSIGN_OR_RAISE(std::string bytes, arrow::util::base64_decode(text));
-  arrow::io::BufferReader source(arrow::Buffer::FromString(std::move(bytes)));
-  ARROW_ASSIGN_OR_RAISE(auto reader, arrow::ipc::RecordBatchStreamReader::Open(&source));
-  ARROW_ASSIGN_OR_RAISE(const Batch batch, reader->Next());
-  if (batch == nullptr) return Status::Invalid("its warm-up has no ", member);
+  const Result<Batch> read = ReadBatch(arrow::Buffer::FromString(std::move(bytes)));
+  if (!read.ok()) {
+    return Status::Invalid("its warm-up ", member, " are damaged: ", read.status().message());
+  }
+  const Batch& batch = *read;
   ARROW_RETURN_NOT_OK(batch->ValidateFull());
   return batch;
 }

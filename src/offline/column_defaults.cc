@@ -1,11 +1,9 @@
 #include "offline/column_defaults.h"
 
 #include <arrow/array/util.h>
-#include <arrow/io/memory.h>
-#include <arrow/ipc/reader.h>
-#include <arrow/ipc/writer.h>
 #include <arrow/util/base64.h>
 
+#include "base/batch_bytes.h"
 #include "offline/delta_schema.h"
 #include "offline/stored_type.h"
 
@@ -19,11 +17,7 @@ Result<std::string> DefaultsToText(const ColumnDefaults& defaults) {
     ARROW_ASSIGN_OR_RAISE(arrays.emplace_back(), arrow::MakeArrayFromScalar(*value, 1));
   }
   const auto row = arrow::RecordBatch::Make(arrow::schema(std::move(fields)), 1, arrays);
-  ARROW_ASSIGN_OR_RAISE(const auto sink, arrow::io::BufferOutputStream::Create());
-  ARROW_ASSIGN_OR_RAISE(const auto writer, arrow::ipc::MakeStreamWriter(sink, row->schema()));
-  ARROW_RETURN_NOT_OK(writer->WriteRecordBatch(*row));
-  ARROW_RETURN_NOT_OK(writer->Close());
-  ARROW_ASSIGN_OR_RAISE(const auto bytes, sink->Finish());
+  ARROW_ASSIGN_OR_RAISE(const auto bytes, WriteBatch(*row));
   return arrow::util::base64_encode(std::string_view(*bytes));
 }
 
@@ -33,11 +27,8 @@ Result<ColumnDefaults> DefaultsOf(const Metadata& metadata, const arrow::Schema&
   if (text == metadata.configuration.end()) return defaults;
   const auto row = [&]() -> Result<std::shared_ptr<arrow::RecordBatch>> {
     ARROW_ASSIGN_OR_RAISE(std::string bytes, arrow::util::base64_decode(text->second));
-    const auto input =
-        std::make_shared<arrow::io::BufferReader>(arrow::Buffer::FromString(std::move(bytes)));
-    ARROW_ASSIGN_OR_RAISE(const auto reader, arrow::ipc::RecordBatchStreamReader::Open(input));
-    ARROW_ASSIGN_OR_RAISE(auto batch, reader->Next());
-    if (batch == nullptr || batch->num_rows() != 1) return Status::Invalid("not one row");
+    ARROW_ASSIGN_OR_RAISE(auto batch, ReadBatch(arrow::Buffer::FromString(std::move(bytes))));
+    if (batch->num_rows() != 1) return Status::Invalid("not one row");
     ARROW_RETURN_NOT_OK(batch->ValidateFull());
     return batch;
   }();

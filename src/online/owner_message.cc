@@ -3,9 +3,8 @@
 #include <cstring>
 
 #include <arrow/array.h>
-#include <arrow/io/memory.h>
-#include <arrow/ipc/reader.h>
-#include <arrow/ipc/writer.h>
+
+#include "base/batch_bytes.h"
 
 namespace tercet {
 namespace {
@@ -20,26 +19,6 @@ void AppendNumber(T value, std::string* out) {
 
 Status Malformed() {
   return Status::IOError("online store: a malformed message between processes");
-}
-
-Result<std::shared_ptr<arrow::Buffer>> ToBody(const arrow::RecordBatch& batch) {
-  ARROW_ASSIGN_OR_RAISE(const auto stream, arrow::io::BufferOutputStream::Create());
-  ARROW_ASSIGN_OR_RAISE(const auto writer, arrow::ipc::MakeStreamWriter(stream, batch.schema()));
-  ARROW_RETURN_NOT_OK(writer->WriteRecordBatch(batch));
-  ARROW_RETURN_NOT_OK(writer->Close());
-  return stream->Finish();
-}
-
-Result<std::shared_ptr<arrow::RecordBatch>> FromBody(const std::shared_ptr<arrow::Buffer>& body) {
-  // Values lie in the message as it came, at any address.
-  arrow::ipc::IpcReadOptions options = arrow::ipc::IpcReadOptions::Defaults();
-  options.ensure_alignment = arrow::ipc::Alignment::kDataTypeSpecificAlignment;
-  ARROW_ASSIGN_OR_RAISE(const auto reader,
-                        arrow::ipc::RecordBatchStreamReader::Open(
-                            std::make_shared<arrow::io::BufferReader>(body), options));
-  ARROW_ASSIGN_OR_RAISE(auto batch, reader->Next());
-  if (batch == nullptr) return Malformed();
-  return batch;
 }
 
 template <typename CType, typename ArrowType>
@@ -130,7 +109,7 @@ Result<OwnerMessage> ToMessage(const std::vector<RowsRequest>& requests) {
     const auto times =
         Wrapped<int64_t, arrow::Int64Type>(request.event_times_us.data(), request.keys->num_rows());
     ARROW_ASSIGN_OR_RAISE(const auto batch, request.keys->AddColumn(columns, kTimes, times));
-    ARROW_ASSIGN_OR_RAISE(message.bodies.emplace_back(), ToBody(*batch));
+    ARROW_ASSIGN_OR_RAISE(message.bodies.emplace_back(), WriteBatch(*batch));
   }
   message.header = {{"call", "read"}, {"requests", std::move(list)}};
   return message;
@@ -148,7 +127,7 @@ Result<std::vector<RowsRequest>> RequestsFromMessage(const OwnerMessage& message
     ARROW_ASSIGN_OR_RAISE(request.group, Ref::Parse(group));
     ARROW_ASSIGN_OR_RAISE(request.columns, FindStrings(item, "columns"));
     ARROW_ASSIGN_OR_RAISE(request.ttl_us, FindInt(item, "ttl_us"));
-    ARROW_ASSIGN_OR_RAISE(request.keys, FromBody(message.bodies[i]));
+    ARROW_ASSIGN_OR_RAISE(request.keys, ReadBatch(message.bodies[i]));
     ARROW_ASSIGN_OR_RAISE(const auto times, TakeColumn(&request.keys, kTimes, arrow::Type::INT64));
     const auto* values = static_cast<const arrow::Int64Array&>(*times).raw_values();
     request.event_times_us.assign(values, values + times->length());
@@ -168,7 +147,7 @@ Result<OwnerMessage> ToMessage(const std::vector<RowsAnswer>& answers) {
     ARROW_ASSIGN_OR_RAISE(batch, batch->AddColumn(columns + 1, kTimes,
                                                   Wrapped<int64_t, arrow::Int64Type>(
                                                       answer.event_times_us.data(), n)));
-    ARROW_ASSIGN_OR_RAISE(message.bodies.emplace_back(), ToBody(*batch));
+    ARROW_ASSIGN_OR_RAISE(message.bodies.emplace_back(), WriteBatch(*batch));
   }
   return message;
 }
@@ -177,7 +156,7 @@ Result<std::vector<RowsAnswer>> AnswersFromMessage(const OwnerMessage& message) 
   std::vector<RowsAnswer> answers(message.bodies.size());
   for (size_t i = 0; i < answers.size(); ++i) {
     RowsAnswer& answer = answers[i];
-    ARROW_ASSIGN_OR_RAISE(answer.rows, FromBody(message.bodies[i]));
+    ARROW_ASSIGN_OR_RAISE(answer.rows, ReadBatch(message.bodies[i]));
     ARROW_ASSIGN_OR_RAISE(const auto times, TakeColumn(&answer.rows, kTimes, arrow::Type::INT64));
     ARROW_ASSIGN_OR_RAISE(const auto status, TakeColumn(&answer.rows, kStatus, arrow::Type::UINT8));
     const auto* time = static_cast<const arrow::Int64Array&>(*times).raw_values();

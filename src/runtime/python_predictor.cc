@@ -7,9 +7,9 @@
 #include <arrow/buffer.h>
 #include <arrow/io/memory.h>
 #include <arrow/ipc/reader.h>
-#include <arrow/ipc/writer.h>
 #include <arrow/table.h>
 
+#include "base/batch_bytes.h"
 #include "base/file_system.h"
 #include "base/json.h"
 #include "base/name.h"
@@ -97,15 +97,6 @@ Result<ClassName> ReadClassName(const std::string& directory) {
   return found;
 }
 
-Result<std::string> WriteStream(const arrow::RecordBatch& batch) {
-  ARROW_ASSIGN_OR_RAISE(auto sink, arrow::io::BufferOutputStream::Create());
-  ARROW_ASSIGN_OR_RAISE(auto writer, arrow::ipc::MakeStreamWriter(sink, batch.schema()));
-  ARROW_RETURN_NOT_OK(writer->WriteRecordBatch(batch));
-  ARROW_RETURN_NOT_OK(writer->Close());
-  ARROW_ASSIGN_OR_RAISE(auto buffer, sink->Finish());
-  return buffer->ToString();
-}
-
 /// The worker is not ours to trust: what it sends is checked as a file from anywhere would be.
 Result<std::shared_ptr<arrow::RecordBatch>> ReadStream(std::string bytes) {
   arrow::io::BufferReader source(arrow::Buffer::FromString(std::move(bytes)));
@@ -152,7 +143,8 @@ class PythonPredictor : public Predictor {
       return Status::Invalid("the model takes ", signature_.inputs->num_fields(),
                              " features, not ", features.num_columns());
     }
-    ARROW_ASSIGN_OR_RAISE(std::string payload, WriteStream(features));
+    ARROW_ASSIGN_OR_RAISE(const auto bytes, WriteBatch(features));
+    std::string payload = bytes->ToString();
     std::unique_ptr<WorkerProcess> worker = Take();
     Result<std::string> answer = AskRunning(worker.get(), {'P', std::move(payload)});
     GiveBack(std::move(worker));
