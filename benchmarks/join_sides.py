@@ -47,7 +47,9 @@ groups, labels, order, out = json.loads(sys.argv[1]), sys.argv[2], sys.argv[3], 
 # Every group brings its own names of features; `groups` maps them to the group's files.
 DUCKDB = MEASURE + """
 import duckdb, pyarrow
-database = duckdb.connect(config={"threads": 2})
+# What it spills goes beside the labels, not into the folder that we stand in.
+database = duckdb.connect(config={"threads": 2,
+                                  "temp_directory": labels + ".duckdb-spill"})
 database.execute("SET preserve_insertion_order = false")
 columns, joins = ["l.label", "l.key"], ""
 for i, (files, features) in enumerate(groups):

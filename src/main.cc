@@ -52,7 +52,8 @@ Status Serve(const tercet::ServeRequest& request) {
   std::cerr << "tercet serves '" << request.directory << "': HTTP on " << options.http.host << ":"
             << server->http_port() << ", Flight on " << options.flight.host << ":"
             << server->flight_port() << ", gRPC on "
-            << (options.grpc ? options.grpc->host : "127.0.0.1") << ":" << server->grpc_port() << "\n";
+            << (options.grpc ? options.grpc->host : "127.0.0.1") << ":" << server->grpc_port()
+            << "\n";
   int signal = 0;
   sigwait(&stop_signals, &signal);
   std::cerr << "tercet stops\n";

@@ -240,7 +240,7 @@ class FeatureGroup:
         `defaults`, else null. With a default files are written anew, so that other engines see it
         too. Older commits keep their columns; views go on working; the online store follows.
 
-        Raises AlreadyExistsError for a column that is there, WrongTypeError for a default that is
+        Raises ConflictError for a column that is there, WrongTypeError for a default that is
         not of its feature's type.
         """
         given = dict(defaults or {})
