@@ -6,14 +6,8 @@
 //         BODY with '#' where the entity's number goes; "-" asks with GET and checks nothing
 //
 // Prints one JSON object.
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
-#include <cstring>
 #include <iostream>
 #include <random>
 #include <string>
@@ -23,6 +17,7 @@
 #include <fmt/format.h>
 
 #include "base/json.h"
+#include "keep_alive_client.h"
 #include "platform/platform.h"
 
 namespace tercet {
@@ -84,70 +79,6 @@ Result<json::object> Embedded(const std::string& project, int64_t entities, int6
   return Summary(std::move(micros));
 }
 
-Status SystemError(std::string_view what) {
-  return Status::IOError(what, ": ", std::strerror(errno));
-}
-
-/// One HTTP/1.1 connection that is asked again and again.
-class Connection {
- public:
-  ~Connection() {
-    if (socket_ >= 0) ::close(socket_);
-  }
-
-  Status Open(int port) {
-    socket_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(static_cast<uint16_t>(port));
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (socket_ < 0 ||
-        ::connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) {
-      return SystemError("connect");
-    }
-    const int on = 1;
-    ::setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    return Status::OK();
-  }
-
-  /// The body of the answer to one request, valid until the next.
-  Result<std::string_view> Ask(std::string_view request) {
-    while (!request.empty()) {
-      const ssize_t sent = ::send(socket_, request.data(), request.size(), MSG_NOSIGNAL);
-      if (sent < 0) return SystemError("send");
-      request.remove_prefix(sent);
-    }
-    answer_.clear();
-    size_t header_end = std::string::npos, length = 0;
-    while (header_end == std::string::npos || answer_.size() < header_end + length) {
-      char bytes[16384];
-      const ssize_t got = ::recv(socket_, bytes, sizeof(bytes), 0);
-      if (got <= 0) return SystemError("receive");
-      answer_.append(bytes, got);
-      if (header_end != std::string::npos) continue;
-      header_end = answer_.find("\r\n\r\n");
-      if (header_end == std::string::npos) continue;
-      header_end += 4;
-      ARROW_ASSIGN_OR_RAISE(length, ContentLength(header_end));
-    }
-    if (answer_.compare(0, 12, "HTTP/1.1 200") != 0) return Status::IOError(answer_);
-    return std::string_view(answer_).substr(header_end);
-  }
-
- private:
-  Result<size_t> ContentLength(size_t header_end) const {
-    std::string header = answer_.substr(0, header_end);
-    std::transform(header.begin(), header.end(), header.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    const size_t at = header.find("content-length:");
-    if (at == std::string::npos) return Status::IOError("an answer without a length: ", header);
-    return std::stoul(header.substr(at + 15));
-  }
-
-  int socket_ = -1;
-  std::string answer_;
-};
-
 /// All values are there. (The Python half checks once which feature has which.)
 Status CheckBody(std::string_view body, int64_t entity) {
   for (int f = 0; f < kFeatures; ++f) {
@@ -162,7 +93,7 @@ Status CheckBody(std::string_view body, int64_t entity) {
 
 Result<json::object> Http(int port, const std::string& path, const std::string& body,
                           int64_t entities, int64_t count, uint64_t seed) {
-  Connection connection;
+  KeepAliveClient connection;
   ARROW_RETURN_NOT_OK(connection.Open(port));
   std::mt19937_64 random(seed);
   std::vector<double> micros;

@@ -18,16 +18,14 @@ import argparse
 import json
 import os
 import shutil
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import Callable
+
+from served import Served, cpu_seconds, free_port, run
 
 ROOT = Path(__file__).resolve().parent.parent
 CLIENT = ROOT / "build" / "release" / "benchmarks" / "lookup"
@@ -119,75 +117,30 @@ entity_key_serialization_version: 3
 """
 
 
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
-
-
-def run(*command: object, **options) -> str:
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True,
-                          **options)
-    if done.returncode != 0:
-        raise SystemExit(f"{' '.join(str(word) for word in command)[:300]}\n"
-                         f"{done.stdout[-2000:]}{done.stderr[-4000:]}")
-    return done.stdout
-
-
 def ask(port: int, path: str, body: str, entities: int, count: int, seed: int) -> dict:
     return json.loads(run(CLIENT, "http", port, path, body, entities, count, seed))
 
 
-def cpu_seconds(pid: int) -> float:
-    """Of a process and all its descendants that live."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    total = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            total += cpu_seconds(int(child))
-    return total
-
-
-class Server:
+class Server(Served):
     """A server under test, until the block ends."""
 
-    def __init__(self, command: list[str], port: int, path: str, body: str, entities: int,
-                 vector: Callable[[dict], dict], **options):
-        self.port, self.path, self.body, self.entities = port, path, body, entities
+    def __init__(self, command: list[str], port: int, ready: str, path: str, body: str,
+                 entities: int, vector: Callable[[dict], dict], **options):
+        super().__init__(command, port, ready, **options)
+        self.path, self.body, self.entities = path, body, entities
         self.vector = vector  # feature → value, of an answer
-        self.log = tempfile.TemporaryFile("w+")
-        self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log, **options)
 
     def __enter__(self) -> "Server":
-        deadline = time.monotonic() + 300
-        while self.process.poll() is None and time.monotonic() < deadline:
-            try:
-                self.check(self.entities // 3)
-                return self
-            except (urllib.error.URLError, ConnectionError):
-                time.sleep(0.1)
-        self.log.seek(0)
-        raise SystemExit(f"the server did not start\n{self.log.read()[-4000:]}")
+        super().__enter__()
+        self.check(self.entities // 3)
+        return self
 
     def check(self, entity: int) -> None:
         """Every feature has its own value."""
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{self.path}",
-                                         self.body.replace("#", str(entity)).encode(),
-                                         {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            got = self.vector(json.load(answer))
+        got = self.vector(self.post(self.path, json.loads(self.body.replace("#", str(entity)))))
         wanted = {f"f{g}{f}": entity * 24 + g * 8 + f + 0.5 for g in range(3) for f in range(8)}
         if got != wanted:
             raise SystemExit(f"{self.path} answers {got} for entity {entity}")
-
-    def __exit__(self, *_: object) -> None:
-        self.process.terminate()
-        try:
-            self.process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self.log.close()
 
     def burst(self, count: int, seed: int) -> dict:
         """Asks `count` times; adds "per_cpu_second"."""
@@ -213,7 +166,8 @@ def feast_server(folder: Path, entities: int) -> Server:
     port = free_port()
     return Server([str(FEAST / "feast"), "--chdir", str(folder), "serve", "--port", str(port),
                    "--max-requests", "0", "--no-access-log"],
-                  port, FEAST_PATH, FEAST_BODY, entities, feast_vector, env=environment, cwd=folder)
+                  port, "/health", FEAST_PATH, FEAST_BODY, entities, feast_vector,
+                  env=environment, cwd=folder)
 
 
 def our_server(project: Path, entities: int) -> Server:
@@ -221,8 +175,9 @@ def our_server(project: Path, entities: int) -> Server:
 
     binary = Path(tercet.__file__).parent / "bin" / "tercet"
     port = free_port()
-    return Server([str(binary), "serve", str(project), "--http", f"127.0.0.1:{port}", "--flight",
-                   f"127.0.0.1:{free_port()}"], port, OUR_PATH, OUR_BODY, entities,
+    return Server([str(binary), "serve", str(project), "--http", f"127.0.0.1:{port}",
+                   "--flight", "127.0.0.1:0", "--grpc", "127.0.0.1:0"],
+                  port, "/v2/health/ready", OUR_PATH, OUR_BODY, entities,
                   lambda answer: answer["features"])
 
 

@@ -19,9 +19,8 @@ void AppendNumber(const Cell& cell, bool alone, std::string* out) {
   using Bits = std::make_unsigned_t<T>;
   const T value = cell.As<T>();
   if (alone) {  // A key of one number has eight bytes, whatever its width.
-    const auto wide = static_cast<uint64_t>(static_cast<int64_t>(value));
-    AppendBigEndian<uint64_t>(std::is_signed_v<T> ? wide ^ (uint64_t{1} << 63) : uint64_t{value},
-                              out);
+    constexpr uint64_t kWideSign = std::is_signed_v<T> ? uint64_t{1} << 63 : 0;
+    AppendBigEndian<uint64_t>(static_cast<uint64_t>(value) ^ kWideSign, out);
     return;
   }
   constexpr Bits kSign = std::is_signed_v<T> ? Bits(Bits{1} << (sizeof(T) * 8 - 1)) : Bits{0};

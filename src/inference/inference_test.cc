@@ -404,7 +404,8 @@ TEST_F(InferenceTest, AShadowIsComparedAndNeverAnswers) {
   }
   int64_t compared = 0, different = 0;
   while (compared < 10) {
-    for (const auto& release : inference_->Statistics("delay")->releases) {
+    const auto statistics = inference_->Statistics("delay").ValueOrDie();
+    for (const auto& release : statistics.releases) {
       if (release.number != 2) continue;
       compared = release.shadow_requests;
       different = release.shadow_different;

@@ -251,7 +251,7 @@ Result<std::unique_ptr<Change>> MakeAlteration(const ChangeContext& context,
   for (const auto& [name, value] : alteration.defaults) {
     const bool added =
         std::any_of(alteration.add.begin(), alteration.add.end(),
-                    [&name](const auto& field) { return field->name() == name; });
+                    [&name = name](const auto& field) { return field->name() == name; });
     if (!added) return Status::Invalid("a default for '", name, "', which is not added");
   }
   ARROW_ASSIGN_OR_RAISE(TableColumns columns, NewColumns(state, alteration));
