@@ -5,7 +5,7 @@ namespace tercet {
 void AddServeCommand(CLI::App* app, Session* session, const Serve& serve) {
   auto request = std::make_shared<ServeRequest>();
   CLI::App* command =
-      app->add_subcommand("serve", "Serves a project over HTTP and Arrow Flight until stopped");
+      app->add_subcommand("serve", "Serves a project over HTTP, gRPC and Flight until stopped");
   command->add_option("directory", request->directory,
                       "The project's directory; by default --project");
   command->add_option("--http", request->http, "Address of REST and inference")
