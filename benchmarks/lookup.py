@@ -76,28 +76,29 @@ print(json.dumps({"p50_us": nanos[count // 2] / 1e3, "p99_us": nanos[count * 99 
 project.close()
 """
 
+# Feast, with so many groups of so many features.
 FEAST_BUILD = """
 import datetime, sys
 import numpy as np, pandas as pd
 from feast import Entity, FeatureService, FeatureStore, FeatureView, Field, FileSource
 from feast.types import Float64
 from feast.value_type import ValueType
-folder, entities = sys.argv[1], int(sys.argv[2])
+folder, (entities, groups, features) = sys.argv[1], map(int, sys.argv[2:5])
 store = FeatureStore(folder)
 entity = Entity(name="entity", join_keys=["entity"], value_type=ValueType.INT64)
 views, frames = [], []
 number = np.arange(entities)
-for g in range(3):
+for g in range(groups):
     frame = pd.DataFrame({"entity": number,
                           "at": pd.Timestamp(1735689600_000000, unit="us", tz="UTC")})
-    for f in range(8):
-        frame[f"f{g}{f}"] = (number * 24 + g * 8 + f) + 0.5
+    for f in range(features):
+        frame[f"f{g}{f}"] = (number * groups * features + g * features + f) + 0.5
     path = f"{folder}/g{g}.parquet"
     frame.to_parquet(path)
     frames.append(frame)
     views.append(FeatureView(
         name=f"g{g}", entities=[entity], ttl=datetime.timedelta(days=3650),
-        schema=[Field(name=f"f{g}{f}", dtype=Float64) for f in range(8)],
+        schema=[Field(name=f"f{g}{f}", dtype=Float64) for f in range(features)],
         source=FileSource(name=f"s{g}", path=path, timestamp_field="at"), online=True))
 store.apply([entity, *views, FeatureService(name="all", features=views)])
 for view, frame in zip(views, frames):
@@ -162,7 +163,7 @@ def feast_server(folder: Path, entities: int) -> Server:
     (folder / "feature_store.yaml").write_text(FEAST_CONFIG.format(folder=folder))
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     environment["FEAST_USAGE"] = "False"
-    run(FEAST / "python", "-c", FEAST_BUILD, folder, entities, env=environment)
+    run(FEAST / "python", "-c", FEAST_BUILD, folder, entities, 3, 8, env=environment)
     port = free_port()
     return Server([str(FEAST / "feast"), "--chdir", str(folder), "serve", "--port", str(port),
                    "--max-requests", "0", "--no-access-log"],

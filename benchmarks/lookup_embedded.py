@@ -26,7 +26,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from lookup import FEAST, FEAST_CONFIG, run
+from lookup import FEAST, FEAST_BUILD, FEAST_CONFIG
+from served import run
 
 ROOT = Path(__file__).resolve().parent.parent
 NATIVE = ROOT / "build" / "release" / "benchmarks" / "lookup_embedded"
@@ -91,35 +92,6 @@ def ask(entity):
     return view.vector({"entity": entity})
 """ + TIME + "project.close()\n"
 
-FEAST_BUILD = """
-import datetime, sys
-import numpy as np, pandas as pd
-from feast import Entity, FeatureService, FeatureStore, FeatureView, Field, FileSource
-from feast.types import Float64
-from feast.value_type import ValueType
-folder, entities = sys.argv[1], int(sys.argv[2])
-store = FeatureStore(folder)
-entity = Entity(name="entity", join_keys=["entity"], value_type=ValueType.INT64)
-views, frames = [], []
-number = np.arange(entities)
-for g in range(5):
-    frame = pd.DataFrame({"entity": number,
-                          "at": pd.Timestamp(1735689600_000000, unit="us", tz="UTC")})
-    for f in range(10):
-        frame[f"f{g}{f}"] = (number * 50 + g * 10 + f) + 0.5
-    path = f"{folder}/g{g}.parquet"
-    frame.to_parquet(path)
-    frames.append(frame)
-    views.append(FeatureView(
-        name=f"g{g}", entities=[entity], ttl=datetime.timedelta(days=3650),
-        schema=[Field(name=f"f{g}{f}", dtype=Float64) for f in range(10)],
-        source=FileSource(name=f"s{g}", path=path, timestamp_field="at"), online=True))
-store.apply([entity, *views, FeatureService(name="all", features=views)])
-for view, frame in zip(views, frames):
-    for begin in range(0, entities, 20_000):
-        store.write_to_online_store(view.name, frame.iloc[begin:begin + 20_000])
-"""
-
 FEAST_TIME = """
 import sys
 from feast import FeatureStore
@@ -139,7 +111,7 @@ def feast(folder: Path, entities: int, hot: int, count: int) -> dict:
     (folder / "feature_store.yaml").write_text(FEAST_CONFIG.format(folder=folder))
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     environment["FEAST_USAGE"] = "False"
-    run(FEAST / "python", "-c", FEAST_BUILD, folder, entities, env=environment)
+    run(FEAST / "python", "-c", FEAST_BUILD, folder, entities, 5, 10, env=environment)
     timed = run(FEAST / "python", "-c", FEAST_TIME, folder, entities, hot, count, env=environment)
     return json.loads(timed.splitlines()[-1])
 

@@ -6,9 +6,7 @@
 //   pit read PROJECT GROUPS LABELS.parquet [OUT.arrow]    the join in memory; prints what it took
 //   pit stream PROJECT GROUPS LABELS.parquet OUT.parquet LIMIT_BYTES
 //                                                         the join piece by piece to Parquet
-#include <sys/resource.h>
 
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <sstream>
@@ -23,22 +21,12 @@
 
 #include "base/parallel.h"
 #include "catalog/catalog.h"
+#include "clocks.h"
 #include "offline/feature_tables.h"
 #include "view/point_in_time_read.h"
 
 namespace tercet {
 namespace {
-
-double CpuSeconds() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<double>(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-         1e-6 * static_cast<double>(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
-}
-
-double WallSeconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 /// Into memory of the C library: the default pool asks for huge pages, and fresh ones are dear on
 /// some virtual machines (view/zeroed_pages.h).

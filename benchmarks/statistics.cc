@@ -2,9 +2,7 @@
 //
 //   statistics FILE.parquet THREADS RUNS    prints a line of JSON a run: what it took, and the last
 //                                           time also the statistics
-#include <sys/resource.h>
 
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -14,21 +12,11 @@
 
 #include "base/json.h"
 #include "base/parallel.h"
+#include "clocks.h"
 #include "training/part_statistics.h"
 
 namespace tercet {
 namespace {
-
-double CpuSeconds() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<double>(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-         1e-6 * static_cast<double>(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
-}
-
-double WallSeconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 Result<std::shared_ptr<arrow::Table>> Read(const std::string& path) {
   ARROW_ASSIGN_OR_RAISE(const auto file, arrow::io::ReadableFile::Open(path));
