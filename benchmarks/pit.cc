@@ -19,6 +19,7 @@
 #include <parquet/arrow/reader.h>
 #include <parquet/arrow/writer.h>
 
+#include "base/large_memory.h"
 #include "base/parallel.h"
 #include "catalog/catalog.h"
 #include "clocks.h"
@@ -28,12 +29,11 @@
 namespace tercet {
 namespace {
 
-/// Into memory of the C library: the default pool asks for huge pages, and fresh ones are dear on
-/// some virtual machines (view/zeroed_pages.h).
+/// Not into the default pool's memory, which asks for huge pages where they are dear, too.
 Result<std::shared_ptr<arrow::Table>> ReadParquet(const std::string& path) {
   ARROW_ASSIGN_OR_RAISE(auto file,
                         arrow::io::MemoryMappedFile::Open(path, arrow::io::FileMode::READ));
-  ARROW_ASSIGN_OR_RAISE(auto reader, parquet::arrow::OpenFile(file, arrow::system_memory_pool()));
+  ARROW_ASSIGN_OR_RAISE(auto reader, parquet::arrow::OpenFile(file, LargeMemory()));
   reader->set_use_threads(true);
   return reader->ReadTable();
 }

@@ -6,6 +6,7 @@
 #include <arrow/array/concatenate.h>
 #include <arrow/array/util.h>
 
+#include "base/large_memory.h"
 #include "base/parallel.h"
 #include "compute/asof_match.h"
 #include "compute/sort_key.h"
@@ -39,7 +40,7 @@ std::string BehindKey(std::string key) {
 
 Result<std::shared_ptr<arrow::Array>> OneArray(const arrow::ChunkedArray& column) {
   if (column.num_chunks() == 0) return arrow::MakeEmptyArray(column.type());
-  return arrow::Concatenate(column.chunks());
+  return arrow::Concatenate(column.chunks(), LargeMemory());
 }
 
 /// One join under way: what its tasks share.
@@ -70,9 +71,7 @@ class AsOfJoin {
       later_ |= order == GatherOrder::kLater;
     }
     if (later_) {
-      // Not the default pool, which asks for huge pages (zeroed_pages.h).
-      ARROW_ASSIGN_OR_RAISE(numbers_,
-                            arrow::AllocateBuffer(rows_ * 4, arrow::system_memory_pool()));
+      ARROW_ASSIGN_OR_RAISE(numbers_, arrow::AllocateBuffer(rows_ * 4, LargeMemory()));
       std::memset(numbers_->mutable_data(), 0xFF, static_cast<size_t>(rows_) * 4);  // kNone
     }
     ARROW_ASSIGN_OR_RAISE(const int64_t lanes, Lanes());
