@@ -1,7 +1,5 @@
 #include <algorithm>
 
-#include <arrow/table.h>
-
 #include "offline/row_gather.h"
 #include "offline/row_stream.h"
 
@@ -42,13 +40,19 @@ std::vector<Cluster> ClustersOf(std::vector<DataFilePtr> files) {
 
 /// Merges the files of one cluster in windows: all buffered rows up to the least of the buffers'
 /// last positions are complete, so they can be put in order and given out at once. Each input
-/// has a position at most once.
+/// has a position at most once. The merge names rows; their values are then gathered from where
+/// the files keep them.
 class ClusterStream : public RowStream {
  public:
   ClusterStream(std::shared_ptr<const RunOpener> opener, std::vector<DataFilePtr> files,
                 RunRequest request)
       : opener_(std::move(opener)), request_(std::move(request)) {
     pending_.assign(files.rbegin(), files.rend());  // the next one at the back
+    arrow::FieldVector fields;
+    for (const std::string& name : request_.columns) {
+      fields.push_back(opener_->columns().logical->GetFieldByName(name));
+    }
+    schema_ = arrow::schema(std::move(fields));
   }
 
   Result<std::optional<KeyedRows>> Next() override {
@@ -70,30 +74,84 @@ class ClusterStream : public RowStream {
       const int64_t end = input.keys().Seek(input.begin, bound->keys(), bound->last(), false);
       if (end > input.begin) parts.push_back({&input, input.begin, end});
     }
-    Result<KeyedRows> window = parts.size() == 1 ? Single(parts[0]) : Merge(parts);
+    Slices slices(parts);
+    if (parts.size() == 1) {
+      slices.Put(0, parts[0].begin, parts[0].end);
+    } else {
+      Merge(parts, &slices);
+    }
+    Result<BatchPtr> rows = slices.Gather(schema_);
     for (const Part& part : parts) part.input->begin = part.end;
-    ARROW_RETURN_NOT_OK(window);
-    return *std::move(window);
+    ARROW_RETURN_NOT_OK(rows);
+    return KeyedRows{.rows = *std::move(rows), .keys = {}};
   }
 
  private:
+  /// Of a file: the rows that come next. Numbers are of live rows.
   struct Input {
     DataFilePtr file;
-    std::unique_ptr<RowStream> stream;
-    std::shared_ptr<const KeyedRows> buffer;
+    std::unique_ptr<RunStream> stream;
+    std::optional<LooseRows> buffer;
     int64_t begin = 0;
+    size_t span = 0;         ///< of buffer->live, where `begin` is
+    int64_t span_first = 0;  ///< the live row that this span begins with
 
     const RowKeys& keys() const { return buffer->keys; }
-    int64_t last() const { return buffer->rows->num_rows() - 1; }
-    bool empty() const { return buffer == nullptr || begin > last(); }
+    int64_t last() const { return buffer->count - 1; }
+    bool empty() const { return !buffer || begin > last(); }
   };
   struct Part {
     Input* input;
     int64_t begin, end;
   };
 
+  /// The rows of a window in their order, by the place where they lie.
+  class Slices {
+   public:
+    explicit Slices(const std::vector<Part>& parts) : parts_(parts) {
+      for (const Part& part : parts) sources_.push_back(&part.input->buffer->source);
+    }
+
+    /// Live rows [begin, end) of a part, which come behind those that were put before.
+    void Put(size_t part, int64_t begin, int64_t end) {
+      Input& input = *parts_[part].input;
+      const std::vector<LooseRows::Span>& live = input.buffer->live;
+      while (begin < end) {
+        while (begin - input.span_first >= live[input.span].count) {
+          input.span_first += live[input.span++].count;
+        }
+        const LooseRows::Span& span = live[input.span];
+        const auto skipped = static_cast<uint32_t>(begin - input.span_first);
+        const auto count =
+            static_cast<uint32_t>(std::min<int64_t>(span.count - skipped, end - begin));
+        slices_.push_back({static_cast<uint32_t>(part), span.begin + skipped, count});
+        begin += count;
+      }
+    }
+
+    Result<BatchPtr> Gather(const std::shared_ptr<arrow::Schema>& schema) const {
+      if (slices_.size() == 1) {
+        // A long stretch of one file, if decoded, is there already.
+        arrow::ArrayVector columns;
+        for (const ColumnRows& column : sources_[slices_[0].source]->columns) {
+          if (column.array == nullptr) break;
+          columns.push_back(column.array->Slice(slices_[0].begin, slices_[0].count));
+        }
+        if (columns.size() == static_cast<size_t>(schema->num_fields())) {
+          return arrow::RecordBatch::Make(schema, slices_[0].count, std::move(columns));
+        }
+      }
+      return GatherSlices(schema, sources_, slices_);
+    }
+
+   private:
+    const std::vector<Part>& parts_;
+    std::vector<const SourceRows*> sources_;
+    std::vector<RowSlice> slices_;
+  };
+
   Status Activate() {
-    Input input{.file = pending_.back(), .stream = nullptr, .buffer = nullptr, .begin = 0};
+    Input input{.file = pending_.back(), .stream = nullptr, .buffer = std::nullopt};
     pending_.pop_back();
     ARROW_ASSIGN_OR_RAISE(input.stream, OpenRun(opener_, input.file, request_));
     active_.push_back(std::move(input));
@@ -104,11 +162,12 @@ class ClusterStream : public RowStream {
   Status Refill() {
     for (Input& input : active_) {
       if (!input.empty()) continue;
-      ARROW_ASSIGN_OR_RAISE(std::optional<KeyedRows> next, input.stream->Next());
-      input.begin = 0;
-      input.buffer = next ? std::make_shared<const KeyedRows>(*std::move(next)) : nullptr;
+      input.buffer = std::nullopt;  // before the next one is made
+      ARROW_ASSIGN_OR_RAISE(input.buffer, input.stream->NextLoose());
+      input.begin = input.span_first = 0;
+      input.span = 0;
     }
-    std::erase_if(active_, [](const Input& input) { return input.buffer == nullptr; });
+    std::erase_if(active_, [](const Input& input) { return !input.buffer; });
     return Status::OK();
   }
 
@@ -120,34 +179,12 @@ class ClusterStream : public RowStream {
     return least;
   }
 
-  Result<KeyedRows> Single(const Part& part) const {
-    const KeyedRows& buffer = *part.input->buffer;
-    if (part.begin == 0 && part.end == buffer.rows->num_rows()) return buffer;
-    return KeyedRows{.rows = buffer.rows->Slice(part.begin, part.end - part.begin), .keys = {}};
-  }
-
   /// The parts' rows in one order; of equal positions the row of the newest file.
-  Result<KeyedRows> Merge(const std::vector<Part>& parts) const {
-    std::vector<BatchPtr> slices;
-    std::vector<int64_t> shifts;  // from a row of the buffer to a row of the concatenation;
-                                  // windows are of row groups, so numbers fit into 32 bits
-    int64_t total = 0;
-    for (const Part& part : parts) {
-      slices.push_back(part.input->buffer->rows->Slice(part.begin, part.end - part.begin));
-      shifts.push_back(total - part.begin);
-      total += part.end - part.begin;
-    }
+  static void Merge(const std::vector<Part>& parts, Slices* slices) {
     std::vector<Part> heads = parts;
     auto before = [&](size_t a, size_t b) {
       return heads[a].input->keys().Compare(heads[a].begin, heads[b].input->keys(),
                                             heads[b].begin);
-    };
-    std::vector<uint32_t> order;
-    order.reserve(total);
-    const auto put = [&](size_t part, int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        order.push_back(static_cast<uint32_t>(i + shifts[part]));
-      }
     };
     std::vector<size_t> live(parts.size());
     for (size_t i = 0; i < live.size(); ++i) live[i] = i;
@@ -173,7 +210,7 @@ class ClusterStream : public RowStream {
           end = std::min(end, head.input->keys().Seek(head.begin, heads[i].input->keys(),
                                                       heads[i].begin, /*or_equal=*/true));
         }
-        put(least, head.begin, end);
+        slices->Put(least, head.begin, end);
         head.begin = end;
       } else {
         const size_t first = least;
@@ -184,18 +221,16 @@ class ClusterStream : public RowStream {
           equal.push_back(i);
           if (parts[i].input->file->After(*parts[newest].input->file)) newest = i;
         }
-        put(newest, heads[newest].begin, heads[newest].begin + 1);
+        slices->Put(newest, heads[newest].begin, heads[newest].begin + 1);
         for (const size_t i : equal) ++heads[i].begin;
       }
       std::erase_if(live, [&](size_t i) { return heads[i].begin == heads[i].end; });
     }
-    ARROW_ASSIGN_OR_RAISE(const BatchPtr together, arrow::ConcatenateRecordBatches(slices));
-    ARROW_ASSIGN_OR_RAISE(auto merged, GatherRows(*together, order));
-    return KeyedRows{.rows = std::move(merged), .keys = {}};
   }
 
   const std::shared_ptr<const RunOpener> opener_;
   const RunRequest request_;
+  std::shared_ptr<arrow::Schema> schema_;
   std::vector<DataFilePtr> pending_;
   std::vector<Input> active_;
 };

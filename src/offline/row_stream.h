@@ -9,6 +9,7 @@
 #include <arrow/record_batch.h>
 
 #include "base/result.h"
+#include "offline/row_gather.h"
 #include "offline/row_keys.h"
 #include "offline/run_file.h"
 
@@ -26,6 +27,27 @@ class RowStream {
   virtual ~RowStream() = default;
   /// The next batch, never an empty one; nullopt at the end.
   virtual Result<std::optional<KeyedRows>> Next() = 0;
+};
+
+/// Rows of one file in ascending order of position, not yet brought together: where a merge puts
+/// them between others, each value is copied once, from the file's pages.
+struct LooseRows {
+  /// Rows [begin, begin + count) of `source`.
+  struct Span {
+    uint32_t begin = 0;
+    uint32_t count = 0;
+  };
+  SourceRows source;       ///< the request's columns
+  std::vector<Span> live;  ///< the rows that count, ascending: others are deleted
+  int64_t count = 0;       ///< live rows
+  RowKeys keys;            ///< of the live rows
+};
+
+/// The rows of one file.
+class RunStream : public RowStream {
+ public:
+  /// As Next, with keys; a stream is asked by one of the two only.
+  virtual Result<std::optional<LooseRows>> NextLoose() = 0;
 };
 
 /// What of a run is wanted.
@@ -72,7 +94,7 @@ class RunOpener {
 
 /// The wanted rows of one file, deleted ones left out, each position once (the later row wins). A
 /// foreign file is read whole and sorted first.
-Result<std::unique_ptr<RowStream>> OpenRun(const std::shared_ptr<const RunOpener>& opener,
+Result<std::unique_ptr<RunStream>> OpenRun(const std::shared_ptr<const RunOpener>& opener,
                                            const DataFilePtr& file, const RunRequest& request);
 
 /// The wanted rows of several files in one order, each position once: the later commit wins, then

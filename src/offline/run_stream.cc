@@ -103,18 +103,24 @@ BatchPtr FirstColumns(const BatchPtr& rows, size_t count) {
 }
 
 /// A sorted file, row group by row group.
-class SortedRunStream : public RowStream {
+class SortedRunStream : public RunStream {
  public:
   SortedRunStream(std::shared_ptr<const RunOpener> opener, std::shared_ptr<RunFile> file,
                   RunRequest request)
-      : opener_(std::move(opener)), file_(std::move(file)), request_(std::move(request)) {}
+      : opener_(std::move(opener)),
+        file_(std::move(file)),
+        unique_(file_->file().run->unique),
+        request_(std::move(request)) {
+    arrow::FieldVector fields;
+    for (const std::string& name : request_.columns) {
+      fields.push_back(opener_->columns().logical->GetFieldByName(name));
+    }
+    wanted_ = arrow::schema(std::move(fields));
+  }
 
   Result<std::optional<KeyedRows>> Next() override {
-    while (file_ != nullptr) {
-      const size_t index = group_++;
-      // Many small files may be merged at once: none stays open longer than it must.
-      const auto file = group_ < file_->row_groups().size() ? file_ : std::move(file_);
-      if (index >= file->row_groups().size() || !GroupMayHold(*file, index)) continue;
+    size_t index = 0;
+    while (const auto file = NextGroup(&index)) {
       ARROW_ASSIGN_OR_RAISE(KeyedRows batch, ReadGroup(*file, index));
       if (batch.rows->num_rows() > 0) return batch;
     }
@@ -125,7 +131,111 @@ class SortedRunStream : public RowStream {
     return last;
   }
 
+  Result<std::optional<LooseRows>> NextLoose() override {
+    if (unique_) {
+      size_t index = 0;
+      while (const auto file = NextGroup(&index)) {
+        if (FiltersGroup(*file, index)) {
+          ARROW_ASSIGN_OR_RAISE(KeyedRows batch, ReadGroup(*file, index));
+          if (batch.rows->num_rows() > 0) return LooseOf(std::move(batch));
+          continue;
+        }
+        ARROW_ASSIGN_OR_RAISE(LooseRows rows, ReadLoose(*file, index));
+        if (rows.count == 0) continue;
+        ARROW_RETURN_NOT_OK(PutKeys(*file, index, &rows));
+        return rows;
+      }
+      return std::nullopt;
+    }
+    ARROW_ASSIGN_OR_RAISE(std::optional<KeyedRows> batch, Next());
+    if (!batch) return std::nullopt;
+    return LooseOf(*std::move(batch));
+  }
+
  private:
+  /// The next row group that may hold wanted rows, in the file that it returns; null at the end.
+  std::shared_ptr<RunFile> NextGroup(size_t* index) {
+    while (file_ != nullptr) {
+      *index = group_++;
+      // Many small files may be merged at once: none stays open longer than it must.
+      auto file = group_ < file_->row_groups().size() ? file_ : std::move(file_);
+      if (*index < file->row_groups().size() && GroupMayHold(*file, *index)) return file;
+    }
+    return nullptr;
+  }
+
+  /// A row group's live rows where they are: columns that lie plain in the file stay there.
+  Result<LooseRows> ReadLoose(const RunFile& file, size_t index) const {
+    const RunFile::RowGroup& group = file.row_groups()[index];
+    const int row_group = static_cast<int>(index);
+    LooseRows rows;
+    rows.source.columns.resize(request_.columns.size());
+    std::vector<std::string> others;
+    for (size_t i = 0; i < request_.columns.size(); ++i) {
+      ARROW_ASSIGN_OR_RAISE(rows.source.columns[i].plain,
+                            file.ReadPlain(row_group, request_.columns[i]));
+      if (rows.source.columns[i].plain == nullptr) others.push_back(request_.columns[i]);
+    }
+    ARROW_ASSIGN_OR_RAISE(const BatchPtr decoded, file.Read(row_group, others));
+    int next = 0;
+    for (ColumnRows& column : rows.source.columns) {
+      if (column.plain == nullptr) column.array = decoded->column(next++);
+    }
+    const DeletedRows& deleted = file.deleted();
+    int64_t begin = group.first_row;
+    const int64_t end = group.first_row + group.row_count;
+    auto gone = std::lower_bound(deleted.begin(), deleted.end(), begin);
+    while (begin < end) {
+      const int64_t until = gone != deleted.end() && *gone < end ? *gone : end;
+      if (until > begin) {
+        rows.live.push_back({static_cast<uint32_t>(begin - group.first_row),
+                             static_cast<uint32_t>(until - begin)});
+        rows.count += until - begin;
+      }
+      begin = until + 1;
+      if (until < end) ++gone;
+    }
+    return rows;
+  }
+
+  /// Brings the live rows of these columns together.
+  static Result<BatchPtr> Together(const LooseRows& rows,
+                                   const std::shared_ptr<arrow::Schema>& schema) {
+    std::vector<RowSlice> slices;
+    slices.reserve(rows.live.size());
+    for (const LooseRows::Span& span : rows.live) slices.push_back({0, span.begin, span.count});
+    return GatherSlices(schema, {&rows.source}, slices);
+  }
+
+  /// The positions of the live rows.
+  Status PutKeys(const RunFile& file, size_t index, LooseRows* rows) const {
+    const TableOptions& options = opener_->options();
+    const std::vector<std::string> names = ReadColumns({}, options, true);
+    BatchPtr keys;
+    if (rows->live.size() == 1 && rows->live[0].count == file.row_groups()[index].row_count) {
+      ARROW_ASSIGN_OR_RAISE(keys, file.Read(static_cast<int>(index), names));
+    } else {
+      LooseRows only{.source = {}, .live = rows->live, .count = rows->count, .keys = {}};
+      arrow::FieldVector fields;
+      for (const std::string& name : names) {
+        const auto column = std::find(request_.columns.begin(), request_.columns.end(), name);
+        only.source.columns.push_back(
+            rows->source.columns[static_cast<size_t>(column - request_.columns.begin())]);
+        fields.push_back(opener_->columns().logical->GetFieldByName(name));
+      }
+      ARROW_ASSIGN_OR_RAISE(keys, Together(only, arrow::schema(std::move(fields))));
+    }
+    ARROW_ASSIGN_OR_RAISE(rows->keys, RowKeys::Of(*keys, options));
+    return Status::OK();
+  }
+
+  static LooseRows LooseOf(KeyedRows batch) {
+    return {.source = SourceRows::Of(*batch.rows),
+            .live = {{0, static_cast<uint32_t>(batch.rows->num_rows())}},
+            .count = batch.rows->num_rows(),
+            .keys = std::move(batch.keys)};
+  }
+
   bool GroupMayHold(const RunFile& file, size_t index) const {
     const auto& groups = file.row_groups();
     const std::string& high =
@@ -150,20 +260,21 @@ class SortedRunStream : public RowStream {
 
   Result<KeyedRows> ReadGroup(const RunFile& file, size_t index) {
     const RunFile::RowGroup& group = file.row_groups()[index];
-    const bool unique = file.file().run->unique;
-    const bool keys_needed = request_.with_keys || FiltersGroup(file, index) || !unique;
+    const bool keys_needed = request_.with_keys || FiltersGroup(file, index) || !unique_;
     KeyedRows batch;
+    if (!keys_needed && !file.deleted().empty()) {
+      ARROW_ASSIGN_OR_RAISE(const LooseRows rows, ReadLoose(file, index));
+      ARROW_ASSIGN_OR_RAISE(batch.rows, Together(rows, wanted_));
+      return batch;
+    }
     ARROW_ASSIGN_OR_RAISE(
         batch.rows,
         file.Read(static_cast<int>(index), ReadColumns(request_, opener_->options(), keys_needed)));
+    if (!keys_needed) return batch;
     Mask mask = MaskDeleted(file.deleted(), group.first_row, group.row_count);
-    if (!keys_needed) {
-      ARROW_ASSIGN_OR_RAISE(batch.rows, Keep(batch.rows, mask));
-      return batch;
-    }
     ARROW_ASSIGN_OR_RAISE(RowKeys keys, RowKeys::Of(*batch.rows, opener_->options()));
     MaskUnwanted(keys, request_, &mask);
-    if (unique) {
+    if (unique_) {
       batch.keys = std::move(keys);
       return Filter(std::move(batch), mask);
     }
@@ -213,13 +324,15 @@ class SortedRunStream : public RowStream {
 
   const std::shared_ptr<const RunOpener> opener_;
   std::shared_ptr<RunFile> file_;  ///< null after its last row group
+  const bool unique_;              ///< no position comes twice in the file
   const RunRequest request_;
+  std::shared_ptr<arrow::Schema> wanted_;  ///< the request's columns
   size_t group_ = 0;
   BatchPtr held_;
 };
 
 /// A foreign file: read whole, then sorted; one batch.
-class ForeignRunStream : public RowStream {
+class ForeignRunStream : public RunStream {
  public:
   ForeignRunStream(std::shared_ptr<const RunOpener> opener, std::shared_ptr<RunFile> file,
                    RunRequest request)
@@ -262,6 +375,15 @@ class ForeignRunStream : public RowStream {
     return batch;
   }
 
+  Result<std::optional<LooseRows>> NextLoose() override {
+    ARROW_ASSIGN_OR_RAISE(std::optional<KeyedRows> batch, Next());
+    if (!batch) return std::nullopt;
+    return LooseRows{.source = SourceRows::Of(*batch->rows),
+                     .live = {{0, static_cast<uint32_t>(batch->rows->num_rows())}},
+                     .count = batch->rows->num_rows(),
+                     .keys = std::move(batch->keys)};
+  }
+
  private:
   Result<RowKeys> Positions(const arrow::RecordBatch& rows) const {
     Result<RowKeys> keys = RowKeys::Of(rows, opener_->options());
@@ -302,7 +424,7 @@ bool RunRequest::MayHold(const std::string& first, const std::string& last, int6
   return true;
 }
 
-Result<std::unique_ptr<RowStream>> OpenRun(const std::shared_ptr<const RunOpener>& opener,
+Result<std::unique_ptr<RunStream>> OpenRun(const std::shared_ptr<const RunOpener>& opener,
                                            const DataFilePtr& file, const RunRequest& request) {
   ARROW_ASSIGN_OR_RAISE(auto run, opener->Open(file));
   if (run->sorted()) {
