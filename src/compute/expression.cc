@@ -90,6 +90,12 @@ class Compiled : public CompiledExpression {
     return arrow::MakeArray(arrays[0]);
   }
 
+  bool takes_cells() const override { return program_.takes_cells() && IsCellType(*type()); }
+
+  Status EvaluateRow(std::span<const Cell> row, Arena* memory, Cell* answer) const override {
+    return program_.EvaluateRow(row, memory, {answer, 1});
+  }
+
  private:
   const expr::Program program_;
 };

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -8,9 +9,12 @@
 #include <arrow/array.h>
 #include <arrow/record_batch.h>
 
+#include "base/cell.h"
 #include "base/result.h"
 
 namespace tercet {
+
+class Arena;
 
 namespace expr {
 struct Tree;
@@ -52,6 +56,13 @@ class CompiledExpression {
   virtual const std::shared_ptr<arrow::DataType>& type() const = 0;
   /// One value a row. `batch` has the schema that was compiled for. Bit-equal for any batch size.
   virtual Result<std::shared_ptr<arrow::Array>> Evaluate(const arrow::RecordBatch& batch) const = 0;
+
+  /// Whether the columns that it reads, and its answer, are of cell types.
+  virtual bool takes_cells() const = 0;
+  /// One row in place, where it takes cells: `row` has one for each column of the schema that was
+  /// compiled for. The same instructions as Evaluate's, so the same bits. The answer stays as long
+  /// as `row`, this, and what was taken from `memory`.
+  virtual Status EvaluateRow(std::span<const Cell> row, Arena* memory, Cell* answer) const = 0;
 };
 
 }  // namespace tercet

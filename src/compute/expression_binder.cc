@@ -112,8 +112,10 @@ Result<Value> Binder::Column(int index, const std::shared_ptr<arrow::DataType>& 
     program_.columns.push_back(index);
     program_.column_types.push_back(type);
   }
-  return Emit(reader->first, reader->second, {}, static_cast<int64_t>(source),
-              program_.column_types[source].get());
+  const Value value = Emit(reader->first, reader->second, {}, static_cast<int64_t>(source),
+                           program_.column_types[source].get());
+  values_[static_cast<size_t>(value.id)].column = static_cast<int64_t>(source);
+  return value;
 }
 
 Value Binder::Emit(Kernel kernel, const ValueType& type, std::initializer_list<Value> inputs,
@@ -313,6 +315,7 @@ Program Binder::Finish(std::span<const Value> results) {
   }
   // Forwards: registers, each free again after its value's last use.
   std::vector<int32_t> register_of(count, -1);
+  std::vector<int64_t> read;  // the column that each instruction reads, or −1
   std::vector<int32_t> free_wide, free_narrow;
   const auto release = [&](size_t v) {
     (values_[v].layout == Layout::kText ? free_wide : free_narrow).push_back(register_of[v]);
@@ -340,15 +343,33 @@ Program Binder::Finish(std::span<const Value> results) {
       }
     }
     program_.instructions.push_back(instruction);
+    read.push_back(definition.column);
     for (int32_t k : handed[v]) {
       Instruction hand;
       hand.in[0] = register_of[v];
       hand.number = k;
       program_.instructions.push_back(hand);
+      read.push_back(-1);
     }
     if (last_use[v] == static_cast<int32_t>(v)) release(v);
   }
+  AddRowInstructions(read);
   return std::move(program_);
+}
+
+void Binder::AddRowInstructions(const std::vector<int64_t>& columns) {
+  program_.row_instructions = program_.instructions;
+  for (size_t i = 0; i < columns.size(); ++i) {
+    if (columns[i] < 0) continue;
+    const auto column = static_cast<size_t>(columns[i]);
+    Instruction& instruction = program_.row_instructions[i];
+    instruction.kernel = CellReader(*program_.column_types[column]);
+    instruction.number = program_.columns[column];
+    if (instruction.kernel == nullptr) {
+      program_.row_instructions.clear();
+      return;
+    }
+  }
 }
 
 }  // namespace tercet::expr

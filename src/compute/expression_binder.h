@@ -92,9 +92,11 @@ class Binder {
     Instruction instruction;  ///< in and out are values here, registers in the program
     Layout layout;
     std::optional<Literal> known;
+    int64_t column = -1;  ///< of the program's, where this reads one
   };
 
   Literal Compute(const Definition& definition, Kind kind);
+  void AddRowInstructions(const std::vector<int64_t>& columns);
   Result<Literal> ParseTimeLiteral(const Literal& text) const;
 
   const std::string& text_;
@@ -134,5 +136,9 @@ void DateToTimestamp(const Instruction& instruction, Run& run);
 /// The kernel that reads a column of an Arrow type into a register, and the kind that it gives.
 /// TypeError for types without one. `payload` of its instruction is the DataType.
 Result<std::pair<Kernel, ValueType>> ColumnReader(const arrow::DataType& type);
+
+/// The kernel that reads a cell of the type; null for types that are none of cells. `number` of its
+/// instruction is the column's place in the row.
+Kernel CellReader(const arrow::DataType& type);
 
 }  // namespace tercet::expr

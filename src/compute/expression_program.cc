@@ -1,6 +1,9 @@
 #include "compute/expression_program.h"
 
 #include <algorithm>
+#include <bit>
+#include <limits>
+#include <new>
 
 #include <arrow/array.h>
 
@@ -24,21 +27,6 @@ Layout LayoutOf(Kind kind) {
       return Layout::kText;
   }
   return Layout::kBool;
-}
-
-void Arena::Grow(size_t bytes) {
-  constexpr size_t kBlockBytes = 16 << 10;
-  block_bytes_ = std::max(bytes, kBlockBytes);
-  blocks_.push_back(std::make_unique_for_overwrite<char[]>(block_bytes_));
-  next_ = blocks_.back().get();
-  left_ = block_bytes_;
-}
-
-void Arena::Reset() {
-  if (blocks_.empty()) return;
-  blocks_.erase(blocks_.begin(), blocks_.end() - 1);
-  next_ = blocks_.back().get();
-  left_ = block_bytes_;
 }
 
 namespace {
@@ -79,6 +67,29 @@ class Registers {
 };
 
 constexpr size_t kInlineColumns = 16;
+
+/// A result of one row as a cell. A register may be used again by what comes after, so numbers are
+/// taken out of it.
+Status HandOut(const Register& result, Kind kind, Arena* memory, Cell* cell) {
+  *cell = {};
+  if (kind == Kind::kNull || (result.has_nulls && *result.valid == 0)) return Status::OK();
+  if (kind == Kind::kString) {
+    const std::string_view text = *static_cast<const std::string_view*>(result.values);
+    if (text.size() > std::numeric_limits<int32_t>::max()) {
+      return Status::CapacityError("an expression's text exceeds 2 GiB");
+    }
+    // An empty text is not a null, even where it lies nowhere.
+    *cell = {text.empty() ? "" : text.data(), static_cast<uint32_t>(text.size())};
+    return Status::OK();
+  }
+  const uint32_t size = kind == Kind::kBool ? 1 : kind == Kind::kDate ? 4 : 8;
+  char* kept = memory->TakeArray<char>(size);
+  // A date's 32 bits are the lower half of the register's number.
+  std::memcpy(kept, result.values, size);
+  *cell = {kept, size};
+  return Status::OK();
+}
+static_assert(std::endian::native == std::endian::little);
 
 }  // namespace
 
@@ -124,6 +135,30 @@ Result<arrow::ArrayDataVector> Program::Evaluate(const arrow::RecordBatch& batch
     arena.Reset();
   }
   return Output::Finish(std::move(outputs));
+}
+
+Status Program::EvaluateRow(std::span<const Cell> row, Arena* memory,
+                            std::span<Cell> answers) const {
+  constexpr size_t kWidth = 16;
+  const size_t count = slots.size();
+  auto* registers = memory->TakeArray<Register>(count);
+  auto* storage = memory->TakeArray<std::byte>(count * kWidth);
+  auto* valid = memory->TakeArray<uint8_t>(count);
+  for (size_t k = 0; k < count; ++k) {
+    std::byte* own = storage + k * kWidth;
+    new (registers + k) Register{own, valid + k, false, own};
+  }
+  Run run{registers, 1, 0, nullptr, memory, row.data()};
+  for (const Instruction& instruction : row_instructions) {
+    if (instruction.kernel != nullptr) {
+      instruction.kernel(instruction, run);
+      continue;
+    }
+    const auto result = static_cast<size_t>(instruction.number);
+    ARROW_RETURN_NOT_OK(HandOut(registers[instruction.in[0]], results[result].kind, memory,
+                                &answers[result]));
+  }
+  return Status::OK();
 }
 
 }  // namespace tercet::expr

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <deque>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +13,8 @@
 #include <arrow/array/data.h>
 #include <arrow/record_batch.h>
 
+#include "base/arena.h"
+#include "base/cell.h"
 #include "base/result.h"
 #include "compute/expression_tree.h"
 
@@ -29,33 +32,6 @@ enum class Layout : uint8_t { kBool, kInt64, kDouble, kText };
 Layout LayoutOf(Kind kind);
 inline size_t WidthOf(Layout layout) { return layout == Layout::kText ? 16 : 8; }
 
-/// Memory of texts made by one chunk: taken piece by piece, given back at once.
-class Arena {
- public:
-  char* Take(size_t bytes) {
-    if (bytes > left_) Grow(bytes);
-    char* taken = next_;
-    next_ += bytes;
-    left_ -= bytes;
-    return taken;
-  }
-  std::string_view Copy(std::string_view text) {
-    char* to = Take(text.size());
-    if (!text.empty()) std::memcpy(to, text.data(), text.size());
-    return {to, text.size()};
-  }
-  /// Forgets all texts; keeps the newest block.
-  void Reset();
-
- private:
-  void Grow(size_t bytes);
-
-  std::vector<std::unique_ptr<char[]>> blocks_;
-  char* next_ = nullptr;
-  size_t left_ = 0;
-  size_t block_bytes_ = 0;
-};
-
 /// One chunk of values. `values` is `storage`, or memory of the input column where that lies right.
 /// Null slots hold values that are safe to compute with, and are never looked at otherwise.
 struct Register {
@@ -72,6 +48,7 @@ struct Run {
   int64_t start;  ///< of this chunk in the batch
   const arrow::ArrayData* const* columns;
   Arena* arena;
+  const Cell* row = nullptr;  ///< instead of columns, where one row is computed on cells
 };
 
 struct Instruction;
@@ -150,6 +127,8 @@ struct ProgramResult {
 /// instruction without a kernel hands its first register to result `number`.
 struct Program {
   std::vector<Instruction> instructions;
+  /// The same on the cells of one row; empty where a column's type is none of cells.
+  std::vector<Instruction> row_instructions;
   std::vector<Layout> slots;  ///< of the registers
   std::vector<int> columns;   ///< what it reads: indexes in the batch
   std::vector<std::shared_ptr<arrow::DataType>> column_types;
@@ -158,6 +137,11 @@ struct Program {
 
   /// The results in order, each of as many rows as the batch.
   Result<arrow::ArrayDataVector> Evaluate(const arrow::RecordBatch& batch) const;
+
+  bool takes_cells() const { return !row_instructions.empty(); }
+  /// One row: `row` has a cell for each column that a batch would have. The cells of the results
+  /// point into `memory`, `row` and this program.
+  Status EvaluateRow(std::span<const Cell> row, Arena* memory, std::span<Cell> answers) const;
 };
 
 }  // namespace tercet::expr

@@ -5,9 +5,12 @@
 #include <vector>
 
 #include <arrow/api.h>
+#include <arrow/util/bit_util.h>
 #include <gtest/gtest.h>
 
+#include "base/arena.h"
 #include "base/parallel.h"
+#include "compute/cell_check.h"
 #include "compute/expression.h"
 
 namespace tercet {
@@ -63,6 +66,17 @@ void ExpectSameBits(const arrow::Array& whole, int64_t at, const arrow::Array& p
   }
 }
 
+/// One row on cells gives what the batch gave.
+void ExpectSameOnCells(const CompiledExpression& compiled, const arrow::RecordBatch& batch,
+                       int64_t row, const arrow::Array& whole, Arena* memory) {
+  if (whole.type_id() == arrow::Type::NA) return;  // no type of cells
+  ASSERT_TRUE(compiled.takes_cells());
+  memory->Reset();
+  Cell answer;
+  ASSERT_TRUE(compiled.EvaluateRow(RowOfCells(batch, row), memory, &answer).ok());
+  ExpectSameCell(whole, row, answer);
+}
+
 TEST(ExpressionPropertyTest, AnyBatchSizeGivesTheSameBits) {
   std::mt19937_64 random(2013);
   const int64_t rows = 2500;
@@ -98,6 +112,7 @@ TEST(ExpressionPropertyTest, AnyBatchSizeGivesTheSameBits) {
                                           "i / j",
                                           "null",
                                           "1 + 1"};
+  Arena memory;
   for (const std::string& text : texts) {
     SCOPED_TRACE(text);
     const auto compiled = *CompiledExpression::Compile(*Expression::Parse(text), *batch->schema());
@@ -105,6 +120,7 @@ TEST(ExpressionPropertyTest, AnyBatchSizeGivesTheSameBits) {
     ASSERT_TRUE(whole->ValidateFull().ok());
     for (int64_t i = 0; i < 1200; ++i) {
       ExpectSameBits(*whole, i, **compiled->Evaluate(*batch->Slice(i, 1)));
+      ExpectSameOnCells(*compiled, *batch, i, *whole, &memory);
     }
     for (int64_t at = 0; at < rows; at += 700) {
       ExpectSameBits(*whole, at, **compiled->Evaluate(*batch->Slice(at, 700)));
@@ -185,6 +201,7 @@ TEST(ExpressionPropertyTest, AnyExpressionGivesTheSameBitsForOneRow) {
   std::mt19937_64 random(17);
   const auto batch = RandomRows(24, random);
   int compiled_count = 0;
+  Arena memory;
   for (int k = 0; k < 20'000; ++k) {
     const std::string text = AnyExpression(random, 1 + static_cast<int>(random() % 4));
     const auto expression = Expression::Parse(text);
@@ -202,8 +219,56 @@ TEST(ExpressionPropertyTest, AnyExpressionGivesTheSameBitsForOneRow) {
     for (int64_t i = 0; i < batch->num_rows(); i += 5) {
       ExpectSameBits(*whole, i, **(*compiled)->Evaluate(*batch->Slice(i, 1)));
     }
+    for (int64_t i = 0; i < batch->num_rows(); ++i) {
+      ExpectSameOnCells(**compiled, *batch, i, *whole, &memory);
+    }
   }
   EXPECT_GT(compiled_count, 1500);
+}
+
+/// A column of random bytes of a fixed width, some of them null, as any type of that width.
+std::shared_ptr<arrow::Array> RandomBytes(const std::shared_ptr<arrow::DataType>& type,
+                                          int64_t rows, std::mt19937_64& random) {
+  const int64_t width = type->byte_width();
+  auto values = *arrow::AllocateBuffer(rows * width);
+  auto valid = *arrow::AllocateEmptyBitmap(rows);
+  for (int64_t i = 0; i < rows; ++i) {
+    // Small and large values of both signs.
+    const auto value = static_cast<int64_t>(random()) >> (random() % 64);
+    std::memcpy(values->mutable_data() + i * width, &value, static_cast<size_t>(width));
+    arrow::bit_util::SetBitTo(valid->mutable_data(), i, random() % 8 != 0);
+  }
+  return arrow::MakeArray(
+      arrow::ArrayData::Make(type, rows, {std::move(valid), std::move(values)}));
+}
+
+TEST(ExpressionPropertyTest, CellsOfAnyTypeAreReadAsColumnsAre) {
+  std::mt19937_64 random(5);
+  std::vector<std::shared_ptr<arrow::DataType>> types = {
+      arrow::int8(),    arrow::int16(),  arrow::int32(),  arrow::int64(),   arrow::uint8(),
+      arrow::uint16(),  arrow::uint32(), arrow::uint64(), arrow::float32(), arrow::float64(),
+      arrow::date32(),  arrow::date64(), arrow::time32(arrow::TimeUnit::SECOND),
+      arrow::time32(arrow::TimeUnit::MILLI), arrow::time64(arrow::TimeUnit::MICRO),
+      arrow::time64(arrow::TimeUnit::NANO)};
+  for (const auto unit : arrow::TimeUnit::values()) {
+    types.push_back(arrow::timestamp(unit));
+    types.push_back(arrow::timestamp(unit, "UTC"));
+    types.push_back(arrow::duration(unit));
+  }
+  Arena memory;
+  for (const auto& type : types) {
+    SCOPED_TRACE(type->ToString());
+    const auto batch = arrow::RecordBatch::Make(arrow::schema({arrow::field("c", type)}), 300,
+                                                {RandomBytes(type, 300, random)});
+    for (const std::string text : {"c", "c is null", "coalesce(c, null)"}) {
+      const auto compiled =
+          *CompiledExpression::Compile(*Expression::Parse(text), *batch->schema());
+      const auto whole = *compiled->Evaluate(*batch);
+      for (int64_t i = 0; i < 300; ++i) ExpectSameOnCells(*compiled, *batch, i, *whole, &memory);
+    }
+  }
+  const auto list = arrow::schema({arrow::field("c", arrow::list(arrow::float64()))});
+  EXPECT_FALSE((*CompiledExpression::Compile(*Expression::Parse("c is null"), *list))->takes_cells());
 }
 
 TEST(ExpressionPropertyTest, AnyTokensParseOrAreRefused) {

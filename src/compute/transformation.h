@@ -1,16 +1,20 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
 #include <arrow/record_batch.h>
 #include <arrow/table.h>
 
+#include "base/cell.h"
 #include "base/json.h"
 #include "base/result.h"
 
 namespace tercet {
+
+class Arena;
 
 /// A transformation of one or more columns, each by itself, with the parameters that were fitted.
 /// docs/reference/transformations.md says what kinds there are, with their formulas, options,
@@ -75,6 +79,14 @@ class TransformationPlan {
   virtual const std::shared_ptr<arrow::Schema>& output_schema() const = 0;
   virtual Result<std::shared_ptr<arrow::RecordBatch>> Apply(
       const std::shared_ptr<arrow::RecordBatch>& batch) const = 0;
+
+  /// Whether what is computed comes from columns of cell types.
+  virtual bool takes_cells() const = 0;
+  /// One row in place, where it takes cells: `row` has one for each input column, `answers` room
+  /// for one for each of output_schema(). The same instructions as Apply's, so the same bits. The
+  /// answers stay as long as `row`, this, and what was taken from `memory`.
+  virtual Status ApplyRow(std::span<const Cell> row, Arena* memory,
+                          std::span<Cell> answers) const = 0;
 };
 
 }  // namespace tercet

@@ -5,8 +5,10 @@
 #include <arrow/api.h>
 #include <gtest/gtest.h>
 
+#include "base/arena.h"
 #include "base/parallel.h"
 #include "base/time_text.h"
+#include "compute/cell_check.h"
 #include "compute/normal_distribution.h"
 #include "compute/transformation.h"
 
@@ -129,6 +131,25 @@ TEST_F(TransformationKinds, OneRowGivesTheBitsOfMany) {
       const auto one = *plan->Apply(train->Slice(i, 1));
       ASSERT_TRUE(one->Equals(*whole->Slice(i, 1), false, arrow::EqualOptions().nans_equal(true)))
           << "row " << i;
+    }
+  }
+}
+
+TEST_F(TransformationKinds, CellsGiveTheBitsOfBatches) {
+  Arena memory;
+  for (const Definition& definition : Definitions()) {
+    SCOPED_TRACE(definition.kind);
+    const auto rows = Rows(200, 11);
+    const auto plan = *TransformationPlan::Make({Fit(definition, rows)}, rows->schema());
+    const auto whole = *plan->Apply(rows);
+    ASSERT_TRUE(plan->takes_cells());
+    std::vector<Cell> answers(static_cast<size_t>(whole->num_columns()));
+    for (int64_t i = 0; i < rows->num_rows(); ++i) {
+      memory.Reset();
+      ASSERT_TRUE(plan->ApplyRow(RowOfCells(*rows, i), &memory, answers).ok());
+      for (int c = 0; c < whole->num_columns(); ++c) {
+        ExpectSameCell(*whole->column(c), i, answers[static_cast<size_t>(c)]);
+      }
     }
   }
 }

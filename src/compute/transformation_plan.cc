@@ -46,6 +46,20 @@ class Plan : public TransformationPlan {
     return arrow::RecordBatch::Make(schema_, batch->num_rows(), std::move(columns));
   }
 
+  bool takes_cells() const override { return program_.takes_cells() || program_.results.empty(); }
+
+  Status ApplyRow(std::span<const Cell> row, Arena* memory,
+                  std::span<Cell> answers) const override {
+    const size_t count = program_.results.size();
+    auto* computed = memory->TakeArray<Cell>(count);
+    ARROW_RETURN_NOT_OK(program_.EvaluateRow(row, memory, {computed, count}));
+    for (size_t k = 0; k < sources_.size(); ++k) {
+      const int source = sources_[k];
+      answers[k] = source >= 0 ? row[static_cast<size_t>(source)] : computed[-1 - source];
+    }
+    return Status::OK();
+  }
+
  private:
   const std::shared_ptr<arrow::Schema> schema_;
   const int input_columns_;

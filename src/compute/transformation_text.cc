@@ -103,7 +103,7 @@ void TakeWords(Text text, std::vector<Text>* terms) {
 }
 
 /// One term a character; runs of two or more spaces are one.
-Text TakeCharacters(Text text, expr::Arena& arena, std::vector<Text>* terms) {
+Text TakeCharacters(Text text, Arena& arena, std::vector<Text>* terms) {
   char* out = arena.Take(text.size());
   size_t size = 0;
   for (size_t i = 0; i < text.size();) {
@@ -126,7 +126,7 @@ Text TakeCharacters(Text text, expr::Arena& arena, std::vector<Text>* terms) {
 }
 
 /// Hashes every n-gram of one text into `sums`, as scikit-learn's HashingVectorizer.
-void Vectorize(const Ngrams& ngrams, Text text, expr::Arena& arena, std::vector<Text>* terms,
+void Vectorize(const Ngrams& ngrams, Text text, Arena& arena, std::vector<Text>* terms,
                double* sums) {
   terms->clear();
   if (ngrams.words) {
