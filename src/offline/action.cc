@@ -5,10 +5,6 @@
 namespace tercet {
 namespace {
 
-std::string KeyOf(const std::string& path, const std::optional<VectorPointer>& vector) {
-  return vector ? path + '\n' + vector->UniqueId() : path;
-}
-
 Result<bool> BoolOr(const json::object& object, std::string_view key, bool fallback) {
   ARROW_ASSIGN_OR_RAISE(const auto value, FindBool(object, key));
   return value.value_or(fallback);
@@ -236,8 +232,9 @@ std::string VectorPointer::UniqueId() const {
   return id;
 }
 
-std::string AddFile::Key() const { return KeyOf(path, vector); }
-std::string RemoveFile::Key() const { return KeyOf(path, vector); }
+std::string LogicalFileKey(const std::string& path, const std::optional<VectorPointer>& vector) {
+  return vector ? path + '\n' + vector->UniqueId() : path;
+}
 
 RemoveFile RemoveFile::Of(const AddFile& file, int64_t time_ms, bool data_change) {
   return {.path = file.path,

@@ -31,6 +31,9 @@ struct VectorPointer {
   bool operator==(const VectorPointer&) const = default;
 };
 
+/// What names a logical file: its path and its vector.
+std::string LogicalFileKey(const std::string& path, const std::optional<VectorPointer>& vector);
+
 using PartitionValues = std::map<std::string, std::optional<std::string>>;
 
 struct AddFile {
@@ -43,8 +46,7 @@ struct AddFile {
   FileTags tags;
   std::optional<VectorPointer> vector;
 
-  /// The logical file: path and vector.
-  std::string Key() const;
+  std::string Key() const { return LogicalFileKey(path, vector); }
 };
 
 struct RemoveFile {
@@ -56,7 +58,7 @@ struct RemoveFile {
   FileTags tags;
   std::optional<VectorPointer> vector;
 
-  std::string Key() const;
+  std::string Key() const { return LogicalFileKey(path, vector); }
   /// The removal of a live file.
   static RemoveFile Of(const AddFile& file, int64_t time_ms, bool data_change);
 };

@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "offline/action.h"
+#include "offline/checkpoint_files.h"
 #include "offline/table_state.h"
 
 namespace tercet {
@@ -18,7 +19,7 @@ struct CheckpointContent {
   std::optional<Protocol> protocol;
   std::optional<Metadata> metadata;
   std::vector<Transaction> transactions;
-  std::vector<AddFile> adds;
+  std::vector<AddColumns> adds;
   std::vector<RemoveFile> removes;
 };
 

@@ -95,7 +95,7 @@ class Compaction : public Change {
   Result<ChangePlan> Plan(const TableStatePtr& state) override {
     const bool still_there =
         prepared_ && std::all_of(inputs_.begin(), inputs_.end(), [&](const DataFilePtr& file) {
-          return state->files.contains(file->add.Key());
+          return state->files.Contains(file->add);
         });
     if (!still_there) ARROW_RETURN_NOT_OK(Prepare(state));
     ChangePlan plan{.operation = "compact",
@@ -173,10 +173,7 @@ Result<std::unique_ptr<Change>> MakeCompaction(const ChangeContext& context,
 
 Result<int64_t> SmallRuns(const TableState& state) {
   ARROW_ASSIGN_OR_RAISE(const RunLayout layout, RunLayout::Of(state));
-  return std::count_if(state.files.begin(), state.files.end(), [&](const auto& entry) {
-    const DataFile& file = *entry.second;
-    return file.run && file.run->row_count < layout.max_file_rows / kSmallShare;
-  });
+  return state.files.CountRunsBelow(layout.max_file_rows / kSmallShare);
 }
 
 }  // namespace tercet

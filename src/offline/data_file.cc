@@ -19,12 +19,10 @@ constexpr std::string_view kTimeMaxTag = "tercet.time_max_us";
 /// Positions longer than this are cut in the log.
 constexpr size_t kMaxPositionBytes = 256;
 
-std::optional<int64_t> IntegerTag(const AddFile& add, std::string_view name) {
-  const std::optional<std::string_view> text = add.tags.Find(name);
+std::optional<int64_t> IntegerOf(std::string_view text) {
   int64_t value = 0;
-  if (!text) return std::nullopt;
-  const auto parsed = std::from_chars(text->data(), text->data() + text->size(), value);
-  if (parsed.ec != std::errc() || parsed.ptr != text->data() + text->size()) return std::nullopt;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size()) return std::nullopt;
   return value;
 }
 
@@ -37,50 +35,92 @@ std::string CutUp(std::string position) {
   return position;
 }
 
-/// Whether a text is the layout's. Asked for every file of a table, so the layout's own text is
-/// made anew only when the layout is another than in the last call.
-bool IsLayout(std::string_view text, const TableOptions& options) {
+/// The layout's text, made anew only when the layout is another than in this thread's last call: it
+/// is asked for every file of a table.
+std::shared_ptr<const std::string> LayoutTextOf(const TableOptions& options) {
   struct Last {
     std::vector<std::string> primary_key;
-    std::string event_time, text;
+    std::string event_time;
+    std::shared_ptr<const std::string> text;
   };
   thread_local Last last;
-  if (last.text.empty() || last.primary_key != options.primary_key ||
+  if (last.text == nullptr || last.primary_key != options.primary_key ||
       last.event_time != options.event_time) {
-    last = {options.primary_key, options.event_time, LayoutText(options)};
+    last = {options.primary_key, options.event_time,
+            std::make_shared<const std::string>(LayoutText(options))};
   }
-  return text == last.text;
+  return last.text;
 }
 
-std::optional<RunTags> ReadRunTags(const AddFile& add, const TableOptions& options) {
-  const auto layout = add.tags.Find(kLayoutTag);
-  if (!layout || !IsLayout(*layout, options)) return std::nullopt;
-  const auto low = add.tags.Find(kLowTag), high = add.tags.Find(kHighTag);
-  const auto rows = IntegerTag(add, kRowsTag);
-  const auto time_min = IntegerTag(add, kTimeMinTag), time_max = IntegerTag(add, kTimeMaxTag);
-  if (!low || !high || !rows || !time_min || !time_max) return std::nullopt;
-  Result<std::string> low_bytes = FromHex(*low), high_bytes = FromHex(*high);
-  if (!low_bytes.ok() || !high_bytes.ok()) return std::nullopt;
-  return RunTags{.unique = add.tags.Find(kUniqueTag) == "true",
-                 .row_count = *rows,
-                 .low = *std::move(low_bytes),
-                 .high = *std::move(high_bytes),
-                 .time_min_us = *time_min,
-                 .time_max_us = *time_max};
+int HexDigit(char c) {
+  return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool ReadHex(std::string_view text, std::string* bytes) {
+  bytes->clear();
+  if (text.size() % 2 != 0) return false;
+  for (size_t i = 0; i < text.size(); i += 2) {
+    const int high = HexDigit(text[i]), low = HexDigit(text[i + 1]);
+    if (high < 0 || low < 0) return false;
+    bytes->push_back(static_cast<char>(high * 16 + low));
+  }
+  return true;
 }
 
 }  // namespace
 
-std::optional<int64_t> DataFile::RowCount() const {
-  std::optional<int64_t> rows;
-  if (run) {
-    rows = run->row_count;
-  } else if (!add.stats.empty()) {
-    const Result<json::object> stats = ParseJsonObject(add.stats);
-    if (!stats.ok()) return std::nullopt;
-    const auto records = FindInt(*stats, "numRecords");
-    if (records.ok()) rows = *records;
+RunTagReader::RunTagReader(const TableOptions& options) : layout_text_(LayoutTextOf(options)) {}
+
+void RunTagReader::Clear() {
+  is_layout_ = unique_ = false;
+  low_.reset();
+  high_.reset();
+  version_.reset();
+  rows_.reset();
+  time_min_us_.reset();
+  time_max_us_.reset();
+}
+
+void RunTagReader::Take(std::string_view name, std::string_view text) {
+  if (name == kLayoutTag) is_layout_ = text == *layout_text_;
+  if (name == kUniqueTag) unique_ = text == "true";
+  if (name == kVersionTag) version_ = IntegerOf(text);
+  if (name == kRowsTag) rows_ = IntegerOf(text);
+  if (name == kLowTag) low_ = text;
+  if (name == kHighTag) high_ = text;
+  if (name == kTimeMinTag) time_min_us_ = IntegerOf(text);
+  if (name == kTimeMaxTag) time_max_us_ = IntegerOf(text);
+}
+
+bool RunTagReader::Finish(RunTags* run) const {
+  if (!IsRun() || !ReadHex(*low_, &run->low) || !ReadHex(*high_, &run->high)) return false;
+  run->unique = unique_;
+  run->row_count = *rows_;
+  run->time_min_us = *time_min_us_;
+  run->time_max_us = *time_max_us_;
+  return true;
+}
+
+std::optional<int64_t> RecordCountOf(std::string_view stats) {
+  // Nearly all writers put it first.
+  constexpr std::string_view kFirst = "{\"numRecords\":";
+  if (stats.starts_with(kFirst)) {
+    size_t begin = kFirst.size();
+    while (begin < stats.size() && stats[begin] == ' ') ++begin;
+    size_t end = begin;
+    while (end < stats.size() && stats[end] >= '0' && stats[end] <= '9') ++end;
+    const bool whole = end < stats.size() && (stats[end] == ',' || stats[end] == '}');
+    if (whole) return IntegerOf(stats.substr(begin, end - begin));
   }
+  if (stats.empty()) return std::nullopt;
+  const Result<json::object> object = ParseJsonObject(stats);
+  if (!object.ok()) return std::nullopt;
+  const auto records = FindInt(*object, "numRecords");
+  return records.ok() ? *records : std::nullopt;
+}
+
+std::optional<int64_t> DataFile::RowCount() const {
+  std::optional<int64_t> rows = run ? run->row_count : RecordCountOf(add.stats);
   if (rows && add.vector) *rows -= add.vector->cardinality;
   return rows;
 }
@@ -111,9 +151,11 @@ Result<DataFilePtr> MakeDataFile(AddFile add, const TableOptions& options, int64
                                  int64_t position) {
   auto file = std::make_shared<DataFile>();
   ARROW_ASSIGN_OR_RAISE(file->path, DecodeLogPath(add.path));
-  file->run = ReadRunTags(add, options);
+  RunTagReader tags(options);
+  for (const auto& [name, text] : add.tags) tags.Take(name, text);
+  if (RunTags run; tags.Finish(&run)) file->run = std::move(run);
   // A change of a file's vector adds it again in a later commit; its rows are as old as before.
-  file->version = IntegerTag(add, kVersionTag).value_or(version);
+  file->version = tags.version().value_or(version);
   file->position = position;
   file->add = std::move(add);
   return file;
@@ -131,17 +173,9 @@ std::string ToHex(std::string_view bytes) {
 }
 
 Result<std::string> FromHex(std::string_view text) {
-  auto digit = [](char c) {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-  };
   std::string bytes;
   bytes.reserve(text.size() / 2);
-  if (text.size() % 2 != 0) return Status::Invalid("odd number of hexadecimal digits");
-  for (size_t i = 0; i < text.size(); i += 2) {
-    const int high = digit(text[i]), low = digit(text[i + 1]);
-    if (high < 0 || low < 0) return Status::Invalid("'", text, "' is not hexadecimal");
-    bytes += static_cast<char>(high * 16 + low);
-  }
+  if (!ReadHex(text, &bytes)) return Status::Invalid("'", text, "' is not hexadecimal");
   return bytes;
 }
 

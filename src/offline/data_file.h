@@ -46,6 +46,32 @@ using DataFilePtr = std::shared_ptr<const DataFile>;
 /// The text that tells sorted runs of one layout from those of another.
 std::string LayoutText(const TableOptions& options);
 
+/// Reads our tags one by one, wherever they are kept. The texts that it was given must live until
+/// the last call.
+class RunTagReader {
+ public:
+  explicit RunTagReader(const TableOptions& options);
+
+  void Clear();
+  void Take(std::string_view name, std::string_view text);
+  /// The commit that brought the file's rows, or nullopt.
+  std::optional<int64_t> version() const { return version_; }
+  /// Whether the file is a sorted run of the table's layout, and the tags of it are whole.
+  bool IsRun() const { return is_layout_ && low_ && high_ && rows_ && time_min_us_ && time_max_us_; }
+  int64_t row_count() const { return *rows_; }
+  int64_t time_min_us() const { return *time_min_us_; }
+  int64_t time_max_us() const { return *time_max_us_; }
+  /// All of a run's tags, in memory that is used again; false when they are damaged, and then the
+  /// file counts as foreign.
+  bool Finish(RunTags* run) const;
+
+ private:
+  std::shared_ptr<const std::string> layout_text_;
+  bool is_layout_ = false, unique_ = false;
+  std::optional<std::string_view> low_, high_;
+  std::optional<int64_t> version_, rows_, time_min_us_, time_max_us_;
+};
+
 /// Adds a run's tags to the action.
 void PutRunTags(const RunTags& run, const TableOptions& options, AddFile* add);
 
@@ -57,6 +83,9 @@ void PutVersionTag(int64_t version, AddFile* add);
 /// the table.
 Result<DataFilePtr> MakeDataFile(AddFile add, const TableOptions& options, int64_t version,
                                  int64_t position);
+
+/// The number of rows that a file's statistics say it has.
+std::optional<int64_t> RecordCountOf(std::string_view stats);
 
 std::string ToHex(std::string_view bytes);
 /// Invalid when the text is no hexadecimal.

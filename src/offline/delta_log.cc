@@ -316,8 +316,8 @@ Status DeltaLog::PointTo(const TableState& state, int64_t size_bytes) const {
     const Result<LastCheckpoint> last = ParseLastCheckpoint(*text);
     if (last.ok() && last->version > state.version) return Status::OK();
   }
-  const int64_t actions = 2 + static_cast<int64_t>(state.files.size() + state.tombstones.size() +
-                                                   state.transactions.size());
+  const int64_t actions = 2 + state.files.size() +
+                          static_cast<int64_t>(state.tombstones.size() + state.transactions.size());
   const json::object last{{"version", state.version},
                           {"size", actions},
                           {"sizeInBytes", size_bytes},

@@ -178,8 +178,8 @@ Result<std::vector<int64_t>> VersionsThatNeed(const DeltaLog& log, const TableOp
   if (versions.empty()) return needing;
   ARROW_ASSIGN_OR_RAISE(const TableStatePtr first, log.Load(versions.front(), given));
   std::set<std::string> live;
-  for (const auto& [key, file] : first->files) {
-    if (paths.contains(file->path)) live.insert(key);
+  for (const DataFilePtr& file : first->OrderedFiles()) {
+    if (paths.contains(file->path)) live.insert(file->add.Key());
   }
   for (const int64_t version : versions) {
     if (version > first->version) {

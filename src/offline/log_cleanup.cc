@@ -31,7 +31,7 @@ Result<bool> ForgetInLine(const std::set<std::string>& paths, std::string* line)
 /// The same in the state of a checkpoint.
 Result<bool> ForgetInState(const std::set<std::string>& paths, TableState* state) {
   bool forgot = false;
-  for (auto& [key, file] : state->files) {
+  for (const DataFilePtr& file : state->files.Ordered()) {
     if (!paths.contains(file->path) || (file->add.stats.empty() && file->add.tags.empty())) {
       continue;
     }
@@ -39,7 +39,7 @@ Result<bool> ForgetInState(const std::set<std::string>& paths, TableState* state
     bare->add.stats.clear();
     bare->add.tags.clear();
     bare->run.reset();
-    file = std::move(bare);
+    state->files.Put(std::move(bare));
     forgot = true;
   }
   for (auto& [key, remove] : state->tombstones) {

@@ -53,8 +53,11 @@ class RowChange : public Change {
     const RunOpener opener(context_.file_system, context_.table_path, state->columns,
                            state->options);
     std::vector<DataFilePtr> candidates, unseen;
-    for (const DataFilePtr& file : state->OrderedFiles()) {
-      if (!targets_.MayTouch(*file)) continue;
+    const FileFilter filter{.start_us = {}, .end_us = {}, .may_hold = [this](const RunTags& run) {
+                              return targets_.Touches(run.low, run.high);
+                            }};
+    for (const DataFilePtr& file : state->files.Ordered(filter)) {
+      if (targets_.size() == 0) break;
       candidates.push_back(file);
       if (!changes_.contains(file->add.Key())) unseen.push_back(file);
     }

@@ -64,7 +64,7 @@ Status AddNamedFiles(const std::vector<Action>& actions, bool removed,
 }
 
 Status AddLiveFiles(const TableState& state, std::set<std::string>* paths) {
-  for (const auto& [key, file] : state.files) {
+  for (const DataFilePtr& file : state.files.Ordered()) {
     paths->insert(file->path);
     ARROW_RETURN_NOT_OK(AddVector(file->add.vector, paths));
   }

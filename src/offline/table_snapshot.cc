@@ -67,22 +67,6 @@ TableSnapshot::TableSnapshot(std::shared_ptr<FileSystem> file_system, const std:
       opener_(std::make_shared<RunOpener>(std::move(file_system), table_path, state_->columns,
                                           state_->options)) {}
 
-int64_t TableSnapshot::total_bytes() const {
-  int64_t bytes = 0;
-  for (const auto& [key, file] : state_->files) bytes += file->add.size_bytes;
-  return bytes;
-}
-
-std::optional<int64_t> TableSnapshot::row_count() const {
-  int64_t rows = 0;
-  for (const auto& [key, file] : state_->files) {
-    const std::optional<int64_t> count = file->RowCount();
-    if (!count) return std::nullopt;
-    rows += *count;
-  }
-  return rows;
-}
-
 Result<RunRequest> TableSnapshot::RequestOf(const ScanOptions& options) const {
   RunRequest request{.columns = options.columns,
                      .with_keys = false,
@@ -113,11 +97,14 @@ Result<std::shared_ptr<arrow::RecordBatchReader>> TableSnapshot::Read(const Scan
   for (const std::string& column : request.columns) {
     fields.push_back(schema()->GetFieldByName(column));
   }
-  // Of a hundred thousand files mostly few are wanted, and only these are put in order.
-  std::vector<DataFilePtr> files = state_->OrderedFiles([&request](const DataFile& file) {
-    return !file.run || request.MayHold(file.run->low, file.run->high, file.run->time_min_us,
-                                        file.run->time_max_us);
-  });
+  // Of a hundred thousand files mostly few are wanted, and only these are made and put in order.
+  FileFilter filter{.start_us = request.start_us, .end_us = request.end_us};
+  if (!request.low.empty() || !request.high.empty() || request.only != nullptr) {
+    filter.may_hold = [&request](const RunTags& run) {
+      return request.MayHold(run.low, run.high, run.time_min_us, run.time_max_us);
+    };
+  }
+  std::vector<DataFilePtr> files = state_->files.Ordered(filter);
   return ToReader(MergeRuns(opener_, std::move(files), std::move(request)),
                   arrow::schema(std::move(fields)), options.batch_rows);
 }
@@ -184,14 +171,15 @@ Result<std::shared_ptr<arrow::RecordBatchReader>> TableSnapshot::Lookup(
 Result<std::vector<DataFilePtr>> TableSnapshot::Files() { return state_->OrderedFiles(); }
 
 Result<std::shared_ptr<RunFile>> TableSnapshot::OpenFile(const DataFilePtr& file) {
+  const std::string key = file->add.Key();
   {
     std::lock_guard lock(mutex_);
-    const auto found = open_.find(file);
+    const auto found = open_.find(key);
     if (found != open_.end()) return found->second;
   }
   ARROW_ASSIGN_OR_RAISE(auto run, opener_->Open(file));
   std::lock_guard lock(mutex_);
-  if (open_.size() < kMostOpenFiles) open_.try_emplace(file, run);
+  if (open_.size() < kMostOpenFiles) open_.try_emplace(key, run);
   return run;
 }
 

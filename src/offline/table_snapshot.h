@@ -24,9 +24,9 @@ class TableSnapshot : public Snapshot {
   int64_t commit_time_us() const override { return state_->commit_time_us; }
   const std::shared_ptr<arrow::Schema>& schema() const override { return state_->columns.logical; }
   const TableOptions& options() const override { return state_->options; }
-  int64_t file_count() const override { return static_cast<int64_t>(state_->files.size()); }
-  int64_t total_bytes() const override;
-  std::optional<int64_t> row_count() const override;
+  int64_t file_count() const override { return state_->files.size(); }
+  int64_t total_bytes() const override { return state_->files.total_bytes(); }
+  std::optional<int64_t> row_count() const override { return state_->files.row_count(); }
   ColumnDefaults defaults() const override { return state_->defaults; }
   std::map<std::string, std::string> properties() const override {
     return state_->metadata.configuration;
@@ -55,8 +55,8 @@ class TableSnapshot : public Snapshot {
   const std::shared_ptr<const RunOpener> opener_;
   std::mutex mutex_;
   /// Files that stay open, and mapped, as long as the snapshot: a join piece by piece asks for them
-  /// again and again. Guarded by mutex_.
-  std::map<DataFilePtr, std::shared_ptr<RunFile>> open_;
+  /// again and again. By AddFile::Key(), for entries are made anew. Guarded by mutex_.
+  std::map<std::string, std::shared_ptr<RunFile>> open_;
 };
 
 /// A stream as Arrow's reader, in batches of at most `batch_rows`.

@@ -47,20 +47,6 @@ Status ReadOptions(const Metadata& metadata, const TableOptions& given, TableOpt
 
 }  // namespace
 
-std::vector<DataFilePtr> TableState::OrderedFiles(
-    const std::function<bool(const DataFile&)>& wanted) const {
-  std::vector<DataFilePtr> ordered;
-  if (!wanted) ordered.reserve(files.size());
-  for (const auto& [key, file] : files) {
-    if (!wanted || wanted(*file)) ordered.push_back(file);
-  }
-  std::sort(ordered.begin(), ordered.end(), [](const DataFilePtr& a, const DataFilePtr& b) {
-    if (a->After(*b) || b->After(*a)) return b->After(*a);
-    return a->path < b->path;
-  });
-  return ordered;
-}
-
 const std::string* TableState::Property(std::string_view name) const {
   const auto found = metadata.configuration.find(std::string(name));
   return found == metadata.configuration.end() ? nullptr : &found->second;
@@ -98,9 +84,8 @@ Status ApplyCommit(const std::vector<Action>& actions, int64_t version, const Ta
       state->transactions[transaction->app_id] = *transaction;
     }
     if (const auto* remove = std::get_if<RemoveFile>(&action)) {
-      const std::string key = remove->Key();
-      state->files.erase(key);
-      state->tombstones[key] = *remove;
+      state->files.Erase(remove->path, remove->vector);
+      state->tombstones[remove->Key()] = *remove;
     }
   }
   ARROW_RETURN_NOT_OK(CheckReadable(state->protocol, state->metadata));
@@ -108,11 +93,10 @@ Status ApplyCommit(const std::vector<Action>& actions, int64_t version, const Ta
   for (const Action& action : actions) {
     const auto* add = std::get_if<AddFile>(&action);
     if (add == nullptr) continue;
-    const std::string key = add->Key();
     ARROW_ASSIGN_OR_RAISE(DataFilePtr file,
                           MakeDataFile(*add, state->options, version, position++));
-    state->files[key] = std::move(file);
-    state->tombstones.erase(key);
+    state->files.Put(std::move(file));
+    if (!state->tombstones.empty()) state->tombstones.erase(add->Key());
   }
   state->version = version;
   return Status::OK();

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -11,6 +10,7 @@
 #include "offline/action.h"
 #include "offline/data_file.h"
 #include "offline/delta_schema.h"
+#include "offline/live_files.h"
 #include "offline/table.h"
 
 namespace tercet {
@@ -25,14 +25,12 @@ struct TableState {
   TableColumns columns;
   TableOptions options;
   ColumnDefaults defaults;
-  std::unordered_map<std::string, DataFilePtr> files;  ///< by AddFile::Key()
+  LiveFiles files;
   std::unordered_map<std::string, Transaction> transactions;
   std::unordered_map<std::string, RemoveFile> tombstones;  ///< what vacuum must still keep
 
   /// The files, older rows first.
-  std::vector<DataFilePtr> OrderedFiles() const { return OrderedFiles({}); }
-  /// Those that are wanted; all without a predicate.
-  std::vector<DataFilePtr> OrderedFiles(const std::function<bool(const DataFile&)>& wanted) const;
+  std::vector<DataFilePtr> OrderedFiles() const { return files.Ordered(); }
   /// A configuration entry, or nullptr.
   const std::string* Property(std::string_view name) const;
   bool BooleanProperty(std::string_view name) const;
