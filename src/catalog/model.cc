@@ -7,7 +7,8 @@
 namespace tercet {
 namespace {
 
-constexpr std::string_view kFormatNames[] = {"xgboost", "lightgbm", "onnx", "python"};
+constexpr std::string_view kFormatNames[] = {"xgboost", "lightgbm", "onnx", "python",
+                                            "composite"};
 
 json::array SchemaOrEmpty(const std::shared_ptr<arrow::Schema>& schema) {
   return schema == nullptr ? json::array() : SchemaToJson(*schema);
@@ -38,15 +39,18 @@ std::string_view ModelFormatName(ModelFormat format) {
 }
 
 Result<ModelFormat> ModelFormatFromName(std::string_view name) {
-  for (const ModelFormat format : {ModelFormat::kXgboost, ModelFormat::kLightgbm,
-                                   ModelFormat::kOnnx, ModelFormat::kPython}) {
+  for (const ModelFormat format :
+       {ModelFormat::kXgboost, ModelFormat::kLightgbm, ModelFormat::kOnnx, ModelFormat::kPython,
+        ModelFormat::kComposite}) {
     if (ModelFormatName(format) == name) return format;
   }
   return Status::Invalid("there is no model format '", name.substr(0, 80), "'",
-                         Suggest(name.substr(0, 80), {"xgboost", "lightgbm", "onnx", "python"}));
+                         Suggest(name.substr(0, 80), {std::begin(kFormatNames), std::end(kFormatNames)}));
 }
 
 json::object ModelDefinition::ToJson() const {
+  std::vector<std::string> part_texts;
+  for (const Ref& part : parts) part_texts.push_back(part.ToText());
   return {{"name", name},
           {"version", version},
           {"format", ModelFormatName(format)},
@@ -58,13 +62,14 @@ json::object ModelDefinition::ToJson() const {
           {"training_dataset", OrNull(training_dataset)},
           {"run_id", run_id},
           {"files", ToJsonObject(files)},
-          {"warm_up", warm_up}};
+          {"warm_up", warm_up},
+          {"parts", ToJsonArray(part_texts)}};
 }
 
 Result<ModelDefinition> ModelDefinition::FromJson(const json::object& object) {
   ARROW_RETURN_NOT_OK(CheckMembers(
       "model", object, {"name", "version", "format", "signature", "metrics", "description", "tags",
-                        "view", "training_dataset", "run_id", "files", "warm_up"}));
+                        "view", "training_dataset", "run_id", "files", "warm_up", "parts"}));
   ModelDefinition model;
   ARROW_ASSIGN_OR_RAISE(model.name, GetString(object, "name"));
   ARROW_ASSIGN_OR_RAISE(const auto version, FindInt(object, "version"));
@@ -80,6 +85,10 @@ Result<ModelDefinition> ModelDefinition::FromJson(const json::object& object) {
   ARROW_ASSIGN_OR_RAISE(const auto run_id, FindString(object, "run_id"));
   ARROW_ASSIGN_OR_RAISE(model.files, FindStringMap(object, "files"));
   ARROW_ASSIGN_OR_RAISE(model.warm_up, FindObject(object, "warm_up"));
+  ARROW_ASSIGN_OR_RAISE(const auto parts, FindStrings(object, "parts"));
+  for (const std::string& part : parts) {
+    ARROW_ASSIGN_OR_RAISE(model.parts.emplace_back(), Ref::Parse(part));
+  }
   model.version = version.value_or(0);
   model.description = description.value_or("");
   model.run_id = run_id.value_or("");

@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "catalog/noun.h"
 #include "catalog/serving.h"
+#include "catalog/trial.h"
 
 namespace tercet {
 
@@ -25,8 +26,15 @@ struct Signature {
 };
 
 /// Which evaluator reads the model's files.
-enum class ModelFormat { kXgboost, kLightgbm, kOnnx, kPython };
-std::string_view ModelFormatName(ModelFormat format);  ///< "xgboost", "lightgbm", "onnx", "python"
+enum class ModelFormat {
+  kXgboost,
+  kLightgbm,
+  kOnnx,
+  kPython,
+  kComposite,  ///< other models in a row or together: runtime/composite_definition.h
+};
+/// "xgboost", "lightgbm", "onnx", "python", "composite".
+std::string_view ModelFormatName(ModelFormat format);
 Result<ModelFormat> ModelFormatFromName(std::string_view name);
 
 struct ModelDefinition {
@@ -44,6 +52,7 @@ struct ModelDefinition {
   /// What the model answered when it was registered, proved again before it gets traffic:
   /// {"inputs", "outputs"}, each an Arrow stream in base64. Empty when it could not be asked.
   json::object warm_up;
+  std::vector<Ref> parts;  ///< of a composite, in its order; they can't be dropped while it exists
   Ref ref() const { return {name, version}; }
   json::object ToJson() const;
   static Result<ModelDefinition> FromJson(const json::object& object);
@@ -54,7 +63,8 @@ struct ModelDefinition {
 struct Release {
   std::string id;
   Ref model;
-  std::map<std::string, std::string> model_files;   ///< path → sha256
+  /// Path → sha256; a composite's parts' files too, as "fraud@3/model.json".
+  std::map<std::string, std::string> model_files;
   Ref view;
   json::object view_definition;
   std::optional<Ref> training_dataset;
@@ -78,9 +88,12 @@ struct Deployment {
     std::string release_id;
     int64_t number = 0;        ///< release number within this deployment
     int64_t switched_us = 0;
-    std::string action;        ///< "deploy", "upgrade", "downgrade", "rollback"; "traffic" when
-                               ///< the release served stayed and the traffic beside it changed
+    /// "deploy", "upgrade", "downgrade", "rollback", "promote" (a canary that passed); "traffic",
+    /// "canary", "abort" (a canary) and "experiment" when the release served stayed and the traffic
+    /// beside it changed.
+    std::string action;
     std::string by;            ///< user name of the process or token
+    std::string reason;        ///< of what a canary decided: the figures it was judged by
   };
   std::string name;
   std::string release_id;
@@ -88,6 +101,8 @@ struct Deployment {
   std::string description;
   ServingPolicy policy;
   Traffic traffic;  ///< cleared by every switch
+  std::optional<Canary> canary;          ///< the last one, also when it has ended
+  std::optional<Experiment> experiment;  ///< the last one, also when it has ended
   /// The number of the release that is served; 0 before there is one.
   int64_t number() const;
   json::object ToJson() const;

@@ -112,27 +112,31 @@ json::object Deployment::ToJson() const {
                                     {"number", item.number},
                                     {"switched_us", item.switched_us},
                                     {"action", item.action},
-                                    {"by", item.by}});
+                                    {"by", item.by},
+                                    {"reason", item.reason}});
   }
   return {{"name", name},
           {"release_id", release_id},
           {"history", std::move(switches)},
           {"description", description},
           {"policy", policy.ToJson()},
-          {"traffic", traffic.ToJson()}};
+          {"traffic", traffic.ToJson()},
+          {"canary", canary ? json::value(canary->ToJson()) : json::value()},
+          {"experiment", experiment ? json::value(experiment->ToJson()) : json::value()}};
 }
 
 Result<Deployment> Deployment::FromJson(const json::object& object) {
   ARROW_RETURN_NOT_OK(CheckMembers("deployment", object,
                                    {"name", "release_id", "history", "description", "policy",
-                                    "traffic"}));
+                                    "traffic", "canary", "experiment"}));
   Deployment deployment;
   ARROW_ASSIGN_OR_RAISE(deployment.name, GetString(object, "name"));
   ARROW_ASSIGN_OR_RAISE(deployment.release_id, GetString(object, "release_id"));
   ARROW_ASSIGN_OR_RAISE(const auto switches, FindObjects(object, "history"));
   for (const json::object& item : switches) {
     ARROW_RETURN_NOT_OK(CheckMembers("a deployment's switch", item,
-                                     {"release_id", "number", "switched_us", "action", "by"}));
+                                     {"release_id", "number", "switched_us", "action", "by",
+                                      "reason"}));
     Switch one;
     ARROW_ASSIGN_OR_RAISE(one.release_id, GetString(item, "release_id"));
     ARROW_ASSIGN_OR_RAISE(one.number, GetInt(item, "number"));
@@ -140,6 +144,8 @@ Result<Deployment> Deployment::FromJson(const json::object& object) {
     ARROW_ASSIGN_OR_RAISE(one.action, GetString(item, "action"));
     ARROW_ASSIGN_OR_RAISE(const auto by, FindString(item, "by"));
     one.by = by.value_or("");
+    ARROW_ASSIGN_OR_RAISE(const auto reason, FindString(item, "reason"));
+    one.reason = reason.value_or("");
     deployment.history.push_back(std::move(one));
   }
   ARROW_ASSIGN_OR_RAISE(const auto description, FindString(object, "description"));
@@ -148,6 +154,14 @@ Result<Deployment> Deployment::FromJson(const json::object& object) {
   ARROW_ASSIGN_OR_RAISE(deployment.policy, ServingPolicy::FromJson(policy));
   ARROW_ASSIGN_OR_RAISE(const json::object traffic, FindObject(object, "traffic"));
   ARROW_ASSIGN_OR_RAISE(deployment.traffic, Traffic::FromJson(traffic));
+  ARROW_ASSIGN_OR_RAISE(const json::object canary, FindObject(object, "canary"));
+  if (!canary.empty()) {
+    ARROW_ASSIGN_OR_RAISE(deployment.canary, Canary::FromJson(canary));
+  }
+  ARROW_ASSIGN_OR_RAISE(const json::object experiment, FindObject(object, "experiment"));
+  if (!experiment.empty()) {
+    ARROW_ASSIGN_OR_RAISE(deployment.experiment, Experiment::FromJson(experiment));
+  }
   return deployment;
 }
 

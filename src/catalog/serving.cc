@@ -48,12 +48,20 @@ json::object ServingPolicy::ToJson() const {
           {"concurrency", concurrency},
           {"queue", queue},
           {"slow_ms", slow_ms},
-          {"workers", workers}};
+          {"workers", workers},
+          {"worker_timeout_ms", worker_timeout_ms},
+          {"worker_memory_mb", worker_memory_mb},
+          {"worker_requests", worker_requests},
+          {"batch_rows", batch_rows},
+          {"batch_wait_us", batch_wait_us},
+          {"log_percent", log_percent}};
 }
 
 Result<ServingPolicy> ServingPolicy::FromJson(const json::object& object) {
   ARROW_RETURN_NOT_OK(CheckMembers("serving policy", object,
-                                   {"deadline_ms", "concurrency", "queue", "slow_ms", "workers"}));
+                                   {"deadline_ms", "concurrency", "queue", "slow_ms", "workers",
+                                    "worker_timeout_ms", "worker_memory_mb", "worker_requests",
+                                    "batch_rows", "batch_wait_us", "log_percent"}));
   constexpr int64_t kDayMs = 86'400'000;
   ServingPolicy policy;
   ARROW_RETURN_NOT_OK(ReadCount(object, "deadline_ms", 0, kDayMs, &policy.deadline_ms));
@@ -61,6 +69,20 @@ Result<ServingPolicy> ServingPolicy::FromJson(const json::object& object) {
   ARROW_RETURN_NOT_OK(ReadCount(object, "queue", 0, 100'000, &policy.queue));
   ARROW_RETURN_NOT_OK(ReadCount(object, "slow_ms", 0, kDayMs, &policy.slow_ms));
   ARROW_RETURN_NOT_OK(ReadCount(object, "workers", 1, 64, &policy.workers));
+  ARROW_RETURN_NOT_OK(
+      ReadCount(object, "worker_timeout_ms", 1, kDayMs, &policy.worker_timeout_ms));
+  ARROW_RETURN_NOT_OK(
+      ReadCount(object, "worker_memory_mb", 256, 1 << 20, &policy.worker_memory_mb));
+  ARROW_RETURN_NOT_OK(
+      ReadCount(object, "worker_requests", 0, 1LL << 40, &policy.worker_requests));
+  ARROW_RETURN_NOT_OK(ReadCount(object, "batch_rows", 0, 1 << 16, &policy.batch_rows));
+  ARROW_RETURN_NOT_OK(ReadCount(object, "batch_wait_us", 0, 1'000'000, &policy.batch_wait_us));
+  ARROW_ASSIGN_OR_RAISE(const auto log_percent, FindDouble(object, "log_percent"));
+  policy.log_percent = log_percent.value_or(0);
+  if (!(policy.log_percent >= 0 && policy.log_percent <= 100)) {
+    return Status::Invalid("'log_percent' is ", policy.log_percent,
+                           ", which must be between 0 and 100");
+  }
   return policy;
 }
 
@@ -174,7 +196,12 @@ json::object ReleaseStatistics::ToJson() const {
           {"batches", std::move(batch_list)},
           {"shadow_requests", shadow_requests},
           {"shadow_different", shadow_different},
-          {"shadow_dropped", shadow_dropped}};
+          {"shadow_dropped", shadow_dropped},
+          {"batching",
+           {{"calls", batching.calls},
+            {"requests", batching.requests},
+            {"rows", batching.rows},
+            {"wait_ns", batching.wait_ns}}}};
 }
 
 Result<ReleaseStatistics> ReleaseStatistics::FromJson(const json::object& object) {
@@ -202,18 +229,43 @@ Result<ReleaseStatistics> ReleaseStatistics::FromJson(const json::object& object
   ARROW_ASSIGN_OR_RAISE(release.shadow_requests, GetInt(object, "shadow_requests"));
   ARROW_ASSIGN_OR_RAISE(release.shadow_different, GetInt(object, "shadow_different"));
   ARROW_ASSIGN_OR_RAISE(release.shadow_dropped, GetInt(object, "shadow_dropped"));
+  ARROW_ASSIGN_OR_RAISE(const json::object batching, FindObject(object, "batching"));
+  ARROW_ASSIGN_OR_RAISE(release.batching.calls, GetInt(batching, "calls"));
+  ARROW_ASSIGN_OR_RAISE(release.batching.requests, GetInt(batching, "requests"));
+  ARROW_ASSIGN_OR_RAISE(release.batching.rows, GetInt(batching, "rows"));
+  ARROW_ASSIGN_OR_RAISE(release.batching.wait_ns, GetInt(batching, "wait_ns"));
   return release;
+}
+
+json::object PredictionLogStatistics::ToJson() const {
+  return {{"waiting", waiting},
+          {"written", written},
+          {"dropped", dropped},
+          {"failed", failed},
+          {"last_error", last_error}};
+}
+
+Result<PredictionLogStatistics> PredictionLogStatistics::FromJson(const json::object& object) {
+  PredictionLogStatistics log;
+  ARROW_ASSIGN_OR_RAISE(log.waiting, GetInt(object, "waiting"));
+  ARROW_ASSIGN_OR_RAISE(log.written, GetInt(object, "written"));
+  ARROW_ASSIGN_OR_RAISE(log.dropped, GetInt(object, "dropped"));
+  ARROW_ASSIGN_OR_RAISE(log.failed, GetInt(object, "failed"));
+  ARROW_ASSIGN_OR_RAISE(log.last_error, GetString(object, "last_error"));
+  return log;
 }
 
 json::object ServingStatistics::ToJson() const {
   json::array list;
   for (const ReleaseStatistics& release : releases) list.push_back(release.ToJson());
-  return {{"pending", pending}, {"releases", std::move(list)}};
+  return {{"pending", pending}, {"log", log.ToJson()}, {"releases", std::move(list)}};
 }
 
 Result<ServingStatistics> ServingStatistics::FromJson(const json::object& object) {
   ServingStatistics statistics;
   ARROW_ASSIGN_OR_RAISE(statistics.pending, GetInt(object, "pending"));
+  ARROW_ASSIGN_OR_RAISE(const json::object log, FindObject(object, "log"));
+  ARROW_ASSIGN_OR_RAISE(statistics.log, PredictionLogStatistics::FromJson(log));
   ARROW_ASSIGN_OR_RAISE(const auto releases, FindObjects(object, "releases"));
   for (const json::object& release : releases) {
     ARROW_ASSIGN_OR_RAISE(statistics.releases.emplace_back(),

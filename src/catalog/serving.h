@@ -20,6 +20,12 @@ struct ServingPolicy {
   int64_t queue = 0;        ///< requests that may wait for that; others are refused at once (429)
   int64_t slow_ms = 1000;   ///< slower requests are logged with their stages; 0: none
   int64_t workers = 1;      ///< processes of a Python predictor class
+  int64_t worker_timeout_ms = 30'000;  ///< of one call into a worker, which is then replaced
+  int64_t worker_memory_mb = 4096;     ///< of a worker; one that comes near it is replaced
+  int64_t worker_requests = 0;  ///< calls after which a worker is replaced; 0: any number
+  int64_t batch_rows = 0;       ///< requests at once are put together up to so many rows; 0: never
+  int64_t batch_wait_us = 1000; ///< that a request waits for others to be put together with
+  double log_percent = 0;   ///< of the requests that the prediction log keeps
   json::object ToJson() const;
   /// Members that are missing keep their defaults. Invalid for numbers out of range.
   static Result<ServingPolicy> FromJson(const json::object& object);
@@ -63,6 +69,14 @@ enum class ServingStage { kQueue, kLookup, kOnDemand, kTransform, kModel };
 inline constexpr size_t kServingStages = 5;
 std::string_view ServingStageName(ServingStage stage);  ///< "queue", "lookup", "on_demand", …
 
+/// How many calls into a model answered how many requests together.
+struct BatchingStatistics {
+  int64_t calls = 0;     ///< of the model
+  int64_t requests = 0;  ///< that they answered
+  int64_t rows = 0;
+  int64_t wait_ns = 0;   ///< that requests waited for others, together
+};
+
 /// Where a request's time went, nanoseconds by stage.
 using StageTimes = std::array<int64_t, kServingStages>;
 
@@ -92,13 +106,26 @@ struct ReleaseStatistics {
   int64_t shadow_requests = 0;   ///< answered as a shadow
   int64_t shadow_different = 0;  ///< of those, with another answer than the one given
   int64_t shadow_dropped = 0;    ///< not tried, since too many waited
+  BatchingStatistics batching;   ///< all zero unless the policy asks for it
   json::object ToJson() const;
   static Result<ReleaseStatistics> FromJson(const json::object& object);
+};
+
+/// What became of the rows that a deployment's prediction log took.
+struct PredictionLogStatistics {
+  int64_t waiting = 0;     ///< to be written
+  int64_t written = 0;
+  int64_t dropped = 0;     ///< since too many waited
+  int64_t failed = 0;      ///< could not be written, or have no entity to be keyed by
+  std::string last_error;  ///< why the last of those failed; empty: none did
+  json::object ToJson() const;
+  static Result<PredictionLogStatistics> FromJson(const json::object& object);
 };
 
 /// Of a deployment, its releases by number.
 struct ServingStatistics {
   int64_t pending = 0;  ///< requests under way or waiting now
+  PredictionLogStatistics log;
   std::vector<ReleaseStatistics> releases;
   json::object ToJson() const;
   static Result<ServingStatistics> FromJson(const json::object& object);

@@ -2,6 +2,7 @@
 
 #include "base/name.h"
 #include "base/time_text.h"
+#include "registry/deployment_switch.h"
 #include "registry/registry.h"
 
 namespace tercet {
@@ -12,7 +13,10 @@ namespace {
 std::vector<Deployment::Switch> Standing(const Deployment& deployment) {
   std::vector<Deployment::Switch> standing;
   for (const Deployment::Switch& item : deployment.history) {
-    if (item.action == "traffic") continue;
+    if (item.action == "traffic" || item.action == "canary" || item.action == "abort" ||
+        item.action == "experiment") {
+      continue;
+    }
     if (item.action != "rollback") {
       standing.push_back(item);
     } else if (!standing.empty()) {
@@ -20,16 +24,6 @@ std::vector<Deployment::Switch> Standing(const Deployment& deployment) {
     }
   }
   return standing;
-}
-
-/// The number of a release within the deployment: its own when it was there before, else the next.
-int64_t NumberOf(const Deployment& deployment, const std::string& release_id) {
-  int64_t newest = 0;
-  for (const Deployment::Switch& item : deployment.history) {
-    if (item.release_id == release_id) return item.number;
-    newest = std::max(newest, item.number);
-  }
-  return newest + 1;
 }
 
 /// Every release of the history, which has those of the traffic too, so that none of what a
@@ -43,12 +37,6 @@ std::vector<NounRef> DependenciesOf(const Deployment& deployment) {
     }
   }
   return releases;
-}
-
-void Serve(Deployment* deployment, Deployment::Switch next) {
-  deployment->release_id = next.release_id;
-  deployment->history.push_back(std::move(next));
-  deployment->traffic = {};
 }
 
 Ref RefOf(const std::string& deployment) { return {deployment, 1}; }
@@ -90,11 +78,11 @@ Result<Deployment> Registry::Switch(const std::string& name, const Release& rele
       stored.revision = entry->revision;
       if (stored.deployment.release_id == made.id) return stored.deployment;
       Serve(&stored.deployment, {made.id, NumberOf(stored.deployment, made.id),
-                                 clock_->NowMicros(), "upgrade", by});
+                                 clock_->NowMicros(), "upgrade", by, ""});
       done = Write(catalog_, stored);
     } else if (action == "deploy") {
       stored.deployment.name = name;
-      Serve(&stored.deployment, {made.id, 1, clock_->NowMicros(), "deploy", by});
+      Serve(&stored.deployment, {made.id, 1, clock_->NowMicros(), "deploy", by, ""});
       done = catalog_
                  ->Put(Kind::kDeployment, RefOf(name), stored.deployment.ToJson(),
                        DependenciesOf(stored.deployment))
@@ -150,7 +138,7 @@ Result<Deployment> Registry::Downgrade(const std::string& name, int64_t number,
                               "; its releases are 1 to ", newest);
     }
     if (found->release_id == deployment->release_id) return Status::OK();
-    Serve(deployment, {found->release_id, number, clock_->NowMicros(), "downgrade", by});
+    Serve(deployment, {found->release_id, number, clock_->NowMicros(), "downgrade", by, ""});
     return Status::OK();
   });
 }
@@ -166,30 +154,37 @@ Result<Deployment> Registry::SetTraffic(const std::string& name,
                                         const std::vector<std::pair<Release, TrafficArm>>& arms,
                                         const std::string& sticky_key, const std::string& by) {
   return Change(name, [&](Deployment* deployment) -> Status {
-    Traffic traffic{.arms = {}, .sticky_key = arms.empty() ? "" : sticky_key};
-    for (const auto& [release, part] : arms) {
-      // Within the loop, as in Switch.
-      ARROW_ASSIGN_OR_RAISE(const Release made, MakeRelease(release));
-      TrafficArm arm = part;
-      arm.release_id = made.id;
-      arm.number = NumberOf(*deployment, made.id);
-      const auto same = [&](const TrafficArm& other) { return other.release_id == arm.release_id; };
-      if (made.id == deployment->release_id ||
-          std::any_of(traffic.arms.begin(), traffic.arms.end(), same)) {
-        return Status::Invalid("deployment '", name, "' would give traffic to release ",
-                               arm.number, " ('", made.model.ToText(), "') twice");
-      }
-      const auto& before = deployment->traffic.arms;
-      if (std::find(before.begin(), before.end(), arm) == before.end()) {
-        deployment->history.push_back(
-            {arm.release_id, arm.number, clock_->NowMicros(), "traffic", by});
-      }
-      traffic.arms.push_back(std::move(arm));
-    }
-    ARROW_RETURN_NOT_OK(traffic.Check());
-    deployment->traffic = std::move(traffic);
-    return Status::OK();
+    ARROW_RETURN_NOT_OK(CheckNoTrial(*deployment));
+    return MakeTraffic(deployment, arms, sticky_key, "traffic", by);
   });
+}
+
+Status Registry::MakeTraffic(Deployment* deployment,
+                             const std::vector<std::pair<Release, TrafficArm>>& arms,
+                             const std::string& sticky_key, const std::string& action,
+                             const std::string& by) {
+  Traffic traffic{.arms = {}, .sticky_key = arms.empty() ? "" : sticky_key};
+  for (const auto& [release, part] : arms) {
+    ARROW_ASSIGN_OR_RAISE(const Release made, MakeRelease(release));
+    TrafficArm arm = part;
+    arm.release_id = made.id;
+    arm.number = NumberOf(*deployment, made.id);
+    const auto same = [&](const TrafficArm& other) { return other.release_id == arm.release_id; };
+    if (made.id == deployment->release_id ||
+        std::any_of(traffic.arms.begin(), traffic.arms.end(), same)) {
+      return Status::Invalid("deployment '", deployment->name, "' would give traffic to release ",
+                             arm.number, " ('", made.model.ToText(), "') twice");
+    }
+    const auto& before = deployment->traffic.arms;
+    if (std::find(before.begin(), before.end(), arm) == before.end()) {
+      deployment->history.push_back(
+          {arm.release_id, arm.number, clock_->NowMicros(), action, by, ""});
+    }
+    traffic.arms.push_back(std::move(arm));
+  }
+  ARROW_RETURN_NOT_OK(traffic.Check());
+  deployment->traffic = std::move(traffic);
+  return Status::OK();
 }
 
 Result<Deployment> Registry::Rollback(const std::string& name, const std::string& by) {
@@ -201,7 +196,7 @@ Result<Deployment> Registry::Rollback(const std::string& name, const std::string
   }
   const Deployment::Switch& before = standing[standing.size() - 2];
   Serve(&stored.deployment,
-        {before.release_id, before.number, clock_->NowMicros(), "rollback", by});
+        {before.release_id, before.number, clock_->NowMicros(), "rollback", by, ""});
   const Status done = Write(catalog_, stored);
   if (done.IsCancelled()) {
     return Status::Cancelled("cannot roll back deployment '", name,

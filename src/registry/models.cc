@@ -50,6 +50,7 @@ std::vector<NounRef> DependenciesOf(const ModelDefinition& model) {
   std::vector<NounRef> needed;
   if (model.view) needed.push_back({Kind::kFeatureView, *model.view});
   if (model.training_dataset) needed.push_back({Kind::kTrainingDataset, *model.training_dataset});
+  for (const Ref& part : model.parts) needed.push_back({Kind::kModel, part});
   if (!model.run_id.empty()) needed.push_back({Kind::kRun, {model.run_id, 1}});
   return needed;
 }

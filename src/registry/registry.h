@@ -90,6 +90,28 @@ class Registry {
                                 const std::vector<std::pair<Release, TrafficArm>>& arms,
                                 const std::string& sticky_key, const std::string& by);
 
+  // A canary or an experiment is a part of the deployment's entry, so starting, moving on and ending
+  // are compare-and-swaps too. Any switch ends it ("stopped").
+
+  /// Starts a canary at its first step. Invalid while a canary, an experiment or arms that answer
+  /// are there already, and for the release that is served.
+  Result<Deployment> StartCanary(const std::string& name, const Release& release,
+                                 const CanaryPlan& plan, const std::string& by);
+  /// What a canary does next.
+  enum class CanaryMove { kStep, kPromote, kRollBack };
+  /// Moves the canary on, and says why in the history. Nothing changes unless it still runs in the
+  /// step of `seen`: another process has decided then. `arms`: the figures it was judged by.
+  Result<Deployment> MoveCanary(const std::string& name, const Canary& seen, CanaryMove move,
+                                const std::vector<ArmFigures>& arms, const std::string& why,
+                                const std::string& by);
+  /// Splits the traffic as SetTraffic does, and keeps what is compared. Invalid as StartCanary.
+  Result<Deployment> StartExperiment(const std::string& name,
+                                     const std::vector<std::pair<Release, TrafficArm>>& arms,
+                                     const std::string& sticky_key, const ExperimentPlan& plan,
+                                     const std::string& by);
+  /// Ends the experiment and its split. Invalid when none runs.
+  Result<Deployment> StopExperiment(const std::string& name, const std::string& by);
+
   Result<Deployment> GetDeployment(const std::string& name);
   Result<std::vector<Deployment>> ListDeployments();
   /// Removes the deployment, and those releases of its history that no other deployment has.
@@ -104,6 +126,13 @@ class Registry {
   std::string FolderOf(const Ref& ref) const;
   Result<Deployment> Switch(const std::string& name, const Release& release,
                             const std::string& action, const std::string& by);
+  /// Sets the traffic, whose new arms the history has as `action`. Makes the arms' releases, so it is
+  /// to be called again with each try of a compare-and-swap: a deployment that is dropped meanwhile
+  /// takes its releases with it.
+  Status MakeTraffic(Deployment* deployment,
+                     const std::vector<std::pair<Release, TrafficArm>>& arms,
+                     const std::string& sticky_key, const std::string& action,
+                     const std::string& by);
   /// Reads the deployment, lets `change` change it and writes it, again when others were first.
   Result<Deployment> Change(const std::string& name,
                             const std::function<Status(Deployment*)>& change);
