@@ -83,9 +83,7 @@ class AsOfJoin {
       return Status::OK();
     }));
 
-    for (size_t i = 0; later_ && i < features.size(); ++i) {
-      if (history_->later(i)) ARROW_RETURN_NOT_OK(GatherLater(i));
-    }
+    if (later_) ARROW_RETURN_NOT_OK(GatherLater());
     arrow::ChunkedArrayVector columns(features.size());
     ARROW_RETURN_NOT_OK(ParallelFor(static_cast<int64_t>(features.size()), [&](int64_t i) {
       return gathers_[static_cast<size_t>(i)]->Finish().Value(&columns[static_cast<size_t>(i)]);
@@ -229,13 +227,62 @@ class AsOfJoin {
     return Status::OK();
   }
 
-  /// One column at a time, by all threads, so that they share what the cache holds of it.
-  Status GatherLater(size_t column) {
-    ARROW_ASSIGN_OR_RAISE(const auto source, history_->ReadLater(column));
+  /// Some columns at a time, by all threads, so that they share what the cache holds of these.
+  Status GatherLater() {
+    std::vector<size_t> columns;
+    for (size_t i = 0; i < gathers_.size(); ++i) {
+      if (history_->later(i)) columns.push_back(i);
+    }
+    for (size_t next = 0; next < columns.size();) {
+      std::vector<std::unique_ptr<PlainRows>> sources;
+      std::vector<GatherTarget> targets;
+      size_t together = 1;
+      while (sources.size() < together) {
+        ARROW_ASSIGN_OR_RAISE(sources.emplace_back(), history_->ReadLater(columns[next]));
+        targets.push_back(gathers_[columns[next++]]->later());
+        if (sources.size() == 1) together = Together(*sources[0], columns.size() - next + 1);
+      }
+      ARROW_RETURN_NOT_OK(together == 1 ? GatherAlone(*sources[0], targets[0])
+                                        : GatherTogether(sources, targets));
+    }
+    return Status::OK();
+  }
+
+  /// How many of `columns` like this one to gather from records of them all.
+  size_t Together(const PlainRows& column, size_t columns) const {
+    const auto rows = static_cast<int64_t>(column.words().size()) * 64;
+    if (rows_ < rows / 2) return 1;
+    size_t together = std::min(columns, RowRecords::kMostColumns);
+    while (together > 1 && RowRecords::Bytes(together, rows) > options_.memory_limit_bytes / 4) {
+      together = (together + 1) / 2;
+    }
+    return together;
+  }
+
+  Status GatherAlone(const PlainRows& source, GatherTarget to) const {
+    return ForLaterSlices([&](const uint32_t* numbers, int64_t begin, int64_t count) {
+      source.Gather(numbers, count, to.values + begin * source.width(), to.bitmap + begin / 8);
+    });
+  }
+
+  Status GatherTogether(const std::vector<std::unique_ptr<PlainRows>>& sources,
+                        const std::vector<GatherTarget>& to) const {
+    ARROW_ASSIGN_OR_RAISE(const auto records, RowRecords::Make(sources));
+    return ForLaterSlices([&](const uint32_t* numbers, int64_t begin, int64_t count) {
+      std::vector<GatherTarget> slice;
+      for (size_t c = 0; c < to.size(); ++c) {
+        slice.push_back({to[c].values + begin * sources[c]->width(), to[c].bitmap + begin / 8});
+      }
+      records->Gather(numbers, count, slice);
+    });
+  }
+
+  template <typename Gather>
+  Status ForLaterSlices(const Gather& gather) const {
     const auto* numbers = reinterpret_cast<const uint32_t*>(numbers_->data());
     return ParallelFor((rows_ + kLaterRows - 1) / kLaterRows, [&](int64_t slice) {
       const int64_t begin = slice * kLaterRows;
-      gathers_[column]->GatherLater(*source, numbers, begin, std::min(begin + kLaterRows, rows_));
+      gather(numbers + begin, begin, std::min(kLaterRows, rows_ - begin));
       return Status::OK();
     });
   }

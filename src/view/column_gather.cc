@@ -214,8 +214,9 @@ Status ColumnGather::GatherPlain(const PlainColumn&, const GatherBlock&) {
   return Status::UnknownError("plain values for a column that has none");
 }
 
-void ColumnGather::GatherLater(const PlainRows&, const uint32_t*, int64_t, int64_t) {
+GatherTarget ColumnGather::later() {
   ARROW_CHECK(false) << "a column that is not gathered later";
+  return {};
 }
 
 Result<std::unique_ptr<ColumnGather>> ColumnGather::Make(

@@ -9,7 +9,7 @@
 
 #include "base/result.h"
 #include "offline/plain_column.h"
-#include "view/plain_rows.h"
+#include "view/row_records.h"
 
 namespace tercet {
 
@@ -28,7 +28,7 @@ struct GatherBlock {
 enum class GatherOrder {
   kInOrder,    ///< left rows are in the order of history: blocks have no `to`
   kScattered,  ///< they are not: each block names its rows
-  kLater,      ///< none: GatherLater fills the column
+  kLater,      ///< none: later() is filled
 };
 
 /// One column of a join's answer, filled block by block from batches that are let go afterwards:
@@ -47,9 +47,8 @@ class ColumnGather {
   virtual Status Gather(int task, const arrow::Array& source, const GatherBlock& block) = 0;
   /// The same from where values lie in a mapped file; only for types that RunFile::ReadPlain gives.
   virtual Status GatherPlain(const PlainColumn& source, const GatherBlock& block);
-  /// Fills rows [begin, end) at once from rows numbers[begin…end); `begin` is a multiple of 8.
-  virtual void GatherLater(const PlainRows& source, const uint32_t* numbers, int64_t begin,
-                           int64_t end);
+  /// Of kLater: where others put all values and their bits, zeros where there is none.
+  virtual GatherTarget later();
   /// The column; called once, after all blocks.
   virtual Result<std::shared_ptr<arrow::ChunkedArray>> Finish() = 0;
 };

@@ -162,12 +162,6 @@ Result<std::unique_ptr<ColumnGather>> FixedGather::Make(
   return gather;
 }
 
-void FixedGather::GatherLater(const PlainRows& source, const uint32_t* numbers, int64_t begin,
-                              int64_t end) {
-  source.Gather(numbers + begin, end - begin, values_->mutable_data() + begin * width_,
-                bitmap_->mutable_data() + begin / 8);
-}
-
 Status FixedGather::Gather(int, const arrow::Array& source, const GatherBlock& block) {
   Bits bits{};
   const Sink sink{values_->mutable_data(), &bits, in_order() ? nullptr : flags_.data()};

@@ -18,8 +18,7 @@ class FixedGather : public ColumnGather {
 
   Status Gather(int task, const arrow::Array& source, const GatherBlock& block) override;
   Status GatherPlain(const PlainColumn& source, const GatherBlock& block) override;
-  void GatherLater(const PlainRows& source, const uint32_t* numbers, int64_t begin,
-                   int64_t end) override;
+  GatherTarget later() override { return {values_->mutable_data(), bitmap_->mutable_data()}; }
   Result<std::shared_ptr<arrow::ChunkedArray>> Finish() override;
 
  private:

@@ -21,6 +21,10 @@ class PlainRows {
   /// Puts in a row group whose first row has number `first`, a multiple of 64.
   void Put(int64_t first, std::shared_ptr<const PlainColumn> column);
 
+  int width() const { return width_; }
+  /// One for each 64 rows, and one more, of no row.
+  const std::vector<PlainColumn::Word>& words() const { return words_; }
+
   /// values[i] becomes the value of row numbers[i], and bit i of `bitmap` 1; zero and 0 where the
   /// value is null or the number kNone. Writes whole bytes of the bitmap. Returns how many are
   /// there. Far reads are asked for ahead.

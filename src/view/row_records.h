@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include <arrow/buffer.h>
+
+#include "base/result.h"
+#include "view/plain_rows.h"
+
+namespace tercet {
+
+/// Where a gathered column goes.
+struct GatherTarget {
+  uint8_t* values;
+  uint8_t* bitmap;
+};
+
+/// Some columns of many row groups, copied into one record a row that lies within one cache line.
+/// A join whose left rows come in another order than history then waits for memory once a row and
+/// not once a value. Worth its pass over history where about as many rows are wanted as it has.
+class RowRecords {
+ public:
+  static constexpr size_t kMostColumns = 8;
+
+  /// Of memory, for `columns` columns of `rows` rows.
+  static int64_t Bytes(size_t columns, int64_t rows);
+
+  /// Of two to kMostColumns columns, numbered alike. Uses all threads.
+  static Result<std::unique_ptr<RowRecords>> Make(
+      const std::vector<std::unique_ptr<PlainRows>>& columns);
+
+  /// For each column and its target what PlainRows::Gather does.
+  void Gather(const uint32_t* numbers, int64_t count, const std::vector<GatherTarget>& to) const;
+
+ private:
+  RowRecords() = default;
+  template <size_t kSlots>
+  void Fill(const std::vector<std::unique_ptr<PlainRows>>& columns, int64_t begin, int64_t end);
+  template <size_t kSlots>
+  void GatherSlots(const uint32_t* numbers, int64_t count,
+                   const std::vector<GatherTarget>& to) const;
+
+  std::vector<int> widths_;  // of the columns, in bytes
+  size_t slots_ = 0;         // of eight bytes in a record
+  uint32_t none_ = 0;        // the number of the row that is no row
+  std::unique_ptr<arrow::Buffer> records_;
+  std::unique_ptr<arrow::Buffer> valid_;  // one byte a row, one bit a column
+};
+
+}  // namespace tercet
