@@ -25,6 +25,9 @@ struct ViewReadOptions {
   std::map<std::string, int64_t> pins;      ///< group → commit version; absent: the head
   /// Of memory for a ViewStream; for ReadView, of history held at once beside left rows and result.
   int64_t memory_limit_bytes = 1LL << 30;
+  /// Of memory for a copy of history in the order of its rows, which left rows in another order
+  /// than history's are read from faster. A ViewStream makes none.
+  int64_t copy_limit_bytes = 1LL << 29;
   std::function<void(double fraction)> progress;  ///< may be empty; called from any thread
 };
 
