@@ -253,7 +253,7 @@ class AsOfJoin {
     const auto rows = static_cast<int64_t>(column.words().size()) * 64;
     if (rows_ < rows / 2) return 1;
     size_t together = std::min(columns, RowRecords::kMostColumns);
-    while (together > 1 && RowRecords::Bytes(together, rows) > options_.memory_limit_bytes / 4) {
+    while (together > 1 && RowRecords::Bytes(together, rows) > options_.copy_limit_bytes) {
       together = (together + 1) / 2;
     }
     return together;

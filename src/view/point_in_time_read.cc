@@ -100,7 +100,9 @@ Result<ViewRows> ReadView(const ViewPlan& plan, FeatureTables* tables,
 ViewStream::ViewStream(const ViewPlan* plan, FeatureTables* tables, ViewReadOptions options)
     : plan_(plan),
       options_(std::move(options)),
-      snapshots_(std::make_unique<ViewSnapshots>(tables, options_.pins)) {}
+      snapshots_(std::make_unique<ViewSnapshots>(tables, options_.pins)) {
+  options_.copy_limit_bytes = 0;
+}
 
 ViewStream::~ViewStream() = default;
 
