@@ -100,9 +100,7 @@ Result<ViewRows> ReadView(const ViewPlan& plan, FeatureTables* tables,
 ViewStream::ViewStream(const ViewPlan* plan, FeatureTables* tables, ViewReadOptions options)
     : plan_(plan),
       options_(std::move(options)),
-      snapshots_(std::make_unique<ViewSnapshots>(tables, options_.pins)) {
-  options_.copy_limit_bytes = 0;
-}
+      snapshots_(std::make_unique<ViewSnapshots>(tables, options_.pins)) {}
 
 ViewStream::~ViewStream() = default;
 
@@ -113,6 +111,7 @@ Result<std::unique_ptr<ViewStream>> ViewStream::Open(
   if (spine != nullptr && options.spine != nullptr) {
     return Status::Invalid("a view's read has one spine: a table or a reader");
   }
+  options.copy_limit_bytes = 0;
   auto stream = std::unique_ptr<ViewStream>(new ViewStream(plan, tables, std::move(options)));
   const auto opened = [&]() -> Status {
     ARROW_ASSIGN_OR_RAISE(stream->left_, LeftStream::Open(plan, stream->snapshots_.get(),
