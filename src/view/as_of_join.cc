@@ -252,11 +252,8 @@ class AsOfJoin {
   size_t Together(const PlainRows& column, size_t columns) const {
     const auto rows = static_cast<int64_t>(column.words().size()) * 64;
     if (rows_ < rows / 2) return 1;
-    size_t together = std::min(columns, RowRecords::kMostColumns);
-    while (together > 1 && RowRecords::Bytes(together, rows) > options_.copy_limit_bytes) {
-      together = (together + 1) / 2;
-    }
-    return together;
+    const size_t together = std::min(columns, RowRecords::kMostColumns);
+    return RowRecords::Bytes(together, rows) <= options_.copy_limit_bytes ? together : 1;
   }
 
   Status GatherAlone(const PlainRows& source, GatherTarget to) const {
@@ -266,14 +263,14 @@ class AsOfJoin {
   }
 
   Status GatherTogether(const std::vector<std::unique_ptr<PlainRows>>& sources,
-                        const std::vector<GatherTarget>& to) const {
-    ARROW_ASSIGN_OR_RAISE(const auto records, RowRecords::Make(sources));
+                        const std::vector<GatherTarget>& to) {
+    ARROW_RETURN_NOT_OK(records_.Load(sources));
     return ForLaterSlices([&](const uint32_t* numbers, int64_t begin, int64_t count) {
       std::vector<GatherTarget> slice;
       for (size_t c = 0; c < to.size(); ++c) {
         slice.push_back({to[c].values + begin * sources[c]->width(), to[c].bitmap + begin / 8});
       }
-      records->Gather(numbers, count, slice);
+      records_.Gather(numbers, count, slice);
     });
   }
 
@@ -299,6 +296,7 @@ class AsOfJoin {
   RowFlags found_;
   bool later_ = false;                      // some column is gathered at the end:
   std::unique_ptr<arrow::Buffer> numbers_;  // the number of the row that each left row sees
+  RowRecords records_;                      // of columns that are gathered together
   std::atomic<int64_t> done_{0};
 };
 

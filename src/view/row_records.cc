@@ -55,33 +55,28 @@ int64_t RowRecords::Bytes(size_t columns, int64_t rows) {
   return rows * (static_cast<int64_t>(std::bit_ceil(columns)) * kSlotBytes + 1);
 }
 
-Result<std::unique_ptr<RowRecords>> RowRecords::Make(
-    const std::vector<std::unique_ptr<PlainRows>>& columns) {
-  auto records = std::unique_ptr<RowRecords>(new RowRecords);
-  for (const auto& column : columns) records->widths_.push_back(column->width());
-  records->slots_ = std::bit_ceil(columns.size());
+Status RowRecords::Load(const std::vector<std::unique_ptr<PlainRows>>& columns) {
+  widths_.clear();
+  for (const auto& column : columns) widths_.push_back(column->width());
+  slots_ = std::bit_ceil(columns.size());
   const auto words = static_cast<int64_t>(columns[0]->words().size());
-  records->none_ = static_cast<uint32_t>((words - 1) * kWordRows);
-  const int64_t record_bytes = static_cast<int64_t>(records->slots_) * kSlotBytes;
-  ARROW_ASSIGN_OR_RAISE(records->records_,
-                        arrow::AllocateBuffer(words * kWordRows * record_bytes, LargeMemory()));
-  ARROW_ASSIGN_OR_RAISE(records->valid_,
-                        arrow::AllocateBuffer(words * kWordRows, LargeMemory()));
-  ARROW_RETURN_NOT_OK(ParallelFor((words + kFillWords - 1) / kFillWords, [&](int64_t piece) {
+  none_ = static_cast<uint32_t>((words - 1) * kWordRows);
+  const int64_t bytes = words * kWordRows * static_cast<int64_t>(slots_) * kSlotBytes;
+  if (records_ == nullptr || records_->size() < bytes) {
+    records_.reset();  // before the next is asked for
+    ARROW_ASSIGN_OR_RAISE(records_, arrow::AllocateBuffer(bytes, LargeMemory()));
+    ARROW_ASSIGN_OR_RAISE(valid_,
+                          arrow::AllocateBuffer(words * kWordRows, LargeMemory()));
+  }
+  return ParallelFor((words + kFillWords - 1) / kFillWords, [&](int64_t piece) {
     const int64_t begin = piece * kFillWords, end = std::min(begin + kFillWords, words);
-    switch (records->slots_) {
-      case 2:
-        records->Fill<2>(columns, begin, end);
-        break;
-      case 4:
-        records->Fill<4>(columns, begin, end);
-        break;
-      default:
-        records->Fill<8>(columns, begin, end);
+    if (slots_ == 2) {
+      Fill<2>(columns, begin, end);
+    } else {
+      Fill<4>(columns, begin, end);
     }
     return Status::OK();
-  }));
-  return records;
+  });
 }
 
 template <size_t kSlots>
@@ -113,13 +108,10 @@ void RowRecords::Fill(const std::vector<std::unique_ptr<PlainRows>>& columns, in
 
 void RowRecords::Gather(const uint32_t* numbers, int64_t count,
                         const std::vector<GatherTarget>& to) const {
-  switch (slots_) {
-    case 2:
-      return GatherSlots<2>(numbers, count, to);
-    case 4:
-      return GatherSlots<4>(numbers, count, to);
-    default:
-      return GatherSlots<8>(numbers, count, to);
+  if (slots_ == 2) {
+    GatherSlots<2>(numbers, count, to);
+  } else {
+    GatherSlots<4>(numbers, count, to);
   }
 }
 

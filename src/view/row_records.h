@@ -22,20 +22,20 @@ struct GatherTarget {
 /// not once a value. Worth its pass over history where about as many rows are wanted as it has.
 class RowRecords {
  public:
-  static constexpr size_t kMostColumns = 8;
+  /// Eight would fill a cache line, but twice the memory costs more than the second pass.
+  static constexpr size_t kMostColumns = 4;
 
   /// Of memory, for `columns` columns of `rows` rows.
   static int64_t Bytes(size_t columns, int64_t rows);
 
-  /// Of two to kMostColumns columns, numbered alike. Uses all threads.
-  static Result<std::unique_ptr<RowRecords>> Make(
-      const std::vector<std::unique_ptr<PlainRows>>& columns);
+  /// Takes in two to kMostColumns columns, numbered alike, instead of those before, in the same
+  /// memory where it is enough. Uses all threads.
+  Status Load(const std::vector<std::unique_ptr<PlainRows>>& columns);
 
-  /// For each column and its target what PlainRows::Gather does.
+  /// For each column and its target what PlainRows::Gather does. May be called at once.
   void Gather(const uint32_t* numbers, int64_t count, const std::vector<GatherTarget>& to) const;
 
  private:
-  RowRecords() = default;
   template <size_t kSlots>
   void Fill(const std::vector<std::unique_ptr<PlainRows>>& columns, int64_t begin, int64_t end);
   template <size_t kSlots>
