@@ -4,6 +4,8 @@
 
 #include "base/name.h"
 #include "catalog/catalog.h"
+#include "catalog/index_tables.h"
+#include "catalog/search_documents.h"
 #include "catalog/sqlite_database.h"
 
 namespace tercet {
@@ -12,7 +14,8 @@ namespace {
 constexpr int kBusyTimeoutMs = 10'000;
 /// Marks the file as ours ("TRCT"), so that no other program's database is written to.
 constexpr int64_t kApplicationId = 0x54524354;
-constexpr int64_t kFormat = 1;
+/// Format 2 added what is said of entries, and the words by which they are found.
+constexpr int64_t kFormat = 2;
 
 /// `newest` remembers numbers once given, so that a version number that was dropped never comes to
 /// mean something else by itself.
@@ -80,7 +83,10 @@ class SqliteCatalog : public Catalog {
  public:
   SqliteCatalog(std::unique_ptr<SqliteDatabase> database, std::unique_ptr<SqliteDatabase> watcher,
                 const Clock* clock)
-      : clock_(clock), database_(std::move(database)), watcher_(std::move(watcher)) {}
+      : clock_(clock),
+        database_(std::move(database)),
+        index_(database_.get()),
+        watcher_(std::move(watcher)) {}
 
   Result<CatalogEntry> Put(Kind kind, const Ref& ref, const json::object& definition,
                            const std::vector<NounRef>& depends_on) override {
@@ -107,7 +113,9 @@ class SqliteCatalog : public Catalog {
         "INSERT INTO entries (kind, name, version, definition, created_us, revision) "
         "VALUES (?, ?, ?, ?, ?, 1)",
         KindName(kind), entry.ref.name, entry.ref.version, text, entry.created_us));
-    ARROW_RETURN_NOT_OK(AddDependencies(database_->last_insert_id(), noun, depends_on));
+    const int64_t id = database_->last_insert_id();
+    ARROW_RETURN_NOT_OK(AddDependencies(id, noun, depends_on));
+    ARROW_RETURN_NOT_OK(index_.Index(id, kind, entry.ref, entry.definition));
     ARROW_RETURN_NOT_OK(database_->Run(
         "INSERT INTO newest (kind, name, version) VALUES (?, ?, ?) "
         "ON CONFLICT (kind, name) DO UPDATE SET version = max(version, excluded.version)",
@@ -119,7 +127,9 @@ class SqliteCatalog : public Catalog {
   Result<CatalogEntry> Update(Kind kind, const Ref& ref, int64_t expected_revision,
                               const json::object& definition,
                               const std::optional<std::vector<NounRef>>& depends_on) override {
-    if (IsImmutable(kind)) {
+    // What a training dataset was made of may have to be forgotten, which its entry then says.
+    const bool forgets = kind == Kind::kTrainingDataset && definition.contains("lost");
+    if (IsImmutable(kind) && !forgets) {
       return Status::Invalid("cannot change ", NounRef{kind, ref}.ToText(), ": a ",
                              KindNoun(kind), " never changes; add a new version");
     }
@@ -133,17 +143,28 @@ class SqliteCatalog : public Catalog {
     }
     ARROW_ASSIGN_OR_RAISE(const std::string text, StorableText(noun, definition));
     ARROW_ASSIGN_OR_RAISE(const auto id, IdOf(noun));
+    ARROW_RETURN_NOT_OK(index_.FollowDefinition(*id, entry.definition, definition));
+    // A run's log grows with every line, and is no word to find it by.
+    const bool found_otherwise =
+        DocumentsOf(kind, ref, definition, ColumnsIn(kind, definition), DeclaredIn(definition)) !=
+        DocumentsOf(kind, ref, entry.definition, ColumnsIn(kind, entry.definition),
+                    DeclaredIn(entry.definition));
     entry.revision += 1;
     entry.definition = definition;
     ARROW_RETURN_NOT_OK(
         database_->Run("UPDATE entries SET definition = ?, revision = ? WHERE id = ?", text,
                        entry.revision, *id));
+    if (found_otherwise) {
+      ARROW_RETURN_NOT_OK(index_.Index(*id, kind, entry.ref, definition));
+    }
     if (depends_on) {
       ARROW_RETURN_NOT_OK(
           database_->Run("DELETE FROM dependencies WHERE dependent = ?", *id));
       ARROW_RETURN_NOT_OK(AddDependencies(*id, noun, *depends_on));
     }
     ARROW_RETURN_NOT_OK(transaction.Commit());
+    // The log of the file still has what was there before; pages that were freed are zeroes.
+    if (forgets) ARROW_RETURN_NOT_OK(database_->Execute("PRAGMA wal_checkpoint(TRUNCATE)"));
     return entry;
   }
 
@@ -341,12 +362,30 @@ class SqliteCatalog : public Catalog {
   const Clock* const clock_;
   std::mutex mutex_;
   const std::unique_ptr<SqliteDatabase> database_;  ///< guarded by mutex_
+  IndexTables index_;                               ///< guarded by mutex_
   std::mutex watcher_mutex_;
   /// A connection that never writes, guarded by watcher_mutex_ but for CommitDigest. Where there is
   /// none, SQLite's data_version tells a
   /// connection of the commits of all others, so this one hears of this process's own as well.
   const std::unique_ptr<SqliteDatabase> watcher_;
 };
+
+/// Makes the tables of format 2 and fills them with the words of all entries that there are.
+Status AddIndex(SqliteDatabase* database) {
+  ARROW_RETURN_NOT_OK(database->Execute(IndexTables::Schema()));
+  IndexTables index(database);
+  ARROW_ASSIGN_OR_RAISE(
+      auto query, database->Prepare("SELECT id, kind, name, version, definition FROM entries"));
+  for (;;) {
+    ARROW_ASSIGN_OR_RAISE(const bool row, query.Step());
+    if (!row) return Status::OK();
+    ARROW_ASSIGN_OR_RAISE(const Kind kind, KindFromName(query.Text(1)));
+    const Ref ref{std::string(query.Text(2)), query.Int(3)};
+    // A damaged entry is told of when it is read; until then it is found by its name.
+    const json::object definition = ParseJsonObject(query.Text(4)).ValueOr(json::object());
+    ARROW_RETURN_NOT_OK(index.Index(query.Int(0), kind, ref, definition));
+  }
+}
 
 /// Readers don't block the writer, and each transaction is on disk when it returns.
 Status SetUp(SqliteDatabase* database) {
@@ -359,7 +398,8 @@ Status SetUp(SqliteDatabase* database) {
     wal = database->Execute("PRAGMA journal_mode = WAL");
   }
   ARROW_RETURN_NOT_OK(wal);
-  return database->Execute("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;");
+  return database->Execute("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; "
+                           "PRAGMA secure_delete = ON;");
 }
 
 }  // namespace
@@ -386,6 +426,9 @@ Result<std::unique_ptr<Catalog>> Catalog::Open(const std::string& path, const Cl
       ARROW_RETURN_NOT_OK(database->Execute(kSchema));
       ARROW_RETURN_NOT_OK(
           database->Execute("PRAGMA application_id = " + std::to_string(kApplicationId)));
+    }
+    if (format < 2) ARROW_RETURN_NOT_OK(AddIndex(database.get()));
+    if (format != kFormat) {
       ARROW_RETURN_NOT_OK(database->Execute("PRAGMA user_version = " + std::to_string(kFormat)));
     }
     ARROW_RETURN_NOT_OK(transaction.Commit());
