@@ -31,6 +31,11 @@ Result<AddColumns> AddColumns::Of(const std::shared_ptr<arrow::Array>& column) {
   ARROW_ASSIGN_OR_RAISE(adds.modified_,
                         adds.record_.MemberAs<arrow::Int64Array>("modificationTime"));
   ARROW_ASSIGN_OR_RAISE(adds.stats_, adds.record_.MemberAs<arrow::StringArray>("stats"));
+  if (const auto parsed = adds.record_.Member("stats_parsed"); parsed != nullptr) {
+    ARROW_ASSIGN_OR_RAISE(const CheckpointRecord inner,
+                          CheckpointRecord::Of(parsed, "add.stats_parsed"));
+    ARROW_ASSIGN_OR_RAISE(adds.record_count_, inner.MemberAs<arrow::Int64Array>("numRecords"));
+  }
   for (const std::string_view name : {"partitionValues", "tags"}) {
     const auto member = adds.record_.Member(name);
     if (member == nullptr) continue;
@@ -54,6 +59,12 @@ void AddColumns::ReadTags(int64_t row, RunTagReader* reader) const {
   }
 }
 
+std::optional<int64_t> AddColumns::RecordCount(int64_t row) const {
+  const std::string_view stats = Stats(row);
+  if (!stats.empty() || record_count_ == nullptr) return RecordCountOf(stats);
+  return record_count_->IsNull(row) ? std::nullopt : std::optional(record_count_->Value(row));
+}
+
 Status AddColumns::CheckRow(int64_t row) const {
   if (size_->IsNull(row)) {
     return Status::Invalid("file '", Path(row), "' has no size in the checkpoint");
@@ -72,6 +83,9 @@ Result<AddFile> AddColumns::Make(int64_t row) const {
   ARROW_ASSIGN_OR_RAISE(const auto change, record_.Boolean("dataChange", row));
   add.data_change = change.value_or(false);
   add.stats = Stats(row);
+  if (const auto count = RecordCount(row); add.stats.empty() && count) {
+    add.stats = ToText(json::object{{"numRecords", *count}});
+  }
   ARROW_ASSIGN_OR_RAISE(add.tags, record_.Tags(row));
   ARROW_ASSIGN_OR_RAISE(add.vector, record_.Vector(row));
   return add;
@@ -136,7 +150,7 @@ void CheckpointFiles::PlaceUnknown() {
 std::optional<int64_t> CheckpointFiles::RowCountOf(const Row& row) const {
   const AddColumns& piece = pieces_[row.piece];
   std::optional<int64_t> rows =
-      row.is_run ? std::optional(row.row_count) : RecordCountOf(piece.Stats(row.row));
+      row.is_run ? std::optional(row.row_count) : piece.RecordCount(row.row);
   if (rows && piece.HasVector(row.row)) {
     *rows -= piece.Vector(row.row).ValueOrDie()->cardinality;  // checked by ReadRows
   }

@@ -30,6 +30,8 @@ class AddColumns {
   int64_t ModificationTimeMs(int64_t row) const {
     return modified_ == nullptr || modified_->IsNull(row) ? 0 : modified_->Value(row);
   }
+  /// The number of rows that statistics say the file has, as text or parsed.
+  std::optional<int64_t> RecordCount(int64_t row) const;
   /// JSON text, or empty.
   std::string_view Stats(int64_t row) const {
     return stats_ == nullptr || stats_->IsNull(row) ? std::string_view() : stats_->GetView(row);
@@ -48,7 +50,7 @@ class AddColumns {
 
   CheckpointRecord record_;
   std::shared_ptr<arrow::StringArray> path_, stats_;
-  std::shared_ptr<arrow::Int64Array> size_, modified_;
+  std::shared_ptr<arrow::Int64Array> size_, modified_, record_count_;
   std::shared_ptr<arrow::MapArray> tags_;
   std::shared_ptr<arrow::StringArray> tag_names_, tag_texts_;  ///< of all rows' tags
 };

@@ -71,8 +71,8 @@ Commit DescribeCommit(const LogCommit& log_commit, int64_t previous_time_us) {
   Commit commit{.feature_group = {},
                 .version = log_commit.version,
                 .commit_time_us = CommitTimeOf(info, log_commit.modified_us)};
-  if (!HasExactTime(info)) {
-    if (previous_time_us != INT64_MIN) {
+  if (!IsOurCommit(info)) {
+    if (!HasExactTime(info) && previous_time_us != INT64_MIN) {
       commit.commit_time_us = std::max(commit.commit_time_us, previous_time_us + 1);
     }
     DescribeForeign(log_commit, &commit);

@@ -28,6 +28,15 @@ std::optional<std::pair<int64_t, int64_t>> SplitPart(std::string_view rest) {
   return std::pair(part, parts);
 }
 
+/// ".checkpoint.80a083e8-7026-4e79-81be-64bd76c43a11.parquet", or ".json": of version 2.
+bool IsUuidCheckpoint(std::string_view rest) {
+  constexpr std::string_view kHead = ".checkpoint.";
+  constexpr size_t kUuid = 36;
+  if (rest.size() <= kHead.size() + kUuid || !rest.starts_with(kHead)) return false;
+  const std::string_view tail = rest.substr(kHead.size() + kUuid);
+  return rest[kHead.size() + 8] == '-' && (tail == ".parquet" || tail == ".json");
+}
+
 std::string PartPath(const std::string& log, int64_t version, int64_t part, int64_t parts) {
   return JoinPath(log,
                   fmt::format("{:020d}.checkpoint.{:010d}.{:010d}.parquet", version, part, parts));
@@ -98,6 +107,9 @@ Result<DeltaLog::Listing> DeltaLog::List() const {
     const auto& [version, rest] = *split;
     if (rest == ".json") listing.commits.push_back(version);
     if (rest == ".checkpoint.parquet") parts[{version, 1}] = {JoinPath(path_, file.name)};
+    if (IsUuidCheckpoint(rest)) {
+      listing.checkpoints.push_back({version, {JoinPath(path_, file.name)}});
+    }
     if (const auto part = SplitPart(rest)) {
       auto& found = parts[{version, part->second}];
       if (part->second > 1 || found.empty()) found.push_back(JoinPath(path_, file.name));
@@ -108,6 +120,8 @@ Result<DeltaLog::Listing> DeltaLog::List() const {
       listing.checkpoints.push_back({key.first, std::move(found)});
     }
   }
+  std::stable_sort(listing.checkpoints.begin(), listing.checkpoints.end(),
+                   [](const auto& a, const auto& b) { return a.version < b.version; });
   return listing;
 }
 
@@ -155,7 +169,7 @@ Result<int64_t> DeltaLog::TimeOfCheckpoint(int64_t version, const std::string& c
   std::vector<int64_t> times;
   int64_t time_us = INT64_MIN;
   for (int64_t v = version; v >= 0; --v) {
-    Result<LogCommit> commit = ReadCommit(v);
+    Result<LogCommit> commit = ReadInfo(v);
     if (commit.status().IsKeyError()) break;  // cleaned up
     ARROW_RETURN_NOT_OK(commit);
     times.push_back(CommitTimeOf(commit->info(), commit->modified_us));
@@ -171,14 +185,57 @@ Result<int64_t> DeltaLog::TimeOfCheckpoint(int64_t version, const std::string& c
   return time_us;
 }
 
+Status DeltaLog::ReadCheckpointFile(const std::string& file, CheckpointContent* content) const {
+  if (file.ends_with(".json")) {
+    ARROW_ASSIGN_OR_RAISE(const std::string text, file_system_->ReadFile(file));
+    return Damaged(ReadJsonCheckpoint(text, content), file);
+  }
+  ARROW_ASSIGN_OR_RAISE(auto input, file_system_->OpenMapped(file));
+  return Damaged(ReadCheckpoint(std::move(input), content), file);
+}
+
+Result<LogCommit> DeltaLog::ReadInfo(int64_t version) const {
+  const std::string path = CommitPath(version);
+  LogCommit commit{.version = version};
+  ARROW_ASSIGN_OR_RAISE(const std::string text, file_system_->ReadFile(path));
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = std::min(text.find('\n', begin), text.size());
+    const std::string_view line = std::string_view(text).substr(begin, end - begin);
+    begin = end + 1;
+    if (line.find("\"commitInfo\"") >= 16) continue;
+    Result<Action> action = ParseAction(line);
+    if (!action.ok()) return Damaged(action.status(), path);
+    commit.actions.push_back(*std::move(action));
+    break;
+  }
+  if (HasExactTime(commit.info())) return commit;
+  ARROW_ASSIGN_OR_RAISE(const FileInfo info, file_system_->Stat(path));
+  commit.modified_us = info.modified_us;
+  return commit;
+}
+
+Status DeltaLog::Settle(TableState* state) const {
+  const Status settled = SettleState(state);
+  if (settled.ok() || settled.IsInvalid()) return settled;
+  return Explain(settled, "'" + path_ + "' as of commit " + std::to_string(state->version));
+}
+
 Result<std::shared_ptr<TableState>> DeltaLog::LoadCheckpoint(const std::vector<std::string>& files,
                                                              int64_t version,
                                                              const TableOptions& given) const {
   auto state = std::make_shared<TableState>();
   CheckpointContent content;
   for (const std::string& file : files) {
-    ARROW_ASSIGN_OR_RAISE(auto input, file_system_->OpenMapped(file));
-    ARROW_RETURN_NOT_OK(Damaged(ReadCheckpoint(std::move(input), &content), file));
+    ARROW_RETURN_NOT_OK(ReadCheckpointFile(file, &content));
+  }
+  const std::vector<std::string> sidecars = std::move(content.sidecars);
+  content.sidecars.clear();
+  for (const std::string& sidecar : sidecars) {
+    // They are in one folder; some writers name the whole path all the same.
+    Result<std::string> decoded = DecodeLogPath(sidecar.substr(sidecar.find_last_of('/') + 1));
+    if (!decoded.ok()) return Damaged(decoded.status(), files.front());
+    ARROW_RETURN_NOT_OK(
+        ReadCheckpointFile(JoinPath(JoinPath(path_, "_sidecars"), *decoded), &content));
   }
   ARROW_RETURN_NOT_OK(
       Damaged(RestoreState(std::move(content), version, given, state.get()), files.front()));
@@ -222,7 +279,10 @@ Result<TableStatePtr> DeltaLog::Load(std::optional<int64_t> version,
       }
       ARROW_ASSIGN_OR_RAISE(const bool kept, HasCommit(hinted));
       // With its commit cleaned up the hint may be an old one; then only a listing can tell.
-      if (kept || state->version > hinted) return state;
+      if (kept || state->version > hinted) {
+        ARROW_RETURN_NOT_OK(Settle(state.get()));
+        return state;
+      }
     }
   }
   ARROW_ASSIGN_OR_RAISE(const Listing listing, List());
@@ -257,9 +317,7 @@ Result<TableStatePtr> DeltaLog::Load(std::optional<int64_t> version,
     ARROW_RETURN_NOT_OK(commit);
     ARROW_RETURN_NOT_OK(Apply(*commit, given, state.get()));
   }
-  if (state->columns.logical == nullptr) {
-    return Status::IOError("the log at '", path_, "' has no metadata");
-  }
+  ARROW_RETURN_NOT_OK(Settle(state.get()));
   return state;
 }
 
@@ -275,6 +333,7 @@ Result<TableStatePtr> DeltaLog::Advance(const TableStatePtr& state,
     ARROW_RETURN_NOT_OK(Apply(commit, given, next.get()));
   }
   if (!next) return state;
+  ARROW_RETURN_NOT_OK(Settle(next.get()));
   return next;
 }
 

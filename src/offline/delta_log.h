@@ -15,6 +15,8 @@
 
 namespace tercet {
 
+struct CheckpointContent;
+
 /// One commit file as read.
 struct LogCommit {
   int64_t version = 0;
@@ -103,6 +105,11 @@ class DeltaLog {
                                                      int64_t version,
                                                      const TableOptions& given) const;
   Result<std::shared_ptr<TableState>> LoadByHint(const TableOptions& given) const;
+  Status ReadCheckpointFile(const std::string& file, CheckpointContent* content) const;
+  /// Like ReadCommit, of the commit's actions only its info.
+  Result<LogCommit> ReadInfo(int64_t version) const;
+  /// SettleState; its errors name the log.
+  Status Settle(TableState* state) const;
   Status Apply(const LogCommit& commit, const TableOptions& given, TableState* state) const;
   Status PointTo(const TableState& state, int64_t size_bytes) const;
   Result<int64_t> TimeOfCheckpoint(int64_t version, const std::string& checkpoint) const;

@@ -10,6 +10,7 @@
 #include <arrow/ipc/reader.h>
 #include <arrow/ipc/writer.h>
 #include <arrow/util/base64.h>
+#include <arrow/util/key_value_metadata.h>
 
 #include "base/name.h"
 #include "offline/stored_type.h"
@@ -74,16 +75,7 @@ Result<TypePtr> FromDeltaDecimal(std::string_view text) {
   return Status::Invalid("malformed type '", text, "'");
 }
 
-Result<TypePtr> FromDeltaType(const json::value& type) {
-  if (const json::object* object = type.if_object()) {
-    ARROW_ASSIGN_OR_RAISE(const std::string kind, GetString(*object, "type"));
-    const json::value* element = object->if_contains("elementType");
-    if (kind == "array" && element != nullptr && element->is_string()) {
-      ARROW_ASSIGN_OR_RAISE(TypePtr values, FromDeltaType(*element));
-      return arrow::list(arrow::field("element", std::move(values)));
-    }
-    return Status::NotImplemented("columns of nested type '", kind, "' are not supported");
-  }
+Result<TypePtr> FromDeltaPrimitive(const json::value& type) {
   if (!type.is_string()) return Status::Invalid("malformed type ", ToText(type).substr(0, 80));
   const std::string_view name = type.as_string();
   static const std::map<std::string_view, TypePtr> kTypes = {
@@ -99,10 +91,98 @@ Result<TypePtr> FromDeltaType(const json::value& type) {
       {"date", arrow::date32()},
       {"timestamp", arrow::timestamp(arrow::TimeUnit::MICRO, "UTC")},
       {"timestamp_ntz", arrow::timestamp(arrow::TimeUnit::MICRO)},
+      {"void", arrow::null()},
   };
   if (const auto found = kTypes.find(name); found != kTypes.end()) return found->second;
   if (name.starts_with("decimal(")) return FromDeltaDecimal(name);
   return Status::NotImplemented("columns of type '", name, "' are not supported");
+}
+
+/// A type or a field twice: as the table has it, and as files do.
+struct TypePair {
+  TypePtr stored, physical;
+};
+struct FieldPair {
+  std::shared_ptr<arrow::Field> stored, physical;
+};
+
+Result<FieldPair> FromDeltaField(const json::value& item, ColumnMapping mapping);
+
+Result<const json::value*> PartOf(const json::object& type, std::string_view part) {
+  const json::value* found = type.if_contains(part);
+  if (found == nullptr) return Status::Invalid("a nested type has no '", part, "'");
+  return found;
+}
+
+Result<TypePair> FromDeltaType(const json::value& type, ColumnMapping mapping) {
+  const json::object* object = type.if_object();
+  if (object == nullptr) {
+    ARROW_ASSIGN_OR_RAISE(const TypePtr primitive, FromDeltaPrimitive(type));
+    return TypePair{primitive, primitive};
+  }
+  ARROW_ASSIGN_OR_RAISE(const std::string kind, GetString(*object, "type"));
+  if (kind == "array") {
+    ARROW_ASSIGN_OR_RAISE(const json::value* part, PartOf(*object, "elementType"));
+    ARROW_ASSIGN_OR_RAISE(const TypePair element, FromDeltaType(*part, mapping));
+    return TypePair{arrow::list(arrow::field("element", element.stored)),
+                    arrow::list(arrow::field("element", element.physical))};
+  }
+  if (kind == "map") {
+    ARROW_ASSIGN_OR_RAISE(const json::value* key_part, PartOf(*object, "keyType"));
+    ARROW_ASSIGN_OR_RAISE(const json::value* value_part, PartOf(*object, "valueType"));
+    ARROW_ASSIGN_OR_RAISE(const TypePair key, FromDeltaType(*key_part, mapping));
+    ARROW_ASSIGN_OR_RAISE(const TypePair value, FromDeltaType(*value_part, mapping));
+    return TypePair{arrow::map(key.stored, value.stored),
+                    arrow::map(key.physical, value.physical)};
+  }
+  if (kind == "struct") {
+    ARROW_ASSIGN_OR_RAISE(const json::array members, FindArray(*object, "fields"));
+    arrow::FieldVector stored, physical;
+    for (const json::value& item : members) {
+      ARROW_ASSIGN_OR_RAISE(FieldPair field, FromDeltaField(item, mapping));
+      stored.push_back(std::move(field.stored));
+      physical.push_back(std::move(field.physical));
+    }
+    return TypePair{arrow::struct_(std::move(stored)), arrow::struct_(std::move(physical))};
+  }
+  return Status::NotImplemented("columns of nested type '", kind, "' are not supported");
+}
+
+Result<FieldPair> FromDeltaField(const json::value& item, ColumnMapping mapping) {
+  if (!item.is_object()) return Status::Invalid("malformed schema: a field must be an object");
+  const json::object& object = item.as_object();
+  ARROW_ASSIGN_OR_RAISE(const std::string name, GetString(object, "name"));
+  ARROW_ASSIGN_OR_RAISE(const auto nullable, FindBool(object, "nullable"));
+  const json::value* type = object.if_contains("type");
+  if (type == nullptr) return Status::Invalid("column '", name, "' has no type");
+  Result<TypePair> found = FromDeltaType(*type, mapping);
+  if (!found.ok()) return Explain(found.status(), "column '" + name + "'");
+  const bool may_be_null = nullable.value_or(true);
+  const auto stored = arrow::field(name, std::move(found->stored), may_be_null);
+  if (mapping == ColumnMapping::kNone) return FieldPair{stored, stored};
+  ARROW_ASSIGN_OR_RAISE(const json::object metadata, FindObject(object, "metadata"));
+  const auto in_files = FindString(metadata, "delta.columnMapping.physicalName");
+  if (!in_files.ok() || !*in_files) {
+    return Status::Invalid("column '", name, "' has no delta.columnMapping.physicalName, though ",
+                           "the table uses column mapping");
+  }
+  auto physical = arrow::field(**in_files, std::move(found->physical), may_be_null);
+  if (mapping == ColumnMapping::kById) {
+    const auto id = GetInt(metadata, "delta.columnMapping.id");
+    if (!id.ok()) return Explain(id.status(), "column '" + name + "'");
+    physical = physical->WithMetadata(
+        arrow::key_value_metadata({std::string(kFieldIdKey)}, {std::to_string(*id)}));
+  }
+  return FieldPair{stored, std::move(physical)};
+}
+
+Result<ColumnMapping> MappingOf(const Metadata& metadata) {
+  const auto mode = metadata.configuration.find("delta.columnMapping.mode");
+  if (mode == metadata.configuration.end() || mode->second == "none") return ColumnMapping::kNone;
+  if (mode->second == "name") return ColumnMapping::kByName;
+  if (mode->second == "id") return ColumnMapping::kById;
+  return Status::NotImplemented("cannot read this table: delta.columnMapping.mode is '",
+                                mode->second, "'; known are none, name and id");
 }
 
 Result<std::shared_ptr<arrow::Schema>> ArrowSchemaFromText(const std::string& text) {
@@ -134,7 +214,10 @@ Result<TableColumns> ColumnsOf(const arrow::Schema& schema) {
     logical.push_back(arrow::field(field->name(), LogicalType(field->type()), field->nullable()));
     stored.push_back(arrow::field(field->name(), *std::move(type), field->nullable()));
   }
-  return TableColumns{arrow::schema(std::move(logical)), arrow::schema(std::move(stored)), {}};
+  TableColumns columns{.logical = arrow::schema(std::move(logical)),
+                       .stored = arrow::schema(std::move(stored))};
+  columns.physical = columns.stored;
+  return columns;
 }
 
 Result<TableColumns> ColumnsOf(const Metadata& metadata) {
@@ -145,26 +228,24 @@ Result<TableColumns> ColumnsOf(const Metadata& metadata) {
       text != metadata.configuration.end()) {
     ARROW_ASSIGN_OR_RAISE(remembered, ArrowSchemaFromText(text->second));
   }
-  arrow::FieldVector logical, stored;
+  ARROW_ASSIGN_OR_RAISE(const ColumnMapping mapping, MappingOf(metadata));
+  arrow::FieldVector logical, stored, physical;
   for (const json::value& item : fields) {
-    if (!item.is_object()) return Status::Invalid("malformed schema: a field must be an object");
-    const json::object& object = item.as_object();
-    ARROW_ASSIGN_OR_RAISE(const std::string name, GetString(object, "name"));
-    ARROW_ASSIGN_OR_RAISE(const auto nullable, FindBool(object, "nullable"));
-    const json::value* type = object.if_contains("type");
-    if (type == nullptr) return Status::Invalid("column '", name, "' has no type");
-    Result<TypePtr> found = FromDeltaType(*type);
-    if (!found.ok()) return Explain(found.status(), "column '" + name + "'");
-    auto field = arrow::field(name, *std::move(found), nullable.value_or(true));
-    stored.push_back(field);
-    if (const auto ours = remembered->GetFieldByName(name); ours != nullptr) {
+    ARROW_ASSIGN_OR_RAISE(FieldPair found, FromDeltaField(item, mapping));
+    std::shared_ptr<arrow::Field> field = found.stored;
+    if (const auto ours = remembered->GetFieldByName(field->name()); ours != nullptr) {
       const Result<TypePtr> as_stored = StoredType(*ours->type());
       if (as_stored.ok() && (*as_stored)->Equals(*field->type())) field = ours;
     }
     logical.push_back(std::move(field));
+    stored.push_back(std::move(found.stored));
+    physical.push_back(std::move(found.physical));
   }
-  return TableColumns{arrow::schema(std::move(logical)), arrow::schema(std::move(stored)),
-                      metadata.partition_columns};
+  return TableColumns{.logical = arrow::schema(std::move(logical)),
+                      .stored = arrow::schema(std::move(stored)),
+                      .partition_columns = metadata.partition_columns,
+                      .physical = arrow::schema(std::move(physical)),
+                      .mapping = mapping};
 }
 
 std::string ToDeltaSchema(const TableColumns& columns, const std::vector<std::string>& not_null) {

@@ -19,11 +19,18 @@ inline constexpr std::string_view kLayoutProperty = "tercet.layout";
 inline constexpr std::string_view kDefaultsProperty = "tercet.defaults";
 inline constexpr std::string_view kTtlHistoryProperty = "tercet.ttl_history";
 
+/// How a table's columns are found in its files.
+enum class ColumnMapping { kNone, kByName, kById };
+
 /// The columns of a table, as users see them and as files keep them (offline/stored_type.h).
 struct TableColumns {
   std::shared_ptr<arrow::Schema> logical;
   std::shared_ptr<arrow::Schema> stored;  ///< equal names and order
   std::vector<std::string> partition_columns;  ///< only in tables that another engine made
+  /// The stored columns by the names that they have in files, members of structs too; with their
+  /// Parquet field ids where columns are found by these. The same as `stored` without mapping.
+  std::shared_ptr<arrow::Schema> physical;
+  ColumnMapping mapping = ColumnMapping::kNone;
 };
 
 /// The columns of a new table with this Arrow schema. Invalid for bad or repeated names (Delta's
@@ -32,8 +39,8 @@ struct TableColumns {
 Result<TableColumns> ColumnsOf(const arrow::Schema& schema);
 
 /// The columns that a table's metadata declares. Where the remembered Arrow type still fits the
-/// declared one it is used, otherwise the type that Delta's is by nature. NotImplemented for
-/// nested types other than lists.
+/// declared one it is used, otherwise the type that Delta's is by nature: structs, maps and lists
+/// of any depth too, and null for `void`. NotImplemented for a type that Arrow has not (variant).
 Result<TableColumns> ColumnsOf(const Metadata& metadata);
 
 /// Delta's schema text (JSON). Columns in `not_null` are declared so.

@@ -15,8 +15,9 @@ namespace tercet {
 
 /// Which files are wanted. Foreign ones always are: they may hold anything.
 struct FileFilter {
-  std::optional<int64_t> start_us, end_us;  ///< of sorted runs, those with event times in [start, end)
-  std::function<bool(const RunTags&)> may_hold = nullptr;  ///< then, of those, these
+  /// Of sorted runs those with event times in [start, end), and of these those that `may_hold`.
+  std::optional<int64_t> start_us, end_us;
+  std::function<bool(const RunTags&)> may_hold = nullptr;
 };
 
 /// The files of a table as of one version: those of the checkpoint that it was read from, less

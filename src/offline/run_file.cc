@@ -25,10 +25,6 @@ constexpr int64_t kMinParallelValues = 1 << 17;
 
 Status Damaged(const Status& status, const std::string& path) {
   if (status.ok()) return status;
-  if (status.IsKeyError()) {
-    return Status::IOError("a data file that the log names is missing (a vacuum or an erasure may ",
-                           "have removed it, where the commit is an old one): ", status.message());
-  }
   return Status::IOError("cannot read '", path, "': ", status.message());
 }
 
@@ -64,6 +60,11 @@ Result<std::shared_ptr<RunFile>> RunFile::Open(std::shared_ptr<FileSystem> file_
   const AddFile& add = run->file_->add;
   Result<std::shared_ptr<arrow::io::RandomAccessFile>> input =
       file_system->OpenMapped(run->whole_path_);
+  if (input.status().IsKeyError()) {
+    return Status::IOError("a data file that the log names since commit ", run->file_->version,
+                           " is missing (a vacuum or an erasure may have removed it, where the ",
+                           "commit read is an old one): ", input.status().message());
+  }
   ARROW_RETURN_NOT_OK(Damaged(input.status(), run->whole_path_));
   try {
     parquet::ReaderProperties properties;
@@ -97,11 +98,12 @@ Status RunFile::ReadFooter() {
     row_groups_.push_back({.first_row = row_count_, .row_count = rows});
     row_count_ += rows;
   }
-  if (!sorted()) return Status::OK();
-  if (file_->run->row_count != row_count_) {
-    return Status::Invalid("it has ", row_count_, " rows, but the log says ",
-                           file_->run->row_count);
+  const std::optional<int64_t> logged =
+      sorted() ? file_->run->row_count : RecordCountOf(file_->add.stats);
+  if (logged && *logged != row_count_) {
+    return Status::Invalid("it has ", row_count_, " rows, but the log's statistics say ", *logged);
   }
+  if (!sorted()) return Status::OK();
   const auto pairs = metadata->key_value_metadata();
   if (pairs == nullptr) return Status::OK();
   const Result<std::string> text = pairs->Get(std::string(kRowGroupsKey));
@@ -109,20 +111,34 @@ Status RunFile::ReadFooter() {
   return RowGroupsFromText(*text, &row_groups_);
 }
 
+int RunFile::FindColumn(const std::string& name) const {
+  const parquet::arrow::SchemaManifest& manifest = reader_->manifest();
+  const int in_table = columns_.logical->GetFieldIndex(name);
+  for (size_t i = 0; i < manifest.schema_fields.size(); ++i) {
+    const arrow::Field& in_file = *manifest.schema_fields[i].field;
+    bool same = in_file.name() == name;
+    if (in_table >= 0 && columns_.mapping != ColumnMapping::kNone) {
+      const arrow::Field& physical = *columns_.physical->field(in_table);
+      same = columns_.mapping == ColumnMapping::kById ? SameFieldId(in_file, physical)
+                                                      : in_file.name() == physical.name();
+    }
+    if (same) return static_cast<int>(i);
+  }
+  return -1;
+}
+
 Result<std::shared_ptr<arrow::Array>> RunFile::ReadColumn(int row_group,
                                                           const arrow::Field& field) const {
   const int64_t rows = row_groups_[row_group].row_count;
+  // A file of the change feed has columns that the table has not.
+  const int in_table = columns_.logical->GetFieldIndex(field.name());
   for (const std::string& partition : columns_.partition_columns) {
-    if (partition != field.name()) continue;
-    const auto value = file_->add.partition_values.find(partition);
+    if (partition != field.name() || in_table < 0) continue;
+    const auto value = file_->add.partition_values.find(columns_.physical->field(in_table)->name());
     return PartitionColumn(
         value == file_->add.partition_values.end() ? std::nullopt : value->second, field, rows);
   }
-  const parquet::arrow::SchemaManifest& manifest = reader_->manifest();
-  int index = -1;
-  for (size_t i = 0; i < manifest.schema_fields.size(); ++i) {
-    if (manifest.schema_fields[i].field->name() == field.name()) index = static_cast<int>(i);
-  }
+  const int index = FindColumn(field.name());
   if (index < 0) return arrow::MakeArrayOfNull(field.type(), rows);
   std::shared_ptr<arrow::ChunkedArray> chunks;
   try {
@@ -142,12 +158,18 @@ Result<std::shared_ptr<arrow::Array>> RunFile::ReadColumn(int row_group,
     ARROW_ASSIGN_OR_RAISE(array, arrow::Concatenate(chunks->chunks()));
   }
   // From the file's type to the table's, then to the user's: a foreign file may be narrower.
-  ARROW_ASSIGN_OR_RAISE(const auto stored, StoredType(*field.type()));
-  if (!array->type()->Equals(*stored) && !array->type()->Equals(*field.type())) {
-    Result<std::shared_ptr<arrow::Array>> widened = Widen(array, stored);
-    if (widened.status().IsTypeError()) widened = ConvertStored(array, stored);
-    ARROW_ASSIGN_OR_RAISE(array, std::move(widened));
+  if (array->type()->Equals(*field.type())) return array;
+  std::shared_ptr<arrow::DataType> stored, physical;
+  if (in_table >= 0) {
+    stored = columns_.stored->field(in_table)->type();
+    physical = columns_.physical->field(in_table)->type();
+  } else {
+    ARROW_ASSIGN_OR_RAISE(stored, StoredType(*field.type()));
+    physical = stored;
   }
+  ARROW_ASSIGN_OR_RAISE(
+      array, FitColumn(array, physical, columns_.mapping == ColumnMapping::kById));
+  array = Rename(array, stored);
   return ConvertStored(array, field.type());
 }
 
@@ -183,8 +205,8 @@ int PlainWidth(const arrow::DataType& logical, const arrow::DataType& in_file,
 RunFile::PlainChunk RunFile::PlainChunkOf(int row_group, const std::string& name) const {
   const auto field = columns_.logical->GetFieldByName(name);
   if (field == nullptr) return {};
-  for (const auto& in_file : reader_->manifest().schema_fields) {
-    if (in_file.field->name() != name) continue;
+  if (const int index = FindColumn(name); index >= 0) {
+    const auto& in_file = reader_->manifest().schema_fields[index];
     if (!in_file.is_leaf()) return {};
     const auto metadata = reader_->parquet_reader()->metadata();
     const auto chunk = metadata->RowGroup(row_group)->ColumnChunk(in_file.column_index);

@@ -69,6 +69,8 @@ class RunFile {
   RunFile() = default;
   Status ReadFooter();
   Result<std::shared_ptr<arrow::Array>> ReadColumn(int row_group, const arrow::Field& field) const;
+  /// The number in the file of the table's column, −1 where it has none.
+  int FindColumn(const std::string& name) const;
   struct PlainChunk {
     int column = -1;  ///< in the file; −1: the values don't lie plain
     int width = 0;

@@ -2,7 +2,10 @@
 
 #include <arrow/array/builder_binary.h>
 #include <arrow/array/concatenate.h>
+#include <arrow/array/util.h>
 #include <arrow/compute/cast.h>
+#include <arrow/util/bitmap_ops.h>
+#include <arrow/util/key_value_metadata.h>
 
 namespace tercet {
 namespace {
@@ -88,6 +91,49 @@ bool IsText(Type::type id) {
 bool IsBytes(Type::type id) {
   return id == Type::BINARY || id == Type::LARGE_BINARY || id == Type::BINARY_VIEW ||
          id == Type::FIXED_SIZE_BINARY;
+}
+
+Result<ArrayPtr> FitLeaf(const ArrayPtr& array, const TypePtr& to) {
+  if (array->type()->Equals(*to)) return array;
+  if (array->type_id() == Type::DATE32 && to->id() == Type::TIMESTAMP) return CastSafely(array, to);
+  Result<ArrayPtr> widened = Widen(array, to);
+  return widened.status().IsTypeError() ? ConvertStored(array, to) : widened;
+}
+
+Result<ArrayPtr> FitStruct(const ArrayPtr& array, const TypePtr& to, bool by_id) {
+  const auto& whole = static_cast<const arrow::StructArray&>(*array);
+  std::vector<std::shared_ptr<arrow::ArrayData>> members;
+  for (const auto& wanted : to->fields()) {
+    ArrayPtr found;
+    for (int i = 0; i < whole.num_fields() && found == nullptr; ++i) {
+      const arrow::Field& field = *array->type()->field(i);
+      const bool same = by_id ? SameFieldId(field, *wanted) : field.name() == wanted->name();
+      if (same) found = whole.field(i);
+    }
+    if (found == nullptr) {
+      ARROW_ASSIGN_OR_RAISE(found, arrow::MakeArrayOfNull(wanted->type(), array->length()));
+    } else {
+      ARROW_ASSIGN_OR_RAISE(found, FitColumn(found, wanted->type(), by_id));
+    }
+    members.push_back(found->data());
+  }
+  // The members were cut to the array's rows, so its validity is, too.
+  std::shared_ptr<arrow::Buffer> validity;
+  if (array->null_count() > 0) {
+    ARROW_ASSIGN_OR_RAISE(validity, arrow::internal::CopyBitmap(
+                                        arrow::default_memory_pool(), array->null_bitmap_data(),
+                                        array->offset(), array->length()));
+  }
+  return arrow::MakeArray(arrow::ArrayData::Make(to, array->length(), {std::move(validity)},
+                                                 std::move(members), array->null_count()));
+}
+
+/// A list or a map with other values, whose own values these are not rows but elements.
+ArrayPtr WithElements(const ArrayPtr& array, const TypePtr& to, const ArrayPtr& elements) {
+  auto data = array->data()->Copy();
+  data->type = to;
+  data->child_data = {elements->data()};
+  return arrow::MakeArray(std::move(data));
 }
 
 /// Whether values of `from` may become `to`, given that each value is then checked.
@@ -246,6 +292,55 @@ Result<ArrayPtr> ConvertStored(const ArrayPtr& array, const TypePtr& to) {
     }
   }
   return CastSafely(array, to);
+}
+
+Result<ArrayPtr> FitColumn(const ArrayPtr& array, const TypePtr& to, bool by_id) {
+  const Type::type from = array->type_id();
+  if (to->id() == Type::NA) return arrow::MakeArrayOfNull(to, array->length());
+  if (to->id() == Type::STRUCT && from == Type::STRUCT) return FitStruct(array, to, by_id);
+  if ((to->id() == Type::LIST && from == Type::LIST) ||
+      (to->id() == Type::MAP && from == Type::MAP)) {
+    // The elements of a map are structs of a key and a value, whatever the file calls them.
+    ArrayPtr elements = arrow::MakeArray(array->data()->child_data[0]);
+    const TypePtr& element = to->field(0)->type();
+    if (from == Type::MAP) {
+      const auto& entries = static_cast<const arrow::StructArray&>(*elements);
+      ARROW_ASSIGN_OR_RAISE(const ArrayPtr keys,
+                            FitColumn(entries.field(0), element->field(0)->type(), by_id));
+      ARROW_ASSIGN_OR_RAISE(const ArrayPtr items,
+                            FitColumn(entries.field(1), element->field(1)->type(), by_id));
+      elements = arrow::MakeArray(arrow::ArrayData::Make(
+          element, entries.length(), {nullptr}, {keys->data(), items->data()}, 0));
+    } else {
+      ARROW_ASSIGN_OR_RAISE(elements, FitColumn(elements, element, by_id));
+    }
+    return WithElements(array, to, elements);
+  }
+  if (arrow::is_nested(from) != arrow::is_nested(to->id())) {
+    return Status::TypeError("the file has ", array->type()->ToString(), ", the table ",
+                             to->ToString());
+  }
+  return FitLeaf(array, to);
+}
+
+ArrayPtr Rename(const ArrayPtr& array, const TypePtr& to) {
+  if (array->type()->Equals(*to)) return array;
+  auto data = array->data()->Copy();
+  data->type = to;
+  for (size_t i = 0; i < data->child_data.size(); ++i) {
+    const TypePtr& child = to->field(static_cast<int>(i))->type();
+    data->child_data[i] = Rename(arrow::MakeArray(data->child_data[i]), child)->data();
+  }
+  return arrow::MakeArray(std::move(data));
+}
+
+bool SameFieldId(const arrow::Field& a, const arrow::Field& b) {
+  const auto id = [](const arrow::Field& field) {
+    return field.metadata() == nullptr ? Status::KeyError("no id")
+                                       : field.metadata()->Get(kFieldIdKey);
+  };
+  const Result<std::string> left = id(a), right = id(b);
+  return left.ok() && right.ok() && *left == *right;
 }
 
 Result<ArrayPtr> Widen(const ArrayPtr& array, const TypePtr& to) {

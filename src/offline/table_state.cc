@@ -4,13 +4,16 @@
 #include <array>
 #include <set>
 
+#include "base/name.h"
 #include "offline/column_defaults.h"
+#include "offline/stored_type.h"
 
 namespace tercet {
 namespace {
 
-constexpr std::array<std::string_view, 5> kReaderFeatures = {
-    "deletionVectors", "timestampNtz", "columnMapping", "vacuumProtocolCheck", "appendOnly"};
+constexpr std::array<std::string_view, 8> kReaderFeatures = {
+    "deletionVectors",     "timestampNtz", "columnMapping",        "v2Checkpoint",
+    "vacuumProtocolCheck", "typeWidening", "typeWidening-preview", "appendOnly"};
 constexpr std::array<std::string_view, 10> kWriterFeatures = {
     "appendOnly",      "invariants",    "changeDataFeed",  "deletionVectors",  "timestampNtz",
     "columnMapping",   "checkConstraints", "generatedColumns", "identityColumns",
@@ -58,17 +61,35 @@ bool TableState::BooleanProperty(std::string_view name) const {
 }
 
 Status ApplyMetadata(const Metadata& metadata, const TableOptions& given, TableState* state) {
-  ARROW_ASSIGN_OR_RAISE(state->columns, ColumnsOf(metadata));
   ARROW_RETURN_NOT_OK(ReadOptions(metadata, given, &state->options));
-  ARROW_ASSIGN_OR_RAISE(state->defaults, DefaultsOf(metadata, *state->columns.logical));
+  state->metadata = metadata;
+  state->columns = {};
+  return Status::OK();
+}
+
+Status SettleState(TableState* state) {
+  if (state->protocol.min_reader_version == 0 || state->metadata.schema_string.empty()) {
+    return Status::IOError("the log has no ",
+                           state->protocol.min_reader_version == 0 ? "protocol" : "metadata",
+                           " up to commit ", state->version, ", so it is no table's");
+  }
+  ARROW_RETURN_NOT_OK(CheckReadable(state->protocol));
+  if (state->columns.logical != nullptr) return Status::OK();
+  Result<TableColumns> columns = ColumnsOf(state->metadata);
+  if (!columns.ok()) {
+    if (columns.status().IsNotImplemented()) return columns.status();
+    return Status::IOError("the schema as of commit ", state->version,
+                           " can't be read: ", columns.status().message());
+  }
+  ARROW_ASSIGN_OR_RAISE(state->defaults, DefaultsOf(state->metadata, *columns->logical));
   std::vector<std::string> keys = state->options.primary_key;
   if (!state->options.event_time.empty()) keys.push_back(state->options.event_time);
   for (const std::string& key : keys) {
-    if (state->columns.logical->GetFieldIndex(key) < 0) {
-      return Status::Invalid("the table has no column '", key, "', which its key names");
-    }
+    if (columns->logical->GetFieldIndex(key) >= 0) continue;
+    return Status::Invalid("the table has no column '", key, "' as of commit ", state->version,
+                           ", which its key names", Suggest(key, columns->logical->field_names()));
   }
-  state->metadata = metadata;
+  state->columns = *std::move(columns);
   return Status::OK();
 }
 
@@ -77,7 +98,6 @@ Status ApplyCommit(const std::vector<Action>& actions, int64_t version, const Ta
   for (const Action& action : actions) {
     if (const auto* protocol = std::get_if<Protocol>(&action)) state->protocol = *protocol;
     if (const auto* metadata = std::get_if<Metadata>(&action)) {
-      ARROW_RETURN_NOT_OK(CheckReadable(state->protocol, *metadata));
       ARROW_RETURN_NOT_OK(ApplyMetadata(*metadata, given, state));
     }
     if (const auto* transaction = std::get_if<Transaction>(&action)) {
@@ -88,7 +108,6 @@ Status ApplyCommit(const std::vector<Action>& actions, int64_t version, const Ta
       state->tombstones[remove->Key()] = *remove;
     }
   }
-  ARROW_RETURN_NOT_OK(CheckReadable(state->protocol, state->metadata));
   int64_t position = 0;
   for (const Action& action : actions) {
     const auto* add = std::get_if<AddFile>(&action);
@@ -102,18 +121,12 @@ Status ApplyCommit(const std::vector<Action>& actions, int64_t version, const Ta
   return Status::OK();
 }
 
-Status CheckReadable(const Protocol& protocol, const Metadata& metadata) {
+Status CheckReadable(const Protocol& protocol) {
   if (protocol.min_reader_version < 1 || protocol.min_reader_version > 3) {
     return Status::NotImplemented("cannot read this table: it needs a reader of Delta version ",
                                   protocol.min_reader_version, "; known are 1 to 3");
   }
-  ARROW_RETURN_NOT_OK(CheckFeatures(protocol.reader_features, kReaderFeatures, "read"));
-  const auto mapping = metadata.configuration.find("delta.columnMapping.mode");
-  if (mapping != metadata.configuration.end() && mapping->second != "none") {
-    return Status::NotImplemented("cannot read this table: it uses column mapping by ",
-                                  mapping->second, ", which is not supported");
-  }
-  return Status::OK();
+  return CheckFeatures(protocol.reader_features, kReaderFeatures, "read");
 }
 
 Status CheckWritable(const TableState& state) {
@@ -126,6 +139,16 @@ Status CheckWritable(const TableState& state) {
   if (!state.columns.partition_columns.empty()) {
     return Status::NotImplemented("cannot write to this table: it is partitioned by '",
                                   state.columns.partition_columns[0], "'");
+  }
+  if (state.columns.mapping != ColumnMapping::kNone) {
+    return Status::NotImplemented("cannot write to this table: it uses column mapping, with which ",
+                                  "it is only read");
+  }
+  for (const auto& field : state.columns.logical->fields()) {
+    if (StoredType(*field->type()).ok()) continue;
+    return Status::NotImplemented("cannot write to this table: column '", field->name(),
+                                  "' is of type ", field->type()->ToString(),
+                                  ", which is only read");
   }
   for (const auto& [name, value] : state.metadata.configuration) {
     if (name.starts_with("delta.constraints.")) {
@@ -146,21 +169,36 @@ Status CheckWritable(const TableState& state) {
   return Status::OK();
 }
 
-bool HasExactTime(const json::object& commit_info) {
+namespace {
+
+constexpr int64_t kMaxMs = INT64_MAX / 1000;
+
+/// A member that is a time in milliseconds, in microseconds.
+std::optional<int64_t> TimeOf(const json::object& info, std::string_view name) {
+  const auto time_ms = FindInt(info, name);
+  if (!time_ms.ok() || !*time_ms || **time_ms <= 0 || **time_ms >= kMaxMs) return std::nullopt;
+  return **time_ms * 1000;
+}
+
+}  // namespace
+
+bool IsOurCommit(const json::object& commit_info) {
   const json::value* ours = commit_info.if_contains("tercet");
   if (ours == nullptr || !ours->is_object()) return false;
   const auto time = FindInt(ours->as_object(), "commit_time_us");
   return time.ok() && time->has_value();
 }
 
+bool HasExactTime(const json::object& commit_info) {
+  return IsOurCommit(commit_info) || TimeOf(commit_info, "inCommitTimestamp");
+}
+
 int64_t CommitTimeOf(const json::object& commit_info, int64_t modified_us) {
-  if (HasExactTime(commit_info)) {
+  if (IsOurCommit(commit_info)) {
     return FindInt(commit_info.at("tercet").as_object(), "commit_time_us")->value();
   }
-  const auto time_ms = FindInt(commit_info, "timestamp");
-  constexpr int64_t kMaxMs = INT64_MAX / 1000;
-  if (time_ms.ok() && *time_ms && **time_ms > 0 && **time_ms < kMaxMs) return **time_ms * 1000;
-  return modified_us;
+  if (const auto in_commit = TimeOf(commit_info, "inCommitTimestamp")) return *in_commit;
+  return TimeOf(commit_info, "timestamp").value_or(modified_us);
 }
 
 }  // namespace tercet

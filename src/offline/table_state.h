@@ -20,9 +20,9 @@ namespace tercet {
 struct TableState {
   int64_t version = -1;
   int64_t commit_time_us = 0;
-  Protocol protocol;
+  Protocol protocol{.min_reader_version = 0, .min_writer_version = 0};  ///< zero: none was seen
   Metadata metadata;
-  TableColumns columns;
+  TableColumns columns;  ///< empty until the state is settled
   TableOptions options;
   ColumnDefaults defaults;
   LiveFiles files;
@@ -39,24 +39,33 @@ struct TableState {
 using TableStatePtr = std::shared_ptr<const TableState>;
 
 /// Applies a commit's actions (removals before additions, whatever their order in the file) and
-/// moves the state to `version`. Refuses unknown reader features.
+/// moves the state to `version`. Whether the outcome can be read is for SettleState to say: a later
+/// commit may add a column that the key names, or drop a feature.
 Status ApplyCommit(const std::vector<Action>& actions, int64_t version, const TableOptions& given,
                    TableState* state);
 
-/// Sets the metadata and what follows from it: columns, keys. `given` says the keys where the
-/// table's own configuration does not.
+/// Sets the metadata and the keys. `given` says the keys where the table's own configuration does
+/// not.
 Status ApplyMetadata(const Metadata& metadata, const TableOptions& given, TableState* state);
 
+/// Makes a state that commits were applied to ready for readers: the columns. IOError when the log
+/// has no protocol or no metadata, NotImplemented for features that we don't read, Invalid when the
+/// key names a column that the table does not have then.
+Status SettleState(TableState* state);
+
 /// NotImplemented when the protocol asks of readers what we don't do, naming the feature.
-Status CheckReadable(const Protocol& protocol, const Metadata& metadata);
+Status CheckReadable(const Protocol& protocol);
 
 /// NotImplemented when the table asks of writers what we don't do: unknown features, partitions,
-/// constraints, generated or identity columns, column mapping, row tracking.
+/// constraints, generated or identity columns, column mapping, row tracking, nested columns.
 Status CheckWritable(const TableState& state);
 
-/// The time of a commit: our own exact one, else the commit's `timestamp`, else `modified_us`.
+/// The time of a commit: our own exact one, else its `inCommitTimestamp`, else its `timestamp`,
+/// else `modified_us`.
 int64_t CommitTimeOf(const json::object& commit_info, int64_t modified_us);
-/// Whether the commit is one of ours, whose time needs no correction.
+/// Whether the commit is one of ours.
+bool IsOurCommit(const json::object& commit_info);
+/// Whether the time needs no correction: the commit is ours, or has a time in itself.
 bool HasExactTime(const json::object& commit_info);
 
 }  // namespace tercet
