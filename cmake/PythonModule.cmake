@@ -36,10 +36,11 @@ if(TARGET tercet)
   install(TARGETS tercet RUNTIME DESTINATION tercet/bin)
 endif()
 
-# Opened by name at the first query, so no linker asks for it.
+# Opened by name at the first query or https request, so no linker asks for them.
 file(MAKE_DIRECTORY ${package}/lib)
 file(CREATE_LINK ${DuckDb_LIBRARY} ${package}/lib/libtercet_duckdb.so SYMBOLIC)
-install(PROGRAMS ${DuckDb_LIBRARY} DESTINATION tercet/lib)
+file(CREATE_LINK ${TlsLibrary} ${package}/lib/libtercet_tls.so SYMBOLIC)
+install(PROGRAMS ${DuckDb_LIBRARY} ${TlsLibrary} DESTINATION tercet/lib)
 
 if(SKBUILD)
   install(PROGRAMS ${CMAKE_SOURCE_DIR}/python/scripts/tercet DESTINATION ${SKBUILD_SCRIPTS_DIR})

@@ -26,6 +26,7 @@ set(TERCET_LINKS_base Arrow::arrow Arrow::compute Boost::json fmt::fmt spdlog::s
 set(TERCET_LINKS_catalog SQLite::SQLite3)
 set(TERCET_LINKS_source Arrow::parquet)
 set(TERCET_LINKS_runtime OnnxRuntime::onnxruntime)
+set(TERCET_LINKS_bucket Boost::headers)
 set(TERCET_LINKS_offline Arrow::parquet roaring::roaring)
 set(TERCET_LINKS_online RocksDB::rocksdb-shared)
 set(TERCET_LINKS_client Arrow::flight Boost::system Boost::url)

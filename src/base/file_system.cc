@@ -18,6 +18,14 @@
 namespace tercet {
 namespace {
 
+constexpr const char* kUnknownOutcome = "tercet::UnknownOutcome";
+
+class UnknownOutcome : public arrow::StatusDetail {
+ public:
+  const char* type_id() const override { return kUnknownOutcome; }
+  std::string ToString() const override { return "it may have been done all the same"; }
+};
+
 Status Failure(std::string_view verb, const std::string& path, int error) {
   if (error == ENOENT || error == ENOTDIR) {
     return Status::KeyError("cannot ", verb, " '", path, "': it does not exist");
@@ -222,6 +230,16 @@ class PosixFileSystem : public FileSystem {
 // Not pure, so that a faulty file system of a test need not know it.
 Status FileSystem::Rename(const std::string& from, const std::string& to) {
   return Status::NotImplemented("cannot rename '", from, "' to '", to, "' on this file system");
+}
+
+void FileSystem::Prefetch(const std::vector<std::string>&) {}
+
+Status WithUnknownOutcome(const Status& error) {
+  return error.WithDetail(std::make_shared<UnknownOutcome>());
+}
+
+bool HasUnknownOutcome(const Status& status) {
+  return status.detail() != nullptr && status.detail()->type_id() == kUnknownOutcome;
 }
 
 std::shared_ptr<FileSystem> LocalFileSystem() {

@@ -46,7 +46,8 @@ class FileSystem {
   virtual Status SyncDirectory(const std::string& path) = 0;
 
   /// Publishes `bytes` under `path` atomically, durably, and only if no file has that name:
-  /// AlreadyExists when one has. `modified_us` > 0 sets the modification time first.
+  /// AlreadyExists when one has. `modified_us` > 0 sets the modification time first. An error of
+  /// HasUnknownOutcome says that the file may be there, or may still come to be.
   virtual Status PutIfAbsent(const std::string& path, std::string_view bytes,
                              int64_t modified_us = 0) = 0;
   /// Replaces `path` by `bytes` atomically and durably (temporary file, fsync, rename).
@@ -58,7 +59,16 @@ class FileSystem {
   virtual Status Remove(const std::string& path) = 0;
   /// Removes a directory and all below; OK when it does not exist.
   virtual Status RemoveTree(const std::string& path) = 0;
+
+  /// Says that these files will be mapped soon: where they are far away, they are fetched together.
+  /// A failure is told by OpenMapped.
+  virtual void Prefetch(const std::vector<std::string>& paths);
 };
+
+/// Marks the error of a PutIfAbsent whose answer was lost on the way, so that what the file names
+/// must stay; and tells whether an error is marked.
+Status WithUnknownOutcome(const Status& error);
+bool HasUnknownOutcome(const Status& status);
 
 /// The local disk (POSIX).
 std::shared_ptr<FileSystem> LocalFileSystem();

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <string>
+
+#include "base/result.h"
+
+namespace tercet {
+
+/// A connected TCP socket that closes itself.
+class TcpSocket {
+ public:
+  /// IOError when the host has no address or none of them answers within ten seconds.
+  static Result<TcpSocket> Connect(const std::string& host, const std::string& port);
+  TcpSocket(TcpSocket&& other) noexcept : fd_(other.fd_) { other.fd_ = -1; }
+  TcpSocket& operator=(TcpSocket&&) = delete;
+  ~TcpSocket();
+
+  int fd() const { return fd_; }
+  /// Open, and nothing to be read.
+  bool IsIdle() const;
+
+ private:
+  explicit TcpSocket(int fd) : fd_(fd) {}
+  int fd_;
+};
+
+/// What errno says after a failed call on the socket.
+Status SocketError();
+
+}  // namespace tercet
