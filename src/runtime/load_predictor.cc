@@ -53,6 +53,7 @@ Result<std::unique_ptr<Predictor>> LoadPredictor(ModelFormat format, const std::
     }
     case ModelFormat::kOnnx: return LoadOnnxPredictor(JoinPath(directory, kOnnx), signature);
     case ModelFormat::kPython: return LoadPythonPredictor(directory, signature, options);
+    case ModelFormat::kComposite: break;
   }
   return Status::Invalid("unknown model format");
 }
@@ -65,7 +66,11 @@ Result<Signature> InferSignature(ModelFormat format, const std::string& director
       return model->signature();
     }
     case ModelFormat::kOnnx: return InferOnnxSignature(JoinPath(directory, kOnnx));
-    case ModelFormat::kPython: break;
+    case ModelFormat::kPython:
+    case ModelFormat::kComposite: break;
+  }
+  if (format == ModelFormat::kComposite) {
+    return Status::Invalid("a composite's files do not say what its parts take and give");
   }
   return Status::Invalid("a Python predictor's files do not say what it takes and gives; ",
                          "register it with a signature");

@@ -1,15 +1,38 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 
 #include <arrow/record_batch.h>
 
+#include "base/arena.h"
+#include "base/cell.h"
 #include "base/result.h"
 #include "catalog/model.h"
 
 namespace tercet {
+
+/// A model that answers one row in place. Immutable, thread-safe.
+class RowModel {
+ public:
+  virtual ~RowModel() = default;
+  /// `inputs`: cells of the types that it was made for. `answers`: room for a cell for each output;
+  /// they stay as long as what was taken from `memory`.
+  virtual void Predict(std::span<const Cell> inputs, Arena* memory,
+                       std::span<Cell> answers) const = 0;
+};
+
+/// How a model is kept that is evaluated in processes of its own.
+struct WorkerLimits {
+  int64_t workers = 1;                     ///< processes, at least
+  int64_t timeout_us = 30'000'000;         ///< of one call; then the worker is replaced
+  int64_t memory_bytes = 4LL << 30;        ///< address space of a worker
+  int64_t requests = 0;                    ///< calls after which one is replaced; 0: any number
+};
 
 /// Evaluates a model that is not ours. Thread-safe.
 class Predictor {
@@ -21,15 +44,26 @@ class Predictor {
   /// are NaN for trees and float inputs, an error otherwise. ExecutionError when the model fails.
   virtual Result<std::shared_ptr<arrow::RecordBatch>> Predict(
       const arrow::RecordBatch& features) = 0;
-  /// Makes sure that at least so many calls are answered at once. Nothing to do for models that are
-  /// evaluated in this process; a predictor class then has that many workers.
-  virtual Status Reserve(int64_t /*workers*/) { return Status::OK(); }
+  /// The same for one row of such inputs, with the same bits. Null where the model or the types
+  /// have no such way.
+  virtual std::shared_ptr<const RowModel> ForRows(const arrow::Schema& /*inputs*/) const {
+    return nullptr;
+  }
+  /// The same for a caller who waits until `deadline`: TooLate when a worker has not answered by
+  /// then, and it is replaced. A model that is evaluated in this process is not interrupted.
+  virtual Result<std::shared_ptr<arrow::RecordBatch>> PredictBy(
+      const arrow::RecordBatch& features,
+      const std::optional<std::chrono::steady_clock::time_point>& /*deadline*/) {
+    return Predict(features);
+  }
+  /// Sees to the workers of a predictor class, and waits until they have loaded. Nothing to do for
+  /// models that are evaluated in this process.
+  virtual Status Reserve(const WorkerLimits& /*limits*/) { return Status::OK(); }
 };
 
 struct PredictorOptions {
   std::string python = "python3";       ///< interpreter for predictor classes
-  int64_t timeout_us = 30'000'000;      ///< of one call into a worker; then it is restarted
-  int64_t memory_limit_bytes = 4LL << 30;  ///< address space of a worker
+  WorkerLimits workers;                 ///< until Reserve says otherwise
 };
 
 /// Loads the model files in `directory`: "model.json"/"model.ubj" (XGBoost), "model.txt"

@@ -1,73 +1,37 @@
 #include "runtime/python_predictor.h"
 
-#include <condition_variable>
-#include <mutex>
-#include <thread>
+#include <algorithm>
+#include <atomic>
+#include <chrono>
 
 #include <arrow/buffer.h>
 #include <arrow/io/memory.h>
 #include <arrow/ipc/reader.h>
 #include <arrow/table.h>
+#include <arrow/util/key_value_metadata.h>
 
 #include "base/batch_bytes.h"
 #include "base/file_system.h"
 #include "base/json.h"
 #include "base/name.h"
+#include "base/overload.h"
+#include "base/request_trace.h"
 #include "runtime/prediction_columns.h"
 #include "runtime/python_worker.h"
+#include "runtime/worker_pool.h"
 #include "runtime/worker_process.h"
 
 namespace tercet {
 namespace {
 
 /// Importing a framework takes a while on a cold disk.
+using SteadyClock = std::chrono::steady_clock;
+
 constexpr int64_t kLeastStartTimeoutUs = 120'000'000;
-
-/// Threads live on, calls come and go: a thread of its own starts the workers, because a worker
-/// dies with the thread that started it (worker_process.h).
-class StarterThread {
- public:
-  StarterThread() : thread_([this] { Loop(); }) {}
-  ~StarterThread() {
-    {
-      std::lock_guard lock(mutex_);
-      stopping_ = true;
-    }
-    changed_.notify_all();
-    thread_.join();
-  }
-
-  /// Runs `task` on the thread and waits for it. One caller at a time.
-  Status Run(const std::function<Status()>& task) {
-    std::unique_lock lock(mutex_);
-    task_ = &task;
-    changed_.notify_all();
-    changed_.wait(lock, [this] { return task_ == nullptr; });
-    return status_;
-  }
-
- private:
-  void Loop() {
-    std::unique_lock lock(mutex_);
-    for (;;) {
-      changed_.wait(lock, [this] { return stopping_ || task_ != nullptr; });
-      if (stopping_) return;
-      status_ = (*task_)();
-      task_ = nullptr;
-      changed_.notify_all();
-    }
-  }
-
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool stopping_ = false;                              ///< guarded by mutex_
-  const std::function<Status()>* task_ = nullptr;      ///< guarded by mutex_
-  Status status_;                                      ///< guarded by mutex_
-  std::thread thread_;
-};
 
 struct ClassName {
   std::string module, name;
+  std::string python;  ///< an interpreter of its own; empty: the process's
 };
 
 Result<ClassName> ReadClassName(const std::string& directory) {
@@ -82,14 +46,16 @@ Result<ClassName> ReadClassName(const std::string& directory) {
     ARROW_ASSIGN_OR_RAISE(const json::object object, ParseJsonObject(*text));
     for (const auto& member : object) {
       const std::string_view key = member.key();
-      if (key != "module" && key != "class") {
+      if (key != "module" && key != "class" && key != "python") {
         return Status::Invalid("it has no member '", key.substr(0, 80), "'",
-                               Suggest(key.substr(0, 80), {"module", "class"}));
+                               Suggest(key.substr(0, 80), {"module", "class", "python"}));
       }
     }
     ClassName found;
     ARROW_ASSIGN_OR_RAISE(found.module, GetString(object, "module"));
     ARROW_ASSIGN_OR_RAISE(found.name, GetString(object, "class"));
+    ARROW_ASSIGN_OR_RAISE(const auto python, FindString(object, "python"));
+    found.python = python.value_or("");
     return found;
   };
   Result<ClassName> found = read();
@@ -113,43 +79,52 @@ class PythonPredictor : public Predictor {
       : directory_(std::move(directory)),
         class_name_(std::move(class_name)),
         signature_(std::move(signature)),
-        options_(std::move(options)) {}
+        options_(std::move(options)),
+        timeout_us_(options_.workers.timeout_us) {}
 
   const Signature& signature() const override { return signature_; }
 
-  Status Reserve(int64_t workers) override {
-    // One reservation at a time; calls go on meanwhile.
-    std::lock_guard reserving(reserve_mutex_);
-    while (true) {
-      {
-        std::lock_guard lock(mutex_);
-        if (worker_count_ >= workers) return Status::OK();
-      }
-      auto worker = std::make_unique<WorkerProcess>();
-      // Started here, so that a class that can't be loaded fails now and not in a request.
-      ARROW_RETURN_NOT_OK(StartWorker(worker.get()));
-      {
-        std::lock_guard lock(mutex_);
-        idle_.push_back(std::move(worker));
-        ++worker_count_;
-      }
-      returned_.notify_one();
-    }
+  Status Reserve(const WorkerLimits& limits) override {
+    timeout_us_.store(limits.timeout_us, std::memory_order_relaxed);
+    return pool_.Reserve(limits);
   }
 
   Result<std::shared_ptr<arrow::RecordBatch>> Predict(
       const arrow::RecordBatch& features) override {
+    return PredictBy(features, std::nullopt);
+  }
+
+  Result<std::shared_ptr<arrow::RecordBatch>> PredictBy(
+      const arrow::RecordBatch& features,
+      const std::optional<SteadyClock::time_point>& deadline) override {
     if (features.num_columns() != signature_.inputs->num_fields()) {
       return Status::Invalid("the model takes ", signature_.inputs->num_fields(),
                              " features, not ", features.num_columns());
     }
-    ARROW_ASSIGN_OR_RAISE(const auto bytes, WriteBatch(features));
+    const RequestTrace* trace = CurrentTrace();
+    ARROW_ASSIGN_OR_RAISE(
+        const auto bytes,
+        trace == nullptr ? WriteBatch(features)
+                         : WriteBatch(*features.ReplaceSchemaMetadata(arrow::key_value_metadata(
+                               {"traceparent"}, {trace->traceparent}))));
     std::string payload = bytes->ToString();
-    std::unique_ptr<WorkerProcess> worker = Take();
-    Result<std::string> answer = AskRunning(worker.get(), {'P', std::move(payload)});
-    GiveBack(std::move(worker));
+    ARROW_ASSIGN_OR_RAISE(std::unique_ptr<WorkerPool::Worker> worker, pool_.Take(deadline));
+    int64_t timeout_us = timeout_us_.load(std::memory_order_relaxed);
+    if (deadline) timeout_us = std::min(timeout_us, MicrosUntil(*deadline));
+    const Result<std::string> answer =
+        Ask(&worker->process, {'P', std::move(payload)}, timeout_us);
+    const bool ended = !worker->process.running();
+    const bool late = ended && deadline && SteadyClock::now() >= *deadline;
+    const bool tired = late || IsOutOfMemory(answer.status());
+    pool_.GiveBack(std::move(worker), tired   ? WorkerPool::Left::kTired
+                                      : ended ? WorkerPool::Left::kFailed
+                                              : WorkerPool::Left::kFine,
+                   answer.status());
+    if (late) {
+      return TooLate(Who() + " had not answered at the deadline; its worker was replaced");
+    }
     ARROW_RETURN_NOT_OK(answer.status());
-    const auto answered = ReadStream(*std::move(answer));
+    const auto answered = ReadStream(*answer);
     if (!answered.ok()) {
       return Status::ExecutionError(Who(), " gave what is not an Arrow stream: ",
                                     answered.status().message());
@@ -160,49 +135,34 @@ class PythonPredictor : public Predictor {
  private:
   std::string Who() const { return "predictor class '" + class_name_.name + "'"; }
 
-  /// A worker of one's own; waits until one is idle.
-  std::unique_ptr<WorkerProcess> Take() {
-    std::unique_lock lock(mutex_);
-    returned_.wait(lock, [this] { return !idle_.empty(); });
-    std::unique_ptr<WorkerProcess> worker = std::move(idle_.back());
-    idle_.pop_back();
-    return worker;
+  static int64_t MicrosUntil(SteadyClock::time_point deadline) {
+    return std::max<int64_t>(0, std::chrono::duration_cast<std::chrono::microseconds>(
+                                    deadline - SteadyClock::now())
+                                    .count());
   }
 
-  void GiveBack(std::unique_ptr<WorkerProcess> worker) {
-    {
-      std::lock_guard lock(mutex_);
-      idle_.push_back(std::move(worker));
-    }
-    returned_.notify_one();
+  static bool IsOutOfMemory(const Status& status) {
+    return status.IsExecutionError() &&
+           status.message().find(" failed: MemoryError") != std::string::npos;
   }
 
-  /// Asks a worker, started again when it had died.
-  Result<std::string> AskRunning(WorkerProcess* worker, const WorkerProcess::Frame& request) {
-    if (!worker->running()) ARROW_RETURN_NOT_OK(StartWorker(worker));
-    return Ask(worker, request, options_.timeout_us);
-  }
-
-  Status StartWorker(WorkerProcess* worker) {
-    const std::vector<std::string> arguments = {options_.python, "-B", "-c",
-                                                std::string(kPythonWorker)};
-    {
-      std::lock_guard starting(starter_mutex_);
-      ARROW_RETURN_NOT_OK(starter_.Run(
-          [&] { return worker->Start(arguments, options_.memory_limit_bytes); }));
-    }
+  Status StartWorker(WorkerProcess* worker, int64_t memory_limit_bytes) const {
+    const std::string& python = class_name_.python.empty() ? options_.python : class_name_.python;
+    const std::vector<std::string> arguments = {python, "-B", "-c", std::string(kPythonWorker)};
+    ARROW_RETURN_NOT_OK(worker->Start(arguments, memory_limit_bytes));
     json::object start{{"directory", directory_},
                        {"module", class_name_.module},
                        {"class", class_name_.name},
                        {"outputs", ToJsonArray(signature_.outputs->field_names())}};
-    const Status loaded = Ask(worker, {'I', ToText(start)},
-                              std::max(options_.timeout_us, kLeastStartTimeoutUs)).status();
+    const int64_t timeout_us =
+        std::max(timeout_us_.load(std::memory_order_relaxed), kLeastStartTimeoutUs);
+    const Status loaded = Ask(worker, {'I', ToText(start)}, timeout_us).status();
     if (!loaded.ok()) worker->Kill();
     return loaded;
   }
 
   Result<std::string> Ask(WorkerProcess* worker, const WorkerProcess::Frame& request,
-                          int64_t timeout_us) {
+                          int64_t timeout_us) const {
     Result<WorkerProcess::Frame> answer = worker->Call(request, timeout_us);
     if (!answer.ok()) return Explain(answer.status(), Who());
     if (answer->type == 'R') return std::move(answer->payload);
@@ -235,14 +195,11 @@ class PythonPredictor : public Predictor {
   const ClassName class_name_;
   const Signature signature_;
   const PredictorOptions options_;
-  std::mutex reserve_mutex_;
-  std::mutex starter_mutex_;  ///< one caller of starter_ at a time
-  StarterThread starter_;
-  std::mutex mutex_;
-  std::condition_variable returned_;
-  int64_t worker_count_ = 0;  ///< guarded by mutex_
-  /// Guarded by mutex_; ends before its starter.
-  std::vector<std::unique_ptr<WorkerProcess>> idle_;
+  std::atomic<int64_t> timeout_us_;
+  // Last: its thread uses the others.
+  WorkerPool pool_{[this](WorkerProcess* worker, int64_t memory_limit_bytes) {
+    return StartWorker(worker, memory_limit_bytes);
+  }};
 };
 
 }  // namespace
@@ -253,7 +210,7 @@ Result<std::unique_ptr<Predictor>> LoadPythonPredictor(const std::string& direct
   ARROW_ASSIGN_OR_RAISE(ClassName class_name, ReadClassName(directory));
   auto predictor = std::make_unique<PythonPredictor>(directory, std::move(class_name), signature,
                                                      options);
-  ARROW_RETURN_NOT_OK(predictor->Reserve(1));
+  ARROW_RETURN_NOT_OK(predictor->Reserve(options.workers));
   return predictor;
 }
 

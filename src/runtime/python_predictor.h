@@ -11,7 +11,9 @@ namespace tercet {
 
 /// A class of the user's own, in a worker process of the interpreter that the options name.
 ///
-/// "predictor.json" in the directory names it: {"module": "predictor", "class": "MyPredictor"}.
+/// "predictor.json" in the directory names it: {"module": "predictor", "class": "MyPredictor"}, and
+/// may name an interpreter of its own ("python": "/srv/envs/fraud/bin/python"), whose environment
+/// needs pyarrow. A "requirements.txt" beside it is checked against what the interpreter has.
 /// The class may have `__init__(self, directory)`, and has `predict(self, batch)`, where batch is a
 /// pyarrow.RecordBatch of the signature's inputs. What predict returns becomes the outputs: a
 /// list, NumPy array (rows or rows × outputs), pandas or polars frame, dict of columns, or a
@@ -19,10 +21,14 @@ namespace tercet {
 /// `preprocess(self, batch)` and `postprocess(self, predictions)` run before and after, if there
 /// are any.
 ///
+/// A request that is traced has the schema metadata "traceparent" (W3C trace context), for spans of
+/// the class's own.
+///
 /// A worker answers one call at a time; Predictor::Reserve says how many there are. One that
-/// crashes or takes longer than the timeout is an IOError and is replaced at the next call; an
-/// exception of the class is an ExecutionError with its traceback. Workers end with this process,
-/// however this process ends.
+/// crashes or takes longer than the timeout is an IOError (TooLate where the caller's deadline came
+/// first) and is replaced in the background, later and later when that goes on; an exception of the
+/// class is an ExecutionError with its traceback. One that has run out of memory, or nearly, is
+/// replaced as well. Workers end with this process, however this process ends.
 Result<std::unique_ptr<Predictor>> LoadPythonPredictor(const std::string& directory,
                                                        const Signature& signature,
                                                        const PredictorOptions& options);

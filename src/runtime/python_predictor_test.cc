@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <thread>
 
 #include <sys/wait.h>
@@ -13,6 +14,7 @@
 #include <gtest/gtest.h>
 
 #include "base/id.h"
+#include "base/overload.h"
 #include "base/parallel.h"
 #include "runtime/predictor.h"
 
@@ -22,7 +24,7 @@ namespace {
 using ::testing::HasSubstr;
 
 constexpr const char* kClass = R"(
-import os, sys, time
+import mmap, os, sys, time
 import numpy, pyarrow
 
 class Sum:
@@ -79,6 +81,13 @@ class Bad:
     def predict(self, batch):
         return []
 
+class Leaks:
+    kept = []
+    def predict(self, batch):
+        # Address space alone: the machine that tests has better uses for its memory.
+        self.kept.append(mmap.mmap(-1, int(batch.column("x")[0].as_py()) << 20))
+        return [os.getpid()] * batch.num_rows
+
 class Parent:
     def predict(self, batch):
         return [os.getpid()] * batch.num_rows
@@ -122,7 +131,7 @@ class PythonPredictorTest : public ::testing::Test {
 };
 
 TEST_F(PythonPredictorTest, AnswersAndSurvivesWhatGoesWrong) {
-  options_.timeout_us = 20'000'000;
+  options_.workers.timeout_us = 20'000'000;
   auto predictor = Load("Sum").ValueOrDie();
   const auto good = [&] {
     const auto answer = predictor->Predict(*Batch({1, 2})).ValueOrDie();
@@ -160,11 +169,106 @@ TEST_F(PythonPredictorTest, AnswersAndSurvivesWhatGoesWrong) {
 }
 
 TEST_F(PythonPredictorTest, KillsAWorkerThatHangs) {
-  options_.timeout_us = 300'000;
+  options_.workers.timeout_us = 300'000;
   auto predictor = Load("Sum").ValueOrDie();
   const Status hung = predictor->Predict(*Batch({-3})).status();
   EXPECT_TRUE(hung.IsIOError());
   EXPECT_THAT(hung.message(), HasSubstr("no answer within 300 ms"));
+}
+
+TEST_F(PythonPredictorTest, AHungWorkerIsReplacedAtTheCallersDeadline) {
+  auto predictor = Load("Sum").ValueOrDie();
+  const auto begun = std::chrono::steady_clock::now();
+  const Status hung =
+      predictor->PredictBy(*Batch({-3}), begun + std::chrono::milliseconds(200)).status();
+  EXPECT_TRUE(IsTooLate(hung)) << hung;
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(20));
+  // The others go on with the worker that took its place.
+  EXPECT_EQ(Value(**predictor->Predict(*Batch({1})), 0), 2.5);
+}
+
+TEST_F(PythonPredictorTest, WaitsForAWorkerNoLongerThanTheDeadline) {
+  auto predictor = Load("Sum").ValueOrDie();
+  std::thread hanging([&] {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(3);
+    EXPECT_TRUE(IsTooLate(predictor->PredictBy(*Batch({-3}), deadline).status()));
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(50);
+  const Status waited = predictor->PredictBy(*Batch({1}), deadline).status();
+  EXPECT_TRUE(IsTooLate(waited)) << waited;
+  EXPECT_THAT(waited.message(), HasSubstr("no worker of the predictor class was free"));
+  hanging.join();
+}
+
+TEST_F(PythonPredictorTest, CrashesInARowAreMadeGoodLaterAndLater) {
+  auto predictor = Load("Sum").ValueOrDie();
+  std::vector<double> waits;
+  for (int i = 0; i < 5; ++i) {
+    const auto begun = std::chrono::steady_clock::now();
+    EXPECT_TRUE(predictor->Predict(*Batch({-2})).status().IsIOError());
+    waits.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count());
+  }
+  // After the second, third and fourth crash: 0.1, 0.2 and 0.4 s beside the start itself.
+  EXPECT_GE(waits[2], 0.1);
+  EXPECT_GE(waits[3], 0.2);
+  EXPECT_GE(waits[4], 0.4);
+  // The next pauses are 0.8 and 1.6 s: longer than a call waits.
+  EXPECT_TRUE(predictor->Predict(*Batch({-2})).status().IsIOError());
+  const Status refused = predictor->Predict(*Batch({1})).status();
+  EXPECT_TRUE(refused.IsIOError()) << refused;
+  EXPECT_THAT(refused.message(), HasSubstr("6 failures in a row; the next start is in"));
+  EXPECT_THAT(refused.message(), HasSubstr("exit code 3"));
+  std::this_thread::sleep_for(std::chrono::milliseconds(800));
+  EXPECT_EQ(Value(**predictor->Predict(*Batch({1})), 0), 2.5);
+}
+
+TEST_F(PythonPredictorTest, AWorkerThatGrowsIsReplaced) {
+  auto predictor = Load("Leaks", {arrow::field("pid", arrow::int64())}).ValueOrDie();
+  std::set<int64_t> workers;
+  for (int i = 0; i < 12; ++i) {
+    const auto answer = predictor->Predict(*Batch({500}));  // MB each
+    ASSERT_TRUE(answer.ok()) << answer.status();
+    workers.insert(static_cast<const arrow::Int64Array&>(*(*answer)->column(0)).Value(0));
+  }
+  EXPECT_GE(workers.size(), 2);
+  EXPECT_LE(workers.size(), 4);
+}
+
+TEST_F(PythonPredictorTest, WorkersAreReplacedAfterSoManyCallsAndByNewLimits) {
+  auto predictor = Load("Parent", {arrow::field("pid", arrow::int64())}).ValueOrDie();
+  const auto worker = [&] {
+    const auto answer = predictor->Predict(*Batch({0})).ValueOrDie();
+    return static_cast<const arrow::Int64Array&>(*answer->column(0)).Value(0);
+  };
+  const int64_t first = worker();
+  EXPECT_EQ(worker(), first);
+  ASSERT_TRUE(predictor->Reserve({.requests = 2}).ok());
+  const int64_t second = worker();
+  EXPECT_NE(second, first);  // it had answered two
+  EXPECT_EQ(worker(), second);
+  EXPECT_NE(worker(), second);
+  ASSERT_TRUE(predictor->Reserve({.workers = 2, .memory_bytes = 3LL << 30}).ok());
+  std::ifstream limits("/proc/" + std::to_string(worker()) + "/limits");
+  const std::string text((std::istreambuf_iterator<char>(limits)), {});
+  EXPECT_THAT(text, HasSubstr("3221225472"));
+}
+
+TEST_F(PythonPredictorTest, ChecksRequirementsAndTakesAnInterpreterOfItsOwn) {
+  std::ofstream(directory_ / "requirements.txt")
+      << "# what it was trained with\npyarrow\nnumpy==0.0.1\nno-such-package>=1\n";
+  const Status unmet = Load("Sum").status();
+  EXPECT_THAT(unmet.message(), HasSubstr("does not meet requirements.txt: numpy==0.0.1 (installed"));
+  EXPECT_THAT(unmet.message(), HasSubstr("no-such-package>=1 (not installed)"));
+  std::ofstream(directory_ / "requirements.txt") << "pyarrow\n";
+  EXPECT_TRUE(Load("Sum").ok());
+  std::ofstream(directory_ / "predictor.json")
+      << R"({"module": "predictor", "class": "Sum", "python": "/no/such/env"})";
+  const Status other = LoadPredictor(ModelFormat::kPython, directory_,
+                                     {inputs_, arrow::schema({arrow::field("s", arrow::float64())})},
+                                     options_)
+                           .status();
+  EXPECT_THAT(other.message(), HasSubstr("cannot start '/no/such/env'"));
 }
 
 TEST_F(PythonPredictorTest, TakesWhateverPredictReturns) {

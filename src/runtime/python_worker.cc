@@ -24,8 +24,45 @@ def send(kind, payload=b""):
     channel.sendall(payload)
 
 
+def check_requirements(path):
+    """Pinned and bounded packages of requirements.txt against those that are installed."""
+    from importlib import metadata
+    try:
+        from packaging.requirements import Requirement
+    except ImportError:
+        Requirement = None
+    unmet = []
+    with open(path, encoding="utf-8") as file:
+        lines = [line.split("#")[0].split(" --")[0].strip().rstrip("\\").strip() for line in file]
+    for line in lines:
+        if not line or line.startswith("-"):
+            continue
+        if Requirement is not None:
+            wanted = Requirement(line)
+            if wanted.marker is not None and not wanted.marker.evaluate():
+                continue
+            name, fits = wanted.name, lambda version: wanted.specifier.contains(version, True)
+        else:
+            name, _, pin = line.partition("==")
+            name, fits = name.strip(), lambda version: not pin or version == pin.strip()
+            if not name.replace("-", "").replace("_", "").replace(".", "").isalnum():
+                raise RuntimeError(f"requirement '{line}' can't be checked without 'packaging'")
+        try:
+            version = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            unmet.append(f"{line} (not installed)")
+        else:
+            if not fits(version):
+                unmet.append(f"{line} (installed: {version})")
+    if unmet:
+        raise RuntimeError(f"{sys.executable} does not meet requirements.txt: " + ", ".join(unmet))
+
+
 def load(start):
     directory = start["directory"]
+    requirements = os.path.join(directory, "requirements.txt")
+    if os.path.exists(requirements):
+        check_requirements(requirements)
     # Not from wherever the parent stands, but from the model's own folder.
     sys.path[:] = [directory] + [path for path in sys.path if path]
     try:

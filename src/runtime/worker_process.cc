@@ -5,6 +5,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstring>
+#include <fstream>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -104,6 +105,13 @@ Status WorkerProcess::Start(const std::vector<std::string>& arguments,
   ::fcntl(socket_, F_SETFL, O_NONBLOCK);
   ::fcntl(errors_, F_SETFL, O_NONBLOCK);
   return Status::OK();
+}
+
+int64_t WorkerProcess::AddressSpaceBytes() const {
+  if (!running()) return 0;
+  std::ifstream sizes("/proc/" + std::to_string(pid_) + "/statm");
+  int64_t pages = 0;
+  return sizes >> pages ? pages * ::sysconf(_SC_PAGESIZE) : 0;
 }
 
 void WorkerProcess::Kill() {

@@ -33,6 +33,9 @@ class WorkerProcess {
 
   bool running() const { return pid_ > 0; }
 
+  /// The address space that it has now; 0 when it is gone.
+  int64_t AddressSpaceBytes() const;
+
   /// Sends a frame and waits for the answer. IOError, with the last that the child wrote to its
   /// standard error, when it died or took longer than the timeout; it is gone then.
   Result<Frame> Call(const Frame& request, int64_t timeout_us);
