@@ -194,6 +194,37 @@ TEST(FeatureView, ReadsShortFormsAndRefusesTheRest) {
                   .IsNotImplemented());
 }
 
+TEST(FeatureView, KeepsTheRulesOfTimeAndTheWayOfAJoin) {
+  FeatureViewDefinition view;
+  view.name = "paid";
+  view.root.group = {"payments", 1};
+  view.joins = {{.group = {"cards", 1}}, {.group = {"accounts", 1}}, {.group = {"accounts", 1}}};
+  view.joins[0].through = true;
+  view.joins[1].from = "cards";
+  view.joins[1].lag_us = 5;
+  view.joins[2].horizon_us = 7;
+  const FeatureViewDefinition again = RoundTrip(view);
+  EXPECT_TRUE(again.joins[0].through);
+  EXPECT_EQ(again.joins[1].from, "cards");
+  EXPECT_EQ(again.joins[1].lag_us, 5);
+  EXPECT_EQ(again.joins[2].horizon_us, 7);
+  // What a view of before did not have is not in its text, which releases are addressed by.
+  const std::string plain = ToText(view.ToJson().at("root"));
+  for (const char* member : {"lag_us", "horizon_us", "from", "through"}) {
+    EXPECT_EQ(plain.find(member), std::string::npos) << plain;
+  }
+
+  const auto refusal = [](const std::string& members) {
+    return Refusal<FeatureViewDefinition>(
+        R"({"name": "d", "root": {"group": "f"}, "joins": [{"group": "g", )" + members + "}]}");
+  };
+  EXPECT_THAT(refusal(R"("lag_us": -5)"), HasSubstr("a lag must be 0 or longer, not -5 us"));
+  EXPECT_THAT(refusal(R"("horizon_us": 0)"), HasSubstr("a horizon must be longer than 0, not 0"));
+  EXPECT_THAT(refusal(R"("horizon_us": 1, "lag_us": 2)"), HasSubstr("labels a horizon"));
+  EXPECT_THAT(refusal(R"("through": true, "features": ["x"])"), HasSubstr("leave out 'through'"));
+  EXPECT_THAT(refusal(R"("lagus": 1)"), HasSubstr("did you mean 'lag_us'?"));
+}
+
 TEST(Split, RoundTripsAndChecks) {
   SplitDefinition split;
   EXPECT_THAT(RoundTrip(split).PartNames(), ::testing::ElementsAre("train"));

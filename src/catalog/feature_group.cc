@@ -106,13 +106,15 @@ json::object FeatureGroupDefinition::ToJson() const {
                          {"tags", ToJsonObject(tags)},
                          {"schema", columns}};
   if (source) object["source"] = source->ToJson();
+  if (history) object["history"] = true;
   return object;
 }
 
 Result<FeatureGroupDefinition> FeatureGroupDefinition::FromJson(const json::object& object) {
   ARROW_RETURN_NOT_OK(CheckMembers(
       "feature group", object, {"name", "version", "primary_key", "event_time", "ttl_us", "online",
-                                "deletion_vectors", "description", "tags", "schema", "source"}));
+                                "deletion_vectors", "description", "tags", "schema", "source",
+                                "history"}));
   FeatureGroupDefinition group;
   ARROW_ASSIGN_OR_RAISE(group.name, GetString(object, "name"));
   ARROW_ASSIGN_OR_RAISE(const auto version, FindInt(object, "version"));
@@ -121,6 +123,7 @@ Result<FeatureGroupDefinition> FeatureGroupDefinition::FromJson(const json::obje
   ARROW_ASSIGN_OR_RAISE(group.ttl_us, FindInt(object, "ttl_us"));
   ARROW_ASSIGN_OR_RAISE(const auto online, FindBool(object, "online"));
   ARROW_ASSIGN_OR_RAISE(const auto deletion_vectors, FindBool(object, "deletion_vectors"));
+  ARROW_ASSIGN_OR_RAISE(const auto history, FindBool(object, "history"));
   ARROW_ASSIGN_OR_RAISE(const auto description, FindString(object, "description"));
   ARROW_ASSIGN_OR_RAISE(group.tags, FindStringMap(object, "tags"));
   const json::value* schema = object.if_contains("schema");
@@ -136,6 +139,7 @@ Result<FeatureGroupDefinition> FeatureGroupDefinition::FromJson(const json::obje
   group.event_time = event_time.value_or("");
   group.online = online.value_or(false);
   group.deletion_vectors = deletion_vectors.value_or(true);
+  group.history = history.value_or(false);
   group.description = description.value_or("");
   return group;
 }
@@ -168,6 +172,10 @@ Status FeatureGroupDefinition::Check() const {
   if (ttl_us && event_time.empty()) {
     return Status::Invalid(what, " has a TTL of ", TtlText(ttl_us),
                            " but no event time to measure a row's age from");
+  }
+  if (source && history) {
+    return Status::Invalid(what, " is external, so its history is not ours to keep; leave out ",
+                           "'history'");
   }
   if (source) {
     const Status fits = source->Check();
@@ -229,6 +237,7 @@ std::string FeatureGroupDefinition::Difference(const FeatureGroupDefinition& oth
   found.Add("online", online ? "true" : "false", other.online ? "true" : "false");
   found.Add("deletion vectors", deletion_vectors ? "true" : "false",
             other.deletion_vectors ? "true" : "false");
+  found.Add("history", history ? "true" : "false", other.history ? "true" : "false");
   found.Add("description", "'" + description + "'", "'" + other.description + "'");
   found.Add("source", source ? source->ToText() : "none",
             other.source ? other.source->ToText() : "none");

@@ -24,6 +24,9 @@ struct FeatureGroupDefinition {
   std::optional<int64_t> ttl_us;              ///< age past which a row is no longer seen
   bool online = false;
   bool deletion_vectors = true;               ///< false: never write Delta deletion vectors
+  /// Every commit stays readable: no vacuum takes files or commits. What joins as known at a time
+  /// need.
+  bool history = false;
   std::string description;
   std::map<std::string, std::string> tags;
   /// Of an external group: where its rows are. Such a group is never written here.

@@ -42,19 +42,56 @@ Result<std::vector<std::pair<std::string, std::string>>> FindOn(const json::obje
 }
 
 json::object SelectionToJson(const GroupSelection& selection) {
-  return {{"group", selection.group.name},
-          {"version", selection.group.version},
-          {"features", ToJsonArray(selection.features)},
-          {"on", OnToJson(selection.on)},
-          {"prefix", selection.prefix},
-          {"type", selection.type == JoinType::kInner ? "inner" : "left"},
-          {"ttl_us", OrNull(selection.ttl_us)}};
+  json::object object{{"group", selection.group.name},
+                      {"version", selection.group.version},
+                      {"features", ToJsonArray(selection.features)},
+                      {"on", OnToJson(selection.on)},
+                      {"prefix", selection.prefix},
+                      {"type", selection.type == JoinType::kInner ? "inner" : "left"},
+                      {"ttl_us", OrNull(selection.ttl_us)}};
+  // Only where they are set, so that definitions of before keep their text, and releases their id.
+  if (selection.lag_us != 0) object["lag_us"] = selection.lag_us;
+  if (selection.horizon_us) object["horizon_us"] = *selection.horizon_us;
+  if (!selection.from.empty()) object["from"] = selection.from;
+  if (selection.through) object["through"] = true;
+  return object;
+}
+
+/// Lag, horizon and where the keys come from.
+Status ReadPath(const json::object& object, GroupSelection* selection) {
+  const std::string& group = selection->group.name;
+  ARROW_ASSIGN_OR_RAISE(const auto lag, FindInt(object, "lag_us"));
+  ARROW_ASSIGN_OR_RAISE(selection->horizon_us, FindInt(object, "horizon_us"));
+  ARROW_ASSIGN_OR_RAISE(const auto from, FindString(object, "from"));
+  ARROW_ASSIGN_OR_RAISE(const auto through, FindBool(object, "through"));
+  selection->lag_us = lag.value_or(0);
+  selection->from = from.value_or("");
+  selection->through = through.value_or(false);
+  if (selection->lag_us < 0) {
+    return Status::Invalid("group '", group, "': a lag must be 0 or longer, not ",
+                           selection->lag_us, " us; labels of later have a horizon");
+  }
+  if (selection->horizon_us && *selection->horizon_us <= 0) {
+    return Status::Invalid("group '", group, "': a horizon must be longer than 0, not ",
+                           *selection->horizon_us, " us");
+  }
+  if (selection->horizon_us && selection->lag_us != 0) {
+    return Status::Invalid("group '", group, "' has a lag of ", selection->lag_us,
+                           " us and a horizon of ", *selection->horizon_us,
+                           " us; features have a lag, labels a horizon");
+  }
+  if (selection->through && !selection->features.empty()) {
+    return Status::Invalid("group '", group, "' is only passed through, so no feature of it is ",
+                           "selected; leave out 'through' or '", selection->features[0], "'");
+  }
+  return Status::OK();
 }
 
 Result<GroupSelection> SelectionFromJson(const json::object& object) {
   ARROW_RETURN_NOT_OK(CheckMembers(
       "a feature view's group", object,
-      {"group", "version", "features", "on", "prefix", "type", "ttl_us", "filter"}));
+      {"group", "version", "features", "on", "prefix", "type", "ttl_us", "filter", "lag_us",
+       "horizon_us", "from", "through"}));
   GroupSelection selection;
   ARROW_ASSIGN_OR_RAISE(const std::string group, GetString(object, "group"));
   ARROW_ASSIGN_OR_RAISE(selection.group, Ref::Parse(group));
@@ -80,6 +117,7 @@ Result<GroupSelection> SelectionFromJson(const json::object& object) {
                            *selection.ttl_us, " us");
   }
   selection.prefix = prefix.value_or("");
+  ARROW_RETURN_NOT_OK(ReadPath(object, &selection));
   if (type.value_or("left") == "inner") {
     selection.type = JoinType::kInner;
   } else if (type.value_or("left") != "left") {

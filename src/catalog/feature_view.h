@@ -16,16 +16,30 @@ enum class JoinType { kLeft, kInner };
 
 /// Features selected of one feature group, and how its rows are found from the left row.
 /// JSON: {"group": "weather", "version": 1, "features": ["temp"], "on": {"origin": "origin"},
-/// "prefix": "origin_", "type": "left", "ttl_us": null, "filter": null}.
+/// "prefix": "origin_", "type": "left", "ttl_us": null, "filter": null}, and where they are set
+/// "lag_us", "horizon_us", "from" and "through".
 struct GroupSelection {
   Ref group;
   std::vector<std::string> features;  ///< empty: all columns but key and event time
   /// Left column → primary key column of this group, covering the whole primary key. Empty for the
-  /// root, and where the left side has columns of the primary key's own names.
+  /// root, and where the left side has columns of the primary key's own names. The left side is the
+  /// root group or spine and the request's parameters, or the columns of the join that `from` names.
   std::vector<std::pair<std::string, std::string>> on;
   std::string prefix;                 ///< put before each of its features' names in the view
   JoinType type = JoinType::kLeft;
   std::optional<int64_t> ttl_us;      ///< overrides the group's TTL in this view
+  /// A row counts only from its event time + lag on: what it takes until the value is known where
+  /// predictions are made. Its age, for the TTL, is counted from the event time all the same.
+  int64_t lag_us = 0;
+  /// Of labels: the row is read as of the left row's time + horizon.
+  std::optional<int64_t> horizon_us;
+  /// The name() of the join whose columns this one's keys are; empty: the root.
+  std::string from;
+  /// None of its features are in the view: it only gives keys to the joins that come from it.
+  bool through = false;
+
+  /// What `from` of other joins calls this one: prefix + group ("origin_weather").
+  std::string name() const { return prefix + group.name; }
 };
 
 /// One transformation of view columns. JSON: {"kind": "standard_scaler", "columns": ["temp"],

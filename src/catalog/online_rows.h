@@ -9,6 +9,7 @@
 
 #include <arrow/record_batch.h>
 
+#include "base/arena.h"
 #include "base/cell.h"
 #include "base/result.h"
 #include "catalog/noun.h"
@@ -32,12 +33,25 @@ struct RowsRequest {
   std::vector<int64_t> event_times_us;       ///< n times as of which to read
   std::vector<std::string> columns;          ///< feature columns wanted
   std::optional<int64_t> ttl_us;             ///< instead of the group's (a view may set its own)
+  /// Key columns that an earlier request of the same read answers, row by row: null, whatever
+  /// `keys` has there, where that request's row is not present. A value that does not fit the
+  /// key's type is Invalid.
+  struct KeyFrom {
+    size_t key;          ///< which column of `keys`
+    size_t request;      ///< which earlier request
+    std::string column;  ///< of its columns, or else of its keys
+  };
+  std::vector<KeyFrom> keys_from = {};
 };
 
 struct RowsAnswer {
   std::shared_ptr<arrow::RecordBatch> rows;  ///< n rows of `columns`; all null unless present
   std::vector<RowStatus> status;             ///< n
   std::vector<int64_t> event_times_us;       ///< n; of the row found, INT64_MIN when none
+  /// n; the commit that the row found came with, or a later one as of which its group was loaded
+  /// whole; −1 when none.
+  std::vector<int64_t> commits = {};
+  int64_t version = -1;                      ///< of the group: up to which commits were applied
 };
 
 /// What is wanted of one row of a feature group, whatever its key.
@@ -58,9 +72,11 @@ struct CellsAnswer {
 /// One feature vector in place. Kept by its reader for the next read, which allocates nothing.
 struct VectorCells {
   std::vector<Cell> features;     ///< in the view's order, until the next read into this object
-  std::vector<RowStatus> status;  ///< of each
+  std::vector<RowStatus> status;  ///< of each feature
+  std::vector<Cell> helpers;      ///< of the view's helper columns
   CellsAnswer rows;               ///< what the features point into
   std::vector<std::string> keys;  ///< of the last read, a group each
+  Arena memory;                   ///< what was computed; taken from until the next read
 };
 
 /// The latest rows by key, as `online` keeps them and `view` reads them. Thread-safe.

@@ -5,7 +5,8 @@
 namespace tercet {
 
 json::object TrainingDatasetDefinition::ToJson() const {
-  return {{"view", view.ToText()},
+  json::object object = {
+          {"view", view.ToText()},
           {"version", version},
           {"split", split.ToJson()},
           {"seed", seed},
@@ -22,6 +23,9 @@ json::object TrainingDatasetDefinition::ToJson() const {
           {"sha256", ToJsonObject(sha256)},
           {"features", features},
           {"labels", labels}};
+  if (known_at) object["known_at"] = true;
+  if (!lost.empty()) object["lost"] = lost;
+  return object;
 }
 
 Result<TrainingDatasetDefinition> TrainingDatasetDefinition::FromJson(const json::object& object) {
@@ -29,7 +33,7 @@ Result<TrainingDatasetDefinition> TrainingDatasetDefinition::FromJson(const json
       "training dataset", object,
       {"view", "version", "split", "seed", "start_us", "end_us", "has_spine", "spine_file",
        "spine_sha256", "pins", "fitted_transformations", "statistics", "rows", "sha256", "features",
-       "labels", "class_balance"}));
+       "labels", "class_balance", "lost", "known_at"}));
   TrainingDatasetDefinition dataset;
   ARROW_ASSIGN_OR_RAISE(const std::string view, GetString(object, "view"));
   ARROW_ASSIGN_OR_RAISE(dataset.view, Ref::Parse(view));
@@ -51,6 +55,10 @@ Result<TrainingDatasetDefinition> TrainingDatasetDefinition::FromJson(const json
   ARROW_ASSIGN_OR_RAISE(dataset.features, FindArray(object, "features"));
   ARROW_ASSIGN_OR_RAISE(dataset.labels, FindArray(object, "labels"));
   ARROW_ASSIGN_OR_RAISE(dataset.class_balance, FindObject(object, "class_balance"));
+  ARROW_ASSIGN_OR_RAISE(const auto known_at, FindBool(object, "known_at"));
+  dataset.known_at = known_at.value_or(false);
+  ARROW_ASSIGN_OR_RAISE(const auto lost, FindString(object, "lost"));
+  dataset.lost = lost.value_or("");
   dataset.version = version.value_or(0);
   dataset.seed = seed.value_or(0);
   dataset.has_spine = has_spine.value_or(false);

@@ -19,6 +19,7 @@ struct TrainingDatasetDefinition {
   SplitDefinition split;
   int64_t seed = 0;
   std::optional<int64_t> start_us, end_us;  ///< root rows with start ≤ event time < end
+  bool known_at = false;                    ///< what was committed later did not count
   bool has_spine = false;                   ///< left rows were given, and are kept:
   std::string spine_file;                   ///< its name in the folder of the view's datasets
   std::string spine_sha256;                 ///< of that file
@@ -31,6 +32,9 @@ struct TrainingDatasetDefinition {
   std::map<std::string, int64_t> rows;      ///< part → rows
   std::map<std::string, std::string> sha256;  ///< part → content address of its Arrow IPC stream
   json::array features, labels;             ///< output schemas as JSON
+  /// Why it can no longer be made again; empty while it can. Its spine, statistics and balance of
+  /// classes are gone then.
+  std::string lost;
 
   Ref ref() const { return {view.ToText(), version}; }
   json::object ToJson() const;

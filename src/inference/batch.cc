@@ -74,7 +74,8 @@ Result<TablePointer> PredictView(const LoadedRelease& loaded, FeatureTables* tab
                        .spine = options.spine,
                        .pins = {},
                        .memory_limit_bytes = options.memory_limit_bytes,
-                       .progress = nullptr};
+                       .progress = nullptr,
+                       .labels_to_come = false};
   if (options.progress) {
     read.progress = [&options](double done) { options.progress(done * kReadShare); };
   }

@@ -164,6 +164,10 @@ Result<VacuumReport> FeatureTables::Vacuum(const Ref& ref, const VacuumRequest& 
   ARROW_ASSIGN_OR_RAISE(auto pins, PinsOf(definition.ref()));
   std::set<int64_t> versions;
   for (const auto& [version, by] : pins) versions.insert(version);
+  if (definition.history) {
+    ARROW_ASSIGN_OR_RAISE(const std::vector<Commit> commits, table->Commits());
+    for (const Commit& commit : commits) versions.insert(commit.version);
+  }
   Result<VacuumReport> report = table->Vacuum(request, versions);
   if (!report.ok()) {
     std::string by;

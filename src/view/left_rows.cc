@@ -10,6 +10,7 @@
 #include "compute/sort_key.h"
 #include "view/event_time.h"
 #include "view/join_key.h"
+#include "view/known_join.h"
 
 namespace tercet {
 namespace {
@@ -36,6 +37,7 @@ Needs NeedsOf(const ViewPlan& plan) {
     return name != root.event_time && root.schema->GetFieldByName(name) != nullptr;
   };
   for (size_t g = 1; g < plan.groups().size(); ++g) {
+    if (plan.groups()[g].from > 0) continue;
     for (const std::string& key : plan.groups()[g].left_keys) {
       if (is_root(key)) AddOnce(&needs.must, key);
     }
@@ -152,11 +154,17 @@ Status LookUp(const ViewPlan& plan, const std::vector<std::string>& missing,
     keys.push_back(left->columns.at(key));
     fields.push_back(arrow::field(key, keys.back()->type()));
   }
-  ARROW_ASSIGN_OR_RAISE(const auto snapshot, snapshots->Get(root.definition));
-  ARROW_ASSIGN_OR_RAISE(
-      const JoinAnswer answer,
-      JoinAsOf(snapshot.get(), missing, arrow::Table::Make(arrow::schema(fields), keys, left->rows),
-               left->times_us, root.ttl_us, options));
+  const auto left_keys = arrow::Table::Make(arrow::schema(fields), keys, left->rows);
+  JoinAnswer answer;
+  if (options.known_at) {
+    ARROW_ASSIGN_OR_RAISE(answer,
+                          JoinAsKnown(snapshots, root.definition, missing, left_keys,
+                                      left->times_us, left->times_us, root.ttl_us, options));
+  } else {
+    ARROW_ASSIGN_OR_RAISE(const auto snapshot, snapshots->Get(root.definition));
+    ARROW_ASSIGN_OR_RAISE(answer, JoinAsOf(snapshot.get(), missing, left_keys, left->times_us,
+                                           root.ttl_us, options));
+  }
   for (size_t i = 0; i < missing.size(); ++i) {
     left->columns[missing[i]] = answer.rows->column(static_cast<int>(i));
   }

@@ -43,6 +43,10 @@ int64_t LeftRowBytes(const ViewPlan& plan) {
   // Keys and what the left side has beside the view's columns, read and cast.
   for (const ViewGroup& group : plan.groups()) {
     for (const auto& field : group.key_schema->fields()) bytes += 2 * ValueBytes(*field->type());
+    for (const std::string& key : group.keys_given) {
+      bytes += ValueBytes(*group.definition.schema->GetFieldByName(key)->type());
+    }
+    if (group.moved()) bytes += 8;  // the time as of which it is read
   }
   return bytes;
 }
@@ -56,6 +60,7 @@ Result<int64_t> PieceRows(const ViewPlan& plan, ViewSnapshots* snapshots,
     std::vector<std::string> columns = group.definition.primary_key;
     columns.push_back(group.definition.event_time);
     columns.insert(columns.end(), group.features.begin(), group.features.end());
+    columns.insert(columns.end(), group.keys_given.begin(), group.keys_given.end());
     ARROW_ASSIGN_OR_RAISE(const auto snapshot, snapshots->Get(group.definition));
     ARROW_ASSIGN_OR_RAISE(const int64_t bytes, HeldBytes(snapshot.get(), columns));
     held_bytes = std::max(held_bytes, bytes);

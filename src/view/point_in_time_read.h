@@ -29,6 +29,11 @@ struct ViewReadOptions {
   /// than history's are read from faster. A ViewStream makes none.
   int64_t copy_limit_bytes = 1LL << 29;
   std::function<void(double fraction)> progress;  ///< may be empty; called from any thread
+  /// Labels with a horizon are joined. False where predictions are made: they are null, as online.
+  bool labels_to_come = true;
+  /// Of the joined groups, only what was committed by the left row's time counts, as it was then.
+  /// Invalid unless all of them but labels with a horizon keep their history.
+  bool known_at = false;
 };
 
 struct ViewRows {

@@ -1,70 +1,219 @@
 #include "view/vector_lookup.h"
 
+#include <algorithm>
+
 #include "compute/cell_key.h"
+#include "view/view_names.h"
 
 namespace tercet {
 
-bool VectorLookup::AddGroup(const ViewGroup& group, const std::vector<std::string>& keys,
-                            const std::vector<std::string>& columns) {
-  Key key;
-  const arrow::Schema& entities = *entities_;
-  for (size_t k = 0; k < keys.size(); ++k) {
-    const int entity = entities.GetFieldIndex(keys[k]);
-    const auto& type = group.key_schema->field(static_cast<int>(k))->type();
-    if (entity < 0 || !entities.field(entity)->type()->Equals(*type) || !IsCellKeyType(*type)) {
-      return false;
+/// Resolves a view's columns. What can't be had in place is nullopt, or false.
+class VectorLookup::Maker {
+ public:
+  Maker(const ViewPlan& plan, VectorLookup* lookup) : plan_(plan), lookup_(lookup) {}
+
+  bool Make() {
+    for (const auto& field : lookup_->entities_->fields()) {
+      if (!IsCellType(*field->type())) return false;
     }
-    key.entities.push_back(static_cast<size_t>(entity));
-    key.types.push_back(type->id());
+    for (size_t g = 0; g < plan_.groups().size(); ++g) {
+      if (plan_.online_group(static_cast<int>(g)) && !AddGroup(g)) return false;
+    }
+    lookup_->helpers_.resize(static_cast<size_t>(plan_.helper_schema()->num_fields()));
+    for (const ViewColumn& column : plan_.columns()) {
+      if (column.role == ViewColumn::Role::kLabel) continue;
+      const auto source = SourceOf(column);
+      if (!source || !IsCellType(*column.type)) return false;
+      if (column.role == ViewColumn::Role::kHelper) {
+        const int at = plan_.helper_schema()->GetFieldIndex(column.name);
+        lookup_->helpers_[static_cast<size_t>(at)] = *source;
+      } else if (source->from != From::kNothing) {
+        lookup_->features_.push_back(*source);
+      } else {
+        return false;  // ReadVectors says what is missing.
+      }
+    }
+    return true;
   }
-  groups_.push_back({.group = group.definition.ref(), .columns = columns, .ttl_us = group.ttl_us});
-  keys_.push_back(std::move(key));
-  return true;
-}
+
+ private:
+  using From = Source::From;
+
+  const ViewGroup& root() const { return plan_.groups().front(); }
+  const std::string& root_time() const { return root().definition.event_time; }
+
+  /// What the request brings under a name; false where it would have to be cast.
+  bool FindEntity(const std::string& name, const arrow::DataType& type,
+                  std::optional<Source>* source) const {
+    const int entity = lookup_->entities_->GetFieldIndex(name);
+    if (entity < 0) return true;
+    *source = Source{.from = From::kEntity, .index = static_cast<size_t>(entity)};
+    return lookup_->entities_->field(entity)->type()->Equals(type);
+  }
+
+  /// The left row's time in the root's type.
+  std::optional<Source> TimeAsRoot() const {
+    const auto& type = *root().definition.schema->GetFieldByName(root_time())->type();
+    const bool micros = type.id() == arrow::Type::TIMESTAMP &&
+                        static_cast<const arrow::TimestampType&>(type).unit() ==
+                            arrow::TimeUnit::MICRO;
+    if (!micros) return std::nullopt;
+    return Source{.from = From::kEventTime};
+  }
+
+  /// Whether a column of the view comes with the request: of the root, by its name in the group
+  /// too.
+  bool FindPassedIn(const ViewColumn& column, std::optional<Source>* source) const {
+    if (!FindEntity(column.name, *column.type, source)) return false;
+    if (source->has_value() || column.group != 0) return true;
+    return FindEntity(column.feature, *column.type, source);
+  }
+
+  /// The columns of a group that no request brings, and the key to look them up by.
+  bool AddGroup(size_t g) {
+    const ViewGroup& group = plan_.groups()[g];
+    // Keys that another row says, and times that are not the left row's.
+    if (group.from > 0 || group.moved()) return false;
+    std::vector<std::string> columns;
+    const auto want = [&](const std::string& column) {
+      if (g == 0 && column == root_time()) return;
+      if (std::find(columns.begin(), columns.end(), column) == columns.end()) {
+        columns.push_back(column);
+      }
+    };
+    for (const ViewColumn& column : plan_.columns()) {
+      if (column.group != static_cast<int>(g) || column.role == ViewColumn::Role::kLabel) continue;
+      std::optional<Source> passed_in;
+      if (!FindPassedIn(column, &passed_in)) return false;
+      if (!passed_in) want(column.feature);
+    }
+    if (g == 0) {
+      for (const LeftColumn& column : plan_.left_columns()) {
+        std::optional<Source> passed_in;
+        if (!FindEntity(column.column, *column.type, &passed_in)) return false;
+        if (!passed_in) want(column.column);
+      }
+    }
+    if (columns.empty()) return true;
+    for (const std::string& column : columns) {
+      if (!IsCellType(*group.definition.schema->GetFieldByName(column)->type())) return false;
+    }
+    const std::vector<std::string> names =
+        g == 0 ? group.key_schema->field_names() : group.left_keys;
+    Key key;
+    for (size_t k = 0; k < names.size(); ++k) {
+      const auto& type = group.key_schema->field(static_cast<int>(k))->type();
+      std::optional<Source> source;
+      if (!FindEntity(names[k], *type, &source) || !source || !IsCellKeyType(*type)) return false;
+      key.entities.push_back(source->index);
+      key.types.push_back(type->id());
+    }
+    firsts_.push_back({g, cells_});
+    cells_ += columns.size();
+    lookup_->groups_.push_back(
+        {.group = group.definition.ref(), .columns = std::move(columns), .ttl_us = group.ttl_us});
+    lookup_->keys_.push_back(std::move(key));
+    return true;
+  }
+
+  Source LookedUp(int group, const std::string& column) const {
+    for (size_t i = 0; i < firsts_.size(); ++i) {
+      if (firsts_[i].group != static_cast<size_t>(group)) continue;
+      const auto& columns = lookup_->groups_[i].columns;
+      const auto at = std::find(columns.begin(), columns.end(), column);
+      if (at == columns.end()) break;
+      return {.from = From::kLookedUp,
+              .index = firsts_[i].cell + static_cast<size_t>(at - columns.begin()),
+              .group = i};
+    }
+    return {};
+  }
+
+  std::optional<Source> SourceOf(const ViewColumn& column) {
+    std::optional<Source> source;
+    if (!FindPassedIn(column, &source)) return std::nullopt;
+    const bool on_demand = column.group < 0 && column.feature.empty();
+    // Other features are made of the computed value, whatever is passed in; that is no short way.
+    if (source) return on_demand ? std::nullopt : source;
+    if (on_demand) return Computed(column.name);
+    if (column.group == 0 && column.feature == root_time()) return TimeAsRoot();
+    // Labels are never looked up.
+    if (column.role == ViewColumn::Role::kLabel) return Source{};
+    return LookedUp(column.group, column.feature);
+  }
+
+  /// A root column that an expression names though the view did not select it.
+  std::optional<Source> SourceOf(const LeftColumn& column) {
+    if (column.column == root_time()) return TimeAsRoot();
+    for (const ViewColumn& selected : plan_.columns()) {
+      if (selected.group != 0 || selected.feature != column.column) continue;
+      const auto source = SourceOf(selected);
+      if (!source || source->from != From::kNothing) return source;
+    }
+    std::optional<Source> source;
+    if (!FindEntity(column.column, *column.type, &source)) return std::nullopt;
+    return source ? *source : LookedUp(0, column.column);
+  }
+
+  std::optional<Source> SourceOf(const ExpressionInput& input) {
+    if (input.row_column.empty()) {
+      return Computed(plan_.definition().on_demand[static_cast<size_t>(input.computed)].first);
+    }
+    if (input.row_column == kEventTime) return Source{.from = From::kEventTime};
+    for (const ViewColumn& column : plan_.columns()) {
+      if (column.group >= 0 && column.name == input.row_column) return SourceOf(column);
+    }
+    for (const LeftColumn& column : plan_.left_columns()) {
+      if (column.name == input.row_column) return SourceOf(column);
+    }
+    const auto parameter = plan_.row_schema()->GetFieldByName(input.row_column);
+    std::optional<Source> source;
+    if (parameter == nullptr || !FindEntity(input.row_column, *parameter->type(), &source)) {
+      return std::nullopt;
+    }
+    return source;
+  }
+
+  std::optional<Source> Computed(const std::string& name) {
+    for (const auto& [known, source] : computed_) {
+      if (known == name) return source;
+    }
+    const auto& on_demand = plan_.definition().on_demand;
+    size_t i = 0;
+    while (i < on_demand.size() && on_demand[i].first != name) ++i;
+    const ViewExpression& expression = plan_.on_demand().at(i);
+    if (!expression.compiled()->takes_cells()) return std::nullopt;
+    Computation computation{
+        .what = expression.what(), .expression = expression.compiled(), .inputs = {}};
+    for (const ExpressionInput& input : expression.inputs()) {
+      const auto source = SourceOf(input);
+      if (!source) return std::nullopt;
+      computation.inputs.push_back(*source);
+    }
+    const Source source{.from = From::kComputed, .index = lookup_->computations_.size()};
+    lookup_->computations_.push_back(std::move(computation));
+    computed_.emplace_back(name, source);
+    return source;
+  }
+
+  struct First {
+    size_t group;  // of the plan
+    size_t cell;   // of its columns' first
+  };
+
+  const ViewPlan& plan_;
+  VectorLookup* const lookup_;
+  std::vector<First> firsts_;  // one a group that is looked up
+  size_t cells_ = 0;
+  std::vector<std::pair<std::string, Source>> computed_;
+};
 
 std::shared_ptr<const VectorLookup> VectorLookup::Make(
     const std::shared_ptr<const ViewPlan>& plan) {
-  if (plan->helper_schema()->num_fields() > 0) return nullptr;
   auto lookup = std::make_shared<VectorLookup>();
   lookup->plan_ = plan;
   lookup->entities_ = plan->entity_schema();
-  const arrow::Schema& entities = *lookup->entities_;
-  for (const auto& field : entities.fields()) {
-    if (!IsCellType(*field->type())) return nullptr;
-  }
-  size_t cells = 0;
-  for (size_t g = 0; g < plan->groups().size(); ++g) {
-    const ViewGroup& group = plan->groups()[g];
-    const bool online = plan->online_group(static_cast<int>(g));
-    std::vector<std::string> columns;
-    for (const ViewColumn& column : plan->columns()) {
-      if (column.group != static_cast<int>(g) || column.role == ViewColumn::Role::kLabel) continue;
-      if (!IsCellType(*column.type)) return nullptr;
-      // What the entity brings is not looked up, by the name that it has in the view or, of the
-      // root, in the group.
-      int entity = entities.GetFieldIndex(column.name);
-      if (entity < 0 && g == 0) entity = entities.GetFieldIndex(column.feature);
-      if (entity >= 0) {
-        if (!entities.field(entity)->type()->Equals(*column.type)) return nullptr;
-        lookup->features_.push_back({.group = -1, .cell = static_cast<size_t>(entity)});
-        continue;
-      }
-      const bool time = g == 0 && column.feature == group.definition.event_time;
-      if (!online || time) return nullptr;
-      lookup->features_.push_back(
-          {.group = static_cast<int>(lookup->groups_.size()), .cell = cells + columns.size()});
-      columns.push_back(column.feature);
-    }
-    if (columns.empty()) continue;
-    const std::vector<std::string> keys =
-        g == 0 ? group.key_schema->field_names() : group.left_keys;
-    if (!lookup->AddGroup(group, keys, columns)) return nullptr;
-    cells += columns.size();
-  }
-  // Computed features come after those of groups, so any that is missing here is one.
-  const bool all =
-      lookup->features_.size() == static_cast<size_t>(plan->feature_schema()->num_fields());
-  return all ? lookup : nullptr;
+  return Maker(*plan, lookup.get()).Make() ? lookup : nullptr;
 }
 
 Result<bool> VectorLookup::Read(OnlineRows* online, std::span<const Cell> entity,
@@ -81,17 +230,53 @@ Result<bool> VectorLookup::Read(OnlineRows* online, std::span<const Cell> entity
     }
     if (!null) AppendCellKey(keys_[g].types, parts, &vector->keys[g]);
   }
-  ARROW_ASSIGN_OR_RAISE(const bool answered,
-                        online->ReadCells(groups_, vector->keys, event_time_us, &vector->rows));
-  if (!answered) return false;
+  if (groups_.empty()) {
+    vector->rows.status.clear();
+  } else {
+    ARROW_ASSIGN_OR_RAISE(const bool answered,
+                          online->ReadCells(groups_, vector->keys, event_time_us, &vector->rows));
+    if (!answered) return false;
+  }
+
+  vector->memory.Reset();
+  auto* time = vector->memory.TakeArray<int64_t>(1);
+  *time = event_time_us;
+  auto* computed = vector->memory.TakeArray<Cell>(computations_.size());
+  const auto cell_of = [&](const Source& source) -> Cell {
+    switch (source.from) {
+      case Source::From::kEntity:
+        return entity[source.index];
+      case Source::From::kLookedUp:
+        return vector->rows.cells[source.index];
+      case Source::From::kComputed:
+        return computed[source.index];
+      case Source::From::kEventTime:
+        return {reinterpret_cast<const char*>(time), sizeof(*time)};
+      case Source::From::kNothing:
+        break;
+    }
+    return {};
+  };
+  for (size_t c = 0; c < computations_.size(); ++c) {
+    const Computation& computation = computations_[c];
+    const size_t count = computation.inputs.size();
+    auto* inputs = vector->memory.TakeArray<Cell>(count);
+    for (size_t i = 0; i < count; ++i) inputs[i] = cell_of(computation.inputs[i]);
+    const Status evaluated =
+        computation.expression->EvaluateRow({inputs, count}, &vector->memory, &computed[c]);
+    if (!evaluated.ok()) return Explain(evaluated, computation.what);
+  }
+
   vector->features.clear();
   vector->status.clear();
-  for (const Feature& feature : features_) {
-    const bool looked_up = feature.group >= 0;
-    vector->features.push_back(looked_up ? vector->rows.cells[feature.cell] : entity[feature.cell]);
-    vector->status.push_back(looked_up ? vector->rows.status[static_cast<size_t>(feature.group)]
+  for (const Source& feature : features_) {
+    const bool looked_up = feature.from == Source::From::kLookedUp;
+    vector->features.push_back(cell_of(feature));
+    vector->status.push_back(looked_up ? vector->rows.status[feature.group]
                                        : RowStatus::kPresent);
   }
+  vector->helpers.clear();
+  for (const Source& helper : helpers_) vector->helpers.push_back(cell_of(helper));
   return true;
 }
 

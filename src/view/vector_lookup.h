@@ -1,22 +1,25 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "base/cell.h"
 #include "catalog/online_rows.h"
+#include "compute/expression.h"
 #include "view/view_plan.h"
 
 namespace tercet {
 
-/// The plain vector read of a view, resolved once: one entity that brings what the view asks for
-/// and nothing else, and features that are only looked up. It answers as ReadVectors does.
-/// Immutable, thread-safe.
+/// The vector read of a view for one entity that brings what the view asks for and nothing else,
+/// resolved once: rows looked up and features computed in place, from cells to cells. It answers as
+/// ReadVectors does. Immutable, thread-safe.
 class VectorLookup {
  public:
-  /// Null when the view's vectors take more than that: computed features, helper columns, keys that
-  /// another row says, keys that must be cast, types that are no cells.
+  /// Null when the view's vectors take more than that: keys that another row says, keys that must
+  /// be cast, types that are no cells.
   static std::shared_ptr<const VectorLookup> Make(const std::shared_ptr<const ViewPlan>& plan);
 
   const std::shared_ptr<const ViewPlan>& plan() const { return plan_; }
@@ -33,19 +36,28 @@ class VectorLookup {
     std::vector<size_t> entities;  ///< which entity cells are the key, in its order
     std::vector<arrow::Type::type> types;
   };
-  struct Feature {
-    int group = -1;   ///< into groups_; −1: of the entity
-    size_t cell = 0;  ///< of the rows' cells, or of the entity's
+  /// Where a value comes from.
+  struct Source {
+    enum class From { kEntity, kLookedUp, kComputed, kEventTime, kNothing };
+    From from = From::kNothing;
+    size_t index = 0;  ///< of the entity's cells, the rows' cells, or computations_
+    size_t group = 0;  ///< into groups_, of what is looked up
   };
-
-  bool AddGroup(const ViewGroup& group, const std::vector<std::string>& keys,
-                const std::vector<std::string>& columns);
+  /// An on-demand feature, after those that it is made of.
+  struct Computation {
+    std::string what;  ///< whose it is, in errors
+    std::shared_ptr<const CompiledExpression> expression;
+    std::vector<Source> inputs;
+  };
+  class Maker;
 
   std::shared_ptr<const ViewPlan> plan_;
   std::shared_ptr<arrow::Schema> entities_;
   std::vector<CellColumns> groups_;
   std::vector<Key> keys_;  // one a group
-  std::vector<Feature> features_;
+  std::vector<Computation> computations_;
+  std::vector<Source> features_;
+  std::vector<Source> helpers_;
 };
 
 }  // namespace tercet

@@ -1,7 +1,7 @@
 #include "view/vector_read.h"
 
 #include <algorithm>
-#include <optional>
+#include <limits>
 #include <utility>
 
 #include <arrow/array/util.h>
@@ -17,6 +17,20 @@ namespace {
 struct Slot {
   std::shared_ptr<arrow::Array> values;
   const std::vector<RowStatus>* status = nullptr;  ///< null: present
+};
+
+/// What is to be read of a group.
+struct Want {
+  bool needed = false;
+  std::vector<std::string> columns;
+  int request = -1;  ///< its number, once it is made
+
+  bool Has(const std::string& name) const {
+    return std::find(columns.begin(), columns.end(), name) != columns.end();
+  }
+  void Add(const std::string& name) {
+    if (!Has(name)) columns.push_back(name);
+  }
 };
 
 /// One vector read under way.
@@ -36,9 +50,10 @@ class VectorRead {
       return Status::Invalid(rows_, " entities have ", times_us_.size(), " event times");
     }
     ARROW_RETURN_NOT_OK(TakePassedIn());
-    ARROW_RETURN_NOT_OK(PlanRoot());
-    if (root_request_ && joins_need_root_) ARROW_RETURN_NOT_OK(LookUpRoot());
-    ARROW_RETURN_NOT_OK(LookUpJoins());
+    wants_.resize(plan_.groups().size());
+    WantOfJoins();
+    ARROW_RETURN_NOT_OK(WantOfRoot());
+    ARROW_RETURN_NOT_OK(LookUp());
     ARROW_RETURN_NOT_OK(Evaluate());
     return Answer();
   }
@@ -101,15 +116,13 @@ class VectorRead {
                            plan_.entity_schema()->ToString());
   }
 
-  /// What to read that is missing of the left row, where the request brings the root's key.
-  Status PlanRoot() {
+  /// What of the left row is missing where the request brings the root's key.
+  Status WantOfRoot() {
     if (!plan_.online_group(0)) return Status::OK();
-    std::vector<std::string> columns;
     const auto want = [&](const std::string& name) -> Status {
       ARROW_ASSIGN_OR_RAISE(const auto values, LeftColumnValues(name));
-      if (values == nullptr && root().schema->GetFieldByName(name) != nullptr &&
-          std::find(columns.begin(), columns.end(), name) == columns.end()) {
-        columns.push_back(name);
+      if (values == nullptr && root().schema->GetFieldByName(name) != nullptr) {
+        wants_[0].Add(name);
       }
       return Status::OK();
     };
@@ -124,109 +137,130 @@ class VectorRead {
       ARROW_RETURN_NOT_OK(want(column.column));
     }
     for (size_t g = 1; g < plan_.groups().size(); ++g) {
-      if (!plan_.online_group(static_cast<int>(g))) continue;
-      for (const std::string& key : plan_.groups()[g].left_keys) {
-        ARROW_RETURN_NOT_OK(want(key));
-        joins_need_root_ |= std::find(columns.begin(), columns.end(), key) != columns.end();
-      }
+      const ViewGroup& group = plan_.groups()[g];
+      if (!plan_.online_group(static_cast<int>(g)) || group.from > 0) continue;
+      for (const std::string& key : group.left_keys) ARROW_RETURN_NOT_OK(want(key));
     }
-    if (columns.empty()) return Status::OK();
-
-    arrow::ArrayVector keys;
-    for (const auto& field : plan_.groups()[0].key_schema->fields()) {
-      ARROW_ASSIGN_OR_RAISE(keys.emplace_back(), Entity(field->name(), field->type()));
-      if (keys.back() == nullptr) return MissingEntity(field->name());
-    }
-    root_request_ = {
-        .group = root().ref(),
-        .keys = arrow::RecordBatch::Make(plan_.groups()[0].key_schema, rows_, std::move(keys)),
-        .event_times_us = times_us_,
-        .columns = std::move(columns),
-        .ttl_us = plan_.groups()[0].ttl_us};
+    wants_[0].needed = !wants_[0].columns.empty();
     return Status::OK();
   }
 
-  /// Reads the left row first: some join's key comes from it.
-  Status LookUpRoot() {
-    const std::vector<RowsRequest> requests{*std::exchange(root_request_, std::nullopt)};
-    ARROW_ASSIGN_OR_RAISE(auto answers, online_->Read(requests));
-    ARROW_RETURN_NOT_OK(CheckAnswers(answers, requests));
-    TakeRoot(requests[0].columns, std::move(answers[0]));
-    return Status::OK();
-  }
-
-  void TakeRoot(const std::vector<std::string>& columns, RowsAnswer answer) {
-    root_answer_ = std::move(answer);
-    for (size_t c = 0; c < columns.size(); ++c) {
-      root_values_.emplace_back(columns[c], root_answer_.rows->column(static_cast<int>(c)));
-    }
+  /// What was passed in of a joined group's column; null when nothing was.
+  std::shared_ptr<arrow::Array> PassedIn(int group, const std::string& feature) const {
     for (size_t i = 0; i < slots_.size(); ++i) {
       const ViewColumn& column = plan_.columns()[i];
-      if (column.group != 0 || slots_[i].values != nullptr) continue;
-      for (const auto& [name, values] : root_values_) {
-        if (name == column.feature) slots_[i] = {values, &root_answer_.status};
+      if (column.group == group && column.feature == feature) return slots_[i].values;
+    }
+    return nullptr;
+  }
+
+  /// What of the joined groups is missing, the last first: a join that is needed may need keys of
+  /// one before it.
+  void WantOfJoins() {
+    for (size_t g = plan_.groups().size(); g-- > 1;) {
+      const ViewGroup& group = plan_.groups()[g];
+      if (!plan_.online_group(static_cast<int>(g))) continue;
+      Want& want = wants_[g];
+      for (size_t i = 0; i < slots_.size(); ++i) {
+        if (!Missing(i, static_cast<int>(g))) continue;
+        want.Add(plan_.columns()[i].feature);
+        want.needed |= plan_.columns()[i].role == ViewColumn::Role::kFeature ||
+                       !plan_.definition().on_demand.empty();
+      }
+      if (!want.needed || group.from == 0) continue;
+      for (const std::string& key : group.left_keys) {
+        if (PassedIn(group.from, key) != nullptr) continue;
+        Want& source = wants_[static_cast<size_t>(group.from)];
+        source.needed = true;
+        const auto& primary_key =
+            plan_.groups()[static_cast<size_t>(group.from)].definition.primary_key;
+        if (std::find(primary_key.begin(), primary_key.end(), key) == primary_key.end()) {
+          source.Add(key);
+        }
       }
     }
   }
 
-  /// One read of all joined groups, and of the root where they don't need it first, from one
-  /// snapshot of the store.
-  Status LookUpJoins() {
+  /// A view column of this group that is to be looked up.
+  bool Missing(size_t slot, int group) const {
+    const ViewColumn& column = plan_.columns()[slot];
+    return column.group == group && slots_[slot].values == nullptr &&
+           column.role != ViewColumn::Role::kLabel;
+  }
+
+  /// The group's key columns that are there by now; the others come from an earlier request.
+  Status TakeKeys(int g, RowsRequest* request) {
+    const ViewGroup& group = plan_.groups()[static_cast<size_t>(g)];
+    arrow::ArrayVector keys;
+    for (size_t k = 0; k < static_cast<size_t>(group.key_schema->num_fields()); ++k) {
+      const auto& field = group.key_schema->field(static_cast<int>(k));
+      const std::string& name = g == 0 ? field->name() : group.left_keys[k];
+      std::shared_ptr<arrow::Array> values;
+      if (g == 0) {
+        ARROW_ASSIGN_OR_RAISE(values, Entity(name, field->type()));
+      } else if (group.from == 0) {
+        ARROW_ASSIGN_OR_RAISE(values, LeftColumnValues(name));
+      } else {
+        values = PassedIn(group.from, name);
+      }
+      const Want& source = wants_[static_cast<size_t>(group.from)];
+      const bool given = g > 0 && values == nullptr && source.request >= 0 &&
+                         (group.from > 0 || source.Has(name));
+      if (given) {
+        ARROW_ASSIGN_OR_RAISE(values, arrow::MakeArrayOfNull(field->type(), rows_));
+        request->keys_from.push_back(
+            {.key = k, .request = static_cast<size_t>(source.request), .column = name});
+      } else if (values == nullptr) {
+        return MissingEntity(name);
+      }
+      ARROW_ASSIGN_OR_RAISE(keys.emplace_back(), CastColumn(name, values, field->type()));
+    }
+    request->keys = arrow::RecordBatch::Make(group.key_schema, rows_, std::move(keys));
+    return Status::OK();
+  }
+
+  /// One read of all groups, of one moment, also where keys of some come from others.
+  Status LookUp() {
     std::vector<RowsRequest> requests;
-    std::vector<size_t> groups;
-    for (size_t g = 1; g < plan_.groups().size(); ++g) {
+    std::vector<int> groups;
+    for (size_t g = 0; g < plan_.groups().size(); ++g) {
+      if (!wants_[g].needed) continue;
       const ViewGroup& group = plan_.groups()[g];
-      if (!plan_.online_group(static_cast<int>(g))) continue;
       RowsRequest request{.group = group.definition.ref(),
                           .keys = nullptr,
                           .event_times_us = times_us_,
-                          .columns = {},
-                          .ttl_us = group.ttl_us};
-      bool needed = false;
-      for (size_t i = 0; i < slots_.size(); ++i) {
-        const ViewColumn& column = plan_.columns()[i];
-        if (column.group != static_cast<int>(g) || slots_[i].values != nullptr ||
-            column.role == ViewColumn::Role::kLabel) {
-          continue;
+                          .columns = wants_[g].columns,
+                          .ttl_us = group.TtlOf()};
+      if (group.moved()) {
+        for (int64_t& time_us : request.event_times_us) {
+          // Nothing is as old as the lowest time.
+          time_us = group.TimeOf(time_us).value_or(std::numeric_limits<int64_t>::min());
         }
-        request.columns.push_back(column.feature);
-        needed |=
-            column.role == ViewColumn::Role::kFeature || !plan_.definition().on_demand.empty();
       }
-      if (!needed) continue;
-      arrow::ArrayVector keys;
-      for (size_t k = 0; k < group.left_keys.size(); ++k) {
-        ARROW_ASSIGN_OR_RAISE(auto values, LeftColumnValues(group.left_keys[k]));
-        if (values == nullptr) return MissingEntity(group.left_keys[k]);
-        const auto& field = group.key_schema->field(static_cast<int>(k));
-        ARROW_ASSIGN_OR_RAISE(keys.emplace_back(),
-                              CastColumn(group.left_keys[k], values, field->type()));
-      }
-      request.keys = arrow::RecordBatch::Make(group.key_schema, rows_, std::move(keys));
+      ARROW_RETURN_NOT_OK(TakeKeys(static_cast<int>(g), &request));
+      wants_[g].request = static_cast<int>(requests.size());
       requests.push_back(std::move(request));
-      groups.push_back(g);
+      groups.push_back(static_cast<int>(g));
     }
-    const bool with_root = root_request_.has_value();
-    if (with_root) requests.push_back(std::move(*root_request_));
     if (requests.empty()) return Status::OK();
     ARROW_ASSIGN_OR_RAISE(answers_, online_->Read(requests));
     ARROW_RETURN_NOT_OK(CheckAnswers(answers_, requests));
-    if (with_root) {
-      RowsAnswer root_answer = std::move(answers_.back());
-      answers_.pop_back();
-      TakeRoot(requests.back().columns, std::move(root_answer));
-    }
     for (size_t a = 0; a < answers_.size(); ++a) {
-      const ViewGroup& group = plan_.groups()[groups[a]];
-      ExplainMissing(group, &answers_[a]);
-      int next = 0;
+      ExplainMissing(requests[a], &answers_[a]);
+      const Want& want = wants_[static_cast<size_t>(groups[a])];
       for (size_t i = 0; i < slots_.size(); ++i) {
-        const ViewColumn& column = plan_.columns()[i];
-        if (column.group != static_cast<int>(groups[a]) || slots_[i].values != nullptr ||
-            column.role == ViewColumn::Role::kLabel) {
-          continue;
+        if (!Missing(i, groups[a])) continue;
+        const auto at = std::find(want.columns.begin(), want.columns.end(),
+                                  plan_.columns()[i].feature);
+        if (at == want.columns.end()) continue;
+        slots_[i] = {answers_[a].rows->column(static_cast<int>(at - want.columns.begin())),
+                     &answers_[a].status};
+      }
+      if (groups[a] == 0) {
+        for (size_t c = 0; c < want.columns.size(); ++c) {
+          root_values_.emplace_back(want.columns[c],
+                                    answers_[a].rows->column(static_cast<int>(c)));
         }
-        slots_[i] = {answers_[a].rows->column(next++), &answers_[a].status};
       }
     }
     return Status::OK();
@@ -242,17 +276,14 @@ class VectorRead {
     return good ? Status::OK() : Status::UnknownError("the online rows do not answer the request");
   }
 
-  /// A key that could not be looked up is missing for the root's reason.
-  void ExplainMissing(const ViewGroup& group, RowsAnswer* answer) const {
-    const bool looked_up =
-        std::any_of(root_values_.begin(), root_values_.end(), [&](const auto& value) {
-          return std::find(group.left_keys.begin(), group.left_keys.end(), value.first) !=
-                 group.left_keys.end();
-        });
-    if (!looked_up) return;
-    for (size_t i = 0; i < answer->status.size(); ++i) {
-      const RowStatus root_status = root_answer_.status[i];
-      if (root_status != RowStatus::kPresent) answer->status[i] = root_status;
+  /// What could not be looked up, since the row that says its key was not found, is missing for
+  /// that row's reason.
+  void ExplainMissing(const RowsRequest& request, RowsAnswer* answer) const {
+    for (const RowsRequest::KeyFrom& from : request.keys_from) {
+      const std::vector<RowStatus>& source = answers_[from.request].status;
+      for (size_t i = 0; i < source.size(); ++i) {
+        if (source[i] != RowStatus::kPresent) answer->status[i] = source[i];
+      }
     }
   }
 
@@ -348,11 +379,9 @@ class VectorRead {
   const arrow::RecordBatch& entities_;
   const int64_t rows_;
   const std::vector<int64_t>& times_us_;
-  std::vector<Slot> slots_;                  // one a view column
-  std::optional<RowsRequest> root_request_;  // still to be read
-  bool joins_need_root_ = false;
-  RowsAnswer root_answer_;
-  std::vector<RowsAnswer> answers_;  // of the joins
+  std::vector<Slot> slots_;           // one a view column
+  std::vector<Want> wants_;           // one a group
+  std::vector<RowsAnswer> answers_;   // of those that are needed
   std::vector<std::pair<std::string, std::shared_ptr<arrow::Array>>> root_values_;
   std::shared_ptr<arrow::Array> event_times_;
 };

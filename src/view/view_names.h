@@ -65,6 +65,9 @@ class ViewExpression {
 
   const std::shared_ptr<arrow::DataType>& type() const { return compiled_->type(); }
   const std::vector<ExpressionInput>& inputs() const { return inputs_; }
+  const std::string& what() const { return what_; }
+  /// Over the inputs, in their order.
+  const std::shared_ptr<const CompiledExpression>& compiled() const { return compiled_; }
   Result<std::shared_ptr<arrow::Array>> Evaluate(
       const arrow::RecordBatch& rows,
       const std::vector<std::shared_ptr<arrow::Array>>& computed) const;

@@ -4,10 +4,12 @@
 #include <set>
 
 #include "base/name.h"
+#include "base/time_text.h"
 #include "compute/sort_key.h"
 #include "compute/transformation.h"
 #include "view/join_key.h"
 #include "view/view_names.h"
+#include "view/view_path.h"
 
 namespace tercet {
 namespace {
@@ -28,9 +30,12 @@ class ResolvedView : public ViewPlan {
     ARROW_RETURN_NOT_OK(AddGroup(definition_.root, groups));
     names_.SetRoot(groups_[0].definition);
     ARROW_RETURN_NOT_OK(ReadParameters());
-    for (const GroupSelection& join : definition_.joins) {
-      ARROW_RETURN_NOT_OK(AddGroup(join, groups));
-      ARROW_RETURN_NOT_OK(FindLeftKeys(join, &groups_.back()));
+    auto sources = JoinSources(definition_);
+    if (!sources.ok()) return Error(sources.status());
+    for (size_t i = 0; i < definition_.joins.size(); ++i) {
+      ARROW_RETURN_NOT_OK(AddGroup(definition_.joins[i], groups));
+      groups_.back().from = (*sources)[i];
+      ARROW_RETURN_NOT_OK(FindLeftKeys(definition_.joins[i], &groups_.back()));
     }
     ARROW_RETURN_NOT_OK(CompileExpressions());
     ARROW_RETURN_NOT_OK(MakeSchemas());
@@ -48,7 +53,15 @@ class ResolvedView : public ViewPlan {
   std::shared_ptr<arrow::Schema> entity_schema() const override { return entities_; }
   const std::vector<LeftColumn>& left_columns() const override { return names_.left_columns(); }
   const std::shared_ptr<arrow::Schema>& row_schema() const override { return row_schema_; }
+  const std::vector<ViewExpression>& on_demand() const override { return on_demand_; }
   bool online_group(int g) const override { return online_groups_[static_cast<size_t>(g)]; }
+
+  std::vector<std::string> OnDemandInputs(size_t i) const override {
+    return InputNames(on_demand_[i].inputs());
+  }
+  std::vector<std::string> FilterInputs() const override {
+    return filter_ ? InputNames(filter_->inputs()) : std::vector<std::string>();
+  }
 
   Result<std::shared_ptr<arrow::RecordBatch>> Evaluate(
       const std::shared_ptr<arrow::RecordBatch>& rows) const override {
@@ -89,6 +102,16 @@ class ResolvedView : public ViewPlan {
     return Explain(status, "feature view '" + definition_.name + "'");
   }
 
+  std::vector<std::string> InputNames(const std::vector<ExpressionInput>& inputs) const {
+    std::vector<std::string> names;
+    for (const ExpressionInput& input : inputs) {
+      names.push_back(input.row_column.empty()
+                          ? definition_.on_demand[static_cast<size_t>(input.computed)].first
+                          : input.row_column);
+    }
+    return names;
+  }
+
   static bool IsOnDemand(const ViewColumn& column) {
     return column.group < 0 && column.feature.empty();
   }
@@ -126,8 +149,11 @@ class ResolvedView : public ViewPlan {
     }
     group.type = selection.type;
     group.ttl_us = selection.ttl_us ? selection.ttl_us : of.ttl_us;
+    group.lag_us = selection.lag_us;
+    group.horizon_us = selection.horizon_us;
+    ARROW_RETURN_NOT_OK(Error(CheckTimes(group)));
     group.features = selection.features;
-    if (group.features.empty()) {
+    if (group.features.empty() && !selection.through) {
       for (const auto& field : of.schema->fields()) {
         if (field->name() == of.event_time || Contains(of.primary_key, field->name())) continue;
         group.features.push_back(field->name());
@@ -177,7 +203,10 @@ class ResolvedView : public ViewPlan {
 
   Status FindLeftKeys(const GroupSelection& selection, ViewGroup* group) {
     const FeatureGroupDefinition& right = group->definition;
-    const FeatureGroupDefinition& root = groups_[0].definition;
+    ViewGroup& source = groups_[static_cast<size_t>(group->from)];
+    const FeatureGroupDefinition& left_group = source.definition;
+    const auto no_parameters = arrow::schema(arrow::FieldVector{});
+    const arrow::Schema& parameters = group->from == 0 ? *parameters_ : *no_parameters;
     const std::string what = "the join of '" + right.ref().ToText() + "'";
     for (const auto& [left, key] : selection.on) {
       if (!Contains(right.primary_key, key)) {
@@ -185,8 +214,8 @@ class ResolvedView : public ViewPlan {
                                       Suggest(key, right.primary_key)));
       }
     }
-    std::vector<std::string> left_names = NamesOf(*root.schema);
-    for (const std::string& name : parameters_->field_names()) left_names.push_back(name);
+    std::vector<std::string> left_names = NamesOf(*left_group.schema);
+    for (const std::string& name : parameters.field_names()) left_names.push_back(name);
     for (const std::string& key : right.primary_key) {
       const auto pair = std::find_if(selection.on.begin(), selection.on.end(),
                                      [&](const auto& p) { return p.second == key; });
@@ -195,17 +224,18 @@ class ResolvedView : public ViewPlan {
             Status::Invalid(what, ": 'on' does not cover its primary key column '", key, "'"));
       }
       const std::string& left = selection.on.empty() ? key : pair->first;
-      auto field = root.schema->GetFieldByName(left);
-      if (field == nullptr) field = parameters_->GetFieldByName(left);
+      auto field = left_group.schema->GetFieldByName(left);
+      if (field == nullptr) field = parameters.GetFieldByName(left);
       if (field == nullptr) {
         return Error(Status::KeyError(
-            what, ": the left side '", root.ref().ToText(), "' has no column '", left, "'",
+            what, ": the left side '", left_group.ref().ToText(), "' has no column '", left, "'",
             Suggest(left, left_names),
             selection.on.empty() ? "; say with 'on' which column is its key" : ""));
       }
       ARROW_RETURN_NOT_OK(Error(Explain(
           CheckJoinKey(left, *field->type(), key, *right.schema->GetFieldByName(key)->type()),
           what)));
+      if (group->from > 0) ARROW_RETURN_NOT_OK(Error(Explain(GiveKey(left, &source), what)));
       group->left_keys.push_back(left);
     }
     return Status::OK();
@@ -223,13 +253,18 @@ class ResolvedView : public ViewPlan {
       const bool is_feature =
           !Contains(definition_.labels, name) && !Contains(definition_.helper_columns, name);
       for (const ExpressionInput& input : expression->inputs()) {
-        const std::string source = input.row_column.empty()
-                                       ? definition_.on_demand[size_t(input.computed)].first
-                                       : input.row_column;
+        const std::string& source = SourceOf(input);
         if (is_feature && Contains(definition_.labels, source)) {
           return Error(Status::Invalid("on-demand feature '", name, "' uses the label '", source,
                                        "', which is not known when a prediction is asked for"));
         }
+        if (!OfLabelToCome(source)) continue;
+        if (is_feature) {
+          return Error(Status::Invalid("on-demand feature '", name, "' uses '", source,
+                                       "', which is made of a label with a horizon, and not known ",
+                                       "when a prediction is asked for"));
+        }
+        of_labels_to_come_.insert(name);
       }
       ARROW_RETURN_NOT_OK(
           AddColumn({.name = name, .group = -1, .feature = "", .type = expression->type()}));
@@ -243,8 +278,32 @@ class ResolvedView : public ViewPlan {
       return Error(Status::TypeError("the filter '", definition_.filter, "' is ",
                                      filter->type()->ToString(), ", not boolean"));
     }
+    for (const ExpressionInput& input : filter->inputs()) {
+      const std::string& source = SourceOf(input);
+      if (!OfLabelToCome(source)) continue;
+      return Error(Status::Invalid("the filter '", definition_.filter, "' uses '", source,
+                                   "', a label with a horizon, which is not known where ",
+                                   "predictions are made; to leave out rows without it, join it ",
+                                   "with type 'inner'"));
+    }
     filter_ = std::move(filter).ValueUnsafe();
     return Status::OK();
+  }
+
+  /// The view column that an expression's input is.
+  const std::string& SourceOf(const ExpressionInput& input) const {
+    return input.row_column.empty()
+               ? definition_.on_demand[static_cast<size_t>(input.computed)].first
+               : input.row_column;
+  }
+
+  /// Whether a view column is a label with a horizon, or computed from one.
+  bool OfLabelToCome(const std::string& name) const {
+    if (of_labels_to_come_.contains(name)) return true;
+    return std::any_of(columns_.begin(), columns_.end(), [&](const ViewColumn& column) {
+      return column.name == name && column.group > 0 &&
+             groups_[static_cast<size_t>(column.group)].horizon_us.has_value();
+    });
   }
 
   Result<std::shared_ptr<arrow::Schema>> SchemaOf(const std::string& noun,
@@ -262,6 +321,28 @@ class ResolvedView : public ViewPlan {
       fields.push_back(arrow::field(name, column->type));
     }
     return arrow::schema(std::move(fields));
+  }
+
+  /// What lies ahead of the left row's time is a label; and what a label says gives no features.
+  Status CheckRole(const ViewColumn& column) const {
+    if (column.group < 1) return Status::OK();
+    const ViewGroup& group = groups_[static_cast<size_t>(column.group)];
+    const bool label = column.role == ViewColumn::Role::kLabel;
+    if (group.horizon_us && !label) {
+      return Status::Invalid("'", column.name, "' is read ", FormatDuration(*group.horizon_us),
+                             " after the left row's time, so it is known in training only; make ",
+                             "it a label, or join '", group.definition.name,
+                             "' without a horizon");
+    }
+    if (!label) return Status::OK();
+    for (const ViewGroup& other : groups_) {
+      if (other.from == column.group && Contains(other.left_keys, column.feature)) {
+        return Status::Invalid("the join of '", other.definition.ref().ToText(),
+                               "' has the label '", column.name, "' as its key, which is not ",
+                               "known when a prediction is asked for");
+      }
+    }
+    return Status::OK();
   }
 
   Status MakeSchemas() {
@@ -284,6 +365,7 @@ class ResolvedView : public ViewPlan {
       }
       if (label) column.role = ViewColumn::Role::kLabel;
       if (helper) column.role = ViewColumn::Role::kHelper;
+      ARROW_RETURN_NOT_OK(Error(CheckRole(column)));
       if (!label && !helper) features.push_back(all.back());
     }
     arrow::FieldVector rows;
@@ -341,9 +423,14 @@ class ResolvedView : public ViewPlan {
     for (const LeftColumn& column : names_.left_columns()) {
       if (needed.contains(column.name)) of_root.push_back(column.column);
     }
+    for (size_t g = groups_.size(); g-- > 1;) {
+      if (online_groups_[g] && groups_[g].from > 0) {
+        online_groups_[static_cast<size_t>(groups_[g].from)] = true;
+      }
+    }
     std::vector<std::string> keys;
     for (size_t g = 1; g < groups_.size(); ++g) {
-      if (!online_groups_[g]) continue;
+      if (!online_groups_[g] || groups_[g].from > 0) continue;
       keys.insert(keys.end(), groups_[g].left_keys.begin(), groups_[g].left_keys.end());
     }
     std::vector<std::string> wanted = keys;
@@ -388,6 +475,7 @@ class ResolvedView : public ViewPlan {
   std::vector<ViewColumn> columns_;
   std::vector<ViewExpression> on_demand_;
   std::optional<ViewExpression> filter_;
+  std::set<std::string> of_labels_to_come_;  // helpers and labels that are computed from them
   std::vector<bool> online_groups_;
   std::shared_ptr<arrow::Schema> parameters_, schema_, row_schema_;
   std::shared_ptr<arrow::Schema> features_, status_, labels_, helpers_, entities_;

@@ -13,6 +13,8 @@
 
 namespace tercet {
 
+class ViewExpression;
+
 /// Where a view column comes from.
 struct ViewColumn {
   std::string name;     ///< in the view: prefix + feature
@@ -29,9 +31,22 @@ struct ViewGroup {
   FeatureGroupDefinition definition;
   JoinType type = JoinType::kLeft;
   std::optional<int64_t> ttl_us;              ///< the view's, else the group's
+  int64_t lag_us = 0;                         ///< at most the TTL
+  std::optional<int64_t> horizon_us;          ///< of labels
+  /// Which group's row the left keys are columns of: 0 the root's, which stands for a spine's or a
+  /// request's too; else an earlier join's.
+  int from = 0;
   std::vector<std::string> left_keys;         ///< columns of the left row, in primary key order
   std::vector<std::string> features;          ///< feature columns to read
+  /// Columns to read beside the features, which are keys of joins that come from this one.
+  std::vector<std::string> keys_given;
   std::shared_ptr<arrow::Schema> key_schema;  ///< primary key columns in its order
+
+  /// As of which time the group is read for a left row at `time_us`, and with which TTL: a row is
+  /// visible to the left row when it is visible there (compute/visibility.h). nullopt: nothing is.
+  std::optional<int64_t> TimeOf(int64_t time_us) const;
+  std::optional<int64_t> TtlOf() const;
+  bool moved() const { return lag_us != 0 || horizon_us.has_value(); }
 };
 
 /// A root column that an expression names though the view did not select it.
@@ -74,12 +89,21 @@ class ViewPlan {
 
   /// What Evaluate's rows need of the root beside the view's columns.
   virtual const std::vector<LeftColumn>& left_columns() const = 0;
-  /// groups()[g] is looked up by a vector read: a feature (not only labels) needs it.
+  /// groups()[g] is looked up by a vector read: a feature (not only labels) needs it, itself or for
+  /// the keys of a join that comes from it.
   virtual bool online_group(int g) const = 0;
 
   /// The schema of Evaluate's rows, in this order: the root's view columns, request parameters,
   /// left_columns(), the joins' view columns, "event_time". Evaluate finds columns by name.
   virtual const std::shared_ptr<arrow::Schema>& row_schema() const = 0;
+
+  /// What the i-th on-demand feature, or the filter (if there is one), is computed from, as its
+  /// expression was bound: columns of row_schema() and on-demand features before it.
+  virtual std::vector<std::string> OnDemandInputs(size_t i) const = 0;
+  virtual std::vector<std::string> FilterInputs() const = 0;
+
+  /// The on-demand features in order, compiled (view_names.h).
+  virtual const std::vector<ViewExpression>& on_demand() const = 0;
 
   /// Evaluates the on-demand features in order and returns all view columns. `rows` has the
   /// root's and joins' view columns, request parameters, `left` columns that expressions name, and

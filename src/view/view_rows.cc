@@ -1,11 +1,15 @@
 #include "view/view_rows.h"
 
 #include <algorithm>
+#include <utility>
 
+#include <arrow/array/util.h>
+#include <arrow/compute/api_scalar.h>
 #include <arrow/compute/api_vector.h>
 
 #include "base/parallel.h"
 #include "view/join_key.h"
+#include "view/known_join.h"
 
 namespace tercet {
 namespace {
@@ -83,21 +87,19 @@ class ViewRead {
   Status Join(int g) {
     const ViewGroup& group = plan_.groups()[static_cast<size_t>(g)];
     const FeatureGroupDefinition& definition = group.definition;
-    arrow::FieldVector fields;
-    arrow::ChunkedArrayVector keys;
-    for (size_t k = 0; k < group.left_keys.size(); ++k) {
-      const auto type = definition.schema->GetFieldByName(definition.primary_key[k])->type();
-      ARROW_ASSIGN_OR_RAISE(
-          keys.emplace_back(),
-          CastColumn(group.left_keys[k], left_.columns.at(group.left_keys[k]), type));
-      fields.push_back(arrow::field(definition.primary_key[k], type));
-    }
+    if (group.horizon_us && !options_.labels_to_come) return AddUnknown(g);
+    ARROW_ASSIGN_OR_RAISE(const auto keys, KeysOf(group));
     ARROW_ASSIGN_OR_RAISE(const auto snapshot, snapshots_->Get(definition));
-    const auto left = arrow::Table::Make(arrow::schema(fields), keys, left_.rows);
+    std::vector<std::string> columns = group.features;
+    columns.insert(columns.end(), group.keys_given.begin(), group.keys_given.end());
     const auto joined = [&]() -> Result<JoinAnswer> {
-      ARROW_ASSIGN_OR_RAISE(const auto order, OrderOf(g, *snapshot, *left));
-      return JoinAsOf(snapshot.get(), group.features, *order, left_.rows, group.ttl_us,
-                      StepOptions(g));
+      if (options_.known_at && !group.horizon_us) {
+        ARROW_ASSIGN_OR_RAISE(const auto times_us, TimesOf(group));
+        return JoinAsKnown(snapshots_, definition, columns, keys, left_.times_us, times_us,
+                           group.TtlOf(), StepOptions(g));
+      }
+      ARROW_ASSIGN_OR_RAISE(const auto order, OrderOf(g, *snapshot, *keys));
+      return JoinAsOf(snapshot.get(), columns, *order, left_.rows, group.TtlOf(), StepOptions(g));
     };
     auto answer = joined();
     if (!answer.ok()) {
@@ -108,31 +110,123 @@ class ViewRead {
       rows_.push_back({column.name, answer->rows->GetColumnByName(column.feature)});
     }
     if (group.type == JoinType::kInner) found_.push_back(answer->found);
+    return GiveKeys(g, *keys, *answer);
+  }
+
+  /// Labels to come, where predictions are made.
+  Status AddUnknown(int g) {
+    for (const ViewColumn& column : plan_.columns()) {
+      if (column.group != g) continue;
+      ARROW_ASSIGN_OR_RAISE(auto nulls, arrow::MakeArrayOfNull(column.type, left_.rows));
+      rows_.push_back({column.name, std::make_shared<arrow::ChunkedArray>(std::move(nulls))});
+    }
     return Status::OK();
   }
 
+  /// The columns of the left side that are the group's primary key, of its types.
+  Result<std::shared_ptr<arrow::Table>> KeysOf(const ViewGroup& group) const {
+    arrow::ChunkedArrayVector keys;
+    for (size_t k = 0; k < group.left_keys.size(); ++k) {
+      const std::string& name = group.left_keys[k];
+      const auto& values =
+          group.from == 0 ? left_.columns.at(name) : given_.at({group.from, name});
+      ARROW_ASSIGN_OR_RAISE(
+          keys.emplace_back(),
+          CastColumn(name, values, group.key_schema->field(static_cast<int>(k))->type()));
+    }
+    return arrow::Table::Make(group.key_schema, std::move(keys), left_.rows);
+  }
+
+  /// Keeps what the rows of group g say for the joins that come from it, and lets go of what no
+  /// later join needs.
+  Status GiveKeys(int g, const arrow::Table& keys, const JoinAnswer& answer) {
+    const auto& groups = plan_.groups();
+    const std::vector<std::string>& primary_key =
+        groups[static_cast<size_t>(g)].definition.primary_key;
+    for (const ViewGroup& other : groups) {
+      if (other.from != g) continue;
+      for (const std::string& name : other.left_keys) {
+        auto values = answer.rows->GetColumnByName(name);
+        const auto key = std::find(primary_key.begin(), primary_key.end(), name);
+        if (key != primary_key.end()) {
+          // Where there is no row its key is not known either, whatever it was looked for by.
+          const auto& of_left = keys.column(static_cast<int>(key - primary_key.begin()));
+          ARROW_ASSIGN_OR_RAISE(
+              const arrow::Datum known,
+              arrow::compute::IfElse(answer.found, of_left,
+                                     arrow::MakeNullScalar(of_left->type())));
+          values = known.is_chunked_array()
+                       ? known.chunked_array()
+                       : std::make_shared<arrow::ChunkedArray>(known.make_array());
+        }
+        given_[{g, name}] = std::move(values);
+      }
+    }
+    std::erase_if(given_, [&](const auto& given) {
+      return std::none_of(groups.begin() + g + 1, groups.end(), [&](const ViewGroup& later) {
+        return later.from == given.first.first;
+      });
+    });
+    return Status::OK();
+  }
+
+  /// As of which times the left rows see the group; null where nothing is to be seen.
+  Result<std::shared_ptr<arrow::Int64Array>> TimesOf(const ViewGroup& group) const {
+    if (!group.moved()) return left_.times_us;
+    if (left_.times_us == nullptr) {
+      return Status::Invalid("the left rows have no event time that its ",
+                             group.horizon_us ? "horizon" : "lag",
+                             " could be counted from; read the view with a spine that has one");
+    }
+    std::optional<int64_t> known_until_us;
+    if (group.horizon_us) {
+      ARROW_ASSIGN_OR_RAISE(known_until_us, snapshots_->NewestTime(group.definition));
+    }
+    arrow::Int64Builder times;
+    ARROW_RETURN_NOT_OK(times.Reserve(left_.rows));
+    for (int64_t i = 0; i < left_.rows; ++i) {
+      std::optional<int64_t> time_us;
+      if (left_.times_us->IsValid(i)) time_us = group.TimeOf(left_.times_us->Value(i));
+      const bool known = time_us && (!group.horizon_us || (known_until_us &&
+                                                            *time_us <= *known_until_us));
+      known ? times.UnsafeAppend(*time_us) : times.UnsafeAppendNull();
+    }
+    ARROW_ASSIGN_OR_RAISE(auto array, times.Finish());
+    return std::static_pointer_cast<arrow::Int64Array>(array);
+  }
+
+  /// Whether the left rows have one order for both groups, if the keys have the same types.
+  static bool SameOrder(const ViewGroup& a, const ViewGroup& b) {
+    return a.from == b.from && a.left_keys == b.left_keys && a.lag_us == b.lag_us &&
+           !a.horizon_us && !b.horizon_us;
+  }
+
   /// The left rows in the order of their keys for group g: sorted once for all groups that are
-  /// joined by the same left columns, and let go after the last of them.
+  /// joined by the same left columns as of the same times, and let go after the last of them.
   Result<std::shared_ptr<const AsOfLeft>> OrderOf(int g, const Snapshot& snapshot,
                                                   const arrow::Table& keys) {
-    std::string types;
-    for (const auto& field : keys.schema()->fields()) types += field->type()->ToString() + ",";
     const auto& groups = plan_.groups();
-    const std::vector<std::string>& columns = groups[static_cast<size_t>(g)].left_keys;
+    const ViewGroup& group = groups[static_cast<size_t>(g)];
+    const bool again =
+        std::any_of(groups.begin() + g + 1, groups.end(),
+                    [&](const ViewGroup& later) { return SameOrder(group, later); });
+    const auto found = std::find_if(orders_.begin(), orders_.end(), [&](const Order& order) {
+      return SameOrder(group, groups[static_cast<size_t>(order.group)]) &&
+             order.keys->Equals(*keys.schema());
+    });
     std::shared_ptr<const AsOfLeft> order;
-    const auto found = orders_.find({columns, types});
     if (found == orders_.end()) {
-      ARROW_ASSIGN_OR_RAISE(order, OrderLeft(snapshot, keys, left_.times_us));
+      ARROW_ASSIGN_OR_RAISE(const auto times_us, TimesOf(group));
+      ARROW_ASSIGN_OR_RAISE(order, OrderLeft(snapshot, keys, times_us));
+      if (again) orders_.push_back({g, keys.schema(), order});
     } else {
       ARROW_RETURN_NOT_OK(CheckLeftKeys(snapshot, keys));
-      order = found->second;
+      order = found->left;
     }
-    const bool again = std::any_of(groups.begin() + g + 1, groups.end(),
-                                   [&](const auto& later) { return later.left_keys == columns; });
     if (!again) {
-      orders_.erase({columns, types});
-    } else {
-      orders_[{columns, types}] = order;
+      std::erase_if(orders_, [&](const Order& kept) {
+        return SameOrder(group, groups[static_cast<size_t>(kept.group)]);
+      });
     }
     return order;
   }
@@ -186,6 +280,7 @@ class ViewRead {
   std::shared_ptr<arrow::Table> KeyColumns() const {
     std::vector<std::string> names = plan_.groups()[0].definition.primary_key;
     for (const ViewGroup& group : plan_.groups()) {
+      if (group.from > 0) continue;
       for (const std::string& name : group.left_keys) {
         if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
       }
@@ -228,9 +323,15 @@ class ViewRead {
   const ViewReadOptions& options_;
   ViewSnapshots* const snapshots_;
   const LeftRows left_;
-  /// By left columns and the types that they were cast to.
-  std::map<std::pair<std::vector<std::string>, std::string>, std::shared_ptr<const AsOfLeft>>
-      orders_;
+  /// The left rows in the order of a group's keys, for later groups that are joined alike.
+  struct Order {
+    int group;                            // the first of them
+    std::shared_ptr<arrow::Schema> keys;  // of the types that the left columns were cast to
+    std::shared_ptr<const AsOfLeft> left;
+  };
+  std::vector<Order> orders_;
+  /// Key columns that rows of a joined group give, by group and name.
+  std::map<std::pair<int, std::string>, std::shared_ptr<arrow::ChunkedArray>> given_;
   std::shared_ptr<arrow::ChunkedArray> event_time_;
   std::vector<Named> rows_;                                  // Evaluate's rows less the event time
   std::vector<Named> columns_;                               // the view's
