@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "runtime/level_trees.h"
 #include "runtime/model_document.h"
 #include "runtime/tree_walk.h"
 
@@ -46,6 +47,10 @@ class XgboostForest {
   };
 
   Status AddTree(const DocumentValue& tree, int64_t feature_count, float weight);
+  /// The tree that begins at node `root`, once more for many rows at a time; false where it is too
+  /// deep for that or has sets of categories.
+  bool AddLevels(size_t root, uint32_t group);
+  int DepthOf(size_t node) const;
   /// What a split may meet; each is a walk of its own, so that the common one has nothing to ask.
   enum class Splits {
     kPlain,        ///< numbers that are there
@@ -60,6 +65,7 @@ class XgboostForest {
   std::vector<Tree> trees_;
   std::vector<CategorySet> sets_;
   std::vector<uint32_t> set_words_;
+  LevelTrees levels_;  ///< all trees, or none
 };
 
 }  // namespace tercet
