@@ -49,36 +49,43 @@ Result<std::shared_ptr<arrow::Array>> AlignColumn(const std::shared_ptr<arrow::A
   return widened;
 }
 
-Result<BatchPtr> AlignBatch(const arrow::RecordBatch& batch,
-                            const std::shared_ptr<arrow::Schema>& schema,
-                            const ColumnDefaults& defaults) {
+}  // namespace
+
+Result<RowAligner> RowAligner::Make(const arrow::Schema& frame, const arrow::Schema& schema,
+                                    ColumnDefaults defaults) {
+  ARROW_RETURN_NOT_OK(CheckColumns(frame, schema, defaults));
+  RowAligner aligner;
+  aligner.schema_ = std::make_shared<arrow::Schema>(schema.fields());
+  aligner.defaults_ = std::move(defaults);
+  return aligner;
+}
+
+Result<BatchPtr> RowAligner::Align(const arrow::RecordBatch& batch) const {
   std::vector<std::shared_ptr<arrow::Array>> arrays;
-  for (const auto& field : schema->fields()) {
+  for (const auto& field : schema_->fields()) {
     std::shared_ptr<arrow::Array> given = batch.GetColumnByName(field->name());
     if (given == nullptr) {
       ARROW_ASSIGN_OR_RAISE(
-          given, arrow::MakeArrayFromScalar(*defaults.at(field->name()), batch.num_rows()));
+          given, arrow::MakeArrayFromScalar(*defaults_.at(field->name()), batch.num_rows()));
     }
     ARROW_ASSIGN_OR_RAISE(arrays.emplace_back(), AlignColumn(given, *field));
   }
-  return arrow::RecordBatch::Make(schema, batch.num_rows(), std::move(arrays));
+  return arrow::RecordBatch::Make(schema_, batch.num_rows(), std::move(arrays));
 }
-
-}  // namespace
 
 Result<BatchPtr> AlignRows(arrow::RecordBatchReader* rows, const arrow::Schema& schema,
                            const ColumnDefaults& defaults) {
-  ARROW_RETURN_NOT_OK(CheckColumns(*rows->schema(), schema, defaults));
-  const auto shared = std::make_shared<arrow::Schema>(schema.fields());
+  ARROW_ASSIGN_OR_RAISE(const RowAligner aligner,
+                        RowAligner::Make(*rows->schema(), schema, defaults));
   std::vector<BatchPtr> batches;
   while (true) {
     BatchPtr batch;
     ARROW_RETURN_NOT_OK(rows->ReadNext(&batch));
     if (batch == nullptr) break;
     if (batch->num_rows() == 0) continue;
-    ARROW_ASSIGN_OR_RAISE(batches.emplace_back(), AlignBatch(*batch, shared, defaults));
+    ARROW_ASSIGN_OR_RAISE(batches.emplace_back(), aligner.Align(*batch));
   }
-  if (batches.empty()) return arrow::RecordBatch::MakeEmpty(shared);
+  if (batches.empty()) return arrow::RecordBatch::MakeEmpty(aligner.schema());
   if (batches.size() == 1) return batches[0];
   return arrow::ConcatenateRecordBatches(batches);
 }

@@ -11,6 +11,20 @@
 
 namespace tercet {
 
+/// Makes a user's batches rows of `schema`, as AlignRows does.
+class RowAligner {
+ public:
+  /// Invalid when the frame's columns don't fit, naming the column.
+  static Result<RowAligner> Make(const arrow::Schema& frame, const arrow::Schema& schema,
+                                 ColumnDefaults defaults);
+  Result<std::shared_ptr<arrow::RecordBatch>> Align(const arrow::RecordBatch& batch) const;
+  const std::shared_ptr<arrow::Schema>& schema() const { return schema_; }
+
+ private:
+  std::shared_ptr<arrow::Schema> schema_;
+  ColumnDefaults defaults_;
+};
+
 /// Reads a user's rows whole and makes them rows of `schema`: its columns in its order, values
 /// widened without loss. A missing column that `defaults` names gets that value; of another, and of
 /// one that is unknown, repeated, or of a type that does not fit, Invalid, naming the column.

@@ -1,4 +1,5 @@
 #include "offline/change.h"
+#include "offline/run_sink.h"
 
 namespace tercet {
 namespace {
@@ -58,14 +59,13 @@ struct Written {
 };
 
 Result<Written> WriteRows(const ChangeContext& context, const TableState& state,
-                          std::shared_ptr<arrow::RecordBatch> rows) {
+                          const RowSpool& rows) {
   Written written{.files = std::make_shared<NewFiles>(context.file_system, context.table_path),
                   .adds = {},
-                  .rows = rows->num_rows()};
-  ARROW_ASSIGN_OR_RAISE(const RowsToWrite sorted,
-                        RowsToWrite::Make(std::move(rows), state.options));
+                  .rows = rows.row_count()};
   ARROW_ASSIGN_OR_RAISE(written.adds,
-                        WriteRuns(sorted, state, context.clock->NowMicros(), written.files.get()));
+                        WriteSpool(rows, state, context.memory.limit_bytes,
+                                   context.clock->NowMicros(), written.files.get()));
   return written;
 }
 
@@ -77,15 +77,15 @@ Status CheckNotAppendOnly(const TableState& state, std::string_view operation) {
 }
 
 Result<std::unique_ptr<Change>> MakeAppend(const ChangeContext& context, const TableState& state,
-                                           std::shared_ptr<arrow::RecordBatch> rows) {
-  ARROW_ASSIGN_OR_RAISE(Written written, WriteRows(context, state, std::move(rows)));
+                                           const RowSpool& rows) {
+  ARROW_ASSIGN_OR_RAISE(Written written, WriteRows(context, state, rows));
   return std::make_unique<Append>(std::move(written.files), std::move(written.adds), written.rows);
 }
 
 Result<std::unique_ptr<Change>> MakeOverwrite(const ChangeContext& context, const TableState& state,
-                                              std::shared_ptr<arrow::RecordBatch> rows) {
+                                              const RowSpool& rows) {
   ARROW_RETURN_NOT_OK(CheckNotAppendOnly(state, "overwrite"));
-  ARROW_ASSIGN_OR_RAISE(Written written, WriteRows(context, state, std::move(rows)));
+  ARROW_ASSIGN_OR_RAISE(Written written, WriteRows(context, state, rows));
   return std::make_unique<Overwrite>(std::move(written.files), std::move(written.adds),
                                      written.rows, context.clock);
 }

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/file_system.h"
 #include "offline/action.h"
+#include "offline/row_spool.h"
 #include "offline/run_writer.h"
 #include "offline/table_state.h"
 
@@ -45,26 +46,42 @@ struct ChangeContext {
   std::shared_ptr<FileSystem> file_system;
   std::string table_path;
   const Clock* clock;
+  WriteMemory memory;
+
+  std::string scratch_folder() const {
+    return memory.scratch_folder.empty() ? table_path : memory.scratch_folder;
+  }
 };
+
+using RowSpoolPtr = std::shared_ptr<const RowSpool>;
 
 /// New rows beside those that are there. The files are written here and now.
 Result<std::unique_ptr<Change>> MakeAppend(const ChangeContext& context, const TableState& state,
-                                           std::shared_ptr<arrow::RecordBatch> rows);
+                                           const RowSpool& rows);
 
 /// New rows instead of all that are there when it commits.
 Result<std::unique_ptr<Change>> MakeOverwrite(const ChangeContext& context,
-                                              const TableState& state,
-                                              std::shared_ptr<arrow::RecordBatch> rows);
+                                              const TableState& state, const RowSpool& rows);
 
 /// Rows that replace those of equal position, and come new where there are none. Invalid when a
 /// position comes twice among them.
 Result<std::unique_ptr<Change>> MakeUpsert(const ChangeContext& context, const TableState& state,
-                                           std::shared_ptr<arrow::RecordBatch> rows);
+                                           RowSpoolPtr rows);
 
 /// Takes out the rows of these primary keys, or of these positions where `keys` has the event time
 /// column too. Its columns are those and no others, of the table's types.
 Result<std::unique_ptr<Change>> MakeDelete(const ChangeContext& context, const TableState& state,
-                                           std::shared_ptr<arrow::RecordBatch> keys);
+                                           RowSpoolPtr keys);
+
+/// The same two for rows that are spilled: piece by piece of their order.
+Result<std::unique_ptr<Change>> MakeStreamedUpsert(const ChangeContext& context,
+                                                   const TableState& state,
+                                                   const RowSpool& rows);
+Result<std::unique_ptr<Change>> MakeStreamedDelete(const ChangeContext& context,
+                                                   const TableState& state, RowSpoolPtr keys);
+
+/// The options by which a delete's keys are ordered: without the event time where `keys` has none.
+TableOptions OptionsOfKeys(const arrow::Schema& keys, const TableOptions& options);
 
 /// Other columns or properties; files are written anew where values change.
 Result<std::unique_ptr<Change>> MakeAlteration(const ChangeContext& context,

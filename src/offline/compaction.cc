@@ -1,10 +1,11 @@
 #include <algorithm>
 #include <set>
 
-#include <arrow/table.h>
-
 #include "offline/change.h"
+#include "offline/row_gather.h"
 #include "offline/row_stream.h"
+#include "offline/run_sink.h"
+#include "offline/spilled_runs.h"
 
 namespace tercet {
 namespace {
@@ -37,6 +38,32 @@ int MaxDepth(const std::vector<DataFilePtr>& runs) {
   std::sort(edges.begin(), edges.end());  // at equal positions beginnings first
   int depth = 0, most = 0;
   for (const auto& edge : edges) most = std::max(most, depth -= edge.second);
+  return most;
+}
+
+/// About how many bytes of the files a merge has open at a time: a row group of each file that lies
+/// over a position, and a foreign file whole. Files are compressed, or their text is.
+int64_t BytesAtOnce(const std::vector<DataFilePtr>& files) {
+  constexpr int64_t kRowGroupRows = 131'072;
+  constexpr int64_t kExpansion = 3;
+  std::vector<std::pair<std::string, int64_t>> edges;  // position → bytes less from there on
+  int64_t bytes = 0;
+  for (const DataFilePtr& file : files) {
+    const int64_t whole = kExpansion * file->add.size_bytes;
+    if (!file->run) {
+      bytes += whole;
+      continue;
+    }
+    const int64_t rows = std::max<int64_t>(file->run->row_count, 1);
+    const auto open = static_cast<int64_t>(
+        static_cast<double>(whole) * std::min(1.0, static_cast<double>(kRowGroupRows) /
+                                                       static_cast<double>(rows)));
+    edges.emplace_back(file->run->low, -open);
+    edges.emplace_back(file->run->high, open);
+  }
+  std::sort(edges.begin(), edges.end());  // at equal positions beginnings first
+  int64_t most = bytes;
+  for (const auto& edge : edges) most = std::max(most, bytes -= edge.second);
   return most;
 }
 
@@ -117,40 +144,72 @@ class Compaction : public Change {
     inputs_ = ChooseFiles(*state, layout);
     if (inputs_.empty()) return Status::OK();
     version_ = inputs_.back()->version;
-    const auto opener = std::make_shared<RunOpener>(context_.file_system, context_.table_path,
-                                                    state->columns, state->options);
-    RunRequest request;
-    request.columns = state->columns.logical->field_names();
-    const auto stream = MergeRuns(opener, inputs_, request);
-    std::vector<std::shared_ptr<arrow::RecordBatch>> batches;
+    ARROW_ASSIGN_OR_RAISE(const auto stream, MergeInputs(*state));
     int64_t rows = 0;
+    for (const DataFilePtr& file : inputs_) rows += file->RowCount().value_or(0);
+    ARROW_ASSIGN_OR_RAISE(const auto sink,
+                          RunSink::Make(state.get(), rows, context_.memory.limit_bytes,
+                                        context_.clock->NowMicros(), files_.get()));
     while (true) {
-      ARROW_ASSIGN_OR_RAISE(std::optional<KeyedRows> next, stream->Next());
-      if (next) {
-        rows += next->rows->num_rows();
-        batches.push_back(std::move(next->rows));
-      }
-      if (rows > 0 && (!next || rows >= layout.max_file_rows)) {
-        ARROW_RETURN_NOT_OK(WriteMerged(batches, *state));
-        batches.clear();
-        rows = 0;
-      }
-      if (!next) return Status::OK();
+      ARROW_ASSIGN_OR_RAISE(const std::optional<KeyedRows> next, stream->Next());
+      if (!next) break;
+      ARROW_RETURN_NOT_OK(sink->Append(*next));
     }
+    ARROW_ASSIGN_OR_RAISE(adds_, sink->Finish());
+    for (AddFile& add : adds_) {
+      add.data_change = false;
+      PutVersionTag(version_, &add);
+    }
+    return Status::OK();
   }
 
  private:
-  Status WriteMerged(const std::vector<std::shared_ptr<arrow::RecordBatch>>& batches,
-                     const TableState& state) {
-    ARROW_ASSIGN_OR_RAISE(auto together, arrow::ConcatenateRecordBatches(batches));
-    ARROW_ASSIGN_OR_RAISE(const RowsToWrite rows,
-                          RowsToWrite::Make(std::move(together), state.options));
-    ARROW_ASSIGN_OR_RAISE(std::vector<AddFile> adds,
-                          WriteRuns(rows, state, context_.clock->NowMicros(), files_.get()));
-    for (AddFile& add : adds) {
-      add.data_change = false;
-      PutVersionTag(version_, &add);
-      adds_.push_back(std::move(add));
+  /// The inputs' rows in one order. Where the row groups that a merge has open at a time don't fit
+  /// into half of the limit, each input is spilled first, so that of each one batch is open.
+  Result<std::unique_ptr<RowStream>> MergeInputs(const TableState& state) const {
+    const auto opener = std::make_shared<RunOpener>(context_.file_system, context_.table_path,
+                                                    state.columns, state.options);
+    RunRequest request;
+    request.columns = state.columns.logical->field_names();
+    request.with_keys = true;
+    if (BytesAtOnce(inputs_) <= context_.memory.limit_bytes / 2) {
+      return MergeRuns(opener, inputs_, request);
+    }
+    auto spilled = std::make_shared<SpilledRuns>(state.columns.logical, state.options,
+                                                 context_.scratch_folder(),
+                                                 context_.memory.limit_bytes);
+    for (const DataFilePtr& file : inputs_) {
+      if (file->run) {
+        ARROW_RETURN_NOT_OK(spilled->Add(MergeRuns(opener, {file}, request).get()));
+      } else {
+        ARROW_RETURN_NOT_OK(SpillForeign(*opener, file, spilled.get()));
+      }
+    }
+    return SpilledRuns::Merge(std::move(spilled), request.columns, /*only_last=*/true);
+  }
+
+  /// A foreign file is not in order: each of its row groups is a run.
+  static Status SpillForeign(const RunOpener& opener, const DataFilePtr& file,
+                             SpilledRuns* spilled) {
+    ARROW_ASSIGN_OR_RAISE(const auto run, opener.Open(file));
+    auto gone = run->deleted().begin();
+    for (size_t g = 0; g < run->row_groups().size(); ++g) {
+      const RunFile::RowGroup& group = run->row_groups()[g];
+      ARROW_ASSIGN_OR_RAISE(auto rows, run->Read(static_cast<int>(g), *opener.columns().logical));
+      std::vector<uint32_t> live;
+      for (int64_t i = 0; i < group.row_count; ++i) {
+        if (gone != run->deleted().end() && *gone == group.first_row + i) {
+          ++gone;
+        } else {
+          live.push_back(static_cast<uint32_t>(i));
+        }
+      }
+      if (static_cast<int64_t>(live.size()) < group.row_count) {
+        ARROW_ASSIGN_OR_RAISE(rows, GatherRows(*rows, live));
+      }
+      ARROW_ASSIGN_OR_RAISE(const RowsToWrite sorted,
+                            RowsToWrite::Make(std::move(rows), opener.options()));
+      ARROW_RETURN_NOT_OK(spilled->Add(sorted));
     }
     return Status::OK();
   }

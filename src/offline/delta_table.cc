@@ -6,7 +6,7 @@
 
 #include "base/id.h"
 #include "base/log.h"
-#include "offline/aligned_rows.h"
+#include "offline/row_spool.h"
 #include "offline/table_property.h"
 
 namespace tercet {
@@ -62,13 +62,12 @@ CommitInfo MakeCommitInfo(const ChangePlan& plan, int64_t time_us,
 }
 
 Result<std::unique_ptr<Change>> MakeWrite(InsertMode mode, const ChangeContext& context,
-                                          const TableState& state,
-                                          std::shared_ptr<arrow::RecordBatch> rows) {
+                                          const TableState& state, RowSpoolPtr rows) {
   switch (mode) {
     case InsertMode::kAppend:
-      return MakeAppend(context, state, std::move(rows));
+      return MakeAppend(context, state, *rows);
     case InsertMode::kOverwrite:
-      return MakeOverwrite(context, state, std::move(rows));
+      return MakeOverwrite(context, state, *rows);
     case InsertMode::kUpsert:
       break;
   }
@@ -97,11 +96,12 @@ std::vector<Action> CommitActions(const ChangePlan& plan, const TableState& stat
 }  // namespace
 
 DeltaTable::DeltaTable(std::shared_ptr<FileSystem> file_system, std::string path,
-                       TableOptions given, const Clock* clock)
+                       TableOptions given, const Clock* clock, WriteMemory memory)
     : file_system_(std::move(file_system)),
       path_(std::move(path)),
       given_(std::move(given)),
       clock_(clock),
+      memory_(std::move(memory)),
       log_(file_system_, path_) {}
 
 std::shared_ptr<TableSnapshot> DeltaTable::SnapshotOf(TableStatePtr state) const {
@@ -160,13 +160,8 @@ Result<Commit> DeltaTable::Apply(Change* change, const TableState& made_for,
   std::lock_guard lock(commit_mutex_);
   ARROW_ASSIGN_OR_RAISE(TableStatePtr state, HeadState());
   for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {
-    if (const auto seen = state->transactions.find(idempotency_key);
-        !idempotency_key.empty() && seen != state->transactions.end()) {
-      ARROW_ASSIGN_OR_RAISE(Commit commit,
-                            CommitOf(std::min(seen->second.version, state->version)));
-      commit.already_applied = true;
-      return commit;
-    }
+    ARROW_ASSIGN_OR_RAISE(const auto before, AppliedBefore(*state, idempotency_key));
+    if (before) return *before;
     ARROW_RETURN_NOT_OK(CheckWritable(*state));
     if (state->metadata.schema_string != made_for.metadata.schema_string ||
         state->metadata.id != made_for.metadata.id) {
@@ -187,7 +182,9 @@ Result<Commit> DeltaTable::Apply(Change* change, const TableState& made_for,
     ARROW_RETURN_NOT_OK(file_system_->SyncDirectory(path_));
     const Result<bool> won = log_.TryCommit(version, actions, time_us, transaction_id);
     if (!won.ok()) {
-      if (log_.MayHold(version, transaction_id)) change->files().KeepNamedBy(actions);
+      if (HasUnknownOutcome(won.status()) || log_.MayHold(version, transaction_id)) {
+        change->files().KeepNamedBy(actions);
+      }
       return won.status();
     }
     if (*won) {
@@ -216,30 +213,54 @@ void DeltaTable::CheckpointIfDue(const TableState& state) const {
   if (!written.ok()) LogWarn("no checkpoint of '" + path_ + "': " + written.message());
 }
 
+Result<std::optional<Commit>> DeltaTable::AppliedBefore(const TableState& state,
+                                                        const std::string& key) {
+  const auto seen = state.transactions.find(key);
+  if (key.empty() || seen == state.transactions.end()) return std::nullopt;
+  ARROW_ASSIGN_OR_RAISE(Commit commit, CommitOf(std::min(seen->second.version, state.version)));
+  commit.already_applied = true;
+  return commit;
+}
+
 Result<Commit> DeltaTable::Write(const std::shared_ptr<arrow::RecordBatchReader>& rows,
                                  const WriteOptions& options) {
-  ARROW_ASSIGN_OR_RAISE(TableStatePtr state, HeadState());
+  ARROW_ASSIGN_OR_RAISE(const TableStatePtr state, HeadState());
   ARROW_RETURN_NOT_OK(CheckWritable(*state));
-  if (const auto seen = state->transactions.find(options.idempotency_key);
-      !options.idempotency_key.empty() && seen != state->transactions.end()) {
-    ARROW_ASSIGN_OR_RAISE(Commit commit, CommitOf(std::min(seen->second.version, state->version)));
-    commit.already_applied = true;
-    return commit;
-  }
-  ARROW_ASSIGN_OR_RAISE(auto aligned,
-                        AlignRows(rows.get(), *state->columns.logical, state->defaults));
+  ARROW_ASSIGN_OR_RAISE(const auto before, AppliedBefore(*state, options.idempotency_key));
+  if (before) return *before;
+  ARROW_ASSIGN_OR_RAISE(RowSpoolPtr spool,
+                        RowSpool::Fill(rows.get(), *state->columns.logical, state->options,
+                                       state->defaults, memory_.limit_bytes,
+                                       context().scratch_folder()));
+  return WriteSpooledOn(state, std::move(spool), options);
+}
+
+Result<Commit> DeltaTable::WriteSpooled(RowSpoolPtr rows, const WriteOptions& options) {
+  ARROW_ASSIGN_OR_RAISE(const TableStatePtr state, HeadState());
+  ARROW_RETURN_NOT_OK(CheckWritable(*state));
+  ARROW_ASSIGN_OR_RAISE(const auto before, AppliedBefore(*state, options.idempotency_key));
+  if (before) return *before;
+  return WriteSpooledOn(state, std::move(rows), options);
+}
+
+Result<Commit> DeltaTable::WriteSpooledOn(TableStatePtr state, RowSpoolPtr rows,
+                                          const WriteOptions& options) {
   while (true) {
-    ARROW_ASSIGN_OR_RAISE(const auto change,
-                          MakeWrite(options.mode, context(), *state, aligned));
+    if (!rows->schema()->Equals(*state->columns.logical, /*check_metadata=*/false)) {
+      // Columns were added or widened meanwhile: the rows fit the new schema as well as the old.
+      ARROW_ASSIGN_OR_RAISE(auto stream, rows->Stream());
+      const auto again = ToReader(std::move(stream), rows->schema(), int64_t{1} << 30);
+      ARROW_ASSIGN_OR_RAISE(RowSpoolPtr aligned,
+                            RowSpool::Fill(again.get(), *state->columns.logical, state->options,
+                                           state->defaults, memory_.limit_bytes,
+                                           context().scratch_folder()));
+      rows = std::move(aligned);
+    }
+    ARROW_ASSIGN_OR_RAISE(const auto change, MakeWrite(options.mode, context(), *state, rows));
     Result<Commit> commit = Apply(change.get(), *state, options.idempotency_key);
     if (!commit.status().IsCancelled()) return commit;
     ARROW_ASSIGN_OR_RAISE(const TableStatePtr newest, HeadState());
     if (newest->metadata.schema_string == state->metadata.schema_string) return commit;
-    // Columns were added or widened meanwhile: the rows fit the new schema as well as the old.
-    ARROW_ASSIGN_OR_RAISE(const auto again,
-                          arrow::RecordBatchReader::Make({aligned}, aligned->schema()));
-    ARROW_ASSIGN_OR_RAISE(aligned,
-                          AlignRows(again.get(), *newest->columns.logical, newest->defaults));
     state = newest;
   }
 }
@@ -247,18 +268,20 @@ Result<Commit> DeltaTable::Write(const std::shared_ptr<arrow::RecordBatchReader>
 Result<Commit> DeltaTable::Delete(const std::shared_ptr<arrow::RecordBatchReader>& keys) {
   ARROW_ASSIGN_OR_RAISE(const TableStatePtr state, HeadState());
   ARROW_RETURN_NOT_OK(CheckWritable(*state));
-  std::vector<std::string> names = state->options.primary_key;
-  const std::string& event_time = state->options.event_time;
-  if (!event_time.empty() && keys->schema()->GetFieldIndex(event_time) >= 0 &&
-      std::find(names.begin(), names.end(), event_time) == names.end()) {
-    names.push_back(event_time);
+  const TableOptions options = OptionsOfKeys(*keys->schema(), state->options);
+  std::vector<std::string> names = options.primary_key;
+  if (!options.event_time.empty() &&
+      std::find(names.begin(), names.end(), options.event_time) == names.end()) {
+    names.push_back(options.event_time);
   }
   arrow::FieldVector fields;
   for (const std::string& name : names) {
     fields.push_back(state->columns.logical->GetFieldByName(name));
   }
-  ARROW_ASSIGN_OR_RAISE(auto aligned, AlignRows(keys.get(), arrow::Schema(std::move(fields))));
-  ARROW_ASSIGN_OR_RAISE(const auto change, MakeDelete(context(), *state, std::move(aligned)));
+  ARROW_ASSIGN_OR_RAISE(RowSpoolPtr spool,
+                        RowSpool::Fill(keys.get(), arrow::Schema(std::move(fields)), options, {},
+                                       memory_.limit_bytes, context().scratch_folder()));
+  ARROW_ASSIGN_OR_RAISE(const auto change, MakeDelete(context(), *state, std::move(spool)));
   return Apply(change.get(), *state, {});
 }
 

@@ -18,13 +18,15 @@ namespace tercet {
 class DeltaTable : public Table {
  public:
   DeltaTable(std::shared_ptr<FileSystem> file_system, std::string path, TableOptions given,
-             const Clock* clock);
+             const Clock* clock, WriteMemory memory = {});
 
   Result<std::shared_ptr<Snapshot>> Head() override;
   Result<std::shared_ptr<Snapshot>> AtVersion(int64_t version) override;
   Result<std::shared_ptr<Snapshot>> AtTime(int64_t time_us) override;
   Result<Commit> Write(const std::shared_ptr<arrow::RecordBatchReader>& rows,
                        const WriteOptions& options) override;
+  Result<Commit> WriteSpooled(std::shared_ptr<const RowSpool> rows,
+                              const WriteOptions& options) override;
   Result<Commit> Delete(const std::shared_ptr<arrow::RecordBatchReader>& keys) override;
   Result<std::vector<Commit>> Commits() override;
   Result<std::shared_ptr<arrow::RecordBatchReader>> Changes(int64_t since, int64_t until) override;
@@ -47,12 +49,17 @@ class DeltaTable : public Table {
   Result<Commit> CommitOf(int64_t version);
   void CheckpointIfDue(const TableState& state) const;
   std::shared_ptr<TableSnapshot> SnapshotOf(TableStatePtr state) const;
-  ChangeContext context() const { return {file_system_, path_, clock_}; }
+  ChangeContext context() const { return {file_system_, path_, clock_, memory_}; }
+  /// The commit of an earlier write with this key; nullopt when there is none.
+  Result<std::optional<Commit>> AppliedBefore(const TableState& state, const std::string& key);
+  Result<Commit> WriteSpooledOn(TableStatePtr state, std::shared_ptr<const RowSpool> rows,
+                                const WriteOptions& options);
 
   const std::shared_ptr<FileSystem> file_system_;
   const std::string path_;
   const TableOptions given_;
   const Clock* const clock_;
+  const WriteMemory memory_;
   const DeltaLog log_;
 
   std::mutex commit_mutex_;  ///< this process's writers queue here rather than race on disk

@@ -16,6 +16,9 @@ class ExternalTable : public Table {
                        const WriteOptions&) override {
     return Refuse("inserted into");
   }
+  Result<Commit> WriteSpooled(std::shared_ptr<const RowSpool>, const WriteOptions&) override {
+    return Refuse("inserted into");
+  }
   Result<Commit> Delete(const std::shared_ptr<arrow::RecordBatchReader>&) override {
     return Refuse("deleted from");
   }

@@ -23,11 +23,14 @@ TableOptions OptionsOf(const FeatureGroupDefinition& definition) {
 }  // namespace
 
 FeatureTables::FeatureTables(Catalog* catalog, std::shared_ptr<FileSystem> file_system,
-                             std::string root, const Clock* clock)
+                             std::string root, const Clock* clock, bool outlive_catalog)
     : catalog_(catalog),
       file_system_(std::move(file_system)),
       root_(std::move(root)),
-      clock_(clock) {}
+      clock_(clock),
+      outlive_catalog_(outlive_catalog) {
+  memory_.scratch_folder = root_;
+}
 
 std::string FeatureTables::PathOf(const Ref& ref) const {
   return JoinPath(JoinPath(JoinPath(root_, "feature_groups"), ref.name),
@@ -62,7 +65,7 @@ Result<FeatureTables::Group> FeatureTables::FromCatalog(const CatalogEntry& entr
     return group;
   }
   Result<std::shared_ptr<Table>> opened =
-      Table::Open(file_system_, PathOf(entry.ref), OptionsOf(group.declared), clock_);
+      Table::Open(file_system_, PathOf(entry.ref), OptionsOf(group.declared), clock_, memory_);
   if (opened.status().IsKeyError()) return group;  // Declared, and nothing inserted yet.
   ARROW_RETURN_NOT_OK(opened.status());
   group.table = Keep(entry.ref, entry.created_us, std::move(opened).ValueUnsafe());
@@ -109,7 +112,9 @@ Result<FeatureGroupDefinition> FeatureTables::Define(const FeatureGroupDefinitio
         catalog_->Put(Kind::kFeatureGroup, first.ref(), first.ToJson(), {});
     // Another process may have declared it in between: then that is what ours is compared to.
     if (!put.ok() && !put.status().IsAlreadyExists()) return put.status();
-    if (put.ok()) ARROW_RETURN_NOT_OK(RemoveLeftovers(put->ref, put->created_us));
+    if (put.ok() && !outlive_catalog_) {
+      ARROW_RETURN_NOT_OK(RemoveLeftovers(put->ref, put->created_us));
+    }
     ARROW_ASSIGN_OR_RAISE(entry, catalog_->Get(Kind::kFeatureGroup, first.ref()));
   }
   ARROW_ASSIGN_OR_RAISE(Group group, FromCatalog(*entry));
@@ -188,9 +193,9 @@ Result<std::shared_ptr<Table>> FeatureTables::MakeTable(
   ARROW_RETURN_NOT_OK(definition.Check());
   const std::string path = PathOf(definition.ref());
   Result<std::shared_ptr<Table>> made =
-      Table::Create(file_system_, path, definition.schema, OptionsOf(definition), clock_);
+      Table::Create(file_system_, path, definition.schema, OptionsOf(definition), clock_, memory_);
   if (made.status().IsAlreadyExists()) {
-    made = Table::Open(file_system_, path, OptionsOf(definition), clock_);
+    made = Table::Open(file_system_, path, OptionsOf(definition), clock_, memory_);
   }
   ARROW_RETURN_NOT_OK(made.status());
   return Keep(definition.ref(), group.created_us, std::move(made).ValueUnsafe());
@@ -202,6 +207,11 @@ Status FeatureTables::Drop(const Ref& ref) {
   {
     std::lock_guard lock(mutex_);
     tables_.erase(entry.ref.ToText());
+  }
+  // The log first, where a table without one is no table: a drop that was broken off then leaves
+  // none with files missing.
+  if (outlive_catalog_) {
+    ARROW_RETURN_NOT_OK(file_system_->RemoveTree(JoinPath(PathOf(entry.ref), "_delta_log")));
   }
   return file_system_->RemoveTree(PathOf(entry.ref));
 }

@@ -18,11 +18,17 @@
 namespace tercet {
 
 /// Feature groups with their tables: definitions from the catalog, tables opened once and kept.
-/// Tables live at `<root>/feature_groups/<name>/<version>`. Thread-safe.
+/// Tables live at `<root>/feature_groups/<name>/<version>`. Where they outlive the catalog (in a
+/// bucket), a table that is there when its group is declared is the group's; elsewhere it is what a
+/// drop left. Thread-safe.
 class FeatureTables {
  public:
   FeatureTables(Catalog* catalog, std::shared_ptr<FileSystem> file_system, std::string root,
-                const Clock* clock);
+                const Clock* clock, bool outlive_catalog = false);
+
+  /// What each write of the tables may hold in memory; called before the first use.
+  void SetWriteMemory(WriteMemory memory) { memory_ = std::move(memory); }
+  const WriteMemory& write_memory() const { return memory_; }
 
   /// The stored definition; version 0 is the newest. Its schema is filled in from the table once
   /// there is one. KeyError with a suggestion.
@@ -91,6 +97,8 @@ class FeatureTables {
   const std::shared_ptr<FileSystem> file_system_;
   const std::string root_;
   const Clock* const clock_;
+  const bool outlive_catalog_;
+  WriteMemory memory_;
   std::mutex mutex_;
   std::map<std::string, OpenTable> tables_;  // by Ref text; guarded by mutex_
 };

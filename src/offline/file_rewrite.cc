@@ -9,6 +9,8 @@
 
 #include "base/id.h"
 #include "offline/protocol_features.h"
+#include "offline/row_gather.h"
+#include "offline/run_sink.h"
 #include "offline/stored_type.h"
 
 namespace tercet {
@@ -75,10 +77,47 @@ void PutRecordCount(int64_t rows, AddFile* add) {
 
 }  // namespace
 
-Result<FileRewrite> TakeRowsOut(const FileMatch& match, const TableState& state, int64_t now_us,
-                                NewFiles* files) {
+namespace {
+
+/// The rows of a sorted run that are not gone, written a row group at a time.
+Result<std::vector<AddFile>> CopyRun(const RunFile& run, const DeletedRows& gone,
+                                     const TableState& state, const ChangeContext& context,
+                                     NewFiles* files) {
+  const int64_t left = run.row_count() - static_cast<int64_t>(gone.size());
+  ARROW_ASSIGN_OR_RAISE(const auto sink,
+                        RunSink::Make(&state, left, context.memory.limit_bytes,
+                                      context.clock->NowMicros(), files));
+  auto next = gone.begin();
+  for (size_t g = 0; g < run.row_groups().size(); ++g) {
+    const RunFile::RowGroup& group = run.row_groups()[g];
+    KeyedRows rows;
+    ARROW_ASSIGN_OR_RAISE(rows.rows, run.Read(static_cast<int>(g), *state.columns.logical));
+    std::vector<uint32_t> kept;
+    kept.reserve(static_cast<size_t>(group.row_count));
+    for (int64_t i = 0; i < group.row_count; ++i) {
+      if (next != gone.end() && *next == group.first_row + i) {
+        ++next;
+      } else {
+        kept.push_back(static_cast<uint32_t>(i));
+      }
+    }
+    if (kept.empty()) continue;
+    if (static_cast<int64_t>(kept.size()) < group.row_count) {
+      ARROW_ASSIGN_OR_RAISE(rows.rows, GatherRows(*rows.rows, kept));
+    }
+    ARROW_ASSIGN_OR_RAISE(rows.keys, RowKeys::Of(*rows.rows, state.options));
+    ARROW_RETURN_NOT_OK(sink->Append(rows));
+  }
+  return sink->Finish();
+}
+
+}  // namespace
+
+Result<FileRewrite> TakeRowsOut(const FileMatch& match, const TableState& state,
+                                const ChangeContext& context, NewFiles* files) {
   const DataFile& file = *match.file;
   const RunFile& run = *match.run;
+  const int64_t now_us = context.clock->NowMicros();
   FileRewrite rewrite{
       .remove = RemoveFile::Of(file.add, now_us / 1000, true), .adds = {}, .vector_used = false};
   const DeletedRows gone = Unite(run.deleted(), match.rows);
@@ -101,9 +140,15 @@ Result<FileRewrite> TakeRowsOut(const FileMatch& match, const TableState& state,
     rewrite.vector_used = true;
     return rewrite;
   }
-  ARROW_ASSIGN_OR_RAISE(BatchPtr left, RowsLeft(run, gone, state.columns.logical->field_names()));
-  ARROW_ASSIGN_OR_RAISE(const RowsToWrite rows, RowsToWrite::Make(std::move(left), state.options));
-  ARROW_ASSIGN_OR_RAISE(rewrite.adds, WriteRuns(rows, state, now_us, files));
+  if (run.sorted()) {
+    ARROW_ASSIGN_OR_RAISE(rewrite.adds, CopyRun(run, gone, state, context, files));
+  } else {
+    ARROW_ASSIGN_OR_RAISE(BatchPtr left,
+                          RowsLeft(run, gone, state.columns.logical->field_names()));
+    ARROW_ASSIGN_OR_RAISE(const RowsToWrite rows,
+                          RowsToWrite::Make(std::move(left), state.options));
+    ARROW_ASSIGN_OR_RAISE(rewrite.adds, WriteRuns(rows, state, now_us, files));
+  }
   for (AddFile& add : rewrite.adds) PutVersionTag(file.version, &add);
   return rewrite;
 }
@@ -121,33 +166,52 @@ std::vector<Action> AllowVectors(const TableState& state) {
   return actions;
 }
 
-Status WriteChangeFile(const BatchPtr& rows, const std::vector<const char*>& change_types,
-                       const TableState& state, NewFiles* files, std::vector<Action>* actions) {
-  if (rows->num_rows() == 0 || !state.BooleanProperty("delta.enableChangeDataFeed")) {
-    return Status::OK();
-  }
+Status ChangeFileSink::Open() {
+  arrow::FieldVector fields = state_->columns.stored->fields();
+  fields.push_back(arrow::field("_change_type", arrow::utf8()));
+  schema_ = arrow::schema(std::move(fields));
+  ARROW_ASSIGN_OR_RAISE(layout_, RunLayout::Of(*state_));
+  ARROW_RETURN_NOT_OK(
+      files_->file_system()->MakeDirectory(JoinPath(files_->table_path(), "_change_data")));
+  path_ = "_change_data/cdc-00000-" + NewUuid() + ".parquet";
+  ARROW_ASSIGN_OR_RAISE(output_, ParquetOutput::Open(path_, schema_, layout_, {}, files_));
+  return Status::OK();
+}
+
+Status ChangeFileSink::Append(const BatchPtr& rows, const std::vector<const char*>& change_types) {
+  if (rows->num_rows() == 0) return Status::OK();
+  if (output_ == nullptr) ARROW_RETURN_NOT_OK(Open());
   std::vector<std::shared_ptr<arrow::Array>> arrays;
-  arrow::FieldVector fields;
   for (int i = 0; i < rows->num_columns(); ++i) {
-    const auto& stored = state.columns.stored->field(i);
-    ARROW_ASSIGN_OR_RAISE(arrays.emplace_back(), ConvertStored(rows->column(i), stored->type()));
-    fields.push_back(stored);
+    ARROW_ASSIGN_OR_RAISE(arrays.emplace_back(),
+                          ConvertStored(rows->column(i), schema_->field(i)->type()));
   }
   arrow::StringBuilder types;
   for (const char* type : change_types) ARROW_RETURN_NOT_OK(types.Append(type));
   ARROW_ASSIGN_OR_RAISE(arrays.emplace_back(), types.Finish());
-  fields.push_back(arrow::field("_change_type", arrow::utf8()));
-
-  const std::string folder = JoinPath(files->table_path(), "_change_data");
-  ARROW_RETURN_NOT_OK(files->file_system()->MakeDirectory(folder));
-  const std::string path = "_change_data/cdc-00000-" + NewUuid() + ".parquet";
-  ARROW_ASSIGN_OR_RAISE(const RunLayout layout, RunLayout::Of(state));
-  const auto batch = arrow::RecordBatch::Make(arrow::schema(std::move(fields)), rows->num_rows(),
-                                              std::move(arrays));
-  ARROW_ASSIGN_OR_RAISE(const int64_t size, WritePlainFile(path, batch, layout, files));
-  ARROW_RETURN_NOT_OK(files->file_system()->SyncDirectory(folder));
-  actions->emplace_back(ChangeFile{.path = path, .partition_values = {}, .size_bytes = size});
+  const auto table = arrow::Table::Make(schema_, arrays, rows->num_rows());
+  for (int64_t first = 0; first < rows->num_rows(); first += layout_.row_group_rows) {
+    ARROW_RETURN_NOT_OK(output_->WriteGroup(*table->Slice(first, layout_.row_group_rows)));
+  }
   return Status::OK();
+}
+
+Status ChangeFileSink::Finish(std::vector<Action>* actions) {
+  if (output_ == nullptr) return Status::OK();
+  ARROW_ASSIGN_OR_RAISE(const int64_t size, output_->Close(nullptr));
+  output_ = nullptr;
+  ARROW_RETURN_NOT_OK(
+      files_->file_system()->SyncDirectory(JoinPath(files_->table_path(), "_change_data")));
+  actions->emplace_back(ChangeFile{.path = path_, .partition_values = {}, .size_bytes = size});
+  return Status::OK();
+}
+
+Status WriteChangeFile(const BatchPtr& rows, const std::vector<const char*>& change_types,
+                       const TableState& state, NewFiles* files, std::vector<Action>* actions) {
+  if (!state.BooleanProperty("delta.enableChangeDataFeed")) return Status::OK();
+  ChangeFileSink sink(&state, files);
+  ARROW_RETURN_NOT_OK(sink.Append(rows, change_types));
+  return sink.Finish(actions);
 }
 
 }  // namespace tercet

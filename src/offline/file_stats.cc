@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include <arrow/array.h>
+#include <arrow/builder.h>
 #include <arrow/compute/api_aggregate.h>
 #include <arrow/scalar.h>
 #include <fmt/format.h>
@@ -121,24 +122,53 @@ bool HasBounds(const arrow::Array& array) {
 
 }  // namespace
 
-Result<std::string> StatsText(const arrow::RecordBatch& stored) {
-  json::object minima, maxima, nulls;
+Status FileStats::Add(const arrow::RecordBatch& stored) {
+  if (columns_.empty()) {
+    for (const std::string& name : stored.schema()->field_names()) columns_.push_back({name});
+  }
+  rows_ += stored.num_rows();
   for (int i = 0; i < stored.num_columns(); ++i) {
     const arrow::Array& array = *stored.column(i);
-    const std::string& name = stored.column_name(i);
-    nulls[name] = array.null_count();
-    if (array.null_count() == array.length() || !HasBounds(array)) continue;
+    Column& column = columns_[static_cast<size_t>(i)];
+    column.nulls += array.null_count();
+    if (array.null_count() == array.length() || !column.bounded) continue;
+    column.bounded = HasBounds(array);
+    if (!column.bounded) continue;
     ARROW_ASSIGN_OR_RAISE(const arrow::Datum bounds, arrow::compute::MinMax(stored.column(i)));
+    for (const auto& bound : static_cast<const arrow::StructScalar&>(*bounds.scalar()).value) {
+      column.extremes.push_back(bound);
+    }
+  }
+  return Status::OK();
+}
+
+Result<std::string> FileStats::Text() const {
+  json::object minima, maxima, nulls;
+  for (const Column& column : columns_) {
+    nulls[column.name] = column.nulls;
+    if (!column.bounded || column.extremes.empty()) continue;
+    ARROW_ASSIGN_OR_RAISE(const auto builder, arrow::MakeBuilder(column.extremes[0]->type));
+    for (const auto& extreme : column.extremes) {
+      ARROW_RETURN_NOT_OK(builder->AppendScalar(*extreme));
+    }
+    ARROW_ASSIGN_OR_RAISE(const auto extremes, builder->Finish());
+    ARROW_ASSIGN_OR_RAISE(const arrow::Datum bounds, arrow::compute::MinMax(extremes));
     const auto& both = static_cast<const arrow::StructScalar&>(*bounds.scalar());
     json::value low = Bound(*both.value[0], false), high = Bound(*both.value[1], true);
     if (low.is_null() || high.is_null()) continue;
-    minima[name] = std::move(low);
-    maxima[name] = std::move(high);
+    minima[column.name] = std::move(low);
+    maxima[column.name] = std::move(high);
   }
-  return ToText(json::object{{"numRecords", stored.num_rows()},
+  return ToText(json::object{{"numRecords", rows_},
                              {"minValues", std::move(minima)},
                              {"maxValues", std::move(maxima)},
                              {"nullCount", std::move(nulls)}});
+}
+
+Result<std::string> StatsText(const arrow::RecordBatch& stored) {
+  FileStats stats;
+  ARROW_RETURN_NOT_OK(stats.Add(stored));
+  return stats.Text();
 }
 
 }  // namespace tercet

@@ -1,17 +1,39 @@
 #pragma once
 
+#include <cstdint>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include <arrow/record_batch.h>
+#include <arrow/scalar.h>
 
 #include "base/result.h"
 
 namespace tercet {
 
-/// Delta's per-file statistics (`add.stats`) of a batch of stored types, as JSON text:
-/// numRecords, minValues, maxValues, nullCount. Bounds hold in every engine's ordering: text is cut
-/// at characters, times at milliseconds, both rounded up for the maximum; columns with NaN or
-/// without bounds in JSON (infinities, binary, lists) have none.
+/// Delta's per-file statistics (`add.stats`) of rows of stored types: numRecords, minValues,
+/// maxValues, nullCount. Bounds hold in every engine's ordering: text is cut at characters, times
+/// at milliseconds, both rounded up for the maximum; columns with NaN or without bounds in JSON
+/// (infinities, binary, lists) have none.
+class FileStats {
+ public:
+  Status Add(const arrow::RecordBatch& stored);
+  /// As JSON text; of all rows that were added.
+  Result<std::string> Text() const;
+
+ private:
+  struct Column {
+    std::string name;
+    int64_t nulls = 0;
+    bool bounded = true;                                  ///< no NaN, and of a type with bounds
+    std::vector<std::shared_ptr<arrow::Scalar>> extremes; ///< least and greatest of each batch
+  };
+  int64_t rows_ = 0;
+  std::vector<Column> columns_;
+};
+
+/// The same of one batch.
 Result<std::string> StatsText(const arrow::RecordBatch& stored);
 
 }  // namespace tercet

@@ -26,8 +26,8 @@ std::shared_ptr<arrow::RecordBatch> ManyTypes(int seed) {
     const std::string small = std::to_string(i % 100);
     text += (i == 0 ? "[" : ",[") + some + "," + (i % 5 == 0 ? "null" : n) + "," + some + "," +
             (i % 7 == 0 ? "null" : "\"" + n + "\"") + "," + (i % 2 == 0 ? "true" : "null") +
-            ",\"" + n + ".25\"," + n + "," + small + "," + (i % 4 == 0 ? "null" : small) + ",[" + n +
-            "]]";
+            ",\"" + n + ".25\"," + n + "," + small + "," + (i % 4 == 0 ? "null" : small) + ",[" +
+            n + "]]";
   }
   return Rows(schema, text + "]")->Slice(3, 180);
 }

@@ -91,10 +91,6 @@ bool RowTargets::Touches(const std::string& low, const std::string& high) const 
   return begin < size() && keys_.Position(Row(begin)) <= high;
 }
 
-bool RowTargets::MayTouch(const DataFile& file) const {
-  return size() > 0 && (!file.run || Touches(file.run->low, file.run->high));
-}
-
 int64_t RowTargets::LowerBound(const RowKeys& rows, int64_t i, int64_t begin) const {
   int64_t step = 1, low = begin, high = begin;
   while (high < size() && CompareTo(high, rows, i) < 0) {

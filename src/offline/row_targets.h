@@ -27,8 +27,6 @@ class RowTargets {
 
   /// Whether a target may stand between two positions (inclusive).
   bool Touches(const std::string& low, const std::string& high) const;
-  /// Whether one may be in the file, by its tags.
-  bool MayTouch(const DataFile& file) const;
   /// Marks in `found` (of rows.size()) the rows that are targets.
   void Find(const RowKeys& rows, bool sorted, std::vector<uint8_t>* found) const;
   /// Whether row i of these keys is at a target's position.

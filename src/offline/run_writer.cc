@@ -2,22 +2,20 @@
 
 #include <algorithm>
 #include <charconv>
-#include <chrono>
-#include <future>
 #include <span>
 
 #include <arrow/table.h>
 #include <arrow/util/byte_size.h>
+#include <arrow/util/compression.h>
 #include <arrow/util/key_value_metadata.h>
 #include <fmt/format.h>
-#include <parquet/arrow/writer.h>
-#include <parquet/exception.h>
 
 #include "base/id.h"
 #include "base/log.h"
 #include "base/parallel.h"
 #include "offline/deletion_vector.h"
 #include "offline/file_stats.h"
+#include "offline/parquet_output.h"
 #include "offline/row_gather.h"
 #include "offline/run_file.h"
 #include "offline/stored_type.h"
@@ -41,90 +39,18 @@ Result<int64_t> PositiveProperty(const TableState& state, std::string_view name,
   return value;
 }
 
-Result<parquet::Compression::type> CompressionOf(const std::string& name) {
-  ARROW_ASSIGN_OR_RAISE(const auto type, arrow::util::Codec::GetCompressionType(name));
-  return type;
-}
-
-Result<std::shared_ptr<parquet::WriterProperties>> PropertiesOf(
-    const arrow::Schema& stored, const RunLayout& layout,
-    const std::vector<std::string>& indexed_columns) {
-  ARROW_ASSIGN_OR_RAISE(const auto compression, CompressionOf(layout.compression));
-  parquet::WriterProperties::Builder builder;
-  builder.version(parquet::ParquetVersion::PARQUET_2_6)
-      ->created_by("tercet")
-      ->compression(compression)
-      ->max_row_group_length(layout.row_group_rows)
-      // Plain numbers are read at the speed of memory; a dictionary would cost the join more than
-      // it saves on disk.
-      ->disable_dictionary();
-  for (const auto& field : stored.fields()) {
-    const bool list = field->type()->id() == arrow::Type::LIST;
-    const auto& type =
-        list ? static_cast<const arrow::ListType&>(*field->type()).value_type() : field->type();
-    const std::string path = list ? field->name() + ".list.element" : field->name();
-    if (arrow::is_binary_like(type->id())) builder.enable_dictionary(path);
+/// All rows of a batch as one file; its size.
+Result<int64_t> WriteParquet(const std::string& path, const BatchPtr& stored,
+                             const RunLayout& layout, const std::vector<std::string>& indexed,
+                             const std::shared_ptr<arrow::KeyValueMetadata>& footer,
+                             NewFiles* files) {
+  ARROW_ASSIGN_OR_RAISE(const auto output, ParquetOutput::Open(path, stored->schema(), layout,
+                                                               indexed, files));
+  ARROW_ASSIGN_OR_RAISE(const auto table, arrow::Table::FromRecordBatches({stored}));
+  for (int64_t first = 0; first < table->num_rows(); first += layout.row_group_rows) {
+    ARROW_RETURN_NOT_OK(output->WriteGroup(*table->Slice(first, layout.row_group_rows)));
   }
-  for (const std::string& column : indexed_columns) builder.enable_write_page_index(column);
-  return builder.build();
-}
-
-/// Syncs a file while it is still being written, so that the disk works beside the encoder and the
-/// last sync has little left to do.
-class EarlySync {
- public:
-  EarlySync(FileSystem* file_system, std::string path)
-      : file_system_(file_system), path_(std::move(path)) {}
-
-  /// Begins a sync of what was written so far, unless one is under way.
-  Status Begin() {
-    if (running_.valid()) {
-      if (running_.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {
-        return Status::OK();
-      }
-      ARROW_RETURN_NOT_OK(running_.get());
-    }
-    running_ = std::async(std::launch::async, [this] { return file_system_->SyncFile(path_); });
-    return Status::OK();
-  }
-
-  /// Makes the whole file durable. An error of an earlier sync counts: the kernel tells it once.
-  Status Finish() {
-    if (running_.valid()) ARROW_RETURN_NOT_OK(running_.get());
-    return file_system_->SyncFile(path_);
-  }
-
- private:
-  FileSystem* const file_system_;
-  const std::string path_;
-  std::future<Status> running_;
-};
-
-Status WriteParquet(const std::string& path, const BatchPtr& stored,
-                    const parquet::WriterProperties& properties,
-                    const std::shared_ptr<arrow::KeyValueMetadata>& footer, NewFiles* files) {
-  const std::string whole = JoinPath(files->table_path(), path);
-  files->Add(path);
-  EarlySync sync(files->file_system(), whole);
-  ARROW_ASSIGN_OR_RAISE(const auto sink, files->file_system()->Create(whole));
-  try {
-    auto shared = std::make_shared<parquet::WriterProperties>(properties);
-    ARROW_ASSIGN_OR_RAISE(
-        auto writer, parquet::arrow::FileWriter::Open(*stored->schema(),
-                                                      arrow::default_memory_pool(), sink, shared));
-    ARROW_ASSIGN_OR_RAISE(const auto table, arrow::Table::FromRecordBatches({stored}));
-    const int64_t group_rows = properties.max_row_group_length();
-    for (int64_t first = 0; first < table->num_rows(); first += group_rows) {
-      ARROW_RETURN_NOT_OK(writer->WriteTable(*table->Slice(first, group_rows), group_rows));
-      if (table->num_rows() > 2 * group_rows) ARROW_RETURN_NOT_OK(sync.Begin());
-    }
-    if (footer != nullptr) ARROW_RETURN_NOT_OK(writer->AddKeyValueMetadata(footer));
-    ARROW_RETURN_NOT_OK(writer->Close());
-  } catch (const parquet::ParquetException& error) {
-    return Status::IOError("cannot write '", whole, "': ", error.what());
-  }
-  ARROW_RETURN_NOT_OK(sink->Close());
-  return sync.Finish();
+  return output->Close(footer);
 }
 
 /// Rows [begin, end) of the order, of their stored types.
@@ -181,14 +107,11 @@ Result<AddFile> WriteRun(const RowsToWrite& rows, const TableState& state, const
                                                 {RowGroupsToText(groups)});
   std::vector<std::string> indexed = state.options.primary_key;
   if (!state.options.event_time.empty()) indexed.push_back(state.options.event_time);
-  ARROW_ASSIGN_OR_RAISE(const auto properties, PropertiesOf(*stored->schema(), layout, indexed));
 
   AddFile add;
   add.path = fmt::format("part-{:05d}-{}.parquet", number, NewUuid());
-  ARROW_RETURN_NOT_OK(WriteParquet(add.path, stored, *properties, footer, files));
-  ARROW_ASSIGN_OR_RAISE(const FileInfo info, files->file_system()->Stat(
-                                                 JoinPath(files->table_path(), add.path)));
-  add.size_bytes = info.size_bytes;
+  ARROW_ASSIGN_OR_RAISE(add.size_bytes,
+                        WriteParquet(add.path, stored, layout, indexed, footer, files));
   add.modification_time_ms = now_us / 1000;
   ARROW_ASSIGN_OR_RAISE(add.stats, StatsText(*stored));
   const auto row = [&](int64_t i) { return rows.order.order.empty() ? i : rows.order.order[i]; };
@@ -253,7 +176,7 @@ Result<RunLayout> RunLayout::Of(const TableState& state) {
   ARROW_ASSIGN_OR_RAISE(layout.row_group_rows,
                         PositiveProperty(state, "tercet.row_group_rows", layout.row_group_rows));
   if (const std::string* name = state.Property("tercet.compression")) layout.compression = *name;
-  ARROW_RETURN_NOT_OK(CompressionOf(layout.compression));
+  ARROW_RETURN_NOT_OK(arrow::util::Codec::GetCompressionType(layout.compression));
   return layout;
 }
 
@@ -284,15 +207,6 @@ Result<std::vector<AddFile>> WriteRuns(const RowsToWrite& rows, const TableState
     return Status::OK();
   }));
   return adds;
-}
-
-Result<int64_t> WritePlainFile(const std::string& path, const BatchPtr& rows,
-                               const RunLayout& layout, NewFiles* files) {
-  ARROW_ASSIGN_OR_RAISE(const auto properties, PropertiesOf(*rows->schema(), layout, {}));
-  ARROW_RETURN_NOT_OK(WriteParquet(path, rows, *properties, nullptr, files));
-  ARROW_ASSIGN_OR_RAISE(const FileInfo info,
-                        files->file_system()->Stat(JoinPath(files->table_path(), path)));
-  return info.size_bytes;
 }
 
 }  // namespace tercet

@@ -69,9 +69,4 @@ struct RunLayout {
 Result<std::vector<AddFile>> WriteRuns(const RowsToWrite& rows, const TableState& state,
                                        int64_t now_us, NewFiles* files);
 
-/// Writes one Parquet file as it is, with any schema; for the change feed.
-Result<int64_t> WritePlainFile(const std::string& path,
-                               const std::shared_ptr<arrow::RecordBatch>& rows,
-                               const RunLayout& layout, NewFiles* files);
-
 }  // namespace tercet

@@ -132,7 +132,7 @@ Result<ArrayPtr> GatherFixed(const std::shared_ptr<arrow::DataType>& type, const
   for (size_t i = 0; i < sources.size(); ++i) {
     if (sources[i]->plain != nullptr) continue;
     const arrow::ArrayData& data = *sources[i]->array->data();
-    bases[i] = data.buffers[1] == nullptr ? nullptr : data.buffers[1]->data() + data.offset * kBytes;
+    if (data.buffers[1] != nullptr) bases[i] = data.buffers[1]->data() + data.offset * kBytes;
   }
   uint8_t* to = values->mutable_data();
   int64_t at = 0;

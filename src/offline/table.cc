@@ -62,7 +62,8 @@ Protocol NewProtocol(const TableColumns& columns) {
 Result<std::shared_ptr<Table>> Table::Create(std::shared_ptr<FileSystem> file_system,
                                              const std::string& path,
                                              const std::shared_ptr<arrow::Schema>& schema,
-                                             const TableOptions& options, const Clock* clock) {
+                                             const TableOptions& options, const Clock* clock,
+                                             const WriteMemory& memory) {
   InitializeArrow();
   ARROW_ASSIGN_OR_RAISE(const TableColumns columns, ColumnsOf(*schema));
   ARROW_RETURN_NOT_OK(CheckOptions(*columns.logical, options));
@@ -106,14 +107,14 @@ Result<std::shared_ptr<Table>> Table::Create(std::shared_ptr<FileSystem> file_sy
                         log.TryCommit(0, {info, NewProtocol(columns), std::move(metadata)}, now_us,
                                       transaction_id));
   if (!won) return Status::AlreadyExists("there is a table at '", path, "'");
-  return Open(std::move(file_system), path, options, clock);
+  return Open(std::move(file_system), path, options, clock, memory);
 }
 
 Result<std::shared_ptr<Table>> Table::Open(std::shared_ptr<FileSystem> file_system,
                                            const std::string& path, const TableOptions& options,
-                                           const Clock* clock) {
+                                           const Clock* clock, const WriteMemory& memory) {
   InitializeArrow();
-  auto table = std::make_shared<DeltaTable>(std::move(file_system), path, options, clock);
+  auto table = std::make_shared<DeltaTable>(std::move(file_system), path, options, clock, memory);
   ARROW_ASSIGN_OR_RAISE(const auto head, table->HeadSnapshot());
   ARROW_RETURN_NOT_OK(CheckOptions(*head->schema(), head->options()));
   return table;

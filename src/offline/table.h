@@ -22,6 +22,7 @@
 namespace tercet {
 
 struct DataFile;  // offline/data_file.h
+class RowSpool;   // offline/row_spool.h
 class RunFile;    // offline/run_file.h
 
 /// How rows are found and told apart.
@@ -29,6 +30,13 @@ struct TableOptions {
   std::vector<std::string> primary_key;
   std::string event_time;  ///< empty: none; then the primary key alone is unique
   bool deletion_vectors = true;
+};
+
+/// What each write of a table may hold in memory, and where it puts what is more: sorted pieces in
+/// nameless scratch files, which are gone with the write however that ends.
+struct WriteMemory {
+  int64_t limit_bytes = int64_t{2} << 30;
+  std::string scratch_folder;  ///< on a local disk; empty: the table's own folder
 };
 
 struct WriteOptions {
@@ -122,12 +130,13 @@ class Table {
   static Result<std::shared_ptr<Table>> Create(std::shared_ptr<FileSystem> file_system,
                                                const std::string& path,
                                                const std::shared_ptr<arrow::Schema>& schema,
-                                               const TableOptions& options, const Clock* clock);
+                                               const TableOptions& options, const Clock* clock,
+                                               const WriteMemory& memory = {});
   /// Opens an existing table, also one that another engine made (`options` then says what its
   /// keys are; ignored where the table's own log says). KeyError when there is none.
   static Result<std::shared_ptr<Table>> Open(std::shared_ptr<FileSystem> file_system,
                                              const std::string& path, const TableOptions& options,
-                                             const Clock* clock);
+                                             const Clock* clock, const WriteMemory& memory = {});
   virtual ~Table() = default;
 
   /// The newest commit, seen afresh at each call (cheap when nothing changed).
@@ -141,12 +150,15 @@ class Table {
   /// order, without loss (int32 into int64 is cast; int64 into int32, or a string into a number,
   /// is Invalid and names the column). Null keys or event times are Invalid. Within one upsert
   /// frame a repeated (primary key, event time) is Invalid, naming it; append keeps both, the later
-  /// one wins on reading. Reads the whole input before it commits; memory is that of the input.
+  /// one wins on reading. Reads the whole input before it commits, within WriteMemory.
   virtual Result<Commit> Write(const std::shared_ptr<arrow::RecordBatchReader>& rows,
                                const WriteOptions& options) = 0;
+  /// The same of rows that were read before the table was there (offline/row_spool.h).
+  virtual Result<Commit> WriteSpooled(std::shared_ptr<const RowSpool> rows,
+                                      const WriteOptions& options) = 0;
 
   /// Deletes the rows with these primary keys; where `keys` also has the event time column, only
-  /// those rows. A key without rows is no error.
+  /// those rows. A key without rows is no error. Within WriteMemory.
   virtual Result<Commit> Delete(const std::shared_ptr<arrow::RecordBatchReader>& keys) = 0;
 
   /// All commits, oldest first.
@@ -159,7 +171,8 @@ class Table {
                                                                     int64_t until) = 0;
 
   /// Merges small runs (and foreign, unsorted files) into large sorted ones; nothing visible
-  /// changes. Returns the commit, or the head's when there was nothing to do.
+  /// changes. Returns the commit, or the head's when there was nothing to do. Within WriteMemory,
+  /// as long as that holds some row groups.
   virtual Result<Commit> Compact() = 0;
   /// Whether a policy asks for a compaction now: `tercet.auto_compact_files` small runs are there
   /// (0: never). Their number bounds what one compaction costs.
