@@ -11,9 +11,13 @@ namespace {
 /// Whether a log path is its own decoded form and inside of the table, as nearly all are; others
 /// are looked at closely.
 bool IsPlainPath(std::string_view path) {
-  return !path.empty() && path.front() != '/' &&
-         path.find_first_of(std::string_view("%:\0", 3)) == std::string_view::npos &&
-         path.find("..") == std::string_view::npos;
+  if (path.empty() || path.front() == '/') return false;
+  char before = 0;
+  for (const char c : path) {
+    if (c == '%' || c == ':' || c == '\0' || (c == '.' && before == '.')) return false;
+    before = c;
+  }
+  return true;
 }
 
 size_t HashOf(std::string_view path) { return std::hash<std::string_view>()(path); }
@@ -45,7 +49,17 @@ Result<AddColumns> AddColumns::Of(const std::shared_ptr<arrow::Array>& column) {
   if (const auto tags = adds.record_.Member("tags"); tags != nullptr) {
     const auto map = std::static_pointer_cast<arrow::MapArray>(tags);
     adds.tags_ = map;
-    adds.tag_names_ = std::static_pointer_cast<arrow::StringArray>(map->keys());
+    std::shared_ptr<arrow::Array> names = map->keys();
+    if (names->type_id() == arrow::Type::DICTIONARY) {
+      const auto& keys = static_cast<const arrow::DictionaryArray&>(*names);
+      ARROW_RETURN_NOT_OK(CheckpointRecord::Expect(*keys.indices(), arrow::Type::INT32, "tags"));
+      adds.tag_names_ = std::static_pointer_cast<arrow::Int32Array>(keys.indices());
+      names = keys.dictionary();
+    }
+    const auto& texts = static_cast<const arrow::StringArray&>(*names);
+    for (int64_t k = 0; k < texts.length(); ++k) {
+      adds.tag_kinds_.push_back(RunTagReader::TagOf(texts.GetView(k)));
+    }
     adds.tag_texts_ = std::static_pointer_cast<arrow::StringArray>(map->items());
   }
   return adds;
@@ -55,7 +69,9 @@ void AddColumns::ReadTags(int64_t row, RunTagReader* reader) const {
   reader->Clear();
   if (tags_ == nullptr || tags_->IsNull(row)) return;
   for (int64_t k = tags_->value_offset(row); k < tags_->value_offset(row + 1); ++k) {
-    if (tag_texts_->IsValid(k)) reader->Take(tag_names_->GetView(k), tag_texts_->GetView(k));
+    if (tag_texts_->IsNull(k) || (tag_names_ != nullptr && tag_names_->IsNull(k))) continue;
+    const auto name = static_cast<size_t>(tag_names_ == nullptr ? k : tag_names_->Value(k));
+    reader->Take(tag_kinds_[name], tag_texts_->GetView(k));
   }
 }
 

@@ -52,7 +52,9 @@ class AddColumns {
   std::shared_ptr<arrow::StringArray> path_, stats_;
   std::shared_ptr<arrow::Int64Array> size_, modified_, record_count_;
   std::shared_ptr<arrow::MapArray> tags_;
-  std::shared_ptr<arrow::StringArray> tag_names_, tag_texts_;  ///< of all rows' tags
+  std::shared_ptr<arrow::Int32Array> tag_names_;   ///< of all rows' tags; null: no dictionary
+  std::vector<RunTagReader::Tag> tag_kinds_;       ///< by number of the name; else by entry
+  std::shared_ptr<arrow::StringArray> tag_texts_;
 };
 
 /// The files of a checkpoint, kept as the columns that they came in: a hundred thousand typed

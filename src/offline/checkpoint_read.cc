@@ -132,10 +132,20 @@ Status ReadActions(const arrow::Table& table, CheckpointContent* content) {
 Status ReadCheckpoint(std::shared_ptr<arrow::io::RandomAccessFile> file,
                       CheckpointContent* content) {
   try {
-    ARROW_ASSIGN_OR_RAISE(auto reader,
-                          parquet::arrow::OpenFile(std::move(file), arrow::default_memory_pool()));
-    reader->set_use_threads(true);
-    const std::vector<int> leaves = WantedLeaves(*reader->parquet_reader()->metadata()->schema());
+    parquet::arrow::FileReaderBuilder builder;
+    ARROW_RETURN_NOT_OK(builder.Open(std::move(file)));
+    const parquet::SchemaDescriptor& schema = *builder.raw_reader()->metadata()->schema();
+    const std::vector<int> leaves = WantedLeaves(schema);
+    parquet::ArrowReaderProperties properties(/*use_threads=*/true);
+    for (const int leaf : leaves) {
+      // A handful of names, some for every file.
+      const std::vector<std::string> path = schema.Column(leaf)->path()->ToDotVector();
+      if (path[0] == "add" && path[1] == "tags" && path.back() == "key") {
+        properties.set_read_dictionary(leaf, true);
+      }
+    }
+    std::unique_ptr<parquet::arrow::FileReader> reader;
+    ARROW_RETURN_NOT_OK(builder.properties(properties)->Build(&reader));
     for (int group = 0; group < reader->num_row_groups(); ++group) {
       ARROW_ASSIGN_OR_RAISE(const auto table, reader->ReadRowGroup(group, leaves));
       ARROW_RETURN_NOT_OK(ReadActions(*table, content));

@@ -8,6 +8,26 @@ namespace {
 using arrow::Array;
 using ArrayPtr = std::shared_ptr<Array>;
 
+/// The texts of a map's keys, with or without a dictionary.
+class KeyTexts {
+ public:
+  explicit KeyTexts(const arrow::MapArray& map) {
+    if (map.keys()->type_id() != arrow::Type::DICTIONARY) {
+      texts_ = static_cast<const arrow::StringArray*>(map.keys().get());
+      return;
+    }
+    indices_ = static_cast<const arrow::DictionaryArray*>(map.keys().get());
+    texts_ = static_cast<const arrow::StringArray*>(indices_->dictionary().get());
+  }
+  std::string_view operator[](int64_t k) const {
+    return texts_->GetView(indices_ == nullptr ? k : indices_->GetValueIndex(k));
+  }
+
+ private:
+  const arrow::DictionaryArray* indices_ = nullptr;
+  const arrow::StringArray* texts_;
+};
+
 bool IsMissing(const ArrayPtr& member, int64_t i) { return member == nullptr || member->IsNull(i); }
 
 }  // namespace
@@ -21,7 +41,12 @@ Status CheckpointRecord::Expect(const Array& array, arrow::Type::type type,
 Status CheckpointRecord::ExpectTextMap(const Array& array, std::string_view name) {
   ARROW_RETURN_NOT_OK(Expect(array, arrow::Type::MAP, name));
   const auto& entries = static_cast<const arrow::MapArray&>(array);
-  ARROW_RETURN_NOT_OK(Expect(*entries.keys(), arrow::Type::STRING, name));
+  if (entries.keys()->type_id() == arrow::Type::DICTIONARY) {
+    const auto& keys = static_cast<const arrow::DictionaryArray&>(*entries.keys());
+    ARROW_RETURN_NOT_OK(Expect(*keys.dictionary(), arrow::Type::STRING, name));
+  } else {
+    ARROW_RETURN_NOT_OK(Expect(*entries.keys(), arrow::Type::STRING, name));
+  }
   return Expect(*entries.items(), arrow::Type::STRING, name);
 }
 
@@ -94,12 +119,13 @@ Result<PartitionValues> CheckpointRecord::Map(std::string_view name, int64_t i) 
   if (IsMissing(member, i)) return map;
   ARROW_RETURN_NOT_OK(ExpectTextMap(*member, name));
   const auto& entries = static_cast<const arrow::MapArray&>(*member);
-  const auto& keys = static_cast<const arrow::StringArray&>(*entries.keys());
+  const KeyTexts keys(entries);
   const auto& items = static_cast<const arrow::StringArray&>(*entries.items());
   for (int64_t k = entries.value_offset(i); k < entries.value_offset(i + 1); ++k) {
+    if (entries.keys()->IsNull(k)) continue;
     std::optional<std::string> value;
     if (items.IsValid(k)) value = items.GetString(k);
-    map.emplace(keys.GetString(k), std::move(value));
+    map.emplace(keys[k], std::move(value));
   }
   return map;
 }
@@ -120,14 +146,17 @@ Result<FileTags> CheckpointRecord::Tags(int64_t i) const {
   if (IsMissing(member, i)) return tags;
   ARROW_RETURN_NOT_OK(ExpectTextMap(*member, "tags"));
   const auto& entries = static_cast<const arrow::MapArray&>(*member);
-  const auto& keys = static_cast<const arrow::StringArray&>(*entries.keys());
+  const KeyTexts keys(entries);
   const auto& items = static_cast<const arrow::StringArray&>(*entries.items());
   const int64_t begin = entries.value_offset(i), end = entries.value_offset(i + 1);
   size_t bytes = 0;
-  for (int64_t k = begin; k < end; ++k) bytes += keys.GetView(k).size() + items.GetView(k).size();
+  for (int64_t k = begin; k < end; ++k) {
+    if (entries.keys()->IsValid(k)) bytes += keys[k].size() + items.GetView(k).size();
+  }
   tags.Reserve(static_cast<size_t>(end - begin), bytes);
   for (int64_t k = begin; k < end; ++k) {
-    if (items.IsValid(k)) tags.Append(keys.GetView(k), items.GetView(k));
+    if (entries.keys()->IsNull(k) || items.IsNull(k)) continue;
+    tags.Append(keys[k], items.GetView(k));
   }
   return tags;
 }

@@ -50,7 +50,7 @@ class CheckpointRecord {
   Result<std::optional<VectorPointer>> Vector(int64_t i) const;
 
   static Status Expect(const arrow::Array& array, arrow::Type::type type, std::string_view name);
-  /// Invalid unless the array is a map of texts.
+  /// Invalid unless the array is a map of texts, whose keys may come as a dictionary.
   static Status ExpectTextMap(const arrow::Array& array, std::string_view name);
 
  private:

@@ -81,15 +81,46 @@ void RunTagReader::Clear() {
   time_max_us_.reset();
 }
 
-void RunTagReader::Take(std::string_view name, std::string_view text) {
-  if (name == kLayoutTag) is_layout_ = text == *layout_text_;
-  if (name == kUniqueTag) unique_ = text == "true";
-  if (name == kVersionTag) version_ = IntegerOf(text);
-  if (name == kRowsTag) rows_ = IntegerOf(text);
-  if (name == kLowTag) low_ = text;
-  if (name == kHighTag) high_ = text;
-  if (name == kTimeMinTag) time_min_us_ = IntegerOf(text);
-  if (name == kTimeMaxTag) time_max_us_ = IntegerOf(text);
+RunTagReader::Tag RunTagReader::TagOf(std::string_view name) {
+  constexpr std::pair<std::string_view, Tag> kTags[] = {
+      {kLayoutTag, Tag::kLayout}, {kUniqueTag, Tag::kUnique},   {kVersionTag, Tag::kVersion},
+      {kRowsTag, Tag::kRows},     {kLowTag, Tag::kLow},         {kHighTag, Tag::kHigh},
+      {kTimeMinTag, Tag::kTimeMin}, {kTimeMaxTag, Tag::kTimeMax}};
+  for (const auto& [known, tag] : kTags) {
+    if (known == name) return tag;
+  }
+  return Tag::kOther;
+}
+
+void RunTagReader::Take(Tag tag, std::string_view text) {
+  switch (tag) {
+    case Tag::kLayout:
+      is_layout_ = text == *layout_text_;
+      break;
+    case Tag::kUnique:
+      unique_ = text == "true";
+      break;
+    case Tag::kVersion:
+      version_ = IntegerOf(text);
+      break;
+    case Tag::kRows:
+      rows_ = IntegerOf(text);
+      break;
+    case Tag::kLow:
+      low_ = text;
+      break;
+    case Tag::kHigh:
+      high_ = text;
+      break;
+    case Tag::kTimeMin:
+      time_min_us_ = IntegerOf(text);
+      break;
+    case Tag::kTimeMax:
+      time_max_us_ = IntegerOf(text);
+      break;
+    case Tag::kOther:
+      break;
+  }
 }
 
 bool RunTagReader::Finish(RunTags* run) const {

@@ -50,14 +50,22 @@ std::string LayoutText(const TableOptions& options);
 /// the last call.
 class RunTagReader {
  public:
+  enum class Tag : uint8_t {
+    kOther, kLayout, kUnique, kVersion, kRows, kLow, kHigh, kTimeMin, kTimeMax
+  };
+  static Tag TagOf(std::string_view name);
+
   explicit RunTagReader(const TableOptions& options);
 
   void Clear();
-  void Take(std::string_view name, std::string_view text);
+  void Take(Tag tag, std::string_view text);
+  void Take(std::string_view name, std::string_view text) { Take(TagOf(name), text); }
   /// The commit that brought the file's rows, or nullopt.
   std::optional<int64_t> version() const { return version_; }
   /// Whether the file is a sorted run of the table's layout, and the tags of it are whole.
-  bool IsRun() const { return is_layout_ && low_ && high_ && rows_ && time_min_us_ && time_max_us_; }
+  bool IsRun() const {
+    return is_layout_ && low_ && high_ && rows_ && time_min_us_ && time_max_us_;
+  }
   int64_t row_count() const { return *rows_; }
   int64_t time_min_us() const { return *time_min_us_; }
   int64_t time_max_us() const { return *time_max_us_; }

@@ -4,7 +4,7 @@
 
 #include <parquet/arrow/writer.h>
 
-#include "offline/external_table.h"
+#include "base/time_text.h"
 #include "offline/table_test_rows.h"
 
 namespace tercet {
@@ -178,6 +178,36 @@ TEST_F(ForeignLogTest, NamesTheFileWhoseStatisticsAreWrong) {
   const auto snapshot = Value(table->Head());
   const auto reader = Value(snapshot->Scan({}));
   ExpectSays(reader->ToTable().status(), {folder_.Join("a.parquet"), "2 rows", "3"});
+}
+
+TEST_F(ForeignLogTest, OpensNoFileWhoseStatisticsRuleItOut) {
+  const auto schema = arrow::schema({field("key", arrow::int64()),
+                                     field("at", arrow::timestamp(arrow::TimeUnit::MICRO, "UTC"))});
+  PutFile("early.parquet", Rows(schema, R"([{"key": 1, "at": "2024-01-01T00:00:00"}])"));
+  const auto stats = [](const std::string& time) {
+    return R"({"numRecords":1,"minValues":{"key":1,"at":")" + time + R"("},"maxValues":{"key":1,)" +
+           R"("at":")" + time + R"("}})";
+  };
+  // The late file is not there at all: a reader of January has no reason to look.
+  const std::vector<std::string> adds = {Add("early.parquet", stats("2024-01-01T00:00:00.000Z")),
+                                         Add("late.parquet", stats("2024-02-01T00:00:00.000Z"))};
+  std::vector<std::string> lines = {
+      Protocol(1, 2),
+      Metadata(std::string(kKeySchema) +
+               R"(,{"name":"at","type":"timestamp","nullable":true,"metadata":{}})")};
+  lines.insert(lines.end(), adds.begin(), adds.end());
+  PutCommit(0, lines);
+  const auto snapshot =
+      Value(Value(Open({.primary_key = {"key"}, .event_time = "at"}))->Head());
+  const int64_t january_us = Value(ParseTime("2024-01-01")),
+                february_us = Value(ParseTime("2024-02-01"));
+  ScanOptions january;
+  january.start_us = january_us;
+  january.end_us = february_us;
+  EXPECT_EQ(ScanAll(snapshot.get(), january)->num_rows(), 1);
+  ScanOptions both = january;
+  both.end_us = february_us + 1;
+  ExpectSays(Value(snapshot->Scan(both))->ToTable().status(), {"late.parquet", "missing"});
 }
 
 TEST_F(ForeignLogTest, ClocksThatGoBackAreMadeToGoOn) {

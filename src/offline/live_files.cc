@@ -4,12 +4,27 @@
 #include <tuple>
 #include <utility>
 
+#include "offline/stats_text.h"
+
 namespace tercet {
 namespace {
 
 bool IsInTime(const FileFilter& filter, int64_t time_min_us, int64_t time_max_us) {
   return (!filter.start_us || time_max_us >= *filter.start_us) &&
          (!filter.end_us || time_min_us < *filter.end_us);
+}
+
+/// The same for a foreign file, by its statistics.
+bool MayBeInTime(const FileFilter& filter, std::string_view stats) {
+  if ((!filter.start_us && !filter.end_us) || filter.time_column.empty()) return true;
+  const std::optional<TimeBounds> bounds = TimeBoundsOf(stats, filter.time_column);
+  return !bounds || IsInTime(filter, bounds->min_us, bounds->max_us);
+}
+
+bool IsWanted(const FileFilter& filter, const DataFile& file) {
+  if (!file.run) return MayBeInTime(filter, file.add.stats);
+  return IsInTime(filter, file.run->time_min_us, file.run->time_max_us) &&
+         (!filter.may_hold || filter.may_hold(*file.run));
 }
 
 }  // namespace
@@ -88,10 +103,7 @@ void LiveFiles::Erase(const std::string& path, const std::optional<VectorPointer
 std::vector<DataFilePtr> LiveFiles::Ordered(const FileFilter& filter) const {
   std::vector<DataFilePtr> ordered;
   for (const auto& [key, file] : added_) {
-    const bool wanted = !file->run || (IsInTime(filter, file->run->time_min_us,
-                                                file->run->time_max_us) &&
-                                       (!filter.may_hold || filter.may_hold(*file->run)));
-    if (wanted) ordered.push_back(file);
+    if (IsWanted(filter, *file)) ordered.push_back(file);
   }
   if (base_ != nullptr) {
     RunTagReader reader(base_->options());
@@ -105,6 +117,8 @@ std::vector<DataFilePtr> LiveFiles::Ordered(const FileFilter& filter) const {
         if (filter.may_hold && base_->ReadRunTags(row, &reader, &run) && !filter.may_hold(run)) {
           continue;
         }
+      } else if (!MayBeInTime(filter, base_->StatsOf(row))) {
+        continue;
       }
       ordered.push_back(base_->FileOf(row));
     }

@@ -13,10 +13,13 @@
 
 namespace tercet {
 
-/// Which files are wanted. Foreign ones always are: they may hold anything.
+/// Which files are wanted.
 struct FileFilter {
-  /// Of sorted runs those with event times in [start, end), and of these those that `may_hold`.
+  /// Those with event times in [start, end), and of the sorted runs among them those that
+  /// `may_hold`. Foreign files may hold any key; their times are those that their statistics have
+  /// of `time_column` (its name in files), if they have any.
   std::optional<int64_t> start_us, end_us;
+  std::string time_column = {};
   std::function<bool(const RunTags&)> may_hold = nullptr;
 };
 

@@ -99,6 +99,10 @@ Result<std::shared_ptr<arrow::RecordBatchReader>> TableSnapshot::Read(const Scan
   }
   // Of a hundred thousand files mostly few are wanted, and only these are made and put in order.
   FileFilter filter{.start_us = request.start_us, .end_us = request.end_us};
+  const TableColumns& columns = state_->columns;
+  if (const int time = columns.logical->GetFieldIndex(state_->options.event_time); time >= 0) {
+    filter.time_column = columns.physical->field(time)->name();
+  }
   if (!request.low.empty() || !request.high.empty() || request.only != nullptr) {
     filter.may_hold = [&request](const RunTags& run) {
       return request.MayHold(run.low, run.high, run.time_min_us, run.time_max_us);
