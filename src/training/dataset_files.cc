@@ -4,28 +4,20 @@
 #include <fstream>
 #include <sstream>
 
-#include <arrow/csv/api.h>
 #include <arrow/io/file.h>
 #include <arrow/ipc/api.h>
 #include <parquet/arrow/reader.h>
-#include <parquet/arrow/writer.h>
 
 #include "base/name.h"
 #include "training/canonical_table.h"
 #include "training/part_maker.h"
-#include "training/tfrecord.h"
+#include "training/row_files.h"
+#include "training/table_store.h"
 
 namespace tercet {
 namespace {
 
 constexpr const char* kManifest = "dataset.json";
-
-Status CheckFormat(const std::string& format) {
-  const std::vector<std::string> formats = {"parquet", "arrow", "csv", "tfrecord"};
-  if (std::find(formats.begin(), formats.end(), format) != formats.end()) return Status::OK();
-  return Status::Invalid("there is no format '", format, "' of training data",
-                         Suggest(format, formats));
-}
 
 std::string FileOf(const std::string& directory, const std::string& part,
                    const std::string& format) {
@@ -66,25 +58,11 @@ std::shared_ptr<arrow::Table> SideBySide(const TrainingPart& part, json::array* 
                             part.features->num_rows());
 }
 
-Status WriteTable(const arrow::Table& table, const std::string& path, const std::string& format) {
-  ARROW_ASSIGN_OR_RAISE(auto file, arrow::io::FileOutputStream::Open(path));
-  if (format == "parquet") {
-    const auto arrow_schema =
-        parquet::ArrowWriterProperties::Builder().store_schema()->build();
-    ARROW_RETURN_NOT_OK(parquet::arrow::WriteTable(
-        table, arrow::default_memory_pool(), file, parquet::DEFAULT_MAX_ROW_GROUP_LENGTH,
-        parquet::default_writer_properties(), arrow_schema));
-  } else if (format == "arrow") {
-    ARROW_ASSIGN_OR_RAISE(auto writer, arrow::ipc::MakeFileWriter(file, table.schema()));
-    ARROW_RETURN_NOT_OK(writer->WriteTable(table));
-    ARROW_RETURN_NOT_OK(writer->Close());
-  } else if (format == "csv") {
-    ARROW_RETURN_NOT_OK(
-        arrow::csv::WriteCSV(table, arrow::csv::WriteOptions::Defaults(), file.get()));
-  } else {
-    ARROW_RETURN_NOT_OK(WriteTfRecords(table, file.get()));
-  }
-  return file->Close();
+Status WriteText(const std::string& text, const std::string& name, const std::string& path) {
+  std::ofstream file(name, std::ios::binary | std::ios::trunc);
+  file << text << "\n";
+  file.close();
+  return file ? Status::OK() : Status::IOError("cannot write '", path, "'");
 }
 
 Result<std::shared_ptr<arrow::Table>> ReadTable(const std::string& path,
@@ -163,18 +141,19 @@ void Diff(const std::string& path, const json::value* left, const json::value* r
 
 Status SaveDataset(const TrainingDataset& dataset, const std::string& directory,
                    const std::string& format) {
-  ARROW_RETURN_NOT_OK(CheckFormat(format));
+  ARROW_RETURN_NOT_OK(CheckRowFormat(format));
   std::error_code failed;
   std::filesystem::create_directories(directory, failed);
   if (failed) {
     return Status::IOError("cannot make the folder '", directory, "': ", failed.message());
   }
   json::array parts, columns;
+  WholeFiles files, manifest_file;
   for (const TrainingPart& part : dataset.parts) {
     const std::string path = FileOf(directory, part.name, format);
-    const auto whole = SideBySide(part, &columns);
-    const Status written = WriteTable(*whole, path, format);
-    if (!written.ok()) return Explain(written, "cannot write '" + path + "'");
+    arrow::TableBatchReader rows(SideBySide(part, &columns));
+    rows.set_chunksize(kStoredRows);
+    ARROW_RETURN_NOT_OK(WriteRows(&rows, format, files.NameFor(path), path));
     parts.emplace_back(part.name);
   }
   const json::object manifest{{"format", format},
@@ -182,11 +161,12 @@ Status SaveDataset(const TrainingDataset& dataset, const std::string& directory,
                               {"columns", std::move(columns)},
                               {"definition", dataset.definition.ToJson()}};
   const std::string path = (std::filesystem::path(directory) / kManifest).string();
-  std::ofstream file(path, std::ios::binary | std::ios::trunc);
-  file << ToText(manifest) << "\n";
-  file.close();
-  if (!file) return Status::IOError("cannot write '", path, "'");
-  return Status::OK();
+  ARROW_RETURN_NOT_OK(WriteText(ToText(manifest), manifest_file.NameFor(path), path));
+  // Parts of two datasets are never there beside one's manifest.
+  std::filesystem::remove(path, failed);
+  if (failed) return Status::IOError("cannot replace '", path, "': ", failed.message());
+  ARROW_RETURN_NOT_OK(files.Publish());
+  return manifest_file.Publish();
 }
 
 Result<TrainingDataset> LoadDataset(const std::string& directory) {
@@ -199,7 +179,7 @@ Result<TrainingDataset> LoadDataset(const std::string& directory) {
   text << file.rdbuf();
   ARROW_ASSIGN_OR_RAISE(const json::object manifest, ParseJsonObject(text.str()));
   ARROW_ASSIGN_OR_RAISE(const std::string format, GetString(manifest, "format"));
-  ARROW_RETURN_NOT_OK(CheckFormat(format));
+  ARROW_RETURN_NOT_OK(CheckRowFormat(format));
   if (format == "csv" || format == "tfrecord") {
     return Status::NotImplemented("the training dataset in '", directory, "' is saved as ", format,
                                   ", which loses types; save it as 'parquet' or 'arrow' to read "

@@ -14,8 +14,9 @@ namespace tercet {
 /// Formats: "parquet" and "arrow" (IPC file) come back by LoadDataset with every bit; "csv" and
 /// "tfrecord" (tfrecord.h) are for others' readers, since they lose types.
 
-/// Writes a dataset; the folder is made, files of an earlier one are replaced. dataset.json comes
-/// last. Invalid for a format that is none.
+/// Writes a dataset; the folder is made, files of an earlier one are replaced when all of the new
+/// ones are whole, dataset.json last: a write that fails (a full disk) leaves none of its own.
+/// Memory is some row groups, beside the tables. Invalid for a format that is none.
 Status SaveDataset(const TrainingDataset& dataset, const std::string& directory,
                    const std::string& format);
 

@@ -1,5 +1,9 @@
 #include "training/part_maker.h"
 
+#include <algorithm>
+
+#include <arrow/builder.h>
+
 #include "base/parallel.h"
 #include "training/canonical_table.h"
 #include "training/cross_fit.h"
@@ -8,8 +12,12 @@
 namespace tercet {
 namespace {
 
+using TablePtr = std::shared_ptr<arrow::Table>;
+
 /// Rows that are transformed at once, by one thread.
 constexpr int64_t kSliceRows = 65536;
+/// Rows of a table on disk that are looked at at once to take some of them.
+constexpr int64_t kMostRange = 8 * kStoredRows;
 
 Result<std::shared_ptr<arrow::Table>> Select(const arrow::Schema& wanted,
                                              const arrow::Table& columns) {
@@ -43,28 +51,65 @@ SplitColumns ColumnsOf(const SplitDefinition& split, const RawPart& whole, const
   return columns;
 }
 
+/// TakeRows, range by range where the table is on disk.
+Result<TablePtr> StoreRows(const TableStore& store, const TablePtr& table,
+                           const arrow::Int64Array& indices) {
+  const int64_t count = indices.length();
+  const bool together =
+      count == 0 || indices.Value(count - 1) - indices.Value(0) + 1 == count;
+  if (!store.spills() || together || table->num_columns() == 0) return TakeRows(table, indices);
+  ARROW_ASSIGN_OR_RAISE(const auto scratch, ScratchTable::Make(store.folder(), table->schema()));
+  for (int64_t begin = 0; begin < count;) {
+    const int64_t first = indices.Value(begin);
+    int64_t end = std::min(begin + kStoredRows, count);
+    while (indices.Value(end - 1) - first >= kMostRange) end = begin + (end - begin + 1) / 2;
+    const TablePtr range = table->Slice(first, indices.Value(end - 1) - first + 1);
+    arrow::Int64Builder builder;
+    ARROW_RETURN_NOT_OK(builder.Reserve(end - begin));
+    for (int64_t i = begin; i < end; ++i) builder.UnsafeAppend(indices.Value(i) - first);
+    std::shared_ptr<arrow::Int64Array> places;
+    ARROW_RETURN_NOT_OK(builder.Finish(&places));
+    ARROW_ASSIGN_OR_RAISE(const TablePtr rows, TakeRows(range, *places));
+    ARROW_RETURN_NOT_OK(scratch->Append(*rows));
+    begin = end;
+  }
+  return scratch->Finish();
+}
+
 Result<RawPart> TakePart(const RawPart& whole, const std::string& name,
-                         const arrow::Int64Array& indices) {
+                         const arrow::Int64Array& indices, const TableStore& store) {
   RawPart part;
   part.name = name;
-  ARROW_ASSIGN_OR_RAISE(part.features, TakeRows(whole.features, indices));
-  ARROW_ASSIGN_OR_RAISE(part.labels, TakeRows(whole.labels, indices));
-  ARROW_ASSIGN_OR_RAISE(part.helpers, TakeRows(whole.helpers, indices));
-  ARROW_ASSIGN_OR_RAISE(part.keys, TakeRows(whole.keys, indices));
+  ARROW_ASSIGN_OR_RAISE(part.features, StoreRows(store, whole.features, indices));
+  ARROW_ASSIGN_OR_RAISE(part.labels, StoreRows(store, whole.labels, indices));
+  ARROW_ASSIGN_OR_RAISE(part.helpers, StoreRows(store, whole.helpers, indices));
+  ARROW_ASSIGN_OR_RAISE(part.keys, StoreRows(store, whole.keys, indices));
   return part;
 }
 
+/// The plan's answer, where the store has it.
+Result<TablePtr> StoreTransformed(const TableStore& store, const TransformationPlan& plan,
+                                  const TablePtr& features) {
+  if (!store.spills()) return TransformTable(plan, features);
+  return StoreSlices(store, features,
+                     [&](const TablePtr& slice) { return TransformTable(plan, slice); });
+}
+
+Result<TablePtr> StoreCanonical(const TableStore& store, const TablePtr& table) {
+  if (!store.spills() || table->num_columns() == 0) return CanonicalTable(*table);
+  return StoreSlices(store, table, [](const TablePtr& slice) { return CanonicalTable(*slice); });
+}
+
 /// One transformation of the part that it was fitted on.
-Result<std::shared_ptr<arrow::Table>> TransformFitted(
-    const FittedTransformation& fitted, const std::shared_ptr<arrow::Table>& features,
-    const std::shared_ptr<arrow::Table>& labels, int64_t seed) {
+Result<TablePtr> TransformFitted(const FittedTransformation& fitted, const TablePtr& features,
+                                 const TablePtr& labels, int64_t seed, const TableStore& store) {
   ARROW_ASSIGN_OR_RAISE(const bool supervised, IsSupervised(fitted.kind));
   if (supervised) {
     return CrossFit({.kind = fitted.kind, .columns = fitted.columns, .options = fitted.options},
                     features, labels, seed);
   }
   ARROW_ASSIGN_OR_RAISE(const auto step, TransformationPlan::Make({fitted}, features->schema()));
-  return TransformTable(*step, features);
+  return StoreTransformed(store, *step, features);
 }
 
 Result<bool> AnySupervised(const std::vector<FittedTransformation>& fitted) {
@@ -101,27 +146,29 @@ Result<RawPart> WholePart(const ViewPlan& plan, const ViewRows& rows) {
 }
 
 Result<std::vector<RawPart>> DivideRows(const ViewPlan& plan, const SplitDefinition& split,
-                                        int64_t seed, const ViewRows& rows) {
+                                        int64_t seed, const ViewRows& rows,
+                                        const TableStore& store) {
   ARROW_ASSIGN_OR_RAISE(const RawPart whole, WholePart(plan, rows));
   ARROW_ASSIGN_OR_RAISE(const auto indices, SplitRows(split, seed, rows.columns->num_rows(),
                                                       ColumnsOf(split, whole, rows)));
   const std::vector<std::string> names = split.PartNames();
   std::vector<RawPart> parts;
   for (size_t i = 0; i < names.size(); ++i) {
-    ARROW_ASSIGN_OR_RAISE(parts.emplace_back(), TakePart(whole, names[i], *indices[i]));
+    ARROW_ASSIGN_OR_RAISE(parts.emplace_back(), TakePart(whole, names[i], *indices[i], store));
   }
   return parts;
 }
 
 Result<std::vector<RawPart>> DivideFold(const ViewPlan& plan, const SplitDefinition& split,
-                                        int64_t seed, const ViewRows& rows, int64_t fold) {
+                                        int64_t seed, const ViewRows& rows, int64_t fold,
+                                        const TableStore& store) {
   ARROW_ASSIGN_OR_RAISE(const RawPart whole, WholePart(plan, rows));
   ARROW_ASSIGN_OR_RAISE(const FoldRows indices,
                         RowsOfFold(split, seed, rows.columns->num_rows(),
                                    ColumnsOf(split, whole, rows), fold));
   std::vector<RawPart> parts(2);
-  ARROW_ASSIGN_OR_RAISE(parts[0], TakePart(whole, "train", *indices.train));
-  ARROW_ASSIGN_OR_RAISE(parts[1], TakePart(whole, "test", *indices.test));
+  ARROW_ASSIGN_OR_RAISE(parts[0], TakePart(whole, "train", *indices.train, store));
+  ARROW_ASSIGN_OR_RAISE(parts[1], TakePart(whole, "test", *indices.test, store));
   return parts;
 }
 
@@ -134,17 +181,29 @@ const RawPart& FittingPart(const std::vector<RawPart>& parts) {
 
 Result<std::vector<FittedTransformation>> FitAll(
     const std::vector<TransformationDefinition>& transformations, const RawPart& part,
-    int64_t seed) {
+    int64_t seed, const TableStore& store) {
   std::vector<FittedTransformation> fitted;
   if (!transformations.empty() && part.features->num_rows() == 0) {
     return Status::Invalid("part '", part.name, "' has no rows to fit transformations on; ",
                            "choose another range of time or another split");
   }
-  std::shared_ptr<arrow::Table> features = part.features;
+  TablePtr features = part.features;
+  size_t applied = 0;  // of `fitted`
+  // What those that are not applied yet do to other columns is nothing to this one.
+  const auto waits = [&](const std::string& column) {
+    if (features->schema()->GetFieldIndex(column) < 0) return true;
+    return std::any_of(fitted.begin() + static_cast<std::ptrdiff_t>(applied), fitted.end(),
+                       [&](const FittedTransformation& one) {
+                         return std::find(one.columns.begin(), one.columns.end(), column) !=
+                                one.columns.end();
+                       });
+  };
   for (const TransformationDefinition& definition : transformations) {
-    if (!fitted.empty()) {
-      ARROW_ASSIGN_OR_RAISE(features,
-                            TransformFitted(fitted.back(), features, part.labels, seed));
+    if (std::any_of(definition.columns.begin(), definition.columns.end(), waits)) {
+      for (; applied < fitted.size(); ++applied) {
+        ARROW_ASSIGN_OR_RAISE(features, TransformFitted(fitted[applied], features, part.labels,
+                                                        seed, store));
+      }
     }
     ARROW_ASSIGN_OR_RAISE(
         FittedTransformation one,
@@ -157,26 +216,27 @@ Result<std::vector<FittedTransformation>> FitAll(
 
 Result<std::vector<TrainingPart>> FinishParts(const std::vector<RawPart>& parts,
                                               const std::vector<FittedTransformation>& fitted,
-                                              const RawPart* fitting, int64_t seed) {
+                                              const RawPart* fitting, int64_t seed,
+                                              const TableStore& store) {
   ARROW_ASSIGN_OR_RAISE(const bool supervised, AnySupervised(fitted));
   ARROW_ASSIGN_OR_RAISE(const auto plan,
                         TransformationPlan::Make(fitted, parts.front().features->schema()));
   std::vector<TrainingPart> finished(parts.size());
   for (size_t i = 0; i < parts.size(); ++i) {
     const RawPart& raw = parts[i];
-    std::shared_ptr<arrow::Table> features = raw.features;
+    TablePtr features = raw.features;
     if (supervised && &raw == fitting) {
       for (const FittedTransformation& one : fitted) {
-        ARROW_ASSIGN_OR_RAISE(features, TransformFitted(one, features, raw.labels, seed));
+        ARROW_ASSIGN_OR_RAISE(features, TransformFitted(one, features, raw.labels, seed, store));
       }
     } else if (!fitted.empty()) {
-      ARROW_ASSIGN_OR_RAISE(features, TransformTable(*plan, features));
+      ARROW_ASSIGN_OR_RAISE(features, StoreTransformed(store, *plan, features));
     }
     finished[i].name = raw.name;
-    ARROW_ASSIGN_OR_RAISE(finished[i].features, CanonicalTable(*features));
-    ARROW_ASSIGN_OR_RAISE(finished[i].labels, CanonicalTable(*raw.labels));
-    ARROW_ASSIGN_OR_RAISE(finished[i].helpers, CanonicalTable(*raw.helpers));
-    ARROW_ASSIGN_OR_RAISE(finished[i].keys, CanonicalTable(*raw.keys));
+    ARROW_ASSIGN_OR_RAISE(finished[i].features, StoreCanonical(store, features));
+    ARROW_ASSIGN_OR_RAISE(finished[i].labels, StoreCanonical(store, raw.labels));
+    ARROW_ASSIGN_OR_RAISE(finished[i].helpers, StoreCanonical(store, raw.helpers));
+    ARROW_ASSIGN_OR_RAISE(finished[i].keys, StoreCanonical(store, raw.keys));
   }
   return finished;
 }

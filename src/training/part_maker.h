@@ -9,6 +9,7 @@
 
 #include "catalog/training_dataset.h"
 #include "compute/transformation.h"
+#include "training/table_store.h"
 #include "training/training_data.h"
 #include "view/point_in_time_read.h"
 
@@ -20,14 +21,21 @@ struct RawPart {
   std::shared_ptr<arrow::Table> features, labels, helpers, keys;
 };
 
+/// Reads a view. Rows that are more than a quarter of the store's limit go to the store's disk, and
+/// all tables that are made of them after that.
+Result<ViewRows> ReadInto(TableStore* store, const ViewPlan& plan, FeatureTables* tables,
+                          ViewReadOptions options);
+
 /// Divides what was read of a view, and sorts its columns by what they are for.
 Result<std::vector<RawPart>> DivideRows(const ViewPlan& plan, const SplitDefinition& split,
-                                        int64_t seed, const ViewRows& rows);
+                                        int64_t seed, const ViewRows& rows,
+                                        const TableStore& store);
 /// All rows as one part.
 Result<RawPart> WholePart(const ViewPlan& plan, const ViewRows& rows);
 /// "train" and "test" of one fold.
 Result<std::vector<RawPart>> DivideFold(const ViewPlan& plan, const SplitDefinition& split,
-                                        int64_t seed, const ViewRows& rows, int64_t fold);
+                                        int64_t seed, const ViewRows& rows, int64_t fold,
+                                        const TableStore& store);
 
 /// The part whose rows the transformations are fitted on: "train", else the first.
 const RawPart& FittingPart(const std::vector<RawPart>& parts);
@@ -35,8 +43,8 @@ const RawPart& FittingPart(const std::vector<RawPart>& parts);
 /// Fits the view's transformations in order, each on what those before it give; of supervised ones
 /// that is out of fold (cross_fit.h). Invalid when there are some and the part has no rows.
 Result<std::vector<FittedTransformation>> FitAll(
-    const std::vector<TransformationDefinition>& transformations, const RawPart& part,
-    int64_t seed);
+    const std::vector<TransformationDefinition>& transformations, const RawPart& part, int64_t seed,
+    const TableStore& store);
 
 /// The plan's answer for all rows, by many threads: it treats each row by itself.
 Result<std::shared_ptr<arrow::Table>> TransformTable(const TransformationPlan& plan,
@@ -47,7 +55,8 @@ Result<std::shared_ptr<arrow::Table>> TransformTable(const TransformationPlan& p
 /// it is none of the parts.
 Result<std::vector<TrainingPart>> FinishParts(const std::vector<RawPart>& parts,
                                               const std::vector<FittedTransformation>& fitted,
-                                              const RawPart* fitting, int64_t seed);
+                                              const RawPart* fitting, int64_t seed,
+                                              const TableStore& store);
 
 /// Part → SHA-256 of the Arrow IPC stream of its keys, features, labels and helpers.
 Result<std::map<std::string, std::string>> ContentAddresses(

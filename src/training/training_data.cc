@@ -7,6 +7,7 @@
 #include "training/part_maker.h"
 #include "training/part_statistics.h"
 #include "training/spine_file.h"
+#include "view/entity_rows.h"
 #include "view/point_in_time_read.h"
 
 namespace tercet {
@@ -23,16 +24,17 @@ void Tell(const Progress& progress, double fraction) {
 
 Result<ViewRows> ReadRows(const ViewPlan& plan, FeatureTables* tables,
                           const TrainingDatasetDefinition& definition,
-                          const std::shared_ptr<arrow::Table>& spine, int64_t memory_limit_bytes,
+                          const std::shared_ptr<arrow::Table>& spine, TableStore* store,
                           const Progress& progress) {
   ViewReadOptions options{.start_us = definition.start_us,
                           .end_us = definition.end_us,
                           .spine = spine,
                           .pins = definition.pins,
-                          .memory_limit_bytes = memory_limit_bytes,
+                          .memory_limit_bytes = store->limit_bytes(),
                           .progress = nullptr};
+  options.known_at = definition.known_at;
   if (progress) options.progress = [progress](double done) { progress(done * kReadShare); };
-  return ReadView(plan, tables, options);
+  return ReadInto(store, plan, tables, std::move(options));
 }
 
 Status CheckEqual(const TrainingDatasetDefinition& registered,
@@ -105,16 +107,26 @@ Result<TrainingDataset> TrainingData::Create(const Ref& view, const TrainingData
   definition.seed = options.seed;
   definition.start_us = options.start_us;
   definition.end_us = options.end_us;
+  definition.known_at = options.known_at;
   ARROW_ASSIGN_OR_RAISE(definition.pins, Pins(*plan));
 
+  TableStore store(options.memory_limit_bytes, tables_->write_memory().scratch_folder);
+  std::shared_ptr<arrow::Table> spine = options.spine;
   const auto made = [&]() -> Status {
+    if (!options.entity_times_us.empty()) {
+      if (spine != nullptr) {
+        return Status::Invalid("training data has a spine or times of all entities, not both");
+      }
+      ARROW_ASSIGN_OR_RAISE(
+          spine, EntitiesAt(*plan, tables_, options.entity_times_us, definition.pins));
+    }
     std::vector<RawPart> raw;
     RawPart whole;
     {
       ARROW_ASSIGN_OR_RAISE(const ViewRows rows,
-                            ReadRows(*plan, tables_, definition, options.spine,
-                                     options.memory_limit_bytes, options.progress));
-      ARROW_ASSIGN_OR_RAISE(raw, DivideRows(*plan, options.split, options.seed, rows));
+                            ReadRows(*plan, tables_, definition, spine, &store,
+                                     options.progress));
+      ARROW_ASSIGN_OR_RAISE(raw, DivideRows(*plan, options.split, options.seed, rows, store));
       if (options.split.has_folds()) {
         ARROW_ASSIGN_OR_RAISE(whole, WholePart(*plan, rows));
       }
@@ -129,11 +141,12 @@ Result<TrainingDataset> TrainingData::Create(const Ref& view, const TrainingData
     const RawPart* fitting = options.split.has_folds() ? &whole : &FittingPart(raw);
     ARROW_ASSIGN_OR_RAISE(
         const std::vector<FittedTransformation> fitted,
-        FitAll(plan->definition().transformations, *fitting, definition.seed));
+        FitAll(plan->definition().transformations, *fitting, definition.seed, store));
     for (const FittedTransformation& one : fitted) {
       definition.fitted_transformations.push_back(one.ToJson());
     }
-    ARROW_ASSIGN_OR_RAISE(dataset.parts, FinishParts(raw, fitted, fitting, definition.seed));
+    ARROW_ASSIGN_OR_RAISE(dataset.parts,
+                          FinishParts(raw, fitted, fitting, definition.seed, store));
     Tell(options.progress, 0.9);
     ARROW_ASSIGN_OR_RAISE(definition.sha256, ContentAddresses(dataset.parts));
     definition.features = SchemaToJson(*dataset.parts.front().features->schema());
@@ -143,14 +156,14 @@ Result<TrainingDataset> TrainingData::Create(const Ref& view, const TrainingData
   const std::string what = "training data of feature view '" + definition.view.ToText() + "'";
   if (!made.ok()) return Explain(made, what);
 
-  if (options.spine != nullptr) {
+  if (spine != nullptr) {
     // Durable before the entry that names it: a registered dataset can always be made again.
-    ARROW_ASSIGN_OR_RAISE(const SpineFile spine, WriteSpine(file_system_.get(),
+    ARROW_ASSIGN_OR_RAISE(const SpineFile kept, WriteSpine(file_system_.get(),
                                                             FolderOf(definition.view),
-                                                            *options.spine));
+                                                            *spine));
     definition.has_spine = true;
-    definition.spine_file = spine.name;
-    definition.spine_sha256 = spine.sha256;
+    definition.spine_file = kept.name;
+    definition.spine_sha256 = kept.sha256;
   }
   const Result<CatalogEntry> entry = Register(definition, *plan);
   if (!entry.ok()) {
@@ -198,29 +211,31 @@ Result<std::vector<TrainingDatasetDefinition>> TrainingData::List(const std::opt
 
 Result<ViewRows> TrainingData::ReadAgain(const ViewPlan& plan,
                                          const TrainingDatasetDefinition& definition,
-                                         const RebuildOptions& options) {
+                                         const RebuildOptions& options, TableStore* store) {
   std::shared_ptr<arrow::Table> spine;
   if (definition.has_spine) {
     ARROW_ASSIGN_OR_RAISE(
         spine, ReadSpine(file_system_.get(), FolderOf(definition.view),
                          {.name = definition.spine_file, .sha256 = definition.spine_sha256}));
   }
-  return ReadRows(plan, tables_, definition, spine, options.memory_limit_bytes, options.progress);
+  return ReadRows(plan, tables_, definition, spine, store, options.progress);
 }
 
 Result<TrainingDataset> TrainingData::Rebuild(const Ref& ref, const RebuildOptions& options) {
   TrainingDataset dataset;
   ARROW_ASSIGN_OR_RAISE(dataset.definition, Get(ref));
   const TrainingDatasetDefinition& definition = dataset.definition;
+  TableStore store(options.memory_limit_bytes, tables_->write_memory().scratch_folder);
   const auto made = [&]() -> Status {
     ARROW_ASSIGN_OR_RAISE(const auto plan, views_.PlanAt(definition.view, definition.pins));
-    ARROW_ASSIGN_OR_RAISE(const ViewRows rows, ReadAgain(*plan, definition, options));
+    ARROW_ASSIGN_OR_RAISE(const ViewRows rows, ReadAgain(*plan, definition, options, &store));
     ARROW_ASSIGN_OR_RAISE(const std::vector<RawPart> raw,
-                          DivideRows(*plan, definition.split, definition.seed, rows));
+                          DivideRows(*plan, definition.split, definition.seed, rows, store));
     ARROW_ASSIGN_OR_RAISE(const std::vector<FittedTransformation> fitted,
                           FittedFromJson(definition.fitted_transformations));
     const RawPart* fitting = definition.split.has_folds() ? nullptr : &FittingPart(raw);
-    ARROW_ASSIGN_OR_RAISE(dataset.parts, FinishParts(raw, fitted, fitting, definition.seed));
+    ARROW_ASSIGN_OR_RAISE(dataset.parts,
+                          FinishParts(raw, fitted, fitting, definition.seed, store));
     Tell(options.progress, 0.9);
     ARROW_ASSIGN_OR_RAISE(const auto addresses, ContentAddresses(dataset.parts));
     return CheckEqual(definition, dataset.parts, addresses);
@@ -238,19 +253,21 @@ Result<TrainingDataset> TrainingData::Fold(const Ref& ref, int64_t fold,
   TrainingDataset dataset;
   ARROW_ASSIGN_OR_RAISE(dataset.definition, Get(ref));
   TrainingDatasetDefinition& definition = dataset.definition;
+  TableStore store(options.memory_limit_bytes, tables_->write_memory().scratch_folder);
   const auto made = [&]() -> Status {
     ARROW_ASSIGN_OR_RAISE(const auto plan, views_.PlanAt(definition.view, definition.pins));
-    ARROW_ASSIGN_OR_RAISE(const ViewRows rows, ReadAgain(*plan, definition, options));
+    ARROW_ASSIGN_OR_RAISE(const ViewRows rows, ReadAgain(*plan, definition, options, &store));
     ARROW_ASSIGN_OR_RAISE(const std::vector<RawPart> raw,
-                          DivideFold(*plan, definition.split, definition.seed, rows, fold));
+                          DivideFold(*plan, definition.split, definition.seed, rows, fold, store));
     ARROW_ASSIGN_OR_RAISE(
         const std::vector<FittedTransformation> fitted,
-        FitAll(plan->definition().transformations, raw[0], definition.seed));
+        FitAll(plan->definition().transformations, raw[0], definition.seed, store));
     definition.fitted_transformations.clear();
     for (const FittedTransformation& one : fitted) {
       definition.fitted_transformations.push_back(one.ToJson());
     }
-    ARROW_ASSIGN_OR_RAISE(dataset.parts, FinishParts(raw, fitted, &raw[0], definition.seed));
+    ARROW_ASSIGN_OR_RAISE(dataset.parts,
+                          FinishParts(raw, fitted, &raw[0], definition.seed, store));
     definition.rows.clear();
     for (const RawPart& part : raw) definition.rows[part.name] = part.features->num_rows();
     ARROW_ASSIGN_OR_RAISE(definition.sha256, ContentAddresses(dataset.parts));

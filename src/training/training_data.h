@@ -18,12 +18,19 @@
 
 namespace tercet {
 
+class TableStore;
+
 struct TrainingDataOptions {
   SplitDefinition split;
   int64_t seed = 0;
   std::optional<int64_t> start_us, end_us;
   std::shared_ptr<arrow::Table> spine;
-  int64_t memory_limit_bytes = 1LL << 30;        ///< of history held at once (ViewReadOptions)
+  /// Instead of a spine: all entities as of each of these times (view/entity_rows.h), which the
+  /// dataset keeps as its spine.
+  std::vector<int64_t> entity_times_us = {};
+  bool known_at = false;  ///< ViewReadOptions::known_at
+  /// What making it may hold: rows beyond a quarter of it are on disk, and so are the parts.
+  int64_t memory_limit_bytes = 2LL << 30;
   std::function<void(double fraction)> progress;  ///< may be empty; called from any thread
 };
 
@@ -45,13 +52,18 @@ struct TrainingDataset {
 /// split into folds all rows are fitted on; Fold has each fold's own.
 /// Thread-safe; any number of processes may make datasets of one view at once.
 ///
+/// A dataset that is larger than memory is made piece by piece and kept in nameless scratch files,
+/// which are mapped: its tables are used like others, their pages are the system's, and all values,
+/// parameters and content addresses are equal.
+///
 /// Every table of a part is canonical (canonical_table.h), and the part's content address is that
 /// of the columns of keys, features, labels and helpers, in this order. The statistics of a part
 /// are those of its features before transformation, under the view's names, and of its labels:
 /// what a monitor can compare with later rows of the feature groups and with requests.
 class TrainingData {
  public:
-  /// `root`: where spines are kept, `<root>/training_datasets/<view>@<version>/`.
+  /// `root`: where spines are kept, `<root>/training_datasets/<view>@<version>/`. Scratch files are
+  /// where those of the feature tables are.
   TrainingData(Catalog* catalog, FeatureTables* tables, std::shared_ptr<FileSystem> file_system,
                std::string root, const Clock* clock);
 
@@ -67,7 +79,7 @@ class TrainingData {
   Result<std::vector<TrainingDatasetDefinition>> List(const std::optional<Ref>& view);
 
   struct RebuildOptions {
-    int64_t memory_limit_bytes = 1LL << 30;
+    int64_t memory_limit_bytes = 2LL << 30;
     std::function<void(double fraction)> progress;
   };
   /// Makes the dataset again from its pins, spine, seed and fitted parameters, and checks every
@@ -90,7 +102,7 @@ class TrainingData {
   Result<Ref> Resolve(const Ref& dataset);
   /// The rows that a registered dataset was made of.
   Result<ViewRows> ReadAgain(const ViewPlan& plan, const TrainingDatasetDefinition& definition,
-                             const RebuildOptions& options);
+                             const RebuildOptions& options, TableStore* store);
   Result<std::map<std::string, int64_t>> Pins(const ViewPlan& plan);
   Result<CatalogEntry> Register(const TrainingDatasetDefinition& definition,
                                 const ViewPlan& plan);
