@@ -48,19 +48,20 @@ Result<Commit> Ingest::Insert(const Ref& group,
   ARROW_ASSIGN_OR_RAISE(const FeatureGroupDefinition definition, tables_->Definition(group));
   ARROW_RETURN_NOT_OK(CheckOurs(definition));
   const Ref ref = definition.ref();
-  std::shared_ptr<arrow::RecordBatchReader> checked = rows;
+  const WriteOptions write{.mode = options.mode, .idempotency_key = options.idempotency_key};
+  Result<Commit> commit = Commit();
   Result<std::shared_ptr<Table>> table = tables_->Get(ref);
   if (table.status().IsKeyError()) {
-    ARROW_ASSIGN_OR_RAISE(FirstRows first, CheckFirstRows(definition, rows, options.mode));
-    checked = std::move(first.rows);
+    ARROW_ASSIGN_OR_RAISE(FirstRows first, CheckFirstRows(definition, rows, options.mode,
+                                                          tables_->write_memory()));
     ARROW_ASSIGN_OR_RAISE(table, tables_->GetOrCreate(ref, first.schema));
+    commit = (*table)->WriteSpooled(std::move(first.rows), write);
   } else {
     ARROW_RETURN_NOT_OK(table.status());
     ARROW_ASSIGN_OR_RAISE(const auto head, (*table)->Head());
     ARROW_RETURN_NOT_OK(CheckColumns(definition, *rows->schema(), head->defaults()));
+    commit = (*table)->Write(rows, write);
   }
-  Result<Commit> commit = (*table)->Write(
-      checked, {.mode = options.mode, .idempotency_key = options.idempotency_key});
   if (!commit.ok()) {
     return Explain(commit.status(), "inserting into feature group '" + ref.ToText() + "'");
   }

@@ -1,8 +1,6 @@
 #include "feature/row_check.h"
 
 #include "base/name.h"
-#include "offline/aligned_rows.h"
-#include "offline/row_keys.h"
 #include "offline/stored_type.h"
 
 namespace tercet {
@@ -60,7 +58,7 @@ Status CheckZone(const FeatureGroupDefinition& definition, const std::string& na
 
 Result<FirstRows> CheckFirstRows(const FeatureGroupDefinition& definition,
                                  const std::shared_ptr<arrow::RecordBatchReader>& rows,
-                                 InsertMode mode) {
+                                 InsertMode mode, const WriteMemory& memory) {
   FeatureGroupDefinition first = definition;
   if (first.schema == nullptr) {
     arrow::FieldVector fields;
@@ -71,23 +69,19 @@ Result<FirstRows> CheckFirstRows(const FeatureGroupDefinition& definition,
   }
   ARROW_RETURN_NOT_OK(first.Check());
   ARROW_RETURN_NOT_OK(CheckColumns(first, *rows->schema()));
-  const Result<std::shared_ptr<arrow::RecordBatch>> aligned = AlignRows(rows.get(), *first.schema);
-  if (!aligned.ok()) return Explain(aligned.status(), Naming(first));
-  const std::shared_ptr<arrow::RecordBatch> batch = *aligned;
   const TableOptions options{.primary_key = first.primary_key, .event_time = first.event_time};
-  const Result<RowKeys> keys = RowKeys::Of(*batch, options);
-  if (!keys.ok()) return Explain(keys.status(), Naming(first));
+  const auto spool = RowSpool::Fill(rows.get(), *first.schema, options, {}, memory.limit_bytes,
+                                    memory.scratch_folder);
+  if (!spool.ok()) return Explain(spool.status(), Naming(first));
   if (mode != InsertMode::kAppend) {
-    const RowOrder order = SortRows(*keys);
-    if (!order.unique) {
-      return Status::Invalid(Naming(first), ": the frame has (",
-                             RowText(first, *batch, order.duplicate),
+    ARROW_ASSIGN_OR_RAISE(const auto duplicate, (*spool)->Duplicate());
+    if (duplicate != nullptr) {
+      return Status::Invalid(Naming(first), ": the frame has (", RowText(first, *duplicate, 0),
                              ") more than once; keep one row of each, or insert with mode "
                              "\"append\", where the later row wins");
     }
   }
-  ARROW_ASSIGN_OR_RAISE(auto reader, arrow::RecordBatchReader::Make({batch}, batch->schema()));
-  return FirstRows{.schema = first.schema, .rows = std::move(reader)};
+  return FirstRows{.schema = first.schema, .rows = *spool};
 }
 
 Status CheckColumns(const FeatureGroupDefinition& definition, const arrow::Schema& frame,

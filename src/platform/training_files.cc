@@ -3,6 +3,7 @@
 #include "compute/transformation.h"
 #include "training/dataset_files.h"
 #include "training/part_maker.h"
+#include "training/row_files.h"
 
 namespace tercet {
 
@@ -30,6 +31,10 @@ Result<TrainingDatasetData> LoadTrainingData(const std::string& directory) {
                           .keys = std::move(part.keys)});
   }
   return data;
+}
+
+Status SaveRows(const RecordBatchReader& rows, const std::string& path, const std::string& format) {
+  return ExportRows(rows.get(), format, path);
 }
 
 Result<Frame> UndoTransformations(const TrainingDatasetDefinition& definition,
