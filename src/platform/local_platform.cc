@@ -22,7 +22,10 @@ LocalPlatform::LocalPlatform(std::string location, const ProjectLayout& layout,
       views_(catalog_.get(), &tables_),
       training_(catalog_.get(), &tables_, LocalFileSystem(), layout.root, clock),
       runs_(catalog_.get(), clock),
-      registry_(catalog_.get(), LocalFileSystem(), layout.root, clock) {}
+      registry_(catalog_.get(), LocalFileSystem(), layout.root, clock) {
+  tables_.SetWriteMemory(
+      {.limit_bytes = options.memory_limit_bytes, .scratch_folder = layout.root});
+}
 
 LocalPlatform::~LocalPlatform() {
   const Status flushed = ingest_->Flush();
