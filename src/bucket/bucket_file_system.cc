@@ -232,7 +232,8 @@ class BucketFileSystem : public FileSystem {
   Status RemoveTree(const std::string& path) override {
     const auto key = KeyOf(path);
     if (!key) return disk_->RemoveTree(path);
-    ARROW_ASSIGN_OR_RAISE(const ObjectListing listing, client_.List(*key + "/", ""));
+    const std::string folder = key->empty() ? "" : *key + "/";
+    ARROW_ASSIGN_OR_RAISE(const ObjectListing listing, client_.List(folder, ""));
     // The last first: of a log that is removed, what is left at any moment is an older log.
     const auto& objects = listing.objects;
     for (size_t end = objects.size(); end > 0;) {
@@ -267,7 +268,9 @@ class BucketFileSystem : public FileSystem {
     if (!path.starts_with(root_)) return std::nullopt;
     if (path.size() == root_.size()) return std::string();
     if (path[root_.size()] != '/') return std::nullopt;
-    return path.substr(root_.size() + 1);
+    std::string key = path.substr(root_.size() + 1);
+    while (key.ends_with('/')) key.pop_back();  // a folder's name may end in one
+    return key;
   }
 
   /// A log's files may be written again under their name: an erasure does, and a table made anew.

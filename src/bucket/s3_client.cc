@@ -72,7 +72,7 @@ Result<HttpResponse> S3Client::SendOnce(const Request& request, bool* sent) {
   const std::string path =
       (settings_.path_style ? "/" + bucket_ + (request.key.empty() ? "" : "/") : "/") +
       request.key;
-  const std::string hash = Sha256Hex(std::string(request.body));
+  const std::string hash = Sha256Hex(request.body);
   TextPairs headers = request.headers;
   headers.emplace_back("host", address_.host_header());
   headers.emplace_back("x-amz-content-sha256", hash);

@@ -24,7 +24,7 @@ std::string FromHex(std::string_view text) {
 
 /// HMAC-SHA-256 (RFC 2104) in hexadecimal.
 std::string HmacHex(std::string_view key, std::string_view message) {
-  std::string padded(key.size() > kBlock ? FromHex(Sha256Hex(std::string(key))) : key);
+  std::string padded(key.size() > kBlock ? FromHex(Sha256Hex(key)) : key);
   padded.resize(kBlock, '\0');
   std::string inner, outer;
   for (const char c : padded) {

@@ -17,7 +17,7 @@ class S3ExamplesTest : public testing::Test {
  protected:
   std::string Sign(std::string_view method, std::string_view path, const TextPairs& query,
                    TextPairs headers, std::string_view payload = "") {
-    const std::string hash = Sha256Hex(std::string(payload));
+    const std::string hash = Sha256Hex(payload);
     headers.emplace_back("host", "examplebucket.s3.amazonaws.com");
     headers.emplace_back("x-amz-content-sha256", hash);
     headers.emplace_back("x-amz-date", "20130524T000000Z");

@@ -127,25 +127,32 @@ Result<DeltaLog::Listing> DeltaLog::List() const {
 
 Result<std::vector<int64_t>> DeltaLog::Versions() const {
   ARROW_ASSIGN_OR_RAISE(Listing listing, List());
-  const std::vector<int64_t>& commits = listing.commits;
+  std::vector<int64_t>& commits = listing.commits;
   for (size_t i = 1; i < commits.size(); ++i) {
     if (commits[i] != commits[i - 1] + 1) {
       return Status::IOError("the log has a gap: '", CommitPath(commits[i - 1] + 1),
                              "' is missing");
     }
   }
-  return commits;
+  // A bucket's listing may be older than its files.
+  while (!commits.empty()) {
+    ARROW_ASSIGN_OR_RAISE(const bool exists, HasCommit(commits.back() + 1));
+    if (!exists) break;
+    commits.push_back(commits.back() + 1);
+  }
+  return std::move(commits);
 }
 
 Result<LogCommit> DeltaLog::ReadCommit(int64_t version) const {
   const std::string path = CommitPath(version);
   LogCommit commit{.version = version};
   ARROW_ASSIGN_OR_RAISE(const std::string text, file_system_->ReadFile(path));
-  ARROW_ASSIGN_OR_RAISE(const FileInfo info, file_system_->Stat(path));
-  commit.modified_us = info.modified_us;
   Result<std::vector<Action>> actions = ParseActions(text);
   if (!actions.ok()) return Damaged(actions.status(), path);
   commit.actions = *std::move(actions);
+  if (HasExactTime(commit.info())) return commit;
+  ARROW_ASSIGN_OR_RAISE(const FileInfo info, file_system_->Stat(path));
+  commit.modified_us = info.modified_us;
   return commit;
 }
 
@@ -271,12 +278,7 @@ Result<TableStatePtr> DeltaLog::Load(std::optional<int64_t> version,
     ARROW_ASSIGN_OR_RAISE(auto state, LoadByHint(given));
     if (state != nullptr) {
       const int64_t hinted = state->version;
-      while (true) {
-        ARROW_ASSIGN_OR_RAISE(const bool exists, HasCommit(state->version + 1));
-        if (!exists) break;
-        ARROW_ASSIGN_OR_RAISE(const LogCommit commit, ReadCommit(state->version + 1));
-        ARROW_RETURN_NOT_OK(Apply(commit, given, state.get()));
-      }
+      ARROW_RETURN_NOT_OK(ApplyNewer(given, state.get()));
       ARROW_ASSIGN_OR_RAISE(const bool kept, HasCommit(hinted));
       // With its commit cleaned up the hint may be an old one; then only a listing can tell.
       if (kept || state->version > hinted) {
@@ -285,13 +287,21 @@ Result<TableStatePtr> DeltaLog::Load(std::optional<int64_t> version,
       }
     }
   }
-  ARROW_ASSIGN_OR_RAISE(const Listing listing, List());
+  ARROW_ASSIGN_OR_RAISE(Listing listing, List());
   int64_t newest = -1;
   if (!listing.commits.empty()) newest = listing.commits.back();
   if (!listing.checkpoints.empty()) newest = std::max(newest, listing.checkpoints.back().version);
-  if (newest < 0) return Status::KeyError("no table at '", path_, "'");
+  if (newest < 0) {
+    ARROW_ASSIGN_OR_RAISE(const bool exists, HasCommit(0));
+    if (!exists) return Status::KeyError("no table at '", path_, "'");
+    newest = 0;
+    listing.commits.push_back(0);
+  }
   const int64_t wanted = version.value_or(newest);
-  if (wanted < 0 || wanted > newest) {
+  // A bucket's listing may be older than its files.
+  ARROW_ASSIGN_OR_RAISE(const bool unlisted,
+                        wanted > newest ? HasCommit(wanted) : Result<bool>(false));
+  if (wanted < 0 || (wanted > newest && !unlisted)) {
     return Status::KeyError("no commit ", wanted, "; the newest is ", newest);
   }
   auto state = std::make_shared<TableState>();
@@ -317,24 +327,31 @@ Result<TableStatePtr> DeltaLog::Load(std::optional<int64_t> version,
     ARROW_RETURN_NOT_OK(commit);
     ARROW_RETURN_NOT_OK(Apply(*commit, given, state.get()));
   }
+  if (!version) ARROW_RETURN_NOT_OK(ApplyNewer(given, state.get()));
   ARROW_RETURN_NOT_OK(Settle(state.get()));
   return state;
 }
 
 Result<TableStatePtr> DeltaLog::Advance(const TableStatePtr& state,
                                         const TableOptions& given) const {
-  std::shared_ptr<TableState> next;
-  while (true) {
-    const int64_t version = (next ? next->version : state->version) + 1;
-    ARROW_ASSIGN_OR_RAISE(const bool exists, HasCommit(version));
-    if (!exists) break;
-    ARROW_ASSIGN_OR_RAISE(const LogCommit commit, ReadCommit(version));
-    if (!next) next = std::make_shared<TableState>(*state);
-    ARROW_RETURN_NOT_OK(Apply(commit, given, next.get()));
-  }
-  if (!next) return state;
+  const Result<LogCommit> first = ReadCommit(state->version + 1);
+  if (first.status().IsKeyError()) return state;
+  ARROW_RETURN_NOT_OK(first);
+  auto next = std::make_shared<TableState>(*state);
+  ARROW_RETURN_NOT_OK(Apply(*first, given, next.get()));
+  ARROW_RETURN_NOT_OK(ApplyNewer(given, next.get()));
   ARROW_RETURN_NOT_OK(Settle(next.get()));
   return next;
+}
+
+Status DeltaLog::ApplyNewer(const TableOptions& given, TableState* state) const {
+  // Asked for one by one, since a bucket's listing may be older than its files.
+  while (true) {
+    const Result<LogCommit> commit = ReadCommit(state->version + 1);
+    if (commit.status().IsKeyError()) return Status::OK();
+    ARROW_RETURN_NOT_OK(commit);
+    ARROW_RETURN_NOT_OK(Apply(*commit, given, state));
+  }
 }
 
 Result<bool> DeltaLog::TryCommit(int64_t version, const std::vector<Action>& actions,
@@ -345,6 +362,8 @@ Result<bool> DeltaLog::TryCommit(int64_t version, const std::vector<Action>& act
   if (put.ok()) return true;
   // Whatever went wrong: the commit is ours if it can be read back with our id.
   ARROW_ASSIGN_OR_RAISE(const bool exists, HasCommit(version));
+  // Where another writer's commit can't be seen yet, it was first all the same.
+  if (!exists && put.IsAlreadyExists()) return false;
   if (!exists) return put;
   ARROW_ASSIGN_OR_RAISE(const LogCommit found, ReadCommit(version));
   if (!IsOf(found, transaction_id)) return false;

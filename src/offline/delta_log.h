@@ -52,7 +52,8 @@ class DeltaLog {
   Result<TableStatePtr> Advance(const TableStatePtr& state, const TableOptions& given) const;
 
   Result<bool> HasCommit(int64_t version) const;
-  /// KeyError when the file does not exist.
+  /// KeyError when the file does not exist. `modified_us` is looked up only where the commit does
+  /// not say its own time.
   Result<LogCommit> ReadCommit(int64_t version) const;
   /// The versions of all commit files that there are, ascending. Fails where one is missing.
   Result<std::vector<int64_t>> Versions() const;
@@ -111,6 +112,8 @@ class DeltaLog {
   /// SettleState; its errors name the log.
   Status Settle(TableState* state) const;
   Status Apply(const LogCommit& commit, const TableOptions& given, TableState* state) const;
+  /// Applies all commits that there are after the state's.
+  Status ApplyNewer(const TableOptions& given, TableState* state) const;
   Status PointTo(const TableState& state, int64_t size_bytes) const;
   Result<int64_t> TimeOfCheckpoint(int64_t version, const std::string& checkpoint) const;
 

@@ -301,6 +301,7 @@ std::unique_ptr<RowStream> MergeRuns(std::shared_ptr<const RunOpener> opener,
     return file->run && !request.MayHold(file->run->low, file->run->high, file->run->time_min_us,
                                          file->run->time_max_us);
   });
+  opener->Prefetch(files);
   return std::make_unique<RunsStream>(std::move(opener), ClustersOf(std::move(files)),
                                       std::move(request));
 }

@@ -82,6 +82,9 @@ class RunOpener {
   Result<std::shared_ptr<RunFile>> Open(const DataFilePtr& file) const {
     return RunFile::Open(file_system_, table_path_, file, columns_);
   }
+  /// Says that these will be opened, in this order: from far away, as many of the first as take
+  /// little memory or disk are fetched at once.
+  void Prefetch(const std::vector<DataFilePtr>& files) const;
   const TableColumns& columns() const { return columns_; }
   const TableOptions& options() const { return options_; }
 

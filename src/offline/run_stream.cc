@@ -424,6 +424,19 @@ bool RunRequest::MayHold(const std::string& first, const std::string& last, int6
   return true;
 }
 
+void RunOpener::Prefetch(const std::vector<DataFilePtr>& files) const {
+  constexpr int64_t kMostBytes = 256 << 20;
+  constexpr size_t kMostFiles = 256;
+  std::vector<std::string> paths;
+  int64_t bytes = 0;
+  for (const DataFilePtr& file : files) {
+    bytes += file->add.size_bytes;
+    if (bytes > kMostBytes || paths.size() == kMostFiles) break;
+    paths.push_back(JoinPath(table_path_, file->path));
+  }
+  if (paths.size() > 1) file_system_->Prefetch(paths);
+}
+
 Result<std::unique_ptr<RunStream>> OpenRun(const std::shared_ptr<const RunOpener>& opener,
                                            const DataFilePtr& file, const RunRequest& request) {
   ARROW_ASSIGN_OR_RAISE(auto run, opener->Open(file));

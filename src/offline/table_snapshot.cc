@@ -172,7 +172,11 @@ Result<std::shared_ptr<arrow::RecordBatchReader>> TableSnapshot::Lookup(
   return Read(options, std::move(request));
 }
 
-Result<std::vector<DataFilePtr>> TableSnapshot::Files() { return state_->OrderedFiles(); }
+Result<std::vector<DataFilePtr>> TableSnapshot::Files() {
+  std::vector<DataFilePtr> files = state_->OrderedFiles();
+  opener_->Prefetch(files);  // who asks for them opens them
+  return files;
+}
 
 Result<std::shared_ptr<RunFile>> TableSnapshot::OpenFile(const DataFilePtr& file) {
   const std::string key = file->add.Key();
