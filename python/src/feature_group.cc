@@ -3,6 +3,7 @@
 #include <nanobind/stl/vector.h>
 
 #include "frame.h"
+#include "platform/training_files.h"
 #include "project.h"
 
 namespace tercet::python {
@@ -75,6 +76,21 @@ void BindFeatureGroups(ProjectClass& project) {
            },
            nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg().none(), nb::arg().none(),
            nb::arg().none())
+      .def("export",
+           [](const CoreProject& self, const std::string& name, int64_t version,
+              const std::vector<std::string>& columns, std::optional<int64_t> commit,
+              std::optional<int64_t> as_of_us, std::optional<int64_t> start_us,
+              std::optional<int64_t> end_us, const std::string& path, const std::string& format) {
+             Unlocked([&]() -> Status {
+               ARROW_ASSIGN_OR_RAISE(
+                   const RecordBatchReader reader,
+                   self->Read({name, version},
+                              RequestOf(columns, commit, as_of_us, start_us, end_us)));
+               return SaveRows(reader, path, format);
+             });
+           },
+           nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg().none(), nb::arg().none(),
+           nb::arg().none(), nb::arg(), nb::arg())
       .def("commits",
            [](const CoreProject& self, const std::string& name, int64_t version) {
              return TextOfAll(Unlocked([&] { return self->Commits({name, version}); }));

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Mapping, Sequence, Union
 
@@ -197,6 +198,20 @@ class FeatureGroup:
         self._project._record(inputs=[f"feature_group {self._text}" +
                                       (f" commit {version}" if version is not None else "")])
         return frame
+
+    def export(self, path: str | os.PathLike, columns: Sequence[str] = (), *,
+               format: str | None = None, as_of: AsOf = None,  # noqa: A002: the field's name
+               start: Time | None = None, end: Time | None = None) -> None:
+        """Writes what `read` gives to one file, batch by batch, so that it may be larger than
+        memory. Formats: "parquet", "arrow", "csv" and "tfrecord"; by default what the path's
+        ending says. The path has the whole file afterwards; an error leaves it as it was."""
+        version, as_of_us = commit_or_time(as_of)
+        text = os.fspath(path)
+        self._core.export(self.name, self.version, _columns(columns), version, as_of_us,
+                          to_micros(start), to_micros(end), text,
+                          format or os.path.splitext(text)[1].lstrip("."))
+        self._project._record(inputs=[f"feature_group {self._text}" +
+                                      (f" commit {version}" if version is not None else "")])
 
     def commits(self) -> list[Commit]:
         """All commits, oldest first."""
