@@ -37,6 +37,9 @@ Status Serve(const tercet::ServeRequest& request) {
   if (!request.token_file.empty()) {
     ARROW_ASSIGN_OR_RAISE(options.token, tercet::Access::ReadTokenFile(request.token_file));
   }
+  if (!request.traces.empty()) {
+    options.traces = {.endpoint = request.traces, .percent = request.trace_percent};
+  }
   // Before the project is opened, which may make it: a refusal changes nothing.
   const tercet::Access access(options.token);
   ARROW_RETURN_NOT_OK(access.CheckBind("HTTP", options.http));
@@ -44,12 +47,14 @@ Status Serve(const tercet::ServeRequest& request) {
   if (options.grpc) ARROW_RETURN_NOT_OK(access.CheckBind("gRPC", *options.grpc));
   tercet::PlatformOptions platform_options;
   platform_options.allow_predictor_code = request.allow_predictor_code;
+  platform_options.state = request.state;
   platform_options.source_folders = request.source_folders;
+  platform_options.online = request.online;
   if (!request.python.empty()) platform_options.python = request.python;
   ARROW_ASSIGN_OR_RAISE(auto platform,
-                        tercet::Platform::Open(request.directory, platform_options));
+                        tercet::Platform::Open(request.location, platform_options));
   ARROW_ASSIGN_OR_RAISE(auto server, tercet::Server::Start(platform, options));
-  std::cerr << "tercet serves '" << request.directory << "': HTTP on " << options.http.host << ":"
+  std::cerr << "tercet serves '" << request.location << "': HTTP on " << options.http.host << ":"
             << server->http_port() << ", Flight on " << options.flight.host << ":"
             << server->flight_port() << ", gRPC on "
             << (options.grpc ? options.grpc->host : "127.0.0.1") << ":" << server->grpc_port()

@@ -4,6 +4,7 @@
 
 #include "client/wire.h"
 #include "frame.h"
+#include "platform/prediction_logs.h"
 #include "project.h"
 
 namespace tercet::python {
@@ -84,18 +85,33 @@ void BindDeployments(ProjectClass& project) {
                                           {"release_number", contract.release_number}};
              return ToText(object);
            })
-      // (outputs, missing, release id, release number); outputs a frame, or rows for rows.
+      // (outputs, missing, release id, release number, request id); outputs a frame, or rows for
+      // rows.
       .def("predict",
            [](const CoreProject& self, const std::string& name, nb::object entities,
-              std::optional<int64_t> event_time_us, bool as_rows) {
+              std::optional<int64_t> event_time_us, bool as_rows, const std::string& request_id) {
              const auto batch = BatchOf(entities);
-             const PredictData data =
-                 Unlocked([&] { return self->Predict(name, batch, event_time_us); });
+             const PredictData data = Unlocked([&] {
+               return self->Predict(name, batch, PredictRequest{event_time_us, request_id});
+             });
              nb::object outputs = as_rows ? nb::object(RowsOf(*data.outputs))
                                           : nb::cast(FrameOf(data.outputs));
-             return nb::make_tuple(outputs, data.missing, data.release_id, data.release_number);
+             return nb::make_tuple(outputs, data.missing, data.release_id, data.release_number,
+                                   data.request_id);
            },
-           nb::arg(), nb::arg(), nb::arg().none(), nb::arg());
+           nb::arg(), nb::arg(), nb::arg().none(), nb::arg(), nb::arg())
+      .def("flush_log",
+           [](const CoreProject& self, const std::string& name) {
+             Unlocked([&] { return self->prediction_logs()->Flush(name); });
+           })
+      .def("verify",
+           [](const CoreProject& self, const std::string& name,
+              std::optional<int64_t> start_us, std::optional<int64_t> end_us, int64_t limit) {
+             const VerifyRequest request{.start_us = start_us, .end_us = end_us, .limit = limit};
+             return TextOf(
+                 Unlocked([&] { return self->prediction_logs()->Verify(name, request); }));
+           },
+           nb::arg(), nb::arg().none(), nb::arg().none(), nb::arg());
 }
 
 }  // namespace tercet::python

@@ -1,4 +1,5 @@
 #include <nanobind/nanobind.h>
+#include <nanobind/stl/map.h>
 #include <nanobind/stl/string.h>
 
 #include "base/log.h"
@@ -16,11 +17,16 @@ using namespace tercet::python;  // NOLINT: this file is the module
 namespace {
 
 CoreProject Open(const std::string& location, const std::string& token, const std::string& python,
-                 const std::string& user, int64_t memory_limit_bytes) {
+                 const std::string& user, int64_t memory_limit_bytes, const std::string& state,
+                 const std::map<std::string, std::string>& storage_options,
+                 const std::string& online) {
   tercet::PlatformOptions options;
   options.token = token;
   options.python = python;
   options.user = user;
+  options.state = state;
+  options.storage_options = storage_options;
+  options.online = online;
   if (memory_limit_bytes > 0) options.memory_limit_bytes = memory_limit_bytes;
   return {Unlocked([&] { return tercet::OpenProject(location, options); })};
 }
@@ -42,9 +48,12 @@ NB_MODULE(_core, module) {
   BindFeatureViews(project);
   BindTrainingDatasets(project);
   BindRuns(project);
+  BindDiscovery(project);
   BindModels(project);
   BindDeployments(project);
+  BindTrials(project);
   BindSql(project);
+  BindPredictors(module, project);
   module.def("open", &Open);
   module.def("code_version", &tercet::CodeVersion);
   module.def("parse_duration",

@@ -28,9 +28,13 @@ void BindFeatureGroups(ProjectClass& project);
 void BindFeatureViews(ProjectClass& project);
 void BindTrainingDatasets(ProjectClass& project);
 void BindRuns(ProjectClass& project);
+void BindDiscovery(ProjectClass& project);
 void BindModels(ProjectClass& project);
 void BindDeployments(ProjectClass& project);
+void BindTrials(ProjectClass& project);
 void BindSql(ProjectClass& project);
+/// Asking a deployment for single rows.
+void BindPredictors(nb::module_& module, ProjectClass& project);
 
 template <typename Noun>
 std::string TextOf(const Noun& noun) {

@@ -7,8 +7,9 @@
 when a frame is turned into theirs.
 """
 
-from tercet import source, split
-from tercet.deployment import Deployment, Predictions
+from tercet import composite, source, split
+from tercet._entities import Entities, entities
+from tercet.deployment import Deployment, Prediction, Predictions, Predictor
 from tercet.errors import (
     ConflictError,
     Error,
@@ -24,6 +25,7 @@ from tercet.errors import (
 from tercet.feature_group import Commit, FeatureGroup
 from tercet.feature_view import FeatureView, Vector, Vectors
 from tercet.frame import Frame
+from tercet.lineage import Annotation, Hit, Impact, Lineage
 from tercet.model import Model, Signature, predictor
 from tercet.project import Project, open
 from tercet.query import Query
@@ -65,19 +67,22 @@ from tercet.transformation import (
     top_k,
     winsorizer,
 )
+from tercet.trial import Canary, Experiment
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "Chain", "Commit", "ConflictError", "Deployment", "Error", "FeatureGroup", "FeatureView",
-    "Frame", "InternalError", "InvalidError", "LimitError", "Model", "NotFoundError",
-    "NotSupportedError", "Predictions", "PredictorError", "Project", "Query", "Run", "Signature",
-    "StorageError", "TrainingData", "TrainingPart", "Transformation", "Vector", "Vectors",
-    "WrongTypeError", "binarizer", "bins", "clip", "cyclical", "date_parts",
-    "equal_frequency_bins", "equal_width_bins", "frequency_encoder", "hash_bucket",
-    "hashed_ngrams", "hashing_encoder", "impute", "impute_constant", "impute_mean",
-    "impute_median", "impute_most_frequent", "label_encoder", "log1p", "max_abs_scaler",
-    "min_max_scaler", "missing_indicator", "one_hot_encoder", "open", "ordinal_encoder",
-    "power_transformer", "predictor", "quantile_transformer", "rank", "robust_scaler", "source",
-    "split", "standard_scaler", "target_encoder", "text_length", "top_k", "winsorizer",
+    "Annotation", "Hit", "Impact", "Lineage",
+    "Canary", "Chain", "Commit", "ConflictError", "Deployment", "Entities", "Error", "Experiment",
+    "FeatureGroup", "FeatureView", "Frame", "InternalError", "InvalidError", "LimitError", "Model",
+    "NotFoundError", "NotSupportedError", "Prediction", "Predictions", "Predictor",
+    "PredictorError", "Project", "Query", "Run", "Signature", "StorageError", "TrainingData",
+    "TrainingPart", "Transformation", "Vector", "Vectors", "WrongTypeError", "binarizer", "bins",
+    "clip", "composite", "cyclical", "date_parts", "entities", "equal_frequency_bins",
+    "equal_width_bins", "frequency_encoder", "hash_bucket", "hashed_ngrams", "hashing_encoder",
+    "impute", "impute_constant", "impute_mean", "impute_median", "impute_most_frequent",
+    "label_encoder", "log1p", "max_abs_scaler", "min_max_scaler", "missing_indicator",
+    "one_hot_encoder", "open", "ordinal_encoder", "power_transformer", "predictor",
+    "quantile_transformer", "rank", "robust_scaler", "source", "split", "standard_scaler",
+    "target_encoder", "text_length", "top_k", "winsorizer",
 ]

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tercet.composite import Composite
 from tercet.errors import InvalidError, NotSupportedError, WrongTypeError
 from tercet.model import PredictorFiles
 
@@ -17,6 +18,8 @@ def files_of(model: Any, features: int | None) -> tuple[str, dict[str, bytes]]:
     """(format, files) of a model. `features`: how many inputs it takes, where that is known."""
     if isinstance(model, PredictorFiles):
         return "python", _predictor_files(model)
+    if isinstance(model, Composite):
+        return "composite", {"composite.json": json.dumps(model.to_json()).encode()}
     if isinstance(model, (str, Path)):
         return _file(Path(model))
     if isinstance(model, (bytes, bytearray)):
@@ -48,7 +51,9 @@ def _file(path: Path) -> tuple[str, dict[str, bytes]]:
 def _predictor_files(model: PredictorFiles) -> dict[str, bytes]:
     files = {model.path.name: model.path.read_bytes(),
              "predictor.json": json.dumps({"module": model.path.stem,
-                                           "class": model.class_name}).encode()}
+                                           "class": model.class_name,
+                                           **({"python": model.python} if model.python else {})}
+                                          ).encode()}
     for path in model.files:
         if path.name in files:
             raise InvalidError(f"predictor has two files named '{path.name}'")

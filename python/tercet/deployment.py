@@ -3,27 +3,119 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Iterable
 
-from tercet._times import from_micros
+from tercet._times import Duration, Time, duration_to_micros, from_micros, to_micros
+from tercet.errors import InvalidError
 from tercet.frame import Frame
 from tercet.model import Model
+from tercet.trial import Canary, Experiment
 
 if TYPE_CHECKING:
     from tercet.project import Project
 
 
+class Prediction(dict[str, Any]):
+    """One row of outputs by name, with what made it."""
+
+    def __init__(self, outputs: dict[str, Any], release: str, number: int, request_id: str):
+        super().__init__(outputs)
+        #: content address of the release
+        self.release = release
+        #: its number within the deployment
+        self.release_number = number
+        #: names this answer, for `Deployment.record_outcome`
+        self.request_id = request_id
+
+
+class Predictor:
+    """Predictions of single rows by one deployment, prepared: the fastest way from Python.
+
+    Each call is answered by the release that the deployment serves at that moment, under its policy
+    and in its statistics, with the bits that `Project.predict` gives.
+    """
+
+    def __init__(self, project: "Project", deployment: str):
+        self._project = project
+        self._deployment = deployment
+        self._ask = project._core.row_asker(deployment).ask
+
+    def __call__(self, row: Any, *, event_time: Any = None) -> Prediction:
+        """The prediction of a row: a dict by name, or a list, tuple or one-dimensional array with
+        the values of the deployment's inputs in their order (`contract()["entities"]`).
+
+        InvalidError when the number of values is another; otherwise as `Project.predict`.
+        """
+        time = None if event_time is None else to_micros(event_time, "event_time")
+        answer = self._ask(row, time, "")
+        if answer is not None:
+            return Prediction(*answer)
+        if not isinstance(row, dict):
+            names = [entity["name"] for entity in
+                     self._project.deployment(self._deployment).contract()["entities"]]
+            values = row.tolist() if hasattr(row, "tolist") else list(row)
+            if len(values) != len(names):
+                raise InvalidError(f"deployment '{self._deployment}' takes {len(names)} values a "
+                                   f"row ({', '.join(names)}), not {len(values)}")
+            row = dict(zip(names, values))
+        return self._project.predict(self._deployment, row, event_time=event_time)
+
+
 class Predictions(Frame):
     """Outputs, a row an entity, with the release that made them all."""
 
-    def __init__(self, core: Any, missing: list[str], release: str, number: int):
+    def __init__(self, core: Any, missing: list[str], release: str, number: int,
+                 request_id: str):
         super().__init__(core)
+        #: names the request; "<request_id>/3" is its row 3
+        self.request_id = request_id
         #: features without a value and why: "temp: expired (row 0)"
         self.missing = missing
         #: content address of the release
         self.release = release
         #: its number within the deployment
         self.release_number = number
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A value that a logged request read online, and what the offline store says."""
+
+    request_id: str
+    event_time: datetime
+    #: a feature of the view, or a feature group ("weather@1") whose row was another
+    feature: str
+    #: the values, as text
+    online: str
+    offline: str
+
+
+class Verification:
+    """What `Deployment.verify` found."""
+
+    def __init__(self, record: dict[str, Any]):
+        #: whether all that was logged could be asked again, and nothing differed
+        self.passed: bool = record["passed"]
+        #: logged rows that were compared
+        self.rows: int = record["rows"]
+        #: rows not compared, since the online store had said that it could not answer
+        self.unavailable: int = record["unavailable"]
+        #: rows not compared, since what they read is no longer kept, and why
+        self.unreadable: int = record["unreadable"]
+        self.unreadable_because: str = record["unreadable_because"]
+        #: values that differ, in all and by feature
+        self.difference_count: int = record["differences"]
+        self.by_feature: dict[str, int] = record["by_feature"]
+        #: the first 1,000 of them
+        self.differences = [
+            Difference(one["request_id"], from_micros(one["event_time_us"]), one["feature"],
+                       one["online"], one["offline"]) for one in record["listed"]]
+
+    def __repr__(self) -> str:
+        return (f"<Verification of {self.rows} rows: {self.difference_count} differences, "
+                f"{self.unavailable} unavailable, {self.unreadable} unreadable>")
 
 
 class Deployment:
@@ -54,7 +146,7 @@ class Deployment:
                     if switch["release_id"] == self.release_id)
 
     @property
-    def policy(self) -> dict[str, int]:
+    def policy(self) -> dict[str, Any]:
         """The service level: deadline_ms, concurrency, queue, slow_ms, workers; 0 is no limit."""
         return dict(self._record["policy"])
 
@@ -66,6 +158,10 @@ class Deployment:
     def release(self) -> dict[str, Any]:
         """The release's content: model, view, fitted parameters, feature groups, signature."""
         return json.loads(self._project._core.release(self.release_id))
+
+    def predictor(self) -> Predictor:
+        """The fastest way from Python to this deployment's predictions, a row a call."""
+        return Predictor(self._project, self.name)
 
     def contract(self) -> dict[str, Any]:
         """What a request must and may have, and what comes back."""
@@ -91,15 +187,30 @@ class Deployment:
 
     def configure(self, *, deadline_ms: int | None = None, concurrency: int | None = None,
                   queue: int | None = None, slow_ms: int | None = None,
-                  workers: int | None = None) -> "Deployment":
+                  workers: int | None = None, worker_timeout_ms: int | None = None,
+                  worker_memory_mb: int | None = None, worker_requests: int | None = None,
+                  batch_rows: int | None = None, batch_wait_us: int | None = None,
+                  log_percent: float | None = None) -> "Deployment":
         """Changes the service level; what is not given stays.
 
         An answer later than `deadline_ms` is refused. Of more than `concurrency` requests at once
         `queue` may wait; others are refused (LimitError, HTTP 429). Requests slower than `slow_ms`
         are logged. `workers`: processes of a predictor class. 0 is no limit.
+
+        A worker that does not answer within `worker_timeout_ms` (or the request's deadline), or
+        that comes near `worker_memory_mb`, is replaced; so is one after `worker_requests` calls.
+
+        Requests at once to an ONNX model or a predictor class are answered by one call of it, up to
+        `batch_rows` rows together (0: never), for which a request waits `batch_wait_us` at most.
+
+        `log_percent` of the requests are kept, with what was read and answered, in the feature
+        group "<deployment>_predictions", a few seconds later (`flush_log`).
         """
         given = {"deadline_ms": deadline_ms, "concurrency": concurrency, "queue": queue,
-                 "slow_ms": slow_ms, "workers": workers}
+                 "slow_ms": slow_ms, "workers": workers, "worker_timeout_ms": worker_timeout_ms,
+                 "worker_memory_mb": worker_memory_mb, "worker_requests": worker_requests,
+                 "batch_rows": batch_rows, "batch_wait_us": batch_wait_us,
+                 "log_percent": log_percent}
         policy = {**self._project.deployment(self.name).policy,
                   **{name: value for name, value in given.items() if value is not None}}
         return Deployment(self._project, json.loads(
@@ -122,14 +233,110 @@ class Deployment:
         return Deployment(self._project, json.loads(
             self._project._core.set_traffic(self.name, json.dumps(traffic))))
 
+    def start_canary(self, model: Model, *, steps: tuple[float, ...] | list[float] = (5, 25, 100),
+                     dwell: Duration = "5m", min_requests: int = 100,
+                     max_failure_rate: float = 0.01, max_latency_ratio: float = 1.5,
+                     max_drift: float = 0, better: str = "", max_outcome_loss: float = 0,
+                     min_outcomes: int = 100, sticky_key: str | None = None) -> Canary:
+        """Gives a model the first of `steps` percent of the requests; it then goes on by itself.
+
+        A step lasts at least `dwell` and `min_requests`. The canary goes back at once when it fails
+        `max_failure_rate` more of its requests than the served release; when, beyond chance, more
+        than one in a hundred of its answers takes longer than `max_latency_ratio` times the served
+        p99 (0: not judged); when the population stability index of its first output against the
+        served one is above `max_drift` (0: not judged); and, where `better` says whether "higher"
+        or "lower" outcomes are, when its mean outcome is worse by more than `max_outcome_loss`.
+        After the last step it is served. `history` says why; every process on the project counts.
+        """
+        plan = {"steps": list(steps), "dwell_ms": (duration_to_micros(dwell, "dwell") or 0) // 1000,
+                "min_requests": min_requests, "max_failure_rate": max_failure_rate,
+                "max_latency_ratio": max_latency_ratio, "max_drift": max_drift, "better": better,
+                "max_outcome_loss": max_outcome_loss, "min_outcomes": min_outcomes,
+                "sticky_key": sticky_key or ""}
+        started = json.loads(self._project._core.start_canary(
+            self.name, model.name, model.version, json.dumps(plan)))
+        return Canary._of(started["canary"])
+
+    def canary(self) -> Canary:
+        """The last canary with its figures as of now; NotFoundError when there was none."""
+        return Canary._of(json.loads(self._project._core.canary(self.name)))
+
+    def end_canary(self, *, promote: bool = False) -> "Deployment":
+        """Ends a running canary: goes back, or serves its release now."""
+        return Deployment(self._project,
+                          json.loads(self._project._core.end_canary(self.name, promote)))
+
+    def start_experiment(self, arms: dict[Model, float], *, better: str = "higher",
+                         alpha: float = 0.05, planned_outcomes: int = 1000,
+                         sticky_key: str | None = None) -> Experiment:
+        """Gives each model its percent of the requests, and compares outcomes with the served one.
+
+        `better`: whether "higher" or "lower" outcomes are; `alpha`: the chance of ever telling a
+        difference where there is none, over all looks and arms together; `planned_outcomes`: of
+        each arm, where the interval is narrowest.
+        """
+        traffic = {"arms": [{"model": f"{model.name}@{model.version}", "percent": percent,
+                             "shadow": False} for model, percent in arms.items()],
+                   "sticky_key": sticky_key or ""}
+        plan = {"better": better, "alpha": alpha, "planned_outcomes": planned_outcomes}
+        self._project._core.start_experiment(self.name, json.dumps(traffic), json.dumps(plan))
+        return self.experiment()
+
+    def experiment(self) -> Experiment:
+        """The last experiment as of now; NotFoundError when there was none."""
+        return Experiment(json.loads(self._project._core.experiment(self.name)))
+
+    def stop_experiment(self) -> Experiment:
+        """Ends the experiment and its split; its figures stay."""
+        return Experiment(json.loads(self._project._core.stop_experiment(self.name)))
+
+    def record_outcome(self, request_id: str, value: float, *,
+                       release_number: int | None = None) -> bool:
+        """Tells what became of a request: its label, loss or profit. See `record_outcomes`."""
+        return self.record_outcomes([(request_id, value)], release_number=release_number) == 1
+
+    def record_outcomes(self, outcomes: Iterable[tuple[str, float] | tuple[str, float, int]], *,
+                        release_number: int | None = None) -> int:
+        """Outcomes by request id, for the canary or experiment that runs; durable on return.
+
+        Answers how many were new and of one of its arms: the first outcome of a request counts, and
+        requests from before it don't. The id that an answer has tells its release; for one of your
+        own say `release_number`, for all or as the third of each (InvalidError otherwise): the
+        answer has it, and so has the prediction log. A row of a request with several is "<request
+        id>/<row>".
+        """
+        listed = [{"request_id": request_id, "value": float(value),
+                   "release_number": int(release[0]) if release else release_number or 0}
+                  for request_id, value, *release in outcomes]
+        return self._project._core.record_outcomes(self.name, json.dumps({"outcomes": listed}))
+
     def statistics(self) -> dict[str, Any]:
         """What was answered since the process (a server's: that server) began, by release:
         requests, failures by reason, rows, and latency histograms of each stage."""
         return json.loads(self._project._core.serving_statistics(self.name))
 
-    def predict(self, entities: Any, *, event_time: Any = None) -> Any:
+    def predict(self, entities: Any, *, event_time: Any = None,
+                request_id: str | None = None) -> Any:
         """See `Project.predict`."""
-        return self._project.predict(self.name, entities, event_time=event_time)
+        return self._project.predict(self.name, entities, event_time=event_time,
+                                     request_id=request_id)
+
+    def flush_log(self) -> None:
+        """Writes what the prediction log holds back (in this process, or in the server), so that it
+        can be read. StorageError when it could not be written."""
+        self._project._core.flush_log(self.name)
+
+    def verify(self, *, start: Time | None = None, end: Time | None = None,
+               limit: int | None = None) -> "Verification":
+        """Asks logged requests again, of the offline store as it was when they were answered, and
+        compares every feature bit for bit; no difference is the only pass.
+
+        `start` ≤ event time of the requests < `end`; `limit`: that many rows, the newest ones
+        (100,000), 0 for all. NotFoundError when nothing was logged.
+        """
+        return Verification(json.loads(self._project._core.verify(
+            self.name, to_micros(start, "start"), to_micros(end, "end"),
+            100_000 if limit is None else limit)))
 
     def drop(self) -> None:
         """Removes the deployment and the releases that no other deployment has."""

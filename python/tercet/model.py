@@ -37,17 +37,20 @@ class PredictorFiles:
     path: Path
     class_name: str
     files: tuple[Path, ...] = ()
+    python: str = ""
 
 
-def predictor(path: str, class_name: str, *, files: tuple[str, ...] | list[str] = ()
-              ) -> PredictorFiles:
+def predictor(path: str, class_name: str, *, files: tuple[str, ...] | list[str] = (),
+              python: str = "") -> PredictorFiles:
     """A predictor class for `register_model`: `class_name` in the Python file `path`.
 
     The class may have `__init__(self, directory)`, where `files` are, and has
     `predict(self, batch)`: a pyarrow.RecordBatch of the inputs to as many rows of outputs (a
-    dict of columns, a list, an array or a table). It runs in a supervised worker process.
+    dict of columns, a list, an array or a table). It runs in a supervised worker process, of the
+    interpreter `python` (the server's own by default), which needs pyarrow. A "requirements.txt"
+    among the files is checked against what that interpreter has.
     """
-    return PredictorFiles(Path(path), class_name, tuple(Path(file) for file in files))
+    return PredictorFiles(Path(path), class_name, tuple(Path(file) for file in files), python)
 
 
 class Model:

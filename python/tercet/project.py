@@ -12,11 +12,12 @@ from tercet import _core
 from tercet._json import to_json
 from tercet._model_files import files_of
 from tercet._times import Duration, Time, duration_to_micros, to_micros
-from tercet.deployment import Deployment, Predictions
+from tercet.deployment import Deployment, Prediction, Predictions
 from tercet.errors import InvalidError, StorageError, WrongTypeError
 from tercet.feature_group import AsOf, Commit, Erased, FeatureGroup, commit_or_time
 from tercet.feature_view import FeatureView
 from tercet.frame import Frame, library_of, to_stream
+from tercet.lineage import Annotation, Hit, Impact, Lineage, name_of
 from tercet.model import Model, Signature
 from tercet.query import Query
 from tercet.run import Run
@@ -29,17 +30,31 @@ from tercet.transformation import Chain, Transformation, flatten
 SqlAsOf = Union[Time, None, Mapping[Union[str, FeatureGroup], AsOf]]
 
 
-def open(location: str | os.PathLike, *, token: str = "", memory_limit: int = 0) -> "Project":
+def open(location: str | os.PathLike, *, token: str = "", memory_limit: int = 0,
+         state: str | os.PathLike | None = None,
+         storage_options: Mapping[str, str] | None = None, online: str = "") -> "Project":
     """Opens or creates a project.
 
-    `location`: a directory, or "tercet://host:port" of a running `tercet serve`; the API is the
-    same. `token`: for servers that want one. `memory_limit`: bytes of history that a
-    point-in-time join may hold at once (0: the default, 2 GiB).
+    `location`: a directory, "s3://bucket/prefix" of an object store, or "tercet://host:port" of a
+    running `tercet serve`; the API is the same. `token`: for servers that want one.
+    `memory_limit`: bytes that a point-in-time join, a write or the making of training data may hold
+    at once (0: the default, 2 GiB); what is more waits on disk. For a bucket, `state`: a local directory for the catalog, the online store and copies
+    of the bucket's files (by default that of TERCET_STATE); `storage_options`: settings such as
+    "endpoint", "region", "access_key_id" and "secret_access_key", which otherwise come from the
+    environment (AWS_…) and ~/.aws. `online`: "redis://host:port/db" keeps online rows in a Redis or
+    a Redis Cluster (any of its nodes), for many serving processes; by default what TERCET_ONLINE
+    says, else RocksDB in the project. Say it alike in all processes on a project.
 
-    Raises StorageError when the directory is no project or the server does not answer.
+    Raises StorageError when the directory is no project, or the server or the bucket does not
+    answer, does not exist or refuses; InvalidError when a bucket is given no state or no
+    credentials are found.
     """
+    if isinstance(location, os.PathLike) and os.fspath(location).startswith("s3:/"):
+        raise InvalidError(f"give '{location}' as text: a path loses one of its slashes")
     find_extensions()
-    return Project(_core.open(os.fspath(location), token, sys.executable, "", memory_limit))
+    return Project(_core.open(os.fspath(location), token, sys.executable, "", memory_limit,
+                              os.fspath(state) if state else "", dict(storage_options or {}),
+                              online))
 
 
 class Project:
@@ -49,6 +64,7 @@ class Project:
         self._core = core
         self._library = "arrow"
         self._runs: list[Run] = []
+        self._askers: dict[str, _core.RowAsker] = {}
         # A pipeline step under `tercet run` records into that run what it reads and writes.
         self._outer_run = os.environ.get("TERCET_RUN_ID", "")
 
@@ -89,15 +105,16 @@ class Project:
     def feature_group(self, name: str, *, version: int = 0, primary_key: Sequence[str] = (),
                       event_time: str | None = None, schema: Mapping[str, str] | Any = None,
                       online: bool = False, ttl: Duration | None = None, description: str = "",
-                      tags: Mapping[str, str] | None = None, deletion_vectors: bool = True
-                      ) -> FeatureGroup:
+                      tags: Mapping[str, str] | None = None, deletion_vectors: bool = True,
+                      history: bool = False) -> FeatureGroup:
         """Gets or creates a feature group; just gets it when no `primary_key` is given.
 
         `schema`: column → type text ("double", "timestamp[us, tz=UTC]"), or a pyarrow.Schema; by
         default that of the first insert. `event_time`: the column that says when a row became
         true. `ttl`: age past which a row is no longer seen ("3h"). `online`: also serve the
         latest rows at low latency. `deletion_vectors=False` keeps the table readable for engines
-        without them, at slower upserts.
+        without them, at slower upserts. `history=True`: no vacuum takes an old commit, so that
+        training data can be read with `known_at=True`.
 
         Raises ConflictError, with the difference, when the stored definition differs.
         """
@@ -110,6 +127,8 @@ class Project:
                       "ttl_us": duration_to_micros(ttl, "ttl"), "online": online,
                       "deletion_vectors": deletion_vectors, "description": description,
                       "tags": dict(tags or {}), "schema": _schema(schema)}
+        if history:
+            definition["history"] = True
         return FeatureGroup(self, json.loads(self._core.define_feature_group(
             json.dumps(definition))))
 
@@ -265,7 +284,8 @@ class Project:
         """Registers a model as the next version of its name.
 
         `model`: an XGBoost or LightGBM model, a scikit-learn estimator (through ONNX), an ONNX
-        model, the path of a model file, or `tc.predictor(path, class)`. `training_data` ties it
+        model, the path of a model file, `tc.predictor(path, class)`, or registered models together
+        (`tc.composite.chain`, `mean`, `vote`). `training_data` ties it
         to the data and view that made it; its features name the model's inputs. `signature` is
         needed for predictor classes (outputs) and for models without training data (inputs).
         """
@@ -298,6 +318,58 @@ class Project:
         """All models, by name and version."""
         return [Model(self, one) for one in json.loads(self._core.models())]
 
+    # -- search, lineage and what is said of things
+
+    def lineage(self, thing: Any, direction: str = "both", *, depth: int | None = None,
+                columns: bool = False) -> Lineage:
+        """What something is made of and what is made of it: source, feature group, view, training
+        dataset, model, release, deployment, and runs in between.
+
+        `thing`: a feature group, view, training data, model, deployment or run, or its name:
+        "weather@1", one column of it "weather@1.temp", "delay@1@2" for a training dataset, with
+        its kind where several have the name ("model:delay@1"). `direction`: "upstream",
+        "downstream" or "both". `depth`: at most so many steps. `columns`: column by column, also
+        where no column is asked about.
+
+        Raises NotFoundError when there is no such thing, InvalidError when several are meant.
+        """
+        return Lineage(json.loads(self._core.lineage(name_of(thing), direction, depth, columns)))
+
+    def impact(self, thing: Any) -> Impact:
+        """What breaks if this (as in `lineage`) is dropped: every view, training dataset, model,
+        release and deployment that needs it, whether requests are answered with it now, and what
+        Tercet refuses to drop because of it."""
+        return Impact._of(json.loads(self._core.impact(name_of(thing))))
+
+    def search(self, query: str, *, limit: int = 20) -> list[Hit]:
+        """Everything that is found by these words in its name, description, owner, tags, features
+        or parameters, best first.
+
+        `late flights` needs both words, `"late flights"` both in a row, `fli*` a beginning,
+        `-weather` none; `kind:feature_view`, `tag:team=ops` and `owner:anna` narrow it down.
+        Raises InvalidError, saying where, when the query can't be read.
+        """
+        return [Hit(**one) for one in json.loads(self._core.search(query, limit))]
+
+    def annotation(self, thing: Any) -> Annotation:
+        """The description, owner and tags of something (as in `lineage`) and of its features."""
+        return Annotation._of(json.loads(self._core.annotation(name_of(thing))))
+
+    def annotate(self, thing: Any, *, description: str | None = None, owner: str | None = None,
+                 tags: Mapping[str, str] | None = None,
+                 features: Mapping[str, str] | None = None) -> Annotation:
+        """Sets what is said of something (as in `lineage`), at any time and without a new version:
+        its description, its owner, its tags (in place of all that there are), and descriptions of
+        its features. What is not given stays. Returns all that is said now.
+
+        Raises NotFoundError for a feature that it does not have.
+        """
+        change: dict[str, Any] = {"features": dict(features or {})}
+        for member, value in (("description", description), ("owner", owner), ("tags", tags)):
+            if value is not None:
+                change[member] = dict(value) if member == "tags" else value
+        return Annotation._of(json.loads(self._core.annotate(name_of(thing), json.dumps(change))))
+
     # -- I: deployments
 
     def deploy(self, name: str, model: Model) -> Deployment:
@@ -315,22 +387,33 @@ class Project:
         """All deployments, by name."""
         return [Deployment(self, one) for one in json.loads(self._core.deployments())]
 
-    def predict(self, deployment: str, entities: Any, *, event_time: Time | None = None) -> Any:
+    def predict(self, deployment: str, entities: Any, *, event_time: Time | None = None,
+                request_id: str | None = None) -> Any:
         """A deployment's prediction as of `event_time` (now).
 
         `entities`: a dict gives a dict of outputs, a list of dicts a list of dicts, a frame
         `Predictions` with as many rows. Each has entity keys, request parameters, and any feature
-        to pass in instead of looking it up.
+        to pass in instead of looking it up. `request_id` names the request in the prediction log
+        (`Deployment.configure`), so that labels find it; without one it gets one of its own, which
+        `Deployment.record_outcome` takes. The dicts are `Prediction`s, which have it.
         """
+        if type(entities) is dict:
+            asker = self._askers.get(deployment)
+            if asker is None:
+                asker = self._askers[deployment] = self._core.row_asker(deployment)
+            answer = asker.ask(entities, to_micros(event_time, "event_time"), request_id or "")
+            if answer is not None:
+                return Prediction(*answer)
         rows = isinstance(entities, (dict, list))
         given = entities if rows else to_stream(entities)
-        outputs, missing, release, number = self._core.predict(
-            deployment, given, to_micros(event_time, "event_time"), rows)
+        outputs, missing, release, number, answer_id = self._core.predict(
+            deployment, given, to_micros(event_time, "event_time"), rows, request_id or "")
         if isinstance(entities, dict):
-            return outputs[0]
+            return Prediction(outputs[0], release, number, answer_id)
         if isinstance(entities, list):
-            return outputs
-        return Predictions(outputs, missing, release, number)
+            return [Prediction(row, release, number, f"{answer_id}/{i}")
+                    for i, row in enumerate(outputs)]
+        return Predictions(outputs, missing, release, number, answer_id)
 
 
 def _sql_as_of(project: Project, as_of: Any) -> tuple[int | None, dict[str, int]]:

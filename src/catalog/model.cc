@@ -44,8 +44,9 @@ Result<ModelFormat> ModelFormatFromName(std::string_view name) {
         ModelFormat::kComposite}) {
     if (ModelFormatName(format) == name) return format;
   }
+  const std::vector<std::string> known(std::begin(kFormatNames), std::end(kFormatNames));
   return Status::Invalid("there is no model format '", name.substr(0, 80), "'",
-                         Suggest(name.substr(0, 80), {std::begin(kFormatNames), std::end(kFormatNames)}));
+                         Suggest(name.substr(0, 80), known));
 }
 
 json::object ModelDefinition::ToJson() const {

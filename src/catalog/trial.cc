@@ -92,10 +92,12 @@ Result<ArmFigures> ArmFigures::FromJson(const json::object& object) {
   ARROW_ASSIGN_OR_RAISE(arm.requests, GetInt(object, "requests"));
   ARROW_ASSIGN_OR_RAISE(arm.failures, GetInt(object, "failures"));
   ARROW_ASSIGN_OR_RAISE(arm.outcomes, GetInt(object, "outcomes"));
-  for (const auto& [key, number] : {std::pair{"p50_us", &arm.p50_us},
-                                    {"p99_us", &arm.p99_us},
-                                    {"outcome_mean", &arm.outcome_mean},
-                                    {"outcome_deviation", &arm.outcome_deviation}}) {
+  const std::initializer_list<std::pair<const char*, double*>> numbers = {
+      {"p50_us", &arm.p50_us},
+      {"p99_us", &arm.p99_us},
+      {"outcome_mean", &arm.outcome_mean},
+      {"outcome_deviation", &arm.outcome_deviation}};
+  for (const auto& [key, number] : numbers) {
     ARROW_ASSIGN_OR_RAISE(const auto found, FindDouble(object, key));
     *number = found.value_or(0);
   }

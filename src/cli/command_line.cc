@@ -24,8 +24,11 @@ int RunCommandLine(int argc, char** argv, const Serve& serve) {
   app.footer(kFooter);
   app.require_subcommand(1);
   app.set_version_flag("--version", "tercet " + std::string(kTercetVersion));
-  app.add_option("-p,--project", session.project, "Directory, or tercet://HOST:PORT")
+  app.add_option("-p,--project", session.project, "Directory, s3://BUCKET/PREFIX, or tercet://HOST:PORT")
       ->envname("TERCET_PROJECT");
+  app.add_option("--state", session.state,
+                 "Local directory for the catalog and the online store of a project at s3://; by "
+                 "default that of TERCET_STATE");
   app.add_option("--token-file", session.token_file, "File with the token of a server")
       ->envname("TERCET_TOKEN_FILE");
   app.add_flag("--json", session.json, "Print JSON, for machines");
@@ -34,8 +37,12 @@ int RunCommandLine(int argc, char** argv, const Serve& serve) {
   AddFeatureViewCommands(&app, &session);
   AddTrainingDataCommands(&app, &session);
   AddRunCommands(&app, &session);
+  AddDiscoveryCommands(&app, &session);
   AddModelCommands(&app, &session);
   AddDeploymentCommands(&app, &session);
+  AddTrialCommands(&app, &session);
+  AddVerifyCommand(&app, &session);
+  AddRebuildCommand(&app, &session);
   AddStepCommand(&app, &session);
   AddSqlCommand(&app, &session);
   AddServeCommand(&app, &session, serve);

@@ -10,7 +10,8 @@ namespace tercet {
 
 /// What `tercet serve` was asked for.
 struct ServeRequest {
-  std::string directory;
+  std::string location;
+  std::string state;  ///< of a project in a bucket
   std::string http = "127.0.0.1:8080";
   std::string flight = "127.0.0.1:8081";
   std::string grpc;  ///< empty: see ServerOptions
@@ -18,6 +19,9 @@ struct ServeRequest {
   bool allow_predictor_code = false;
   std::vector<std::string> source_folders;  ///< that external groups may read
   std::string python;
+  std::string online;           ///< PlatformOptions::online
+  std::string traces;           ///< an OpenTelemetry collector's URL; empty: no traces
+  double trace_percent = 100;   ///< of the requests that come without a trace
 };
 
 /// Serves until told to stop. Given by main, so that this room needs no server.

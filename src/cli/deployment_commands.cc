@@ -1,5 +1,7 @@
 #include <charconv>
 
+#include <fmt/format.h>
+
 #include "base/time_text.h"
 #include "cli/entity_text.h"
 #include "cli/output.h"
@@ -17,6 +19,15 @@ struct DeploymentOptions {
 
 std::string NumberOf(const Deployment& deployment) { return std::to_string(deployment.number()); }
 
+/// "canary of release 3 at 25 percent"; empty when nothing is tried.
+std::string TrialOf(const Deployment& deployment) {
+  if (deployment.canary && deployment.canary->running()) {
+    return fmt::format("canary of release {} at {:g} percent", deployment.canary->number,
+                       deployment.canary->percent());
+  }
+  return deployment.experiment && deployment.experiment->running() ? "experiment" : "";
+}
+
 Status List(const Session& session, Platform* platform) {
   ARROW_ASSIGN_OR_RAISE(const auto deployments, platform->ListDeployments());
   json::array array;
@@ -25,12 +36,12 @@ Status List(const Session& session, Platform* platform) {
     array.push_back(deployment.ToJson());
     ARROW_ASSIGN_OR_RAISE(const Release release, platform->GetRelease(deployment.release_id));
     rows.push_back({deployment.name, NumberOf(deployment), deployment.release_id.substr(0, 12),
-                    release.model.ToText(), release.view.ToText()});
+                    release.model.ToText(), release.view.ToText(), TrialOf(deployment)});
   }
   if (session.json) {
     PrintJson(array);
   } else {
-    PrintTable({"deployment", "release", "id", "model", "view"}, rows);
+    PrintTable({"deployment", "release", "id", "model", "view", "trial"}, rows);
   }
   return Status::OK();
 }
@@ -50,9 +61,9 @@ Status History(const Session& session, Platform* platform, const std::string& na
   std::vector<std::vector<std::string>> rows;
   for (const Deployment::Switch& one : deployment.history) {
     rows.push_back({FormatTime(one.switched_us), one.action, std::to_string(one.number),
-                    one.release_id.substr(0, 12), one.by});
+                    one.release_id.substr(0, 12), one.by, one.reason});
   }
-  PrintTable({"time", "action", "release", "id", "by"}, rows);
+  PrintTable({"time", "action", "release", "id", "by", "why"}, rows);
   return Status::OK();
 }
 
@@ -182,6 +193,21 @@ void AddDeploymentCommands(CLI::App* app, Session* session) {
   policy->add_option("--slow-ms", options->policy.slow_ms, "Slower requests are logged")
       ->capture_default_str();
   policy->add_option("--workers", options->policy.workers, "Processes of a predictor class")
+      ->capture_default_str();
+  policy->add_option("--log-percent", options->policy.log_percent,
+                     "Of the requests that the prediction log keeps");
+  policy->add_option("--worker-timeout-ms", options->policy.worker_timeout_ms,
+                     "Of one call into a worker, which is then replaced")
+      ->capture_default_str();
+  policy->add_option("--worker-memory-mb", options->policy.worker_memory_mb,
+                     "Of a worker; one that comes near it is replaced")
+      ->capture_default_str();
+  policy->add_option("--worker-requests", options->policy.worker_requests,
+                     "Calls after which a worker is replaced; 0: any number");
+  policy->add_option("--batch-rows", options->policy.batch_rows,
+                     "Requests at once are answered together up to so many rows; 0: never");
+  policy->add_option("--batch-wait-us", options->policy.batch_wait_us,
+                     "That a request waits for others at most")
       ->capture_default_str();
   OnRun(policy, session, [=](Platform* platform) -> Status {
     // Through JSON, whose reader knows the ranges.

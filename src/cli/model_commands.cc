@@ -38,7 +38,10 @@ Status Register(const Session& session, Platform* platform, const ModelOptions& 
   model.description = options.description;
   const std::string ending = std::filesystem::path(options.file).extension().string();
   std::string name = "model" + ending;
-  if (ending == ".json" || ending == ".ubj") {
+  if (std::filesystem::path(options.file).filename() == "composite.json") {
+    model.format = ModelFormat::kComposite;
+    name = "composite.json";
+  } else if (ending == ".json" || ending == ".ubj") {
     model.format = ModelFormat::kXgboost;
   } else if (ending == ".txt") {
     model.format = ModelFormat::kLightgbm;
@@ -46,7 +49,8 @@ Status Register(const Session& session, Platform* platform, const ModelOptions& 
     model.format = ModelFormat::kOnnx;
   } else {
     return Status::Invalid("model file '", options.file,
-                           "' must end in .json or .ubj (XGBoost), .txt (LightGBM) or .onnx");
+                           "' must end in .json or .ubj (XGBoost), .txt (LightGBM) or .onnx, or be "
+                           "named composite.json");
   }
   if (!options.training_data.empty()) {
     ARROW_ASSIGN_OR_RAISE(model.training_dataset, Ref::Parse(options.training_data));

@@ -6,8 +6,8 @@ void AddServeCommand(CLI::App* app, Session* session, const Serve& serve) {
   auto request = std::make_shared<ServeRequest>();
   CLI::App* command =
       app->add_subcommand("serve", "Serves a project over HTTP, gRPC and Flight until stopped");
-  command->add_option("directory", request->directory,
-                      "The project's directory; by default --project");
+  command->add_option("location", request->location,
+                      "The project's directory or s3:// address; by default --project");
   command->add_option("--http", request->http, "Address of REST and inference")
       ->capture_default_str();
   command->add_option("--flight", request->flight, "Address of Arrow Flight, for frames")
@@ -25,11 +25,23 @@ void AddServeCommand(CLI::App* app, Session* session, const Serve& serve) {
                       "times for several");
   command->add_option("--python", request->python, "Interpreter for predictor classes")
       ->envname("TERCET_PYTHON");
+  command->add_option("--online", request->online,
+                      "Where online rows are kept: redis://HOST:PORT/DATABASE; by default in the "
+                      "project")
+      ->envname("TERCET_ONLINE");
+  command
+      ->add_option("--traces", request->traces,
+                   "OpenTelemetry collector to send traces to: http://HOST:4318/v1/traces")
+      ->envname("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT");
+  command->add_option("--trace-percent", request->trace_percent,
+                      "Of the requests that come without a traceparent of their own")
+      ->capture_default_str();
   command->callback([=] {
-    if (request->directory.empty()) request->directory = session->project;
+    if (request->location.empty()) request->location = session->project;
+    request->state = session->state;
     if (request->token_file.empty()) request->token_file = session->token_file;
-    session->status = request->directory.empty()
-                          ? Status::Invalid("which project? Give its directory")
+    session->status = request->location.empty()
+                          ? Status::Invalid("which project? Give its directory or s3:// address")
                           : serve(*request);
   });
 }

@@ -17,6 +17,7 @@ namespace tercet {
 /// What all commands share: where the project is, how to print, and how the command ended.
 struct Session {
   std::string project;
+  std::string state;  ///< of a project in a bucket
   std::string token_file;
   bool json = false;
   Status status;      ///< of the command that ran
@@ -36,8 +37,16 @@ void AddFeatureGroupCommands(CLI::App* app, Session* session);
 void AddFeatureViewCommands(CLI::App* app, Session* session);
 void AddTrainingDataCommands(CLI::App* app, Session* session);
 void AddRunCommands(CLI::App* app, Session* session);
+/// `tercet lineage`, `impact`, `search` and `annotate`.
+void AddDiscoveryCommands(CLI::App* app, Session* session);
 void AddModelCommands(CLI::App* app, Session* session);
 void AddDeploymentCommands(CLI::App* app, Session* session);
+/// `tercet canary`, `tercet experiment`, `tercet outcome`.
+void AddTrialCommands(CLI::App* app, Session* session);
+/// `tercet verify`: online answers against the offline store.
+void AddVerifyCommand(CLI::App* app, Session* session);
+/// `tercet rebuild-online`: the online rows of a group anew.
+void AddRebuildCommand(CLI::App* app, Session* session);
 /// `tercet run`: a pipeline step with a recorded run.
 void AddStepCommand(CLI::App* app, Session* session);
 /// `tercet sql`: one query.

@@ -60,7 +60,8 @@ class HttpLink::Connection {
     return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
   }
 
-  Result<HttpReply> Send(const std::string& header, std::string_view body, bool* keep) {
+  Result<HttpReply> Send(const std::string& header, std::string_view body,
+                         std::chrono::milliseconds patience, bool* keep) {
     error_code error;
     const std::array<asio::const_buffer, 2> buffers = {asio::buffer(header),
                                                        asio::buffer(body.data(), body.size())};
@@ -69,7 +70,16 @@ class HttpLink::Connection {
     const error_code write_error = error;
     http::response_parser<http::string_body> parser;
     parser.body_limit(kMaxReplyBytes);
-    http::read(stream_.socket(), buffer_, parser, error);
+    if (patience.count() == 0) {
+      http::read(stream_.socket(), buffer_, parser, error);
+    } else {
+      stream_.expires_after(patience);
+      http::async_read(stream_, buffer_, parser,
+                       [&error](const error_code& result, size_t) { error = result; });
+      context_.restart();
+      context_.run();
+      stream_.expires_never();
+    }
     if (error) {
       return Status::IOError("the server broke off: ",
                              (write_error ? write_error : error).message());
@@ -85,8 +95,12 @@ class HttpLink::Connection {
   beast::flat_buffer buffer_;
 };
 
-HttpLink::HttpLink(std::string host, std::string port, std::string token)
-    : host_(std::move(host)), port_(std::move(port)), token_(std::move(token)) {}
+HttpLink::HttpLink(std::string host, std::string port, std::string token,
+                   std::chrono::milliseconds patience)
+    : host_(std::move(host)),
+      port_(std::move(port)),
+      token_(std::move(token)),
+      patience_(patience) {}
 
 HttpLink::~HttpLink() = default;
 
@@ -117,7 +131,7 @@ Result<HttpReply> HttpLink::Send(std::string_view method, const std::string& tar
   header.append("\r\nContent-Length: ").append(std::to_string(body.size())).append("\r\n\r\n");
   ARROW_ASSIGN_OR_RAISE(std::unique_ptr<Connection> connection, Take());
   bool keep = false;
-  const Result<HttpReply> reply = connection->Send(header, body, &keep);
+  const Result<HttpReply> reply = connection->Send(header, body, patience_, &keep);
   if (!reply.ok()) {
     return Explain(reply.status(), "request to " + host_ + ":" + port_);
   }

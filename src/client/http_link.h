@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -20,7 +21,9 @@ struct HttpReply {
 /// calls from several threads use several. Thread-safe.
 class HttpLink {
  public:
-  HttpLink(std::string host, std::string port, std::string token);
+  /// `patience`: how long a reply may take; 0: any time.
+  HttpLink(std::string host, std::string port, std::string token,
+           std::chrono::milliseconds patience = std::chrono::milliseconds(0));
   ~HttpLink();
 
   /// IOError when the server can't be reached or breaks off. What it answers, errors too, is the
@@ -33,6 +36,7 @@ class HttpLink {
   Result<std::unique_ptr<Connection>> Take();
 
   const std::string host_, port_, token_;
+  const std::chrono::milliseconds patience_;
   std::mutex mutex_;
   std::vector<std::unique_ptr<Connection>> idle_;  // guarded by mutex_
 };

@@ -47,7 +47,11 @@ Result<json::object> ObjectOf(const HttpReply& reply) {
 
 RemotePlatform::RemotePlatform(std::string location, std::unique_ptr<HttpLink> http,
                                std::unique_ptr<FlightLink> flight)
-    : location_(std::move(location)), http_(std::move(http)), flight_(std::move(flight)) {}
+    : location_(std::move(location)),
+      http_(std::move(http)),
+      flight_(std::move(flight)),
+      prediction_logs_(MakePredictionLogs()),
+      trials_(MakeTrials()) {}
 
 Result<std::shared_ptr<Platform>> RemotePlatform::Open(const std::string& location,
                                                        const PlatformOptions& options) {

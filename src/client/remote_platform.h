@@ -5,7 +5,10 @@
 
 #include "client/flight_link.h"
 #include "client/http_link.h"
+#include "client/remote_discovery.h"
 #include "platform/platform.h"
+#include "platform/prediction_logs.h"
+#include "platform/trials.h"
 
 namespace tercet {
 
@@ -19,6 +22,7 @@ class RemotePlatform : public Platform {
                                                 const PlatformOptions& options);
 
   const std::string& location() const override { return location_; }
+  Discovery* discovery() override { return &discovery_; }
 
   Result<FeatureGroupDefinition> DefineFeatureGroup(
       const FeatureGroupDefinition& definition) override;
@@ -42,6 +46,7 @@ class RemotePlatform : public Platform {
   Result<SqlData> Sql(const SqlRequest& request) override;
   Result<SqlStepData> RunSqlStep(const std::string& text) override;
   Status Materialize(const Ref& ref) override;
+  Result<int64_t> RebuildOnline(const Ref& ref, std::optional<int64_t> version) override;
 
   Result<FeatureViewDefinition> DefineFeatureView(const FeatureViewDefinition& definition) override;
   Result<FeatureViewDefinition> GetFeatureView(const Ref& ref) override;
@@ -94,14 +99,21 @@ class RemotePlatform : public Platform {
   Status DropDeployment(const std::string& name) override;
   Result<Release> GetRelease(const std::string& id) override;
   Result<DeploymentContract> Contract(const std::string& deployment) override;
+  Trials* trials() override { return trials_.get(); }
   Result<PredictData> Predict(const std::string& deployment,
                               const std::shared_ptr<arrow::RecordBatch>& entities,
-                              std::optional<int64_t> event_time_us) override;
+                              const PredictRequest& request) override;
+  using Platform::Predict;
+  PredictionLogs* prediction_logs() override { return prediction_logs_.get(); }
 
  private:
+  friend class RemotePredictionLogs;
+  friend class RemoteTrials;
   RemotePlatform(std::string location, std::unique_ptr<HttpLink> http,
                  std::unique_ptr<FlightLink> flight);
 
+  std::unique_ptr<PredictionLogs> MakePredictionLogs();
+  std::unique_ptr<Trials> MakeTrials();
   /// The JSON object that a request is answered with; an error answer is that error.
   Result<json::object> Call(std::string_view method, const std::string& path) const;
   Result<json::object> Call(std::string_view method, const std::string& path,
@@ -121,6 +133,9 @@ class RemotePlatform : public Platform {
   const std::string location_;
   const std::unique_ptr<HttpLink> http_;
   const std::unique_ptr<FlightLink> flight_;
+  RemoteDiscovery discovery_{http_.get()};
+  const std::unique_ptr<PredictionLogs> prediction_logs_;
+  const std::unique_ptr<Trials> trials_;
 };
 
 }  // namespace tercet

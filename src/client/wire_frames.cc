@@ -64,7 +64,8 @@ Result<VectorData> VectorDataFromBytes(std::string_view bytes) {
 Result<std::string> ToBytes(const PredictData& data) {
   const json::object answer = {{"missing", ToJsonArray(data.missing)},
                                {"release_id", data.release_id},
-                               {"release_number", data.release_number}};
+                               {"release_number", data.release_number},
+                               {"request_id", data.request_id}};
   return BatchToBytes(*data.outputs->ReplaceSchemaMetadata(
       arrow::key_value_metadata({kAnswerKey}, {ToText(answer)})));
 }
@@ -78,6 +79,7 @@ Result<PredictData> PredictDataFromBytes(std::string_view bytes) {
   ARROW_ASSIGN_OR_RAISE(data.missing, FindStrings(answer, "missing"));
   ARROW_ASSIGN_OR_RAISE(data.release_id, GetString(answer, "release_id"));
   ARROW_ASSIGN_OR_RAISE(data.release_number, GetInt(answer, "release_number"));
+  ARROW_ASSIGN_OR_RAISE(data.request_id, GetString(answer, "request_id"));
   return data;
 }
 

@@ -30,6 +30,7 @@ ReleaseStatistics& DeploymentBook::Of(int64_t number) {
 void DeploymentBook::Answered(int64_t number, int64_t rows, const StageTimes& times,
                               int64_t total_ns, int64_t now_us) {
   const std::lock_guard lock(mutex_);
+  if (trial_ != nullptr) trial_->Answered(number, total_ns);
   ReleaseStatistics& release = Of(number);
   ++release.successes;
   release.rows += rows;
@@ -46,11 +47,44 @@ void DeploymentBook::Answered(int64_t number, int64_t rows, const StageTimes& ti
 }
 
 void DeploymentBook::Failed(int64_t number, const Status& why, int64_t total_ns, int64_t now_us) {
+  const std::string_view reason = ReasonOf(why);
   const std::lock_guard lock(mutex_);
+  // Neither a faulty request nor a full queue is a fault of the release.
+  if (trial_ != nullptr && (reason == "BACKEND" || reason == "CANCELED")) trial_->Failed(number);
   ReleaseStatistics& release = Of(number);
-  ++release.failures[ReasonOf(why)];
+  ++release.failures[std::string(reason)];
   release.failure_ns += total_ns;
   release.last_us = now_us;
+}
+
+void DeploymentBook::Gave(int64_t number, const arrow::RecordBatch& outputs) const {
+  if (!followed_.load(std::memory_order_relaxed)) return;
+  std::shared_ptr<ArmBook> trial;
+  {
+    const std::lock_guard lock(mutex_);
+    trial = trial_;
+  }
+  if (trial != nullptr) trial->Gave(number, outputs);
+}
+
+bool DeploymentBook::followed() const {
+  const std::lock_guard lock(mutex_);
+  return trial_ != nullptr;
+}
+
+void DeploymentBook::Follow(std::shared_ptr<ArmBook> trial) {
+  const std::lock_guard lock(mutex_);
+  followed_.store(trial != nullptr, std::memory_order_relaxed);
+  trial_ = std::move(trial);
+}
+
+void DeploymentBook::Batched(int64_t number, int64_t requests, int64_t rows, int64_t wait_ns) {
+  const std::lock_guard lock(mutex_);
+  BatchingStatistics& batching = Of(number).batching;
+  ++batching.calls;
+  batching.requests += requests;
+  batching.rows += rows;
+  batching.wait_ns += wait_ns;
 }
 
 void DeploymentBook::Shadowed(int64_t number, bool different) {
@@ -65,7 +99,8 @@ void DeploymentBook::ShadowDropped(int64_t number) {
 }
 
 ServingStatistics DeploymentBook::Read() const {
-  ServingStatistics statistics{.pending = admission.pending(), .releases = {}};
+  ServingStatistics statistics{
+      .pending = admission.pending(), .log = log.Read(), .releases = {}};
   const std::lock_guard lock(mutex_);
   for (const auto& [number, release] : releases_) statistics.releases.push_back(release);
   return statistics;

@@ -1,15 +1,23 @@
 #include "inference/inference.h"
 
+#include <algorithm>
 #include <chrono>
 
 #include <fmt/format.h>
 
 #include "base/log.h"
 #include "base/overload.h"
+#include "base/request_trace.h"
+#include "base/time_text.h"
 #include "inference/batch.h"
+#include "inference/model_loading.h"
+#include "inference/prediction_log.h"
 #include "inference/release_fit.h"
+#include "inference/request_id.h"
 #include "inference/served_releases.h"
 #include "inference/shadow.h"
+#include "inference/slow_log.h"
+#include "inference/verify.h"
 #include "view/vector_read.h"
 
 namespace tercet {
@@ -36,20 +44,38 @@ int64_t& StageOf(StageTimes* times, ServingStage stage) {
   return (*times)[static_cast<size_t>(stage)];
 }
 
-/// The online rows of one request, with the time that reading them takes.
+/// The online rows of one request, with the time that reading them takes and, where the request is
+/// logged, with what was found.
 class TimedRows : public OnlineRows {
  public:
-  explicit TimedRows(OnlineRows* rows) : rows_(rows) {}
+  TimedRows(OnlineRows* rows, AnsweredRequest* log) : rows_(rows), log_(log) {}
   Result<std::vector<RowsAnswer>> Read(const std::vector<RowsRequest>& requests) override {
     Laps laps;
     auto answers = rows_->Read(requests);
     spent_ns_ += laps.Next();
+    if (log_ == nullptr || !answers.ok()) return answers;
+    for (size_t i = 0; i < answers->size(); ++i) {
+      const RowsAnswer& answer = (*answers)[i];
+      log_->reads.push_back({.group = requests[i].group,
+                             .version = answer.version,
+                             .status = answer.status,
+                             .event_times_us = answer.event_times_us,
+                             .commits = answer.commits});
+    }
     return answers;
+  }
+  Result<bool> ReadCells(std::span<const CellColumns> groups, std::span<const std::string> keys,
+                         int64_t event_time_us, CellsAnswer* answer) override {
+    Laps laps;
+    auto answered = rows_->ReadCells(groups, keys, event_time_us, answer);
+    spent_ns_ += laps.Next();
+    return answered;
   }
   int64_t spent_ns() const { return spent_ns_; }
 
  private:
   OnlineRows* const rows_;
+  AnsweredRequest* const log_;  // null: it is not logged
   int64_t spent_ns_ = 0;
 };
 
@@ -75,22 +101,40 @@ std::vector<std::string> Missing(const arrow::Schema& features, const VectorAnsw
   return missing;
 }
 
+/// The same of one row that was read in place.
+void AddMissing(const arrow::Schema& features, const std::vector<RowStatus>& status,
+                std::vector<std::string>* missing) {
+  for (size_t f = 0; f < status.size(); ++f) {
+    if (status[f] == RowStatus::kPresent) continue;
+    if (missing->size() == kMissingListed) {
+      const auto unlisted = std::count_if(status.begin() + static_cast<int64_t>(f), status.end(),
+                                          [](RowStatus s) { return s != RowStatus::kPresent; });
+      missing->push_back("and " + std::to_string(unlisted) + " more");
+      return;
+    }
+    missing->push_back(features.field(static_cast<int>(f))->name() + ": " +
+                       std::string(RowStatusName(status[f])) + " (row 0)");
+  }
+}
+
 }  // namespace
 
 class Inference::Impl {
  public:
   Impl(Catalog* catalog, FeatureTables* tables, Registry* registry, OnlineRows* online,
-       const Clock* clock, const PredictorOptions& options)
+       const Clock* clock, const PredictorOptions& options, Referee* referee)
       : catalog_(catalog),
         tables_(tables),
         registry_(registry),
         online_(online),
         clock_(clock),
         views_(catalog, tables),
-        releases_(catalog, &views_, registry, options) {}
+        releases_(catalog, &views_, registry, options, referee),
+        log_(tables) {}
 
   Result<Release> MakeRelease(const Ref& model) {
-    ARROW_ASSIGN_OR_RAISE(const ModelDefinition definition, registry_->GetModel(model));
+    ARROW_ASSIGN_OR_RAISE(ModelDefinition definition, registry_->GetModel(model));
+    ARROW_ASSIGN_OR_RAISE(definition.files, AllFilesOf(definition, registry_));
     return ReleaseOf(catalog_, &views_, definition);
   }
 
@@ -102,37 +146,54 @@ class Inference::Impl {
 
   Result<Prediction> Predict(const std::string& deployment,
                              const std::shared_ptr<arrow::RecordBatch>& entities,
-                             std::optional<int64_t> event_time_us) {
+                             std::optional<int64_t> event_time_us,
+                             const std::string& request_id) {
     const SteadyClock::time_point begun = SteadyClock::now();
     ARROW_ASSIGN_OR_RAISE(const auto served, releases_.Of(deployment));
     const ServedReleases::Arm& arm = served->Choose(deployment, *entities);
     const int64_t now_us = clock_->NowMicros();
     const int64_t as_of_us = event_time_us.value_or(now_us);
-    StageTimes times{};
-    Result<Prediction> prediction = [&]() -> Result<Prediction> {
-      std::optional<SteadyClock::time_point> deadline;
-      if (served->policy.deadline_ms > 0) {
-        deadline = begun + std::chrono::milliseconds(served->policy.deadline_ms);
-      }
-      Laps laps;
-      ARROW_ASSIGN_OR_RAISE(const auto place,
-                            served->book->admission.Enter(served->policy, deadline));
-      StageOf(&times, ServingStage::kQueue) = laps.Next();
-      return Answer(*arm.loaded, entities, as_of_us, deadline, &times);
-    }();
-    const int64_t total_ns =
-        std::chrono::duration_cast<std::chrono::nanoseconds>(SteadyClock::now() - begun).count();
-    if (!prediction.ok()) {
-      served->book->Failed(arm.number, prediction.status(), total_ns, now_us);
-      const bool refused = RetryAfterSeconds(prediction.status()) || IsTooLate(prediction.status());
-      return refused ? Explain(prediction.status(), "deployment '" + deployment + "' refused")
-                     : prediction.status();
+    std::optional<AnsweredRequest> log;
+    if (served->book->log.Take(served->policy.log_percent)) log.emplace();
+    Prediction prediction;
+    const Asked asked{deployment, *served, arm.number, entities->num_rows(), begun, now_us};
+    ARROW_RETURN_NOT_OK(Serve(asked, [&](const Deadline& deadline, StageTimes* times) {
+      auto answer = Answer(*arm.loaded, arm.batch.get(), entities, as_of_us, deadline, times,
+                           log ? &*log : nullptr);
+      if (answer.ok()) prediction = *std::move(answer);
+      prediction.stages = *times;
+      return answer.ok() ? Result<bool>(true) : answer.status();
+    }));
+    prediction.release_number = arm.number;
+    prediction.request_id =
+        request_id.empty() ? RequestId::Make(deployment, arm.number, now_us) : request_id;
+    served->book->Gave(arm.number, *prediction.outputs);
+    if (log) {
+      log->deployment = deployment;
+      log->request_id = prediction.request_id;
+      log->loaded = arm.loaded;
+      log->release_number = arm.number;
+      log->main = &arm == &served->main;
+      log->event_time_us = as_of_us;
+      log->request_time_us = now_us;
+      log->latency_ns = std::chrono::duration_cast<std::chrono::nanoseconds>(
+                            SteadyClock::now() - begun)
+                            .count();
+      log->entities = entities;
+      log->outputs = prediction.outputs;
+      log->book = std::shared_ptr<PredictionLogBook>(served->book, &served->book->log);
+      log_.Offer(*std::move(log));
     }
-    prediction->release_number = arm.number;
-    served->book->Answered(arm.number, entities->num_rows(), times, total_ns, now_us);
-    LogIfSlow(deployment, *served, arm.number, entities->num_rows(), times, total_ns, now_us);
-    AskShadows(*served, entities, as_of_us, prediction->outputs);
+    AskShadows(*served, entities, as_of_us, prediction.outputs);
     return prediction;
+  }
+
+  Result<std::shared_ptr<const RowPredictor>> PredictorOf(const std::string& deployment) {
+    ARROW_ASSIGN_OR_RAISE(auto served, releases_.Of(deployment));
+    const bool plain = served->arms.empty() && served->main.batch == nullptr &&
+                       served->policy.log_percent <= 0 && !served->book->followed();
+    if (!plain || served->main.loaded->rows() == nullptr) return nullptr;
+    return std::make_shared<ServedRows>(this, deployment, std::move(served));
   }
 
   Result<Contract> ContractOf(const std::string& deployment) {
@@ -189,57 +250,207 @@ class Inference::Impl {
 
   Status WarmUp(const Release& release) { return releases_.Load(release).status(); }
 
+  Status FlushLog(const std::string& deployment) {
+    ARROW_RETURN_NOT_OK(registry_->GetDeployment(deployment).status());
+    return log_.Flush();
+  }
+
+  Result<Verification> Verify(const std::string& deployment, const VerifyRequest& request) {
+    ARROW_RETURN_NOT_OK(FlushLog(deployment));
+    return VerifyPredictions(tables_, registry_, &releases_, deployment, request);
+  }
+
+  void LogSlowRequestsTo(std::string path) {
+    slow_log_ = std::make_unique<SlowLog>(std::move(path));
+  }
+
   Result<ServingStatistics> Statistics(const std::string& deployment) {
     ARROW_RETURN_NOT_OK(registry_->GetDeployment(deployment).status());
     return releases_.Book(deployment)->Read();
   }
 
  private:
+  using Deadline = std::optional<SteadyClock::time_point>;
+
+  /// One request, as it is written in the deployment's book.
+  struct Asked {
+    const std::string& deployment;
+    const Served& served;
+    int64_t release_number;
+    int64_t rows;
+    SteadyClock::time_point begun;
+    int64_t now_us;
+  };
+
+  /// The short way of one deployment, as it was when it was asked for.
+  class ServedRows : public RowPredictor {
+   public:
+    ServedRows(Impl* impl, std::string deployment, std::shared_ptr<const Served> served)
+        : impl_(impl), deployment_(std::move(deployment)), served_(std::move(served)) {}
+
+    const std::shared_ptr<arrow::Schema>& entities() const override {
+      return loaded().row_schema();
+    }
+    const std::shared_ptr<arrow::Schema>& outputs() const override {
+      return loaded().signature().outputs;
+    }
+    const std::string& release_id() const override { return loaded().release().id; }
+    int64_t release_number() const override { return served_->main.number; }
+    bool may_wait() const override { return served_->policy.concurrency > 0; }
+
+    Result<bool> Predict(std::span<const Cell> row, std::optional<int64_t> event_time_us,
+                         RowPrediction* prediction) const override {
+      if (prediction->request_id.size() > kRequestIdBytes) return false;
+      const SteadyClock::time_point begun = SteadyClock::now();
+      const int64_t now_us = impl_->clock_->NowMicros();
+      const Asked asked{deployment_, *served_, served_->main.number, 1, begun, now_us};
+      const auto answered = impl_->Serve(asked, [&](const Deadline& deadline, StageTimes* times) {
+        auto row_answered = impl_->AnswerRow(loaded(), row, event_time_us.value_or(now_us),
+                                             deadline, times, prediction);
+        prediction->stages = *times;
+        return row_answered;
+      });
+      if (prediction->request_id.empty()) {
+        prediction->request_id = RequestId::Make(deployment_, served_->main.number, now_us);
+      }
+      return answered;
+    }
+
+   private:
+    static constexpr size_t kRequestIdBytes = 200;  // beyond, the long way refuses
+    const LoadedRelease& loaded() const { return *served_->main.loaded; }
+
+    Impl* const impl_;
+    const std::string deployment_;
+    const std::shared_ptr<const Served> served_;
+  };
+
+  /// Has a request answered under the deployment's policy, and writes down how it went.
+  /// `answer(deadline, times)`; its false is an answer that was not given here.
+  template <typename AnswerIt>
+  Result<bool> Serve(const Asked& asked, const AnswerIt& answer) {
+    const Served& served = asked.served;
+    StageTimes times{};
+    const Result<bool> answered = [&]() -> Result<bool> {
+      Deadline deadline;
+      if (served.policy.deadline_ms > 0) {
+        deadline = asked.begun + std::chrono::milliseconds(served.policy.deadline_ms);
+      }
+      Laps laps;
+      ARROW_ASSIGN_OR_RAISE(const auto place,
+                            served.book->admission.Enter(served.policy, deadline));
+      StageOf(&times, ServingStage::kQueue) = laps.Next();
+      return answer(deadline, &times);
+    }();
+    const int64_t total_ns = std::chrono::duration_cast<std::chrono::nanoseconds>(
+                                 SteadyClock::now() - asked.begun)
+                                 .count();
+    if (RequestTrace* trace = CurrentTrace()) Tell(asked, times, trace);
+    if (!answered.ok() || *answered) LogIfSlow(asked, times, total_ns, answered.status());
+    if (!answered.ok()) {
+      const Status& why = answered.status();
+      served.book->Failed(asked.release_number, why, total_ns, asked.now_us);
+      const bool refused = RetryAfterSeconds(why) || IsTooLate(why);
+      return refused ? Explain(why, "deployment '" + asked.deployment + "' refused") : why;
+    }
+    if (!*answered) return false;
+    served.book->Answered(asked.release_number, asked.rows, times, total_ns, asked.now_us);
+    return true;
+  }
+
+  static void Tell(const Asked& asked, const StageTimes& times, RequestTrace* trace) {
+    trace->deployment = asked.deployment;
+    trace->release_number = asked.release_number;
+    trace->rows = asked.rows;
+    trace->begun = asked.begun;
+    for (size_t i = 0; i < kServingStages; ++i) {
+      trace->stages[i] = {ServingStageName(static_cast<ServingStage>(i)), times[i]};
+    }
+  }
+
+  /// One row the short way; false where the online rows are not to be had in place.
+  Result<bool> AnswerRow(const LoadedRelease& loaded, std::span<const Cell> row, int64_t as_of_us,
+                         const Deadline& deadline, StageTimes* times, RowPrediction* prediction) {
+    Laps laps;
+    TimedRows rows(online_, nullptr);
+    ARROW_ASSIGN_OR_RAISE(const bool read,
+                          loaded.rows()->Features(&rows, row, as_of_us, prediction));
+    if (!read) return false;
+    StageOf(times, ServingStage::kLookup) = rows.spent_ns();
+    StageOf(times, ServingStage::kOnDemand) = laps.Next() - rows.spent_ns();
+    ARROW_ASSIGN_OR_RAISE(const auto inputs, loaded.rows()->Inputs(row, prediction));
+    if (loaded.plan() != nullptr) {
+      AddMissing(*loaded.plan()->feature_schema(), prediction->vector.status, &prediction->missing);
+    }
+    StageOf(times, ServingStage::kTransform) = laps.Next();
+    ARROW_RETURN_NOT_OK(CheckDeadline(deadline, "before the model was asked"));
+    loaded.rows()->Predict(inputs, static_cast<size_t>(loaded.signature().outputs->num_fields()),
+                           prediction);
+    StageOf(times, ServingStage::kModel) = laps.Next();
+    ARROW_RETURN_NOT_OK(CheckDeadline(deadline, "when the model had answered"));
+    return true;
+  }
+
   /// Features, transformed, into the model: one release's answer, with the time of each stage.
-  Result<Prediction> Answer(const LoadedRelease& loaded,
+  /// `batch` may be null: then the model is asked for this request alone.
+  Result<Prediction> Answer(const LoadedRelease& loaded, AdaptiveBatch* batch,
                             const std::shared_ptr<arrow::RecordBatch>& entities, int64_t as_of_us,
-                            std::optional<SteadyClock::time_point> deadline, StageTimes* times) {
+                            std::optional<SteadyClock::time_point> deadline, StageTimes* times,
+                            AnsweredRequest* log) {
     Laps laps;
     Prediction prediction;
     prediction.release_id = loaded.release().id;
     if (loaded.plan() == nullptr) {
       ARROW_ASSIGN_OR_RAISE(prediction.features, loaded.InputsFrom(*entities));
+      if (log != nullptr) log->features = prediction.features;
     } else {
-      TimedRows rows(online_);
+      TimedRows rows(online_, log);
       const std::vector<int64_t> event_times(entities->num_rows(), as_of_us);
       ARROW_ASSIGN_OR_RAISE(const VectorAnswer answer,
                             ReadVectors(*loaded.plan(), &rows, entities, event_times));
       StageOf(times, ServingStage::kLookup) = rows.spent_ns();
       StageOf(times, ServingStage::kOnDemand) = laps.Next() - rows.spent_ns();
       ARROW_ASSIGN_OR_RAISE(prediction.features, loaded.InputsOf(answer.features));
+      if (log != nullptr) log->features = answer.features;
       prediction.missing = Missing(*answer.features->schema(), answer);
     }
     StageOf(times, ServingStage::kTransform) = laps.Next();
     ARROW_RETURN_NOT_OK(CheckDeadline(deadline, "before the model was asked"));
-    ARROW_ASSIGN_OR_RAISE(prediction.outputs, loaded.Predict(*prediction.features));
+    ARROW_ASSIGN_OR_RAISE(prediction.outputs,
+                          batch == nullptr ? loaded.Predict(*prediction.features, deadline)
+                                           : batch->Predict(prediction.features, deadline));
     StageOf(times, ServingStage::kModel) = laps.Next();
     ARROW_RETURN_NOT_OK(CheckDeadline(deadline, "when the model had answered"));
     return prediction;
   }
 
-  static Status CheckDeadline(const std::optional<SteadyClock::time_point>& deadline,
-                              std::string_view when) {
+  static Status CheckDeadline(const Deadline& deadline, std::string_view when) {
     if (!deadline || SteadyClock::now() <= *deadline) return Status::OK();
     return TooLate("its deadline had passed " + std::string(when));
   }
 
-  static void LogIfSlow(const std::string& deployment, const Served& served, int64_t number,
-                        int64_t rows, const StageTimes& times, int64_t total_ns, int64_t now_us) {
-    const int64_t slow_ns = served.policy.slow_ms * 1'000'000;
-    if (slow_ns == 0 || total_ns < slow_ns || !served.book->MayLogSlow(now_us)) return;
-    std::string stages;
+  void LogIfSlow(const Asked& asked, const StageTimes& times, int64_t total_ns,
+                 const Status& status) {
+    const int64_t slow_ns = asked.served.policy.slow_ms * 1'000'000;
+    if (slow_ns == 0 || total_ns < slow_ns) return;
+    json::object stages;
     for (size_t i = 0; i < kServingStages; ++i) {
-      stages += fmt::format("{} {} {:.1f} ms", i == 0 ? "" : ",",
-                            ServingStageName(static_cast<ServingStage>(i)),
-                            static_cast<double>(times[i]) * 1e-6);
+      stages[ServingStageName(static_cast<ServingStage>(i))] = times[i] / 1000;
     }
-    LogWarn(fmt::format("slow request to deployment '{}', release {}, {} rows: {:.1f} ms:{}",
-                        deployment, number, rows, static_cast<double>(total_ns) * 1e-6, stages));
+    json::object line = {{"time", FormatTime(asked.now_us)},
+                         {"deployment", asked.deployment},
+                         {"release", asked.release_number},
+                         {"rows", asked.rows},
+                         {"total_us", total_ns / 1000},
+                         {"stages_us", std::move(stages)}};
+    if (!status.ok()) line["error"] = status.message();
+    if (const RequestTrace* trace = CurrentTrace()) line["traceparent"] = trace->traceparent;
+    if (asked.served.book->MayLogSlow(asked.now_us)) {
+      LogWarn("slow request: " + ToText(line));
+    }
+    if (slow_log_ == nullptr) return;
+    const Status logged = slow_log_->Append(std::move(line), asked.now_us);
+    if (!logged.ok()) LogWarn("slow requests are not logged: " + logged.ToString());
   }
 
   void AskShadows(const Served& served, const std::shared_ptr<arrow::RecordBatch>& entities,
@@ -287,21 +498,24 @@ class Inference::Impl {
   const Clock* const clock_;
   FeatureViews views_;
   ServedReleases releases_;
+  PredictionLog log_;
+  std::unique_ptr<SlowLog> slow_log_;
   // Last: its thread uses the others.
   ShadowRunner shadows_{[this](const ShadowRunner::Question& question)
                             -> Result<std::shared_ptr<arrow::RecordBatch>> {
     StageTimes times{};
     ARROW_ASSIGN_OR_RAISE(Prediction prediction,
-                          Answer(*question.loaded, question.entities, question.event_time_us,
-                                 std::nullopt, &times));
+                          Answer(*question.loaded, nullptr, question.entities,
+                                 question.event_time_us, std::nullopt, &times, nullptr));
     return std::move(prediction.outputs);
   }};
 };
 
 Inference::Inference(Catalog* catalog, FeatureTables* tables, Registry* registry,
                      OnlineRows* online, const Clock* clock,
-                     const PredictorOptions& predictor_options)
-    : impl_(std::make_unique<Impl>(catalog, tables, registry, online, clock, predictor_options)) {}
+                     const PredictorOptions& predictor_options, Referee* referee)
+    : impl_(std::make_unique<Impl>(catalog, tables, registry, online, clock, predictor_options,
+                                   referee)) {}
 
 Inference::~Inference() = default;
 
@@ -314,8 +528,13 @@ Result<Release> Inference::MakeRelease(const Ref& model) { return impl_->MakeRel
 
 Result<Prediction> Inference::Predict(const std::string& deployment,
                                       const std::shared_ptr<arrow::RecordBatch>& entities,
-                                      std::optional<int64_t> event_time_us) {
-  return impl_->Predict(deployment, entities, event_time_us);
+                                      std::optional<int64_t> event_time_us,
+                                      const std::string& request_id) {
+  return impl_->Predict(deployment, entities, event_time_us, request_id);
+}
+
+Result<std::shared_ptr<const RowPredictor>> Inference::PredictorOf(const std::string& deployment) {
+  return impl_->PredictorOf(deployment);
 }
 
 Result<Inference::Contract> Inference::ContractOf(const std::string& deployment) {
@@ -327,6 +546,17 @@ Result<std::vector<PreflightCheck>> Inference::Preflight(const Ref& model) {
 }
 
 Status Inference::WarmUp(const Release& release) { return impl_->WarmUp(release); }
+
+Status Inference::FlushLog(const std::string& deployment) { return impl_->FlushLog(deployment); }
+
+Result<Verification> Inference::Verify(const std::string& deployment,
+                                       const VerifyRequest& request) {
+  return impl_->Verify(deployment, request);
+}
+
+void Inference::LogSlowRequestsTo(std::string path) {
+  impl_->LogSlowRequestsTo(std::move(path));
+}
 
 Result<ServingStatistics> Inference::Statistics(const std::string& deployment) {
   return impl_->Statistics(deployment);

@@ -10,12 +10,16 @@
 #include <arrow/table.h>
 
 #include "catalog/online_rows.h"
+#include "catalog/row_predictor.h"
+#include "catalog/verification.h"
 #include "offline/feature_tables.h"
 #include "registry/registry.h"
 #include "runtime/predictor.h"
 #include "view/view_plan.h"
 
 namespace tercet {
+
+class Referee;
 
 struct BatchOptions {
   std::optional<int64_t> start_us, end_us;
@@ -30,6 +34,8 @@ struct Prediction {
   std::vector<std::string> missing;              ///< "temp: expired (row 0)", for people
   std::string release_id;
   int64_t release_number = 0;
+  std::string request_id;  ///< the request's own, else one that tells its release (request_id.h)
+  StageTimes stages{};
 };
 
 /// Pipeline I: a release (or model) applied to new features, in batch or online. One release is
@@ -39,10 +45,13 @@ struct Prediction {
 ///
 /// A model without a view takes its inputs straight from the request: its entities are then its
 /// signature's inputs, and nothing is looked up.
+///
+/// `referee`, if there is one, judges canaries by what is answered here.
 class Inference {
  public:
   Inference(Catalog* catalog, FeatureTables* tables, Registry* registry, OnlineRows* online,
-            const Clock* clock, const PredictorOptions& predictor_options);
+            const Clock* clock, const PredictorOptions& predictor_options,
+            Referee* referee = nullptr);
   ~Inference();
 
   /// Left keys, event time and the model's outputs for the view's rows in a time range or of a
@@ -62,7 +71,13 @@ class Inference {
   /// ExecutionError when the model fails, Overloaded and TooLate by the deployment's policy.
   Result<Prediction> Predict(const std::string& deployment,
                              const std::shared_ptr<arrow::RecordBatch>& entities,
-                             std::optional<int64_t> event_time_us);
+                             std::optional<int64_t> event_time_us,
+                             const std::string& request_id = {});
+
+  /// The short way of single rows by deployment name; it costs little, so it is asked for with each
+  /// request. Null when a request takes more: a part of the traffic goes elsewhere, or the release
+  /// takes batches (ReleaseRows::Make). KeyError for an unknown deployment. This must outlive it.
+  Result<std::shared_ptr<const RowPredictor>> PredictorOf(const std::string& deployment);
 
   /// The columns a request to this deployment may have, for metadata and JSON → Arrow.
   struct Contract {
@@ -82,6 +97,15 @@ class Inference {
 
   /// Loads a release ahead of traffic.
   Status WarmUp(const Release& release);
+
+  /// Writes what the prediction logs hold back. KeyError for an unknown deployment.
+  Status FlushLog(const std::string& deployment);
+  /// VerifyPredictions, of what this process has answered so far, too.
+  Result<Verification> Verify(const std::string& deployment, const VerifyRequest& request);
+
+  /// Writes requests slower than their deployment's policy says to this file too: slow_log.h. To be
+  /// called before the first request.
+  void LogSlowRequestsTo(std::string path);
 
   /// What this process answered for the deployment. KeyError when there is none.
   Result<ServingStatistics> Statistics(const std::string& deployment);

@@ -1,6 +1,7 @@
 #include "inference/loaded_release.h"
 
 #include "base/name.h"
+#include "inference/model_loading.h"
 #include "inference/release_fit.h"
 #include "inference/warm_up.h"
 
@@ -17,14 +18,26 @@ Result<std::shared_ptr<const LoadedRelease>> LoadedRelease::Load(const Release& 
   const Status done = [&]() -> Status {
     if (!release.view.name.empty()) ARROW_RETURN_NOT_OK(loaded->BindView(views));
     ARROW_ASSIGN_OR_RAISE(const ModelDefinition model, registry->GetModel(release.model));
-    if (model.files != release.model_files) {
+    ARROW_ASSIGN_OR_RAISE(const auto files, AllFilesOf(model, registry));
+    if (files != release.model_files) {
       return Status::IOError("the registered model has other files than the release");
     }
     ARROW_ASSIGN_OR_RAISE(const std::string directory, registry->ModelDirectory(release.model));
     loaded->format_ = model.format;
     loaded->warm_up_ = model.warm_up;
-    ARROW_ASSIGN_OR_RAISE(loaded->predictor_, LoadPredictor(model.format, directory,
-                                                            release.signature, options));
+    ModelDefinition released = model;
+    released.signature = release.signature;
+    ARROW_ASSIGN_OR_RAISE(LoadedModel ready, LoadModel(released, directory, registry, options));
+    loaded->predictor_ = std::move(ready.predictor);
+    loaded->repeats_ = ready.repeats;
+    const bool view = loaded->plan_ != nullptr;
+    loaded->rows_ = ReleaseRows::Make({.plan = loaded->plan_,
+                                       .transformations = loaded->transformations_,
+                                       .input_columns = loaded->input_columns_,
+                                       .as_read = loaded->as_read_},
+                                      view ? *loaded->input_schema_ : *release.signature.inputs,
+                                      *loaded->predictor_);
+    loaded->row_schema_ = view ? loaded->plan_->entity_schema() : release.signature.inputs;
     return Status::OK();
   }();
   if (!done.ok()) return Explain(done, what);
@@ -92,8 +105,9 @@ Result<std::shared_ptr<arrow::RecordBatch>> LoadedRelease::InputsFrom(
 }
 
 Result<std::shared_ptr<arrow::RecordBatch>> LoadedRelease::Predict(
-    const arrow::RecordBatch& inputs) const {
-  Result<std::shared_ptr<arrow::RecordBatch>> outputs = predictor_->Predict(inputs);
+    const arrow::RecordBatch& inputs,
+    const std::optional<std::chrono::steady_clock::time_point>& deadline) const {
+  Result<std::shared_ptr<arrow::RecordBatch>> outputs = predictor_->PredictBy(inputs, deadline);
   if (!outputs.ok()) return Explain(outputs.status(), "model '" + release_.model.ToText() + "'");
   if ((*outputs)->num_rows() != inputs.num_rows()) {
     return Status::ExecutionError("model '", release_.model.ToText(), "' gave ",

@@ -10,6 +10,7 @@
 #include "base/id.h"
 #include "catalog/feature_group.h"
 #include "catalog/training_dataset.h"
+#include "inference/model_loading.h"
 #include "inference/warm_up.h"
 
 namespace tercet {
@@ -66,6 +67,16 @@ Result<Signature> NamedBy(const arrow::Schema& features, const Signature& inferr
   return Signature{.inputs = arrow::schema(fields), .outputs = inferred.outputs};
 }
 
+Result<Signature> InferAnySignature(const ModelDefinition& model, const std::string& directory,
+                                    Registry* registry, const PredictorOptions& options) {
+  if (model.format != ModelFormat::kComposite) return InferSignature(model.format, directory);
+  ModelDefinition unsigned_model = model;
+  unsigned_model.signature = {};
+  ARROW_ASSIGN_OR_RAISE(const LoadedModel loaded,
+                        LoadModel(unsigned_model, directory, registry, options));
+  return loaded.predictor->signature();
+}
+
 }  // namespace
 
 Result<ModelDefinition> RegisterModel(Registry* registry, Catalog* catalog,
@@ -76,6 +87,10 @@ Result<ModelDefinition> RegisterModel(Registry* registry, Catalog* catalog,
   ModelDefinition model = definition;
   TemporaryDirectory staged;
   ARROW_RETURN_NOT_OK(WriteFiles(files, staged.path()));
+  model.parts.clear();
+  if (model.format == ModelFormat::kComposite) {
+    ARROW_ASSIGN_OR_RAISE(model.parts, PartsIn(staged.path()));
+  }
 
   std::shared_ptr<arrow::Schema> features;
   if (model.training_dataset) {
@@ -91,7 +106,8 @@ Result<ModelDefinition> RegisterModel(Registry* registry, Catalog* catalog,
         model.signature.outputs != nullptr) {
       model.signature.inputs = features;
     } else {
-      ARROW_ASSIGN_OR_RAISE(const Signature inferred, InferSignature(model.format, staged.path()));
+      ARROW_ASSIGN_OR_RAISE(const Signature inferred,
+                            InferAnySignature(model, staged.path(), registry, options));
       model.signature = inferred;
       if (features != nullptr) {
         ARROW_ASSIGN_OR_RAISE(model.signature, NamedBy(*features, inferred));
@@ -99,9 +115,9 @@ Result<ModelDefinition> RegisterModel(Registry* registry, Catalog* catalog,
     }
   }
   // A model that can't be loaded must fail here, not at its first request.
-  ARROW_ASSIGN_OR_RAISE(const auto predictor,
-                        LoadPredictor(model.format, staged.path(), model.signature, options));
-  ARROW_ASSIGN_OR_RAISE(model.warm_up, RecordWarmUp(predictor.get()));
+  ARROW_ASSIGN_OR_RAISE(const LoadedModel loaded,
+                        LoadModel(model, staged.path(), registry, options));
+  ARROW_ASSIGN_OR_RAISE(model.warm_up, RecordWarmUp(loaded.predictor.get()));
   return registry->RegisterModel(model, files);
 }
 

@@ -59,26 +59,59 @@ Result<std::shared_ptr<const ServedReleases::Served>> ServedReleases::Look(
   served->policy = pointer.policy;
   served->sticky_key = pointer.traffic.sticky_key;
   served->book = Book(deployment);
+  if (referee_ != nullptr) served->book->Follow(referee_->BookOf(pointer));
+  std::shared_ptr<const Served> before;
   {
-    // The catalog changes for many reasons; mostly the pointer is where it was.
     std::shared_lock lock(served_mutex_);
     const auto found = served_.find(deployment);
-    if (found != served_.end() &&
-        found->second.served->main.loaded->release().id == pointer.release_id) {
-      served->main.loaded = found->second.served->main.loaded;
-    }
+    if (found != served_.end()) before = found->second.served;
+  }
+  // The catalog changes for many reasons; mostly the pointer is where it was.
+  if (before != nullptr && before->main.loaded->release().id == pointer.release_id) {
+    served->main.loaded = before->main.loaded;
   }
   if (served->main.loaded == nullptr) {
     ARROW_ASSIGN_OR_RAISE(served->main.loaded, LoadById(pointer.release_id));
   }
-  // It has one worker at least, or it would not be loaded.
-  const Status reserved = served->main.loaded->Reserve(pointer.policy.workers);
-  if (!reserved.ok()) {
-    LogWarn("deployment '" + deployment + "' serves with fewer workers than " +
-            std::to_string(pointer.policy.workers) + ": " + reserved.ToString());
-  }
   served->arms = LoadArms(pointer);
+  Prepare(deployment, before.get(), &served->main, *served);
+  for (Arm& arm : served->arms) Prepare(deployment, before.get(), &arm, *served);
   return served;
+}
+
+void ServedReleases::Prepare(const std::string& deployment, const Served* before, Arm* arm,
+                             const Served& served) {
+  const ServingPolicy& policy = served.policy;
+  if (before != nullptr && before->policy == policy) {
+    const auto was = [&](const Arm& other) { return other.loaded == arm->loaded; };
+    const auto found = std::find_if(before->arms.begin(), before->arms.end(), was);
+    const Arm* same = was(before->main) ? &before->main
+                      : found != before->arms.end() ? &*found
+                                                    : nullptr;
+    if (same != nullptr && same->number == arm->number) {
+      arm->batch = same->batch;
+      return;
+    }
+  }
+  // It has one worker at least, or it would not be loaded.
+  const Status reserved =
+      arm->loaded->Reserve({.workers = policy.workers,
+                            .timeout_us = policy.worker_timeout_ms * 1000,
+                            .memory_bytes = policy.worker_memory_mb << 20,
+                            .requests = policy.worker_requests});
+  if (!reserved.ok()) {
+    LogWarn("deployment '" + deployment + "' serves release " + std::to_string(arm->number) +
+            " with fewer workers than " + std::to_string(policy.workers) + ": " +
+            reserved.ToString());
+  }
+  if (policy.batch_rows > 0 && arm->loaded->gains_by_batches()) {
+    arm->batch = std::make_shared<AdaptiveBatch>(
+        arm->loaded, arm->number,
+        BatchLimits{.rows = policy.batch_rows,
+                    .wait_us = policy.batch_wait_us,
+                    .calls = arm->loaded->calls_at_once(policy.workers)},
+        served.book);
+  }
 }
 
 std::vector<ServedReleases::Arm> ServedReleases::LoadArms(const Deployment& deployment) {
@@ -86,7 +119,7 @@ std::vector<ServedReleases::Arm> ServedReleases::LoadArms(const Deployment& depl
   for (const TrafficArm& arm : deployment.traffic.arms) {
     auto loaded = LoadById(arm.release_id);
     if (loaded.ok()) {
-      arms.push_back({arm.number, arm.percent, arm.shadow, *std::move(loaded)});
+      arms.push_back({arm.number, arm.percent, arm.shadow, *std::move(loaded), nullptr});
     } else {
       // An experiment must not take the deployment with it.
       LogWarn("deployment '" + deployment.name + "' serves without the traffic of release " +

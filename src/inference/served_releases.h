@@ -10,8 +10,10 @@
 #include <vector>
 
 #include "catalog/catalog.h"
+#include "inference/adaptive_batch.h"
 #include "inference/deployment_book.h"
 #include "inference/loaded_release.h"
+#include "inference/referee.h"
 
 namespace tercet {
 
@@ -29,6 +31,7 @@ class ServedReleases {
     double percent = 0;
     bool shadow = false;
     std::shared_ptr<const LoadedRelease> loaded;
+    std::shared_ptr<AdaptiveBatch> batch;  ///< null: each request is a call of its own
   };
 
   /// A deployment as of one state of the catalog. Never changes.
@@ -43,9 +46,14 @@ class ServedReleases {
     const Arm& Choose(const std::string& deployment, const arrow::RecordBatch& entities) const;
   };
 
+  /// `referee` may be null: then trials are followed by the traffic alone, and nobody counts.
   ServedReleases(Catalog* catalog, FeatureViews* views, Registry* registry,
-                 PredictorOptions options)
-      : catalog_(catalog), views_(views), registry_(registry), options_(std::move(options)) {}
+                 PredictorOptions options, Referee* referee)
+      : catalog_(catalog),
+        views_(views),
+        registry_(registry),
+        options_(std::move(options)),
+        referee_(referee) {}
 
   /// The deployment as it is now. Costs microseconds unless the catalog changed since the last
   /// call.
@@ -67,11 +75,16 @@ class ServedReleases {
   Result<std::shared_ptr<const LoadedRelease>> LoadById(const std::string& id);
   Result<std::shared_ptr<const Served>> Look(const std::string& deployment);
   std::vector<Arm> LoadArms(const Deployment& deployment);
+  /// Sees to the arm's workers and to its requests being put together, by the policy; not again
+  /// when neither has changed since `before`, which may be null.
+  static void Prepare(const std::string& deployment, const Served* before, Arm* arm,
+                      const Served& served);
 
   Catalog* const catalog_;
   FeatureViews* const views_;
   Registry* const registry_;
   const PredictorOptions options_;
+  Referee* const referee_;
 
   std::shared_mutex served_mutex_;
   std::map<std::string, Entry, std::less<>> served_;  ///< guarded by served_mutex_

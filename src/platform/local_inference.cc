@@ -1,6 +1,12 @@
 #include <algorithm>
+#include <cstring>
 
+#include <arrow/array.h>
+#include <arrow/buffer.h>
+
+#include "catalog/row_predictor.h"
 #include "inference/model_registration.h"
+#include "platform/local_discovery.h"
 #include "platform/local_platform.h"
 
 namespace tercet {
@@ -15,9 +21,17 @@ Result<ModelDefinition> LocalPlatform::RegisterModel(const ModelDefinition& defi
   return tercet::RegisterModel(&registry_, catalog_.get(), definition, files, predictor_options());
 }
 
-Result<ModelDefinition> LocalPlatform::GetModel(const Ref& ref) { return registry_.GetModel(ref); }
+Result<ModelDefinition> LocalPlatform::GetModel(const Ref& ref) {
+  ARROW_ASSIGN_OR_RAISE(ModelDefinition model, registry_.GetModel(ref));
+  ARROW_RETURN_NOT_OK(discovery_->Describe(&model));
+  return model;
+}
 
-Result<std::vector<ModelDefinition>> LocalPlatform::ListModels() { return registry_.ListModels(); }
+Result<std::vector<ModelDefinition>> LocalPlatform::ListModels() {
+  ARROW_ASSIGN_OR_RAISE(auto models, registry_.ListModels());
+  for (ModelDefinition& model : models) ARROW_RETURN_NOT_OK(discovery_->Describe(&model));
+  return models;
+}
 
 Result<ModelFiles> LocalPlatform::ReadModelFiles(const Ref& ref) {
   ARROW_ASSIGN_OR_RAISE(const ModelDefinition model, registry_.GetModel(ref));
@@ -29,7 +43,9 @@ Result<ModelFiles> LocalPlatform::ReadModelFiles(const Ref& ref) {
   return files;
 }
 
-Status LocalPlatform::DropModel(const Ref& ref) { return registry_.DropModel(ref); }
+Status LocalPlatform::DropModel(const Ref& ref) {
+  return discovery_->Refused(registry_.DropModel(ref), Kind::kModel, ref);
+}
 
 Result<Frame> LocalPlatform::Batch(const Ref& model, std::optional<int64_t> start_us,
                                    std::optional<int64_t> end_us, const Frame& spine,
@@ -122,7 +138,8 @@ Result<std::vector<Deployment>> LocalPlatform::ListDeployments() {
 }
 
 Status LocalPlatform::DropDeployment(const std::string& name) {
-  return registry_.DropDeployment(name);
+  ARROW_RETURN_NOT_OK(registry_.DropDeployment(name));
+  return referee_->Forget(name);
 }
 
 Result<Release> LocalPlatform::GetRelease(const std::string& id) {
@@ -138,15 +155,87 @@ Result<DeploymentContract> LocalPlatform::Contract(const std::string& deployment
                             .release_number = contract.release_number};
 }
 
+Result<std::shared_ptr<const RowPredictor>> LocalPlatform::PredictorOf(
+    const std::string& deployment) {
+  return inference_->PredictorOf(deployment);
+}
+
+namespace {
+
+/// The cells of a batch that is one row of just these columns; nullopt for any other.
+std::optional<std::vector<Cell>> CellsOfRow(const arrow::RecordBatch& batch,
+                                            const arrow::Schema& columns) {
+  if (batch.num_rows() != 1 || batch.num_columns() != columns.num_fields()) return std::nullopt;
+  std::vector<Cell> cells;
+  cells.reserve(static_cast<size_t>(columns.num_fields()));
+  for (const auto& field : columns.fields()) {
+    const int index = batch.schema()->GetFieldIndex(field->name());
+    if (index < 0 || !batch.schema()->field(index)->type()->Equals(*field->type()) ||
+        !IsCellType(*field->type())) {
+      return std::nullopt;
+    }
+    cells.push_back(CellOf(*batch.column(index), 0));
+  }
+  return cells;
+}
+
+/// One row of numbers as a batch.
+Result<std::shared_ptr<arrow::RecordBatch>> BatchOfCells(
+    const std::shared_ptr<arrow::Schema>& schema, std::span<const Cell> cells) {
+  arrow::ArrayVector columns;
+  for (size_t i = 0; i < cells.size(); ++i) {
+    ARROW_ASSIGN_OR_RAISE(auto buffer, arrow::AllocateBuffer(cells[i].size));
+    std::memcpy(buffer->mutable_data(), cells[i].data, cells[i].size);
+    columns.push_back(arrow::MakeArray(arrow::ArrayData::Make(
+        schema->field(static_cast<int>(i))->type(), 1, {nullptr, std::move(buffer)}, 0)));
+  }
+  return arrow::RecordBatch::Make(schema, 1, std::move(columns));
+}
+
+}  // namespace
+
+Result<std::optional<PredictData>> LocalPlatform::PredictRow(const std::string& deployment,
+                                                             const arrow::RecordBatch& entities,
+                                                             const PredictRequest& request) {
+  if (entities.num_rows() != 1) return std::nullopt;
+  ARROW_ASSIGN_OR_RAISE(const auto predictor, inference_->PredictorOf(deployment));
+  if (predictor == nullptr) return std::nullopt;
+  const auto cells = CellsOfRow(entities, *predictor->entities());
+  if (!cells) return std::nullopt;
+  thread_local RowPrediction prediction;
+  prediction.request_id = request.request_id;
+  ARROW_ASSIGN_OR_RAISE(const bool answered,
+                        predictor->Predict(*cells, request.event_time_us, &prediction));
+  if (!answered) return std::nullopt;
+  PredictData data{.outputs = nullptr,
+                   .missing = prediction.missing,
+                   .release_id = predictor->release_id(),
+                   .release_number = predictor->release_number(),
+                   .request_id = prediction.request_id,
+                   .stages = prediction.stages};
+  ARROW_ASSIGN_OR_RAISE(data.outputs, BatchOfCells(predictor->outputs(), prediction.outputs));
+  return data;
+}
+
 Result<PredictData> LocalPlatform::Predict(const std::string& deployment,
                                            const std::shared_ptr<arrow::RecordBatch>& entities,
-                                           std::optional<int64_t> event_time_us) {
-  ARROW_ASSIGN_OR_RAISE(Prediction prediction,
-                        inference_->Predict(deployment, entities, event_time_us));
+                                           const PredictRequest& request) {
+  constexpr size_t kRequestIdBytes = 200;
+  if (request.request_id.size() > kRequestIdBytes) {
+    return Status::Invalid("a request id of ", request.request_id.size(), " bytes; at most ",
+                           kRequestIdBytes);
+  }
+  ARROW_ASSIGN_OR_RAISE(auto row, PredictRow(deployment, *entities, request));
+  if (row) return *std::move(row);
+  ARROW_ASSIGN_OR_RAISE(
+      Prediction prediction,
+      inference_->Predict(deployment, entities, request.event_time_us, request.request_id));
   return PredictData{.outputs = std::move(prediction.outputs),
                      .missing = std::move(prediction.missing),
                      .release_id = std::move(prediction.release_id),
-                     .release_number = prediction.release_number};
+                     .release_number = prediction.release_number,
+                     .request_id = std::move(prediction.request_id),
+                     .stages = prediction.stages};
 }
 
 }  // namespace tercet

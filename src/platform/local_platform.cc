@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/parallel.h"
+#include "platform/local_discovery.h"
 
 namespace tercet {
 
@@ -18,9 +19,9 @@ LocalPlatform::LocalPlatform(std::string location, const ProjectLayout& layout,
       options_(options),
       clock_(clock),
       catalog_(std::move(catalog)),
-      tables_(catalog_.get(), LocalFileSystem(), layout.root, clock),
+      tables_(catalog_.get(), layout.file_system, layout.tables, clock, layout.in_bucket()),
       views_(catalog_.get(), &tables_),
-      training_(catalog_.get(), &tables_, LocalFileSystem(), layout.root, clock),
+      training_(catalog_.get(), &tables_, layout.file_system, layout.tables, clock),
       runs_(catalog_.get(), clock),
       registry_(catalog_.get(), LocalFileSystem(), layout.root, clock) {
   tables_.SetWriteMemory(
@@ -32,34 +33,52 @@ LocalPlatform::~LocalPlatform() {
   if (!flushed.ok()) LogWarn("closing project '" + location_ + "': " + flushed.ToString());
 }
 
-Result<std::shared_ptr<Platform>> LocalPlatform::Open(const std::string& directory,
+Result<std::shared_ptr<Platform>> LocalPlatform::Open(const std::string& location,
                                                       const PlatformOptions& options,
                                                       const Clock* clock) {
   InitializeArrow();
-  ARROW_ASSIGN_OR_RAISE(const ProjectLayout layout,
-                        OpenProjectDirectory(LocalFileSystem().get(), directory, clock));
+  const bool in_bucket = location.starts_with("s3://");
+  if (!in_bucket && !options.state.empty()) {
+    return Status::Invalid("project '", location, "' keeps its state itself: only one at s3:// is ",
+                           "given a state directory");
+  }
+  ARROW_ASSIGN_OR_RAISE(
+      const ProjectLayout layout,
+      in_bucket ? OpenProjectBucket(location, options.state, options.storage_options, clock)
+                : OpenProjectDirectory(LocalFileSystem(), location, clock));
   ARROW_ASSIGN_OR_RAISE(auto catalog, Catalog::Open(layout.catalog(), clock));
+  ARROW_ASSIGN_OR_RAISE(auto index, CatalogIndex::Open(layout.catalog()));
   std::shared_ptr<LocalPlatform> platform(
-      new LocalPlatform(directory, layout, options, clock, std::move(catalog)));
+      new LocalPlatform(location, layout, options, clock, std::move(catalog)));
   FeatureTables* tables = &platform->tables_;
-  ARROW_ASSIGN_OR_RAISE(const OnlineOptions online, OnlineOptions::FromEnvironment());
+  platform->discovery_ = std::make_unique<LocalDiscovery>(
+      platform->catalog_.get(), tables, &platform->views_, std::move(index));
+  ARROW_ASSIGN_OR_RAISE(OnlineOptions online, OnlineOptions::FromEnvironment());
+  if (!options.online.empty()) online.redis = options.online;
   ARROW_ASSIGN_OR_RAISE(platform->online_,
                         OnlineAccess::Make(
                             layout.online(), clock,
                             [tables](OnlineStore* store, const Ref& group, int64_t version) {
                               return SyncOnline(tables, store, group, version);
                             },
+                            [tables](OnlineStore* store, const Ref& group, int64_t version) {
+                              return tercet::RebuildOnline(tables, store, group, version);
+                            },
                             online));
   platform->ingest_ = std::make_unique<Ingest>(tables, platform->online_.get());
-  platform->inference_ =
-      std::make_unique<Inference>(platform->catalog_.get(), tables, &platform->registry_,
-                                  platform->online_.get(), clock, platform->predictor_options());
+  platform->referee_ =
+      std::make_unique<Referee>(&platform->registry_, LocalFileSystem(), layout.trials(), clock);
+  platform->inference_ = std::make_unique<Inference>(
+      platform->catalog_.get(), tables, &platform->registry_, platform->online_.get(), clock,
+      platform->predictor_options(), platform->referee_.get());
+  platform->inference_->LogSlowRequestsTo(layout.slow_log());
+  platform->trials_ = platform->MakeTrials();
   return platform;
 }
 
-Result<std::shared_ptr<Platform>> Platform::Open(const std::string& directory,
+Result<std::shared_ptr<Platform>> Platform::Open(const std::string& location,
                                                  const PlatformOptions& options) {
-  return LocalPlatform::Open(directory, options, SystemClock());
+  return LocalPlatform::Open(location, options, SystemClock());
 }
 
 PredictorOptions LocalPlatform::predictor_options() const {

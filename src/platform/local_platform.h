@@ -8,9 +8,12 @@
 #include "catalog/runs.h"
 #include "feature/ingest.h"
 #include "inference/inference.h"
+#include "inference/referee.h"
 #include "offline/feature_tables.h"
 #include "online/online_access.h"
+#include "platform/local_prediction_logs.h"
 #include "platform/platform.h"
+#include "platform/trials.h"
 #include "platform/project_layout.h"
 #include "registry/registry.h"
 #include "training/training_data.h"
@@ -18,16 +21,19 @@
 
 namespace tercet {
 
-/// Platform on a directory, in this process. It builds the stores and pipelines and hands each
-/// verb to the room that has it.
+class LocalDiscovery;
+
+/// Platform on a directory or a bucket, in this process. It builds the stores and pipelines and
+/// hands each verb to the room that has it.
 class LocalPlatform : public Platform {
  public:
-  static Result<std::shared_ptr<Platform>> Open(const std::string& directory,
+  static Result<std::shared_ptr<Platform>> Open(const std::string& location,
                                                 const PlatformOptions& options,
                                                 const Clock* clock);
   ~LocalPlatform() override;
 
   const std::string& location() const override { return location_; }
+  Discovery* discovery() override;
 
   Result<FeatureGroupDefinition> DefineFeatureGroup(
       const FeatureGroupDefinition& definition) override;
@@ -51,6 +57,7 @@ class LocalPlatform : public Platform {
   Result<SqlData> Sql(const SqlRequest& request) override;
   Result<SqlStepData> RunSqlStep(const std::string& text) override;
   Status Materialize(const Ref& ref) override;
+  Result<int64_t> RebuildOnline(const Ref& ref, std::optional<int64_t> version) override;
 
   Result<FeatureViewDefinition> DefineFeatureView(
       const FeatureViewDefinition& definition) override;
@@ -60,6 +67,7 @@ class LocalPlatform : public Platform {
   Result<VectorContract> ContractOfView(const Ref& ref) override;
   Result<VectorData> Vectors(const Ref& view, const VectorRequest& request) override;
   Result<std::shared_ptr<const VectorReader>> Reader(const Ref& view) override;
+  Result<std::shared_ptr<const RowPredictor>> PredictorOf(const std::string& deployment) override;
 
   Result<TrainingDatasetData> CreateTrainingDataset(const Ref& view,
                                                     const TrainingDataRequest& request,
@@ -107,11 +115,18 @@ class LocalPlatform : public Platform {
   Status DropDeployment(const std::string& name) override;
   Result<Release> GetRelease(const std::string& id) override;
   Result<DeploymentContract> Contract(const std::string& deployment) override;
+  Trials* trials() override { return trials_.get(); }
   Result<PredictData> Predict(const std::string& deployment,
                               const std::shared_ptr<arrow::RecordBatch>& entities,
-                              std::optional<int64_t> event_time_us) override;
+                              const PredictRequest& request) override;
+  using Platform::Predict;
+  PredictionLogs* prediction_logs() override { return &prediction_logs_; }
 
  private:
+  /// The short way of a request of one row; nullopt where it takes more.
+  Result<std::optional<PredictData>> PredictRow(const std::string& deployment,
+                                                const arrow::RecordBatch& entities,
+                                                const PredictRequest& request);
   LocalPlatform(std::string location, const ProjectLayout& layout, const PlatformOptions& options,
                 const Clock* clock, std::unique_ptr<Catalog> catalog);
 
@@ -122,6 +137,7 @@ class LocalPlatform : public Platform {
   /// A release of a deployment's history by its number; KeyError when it has none.
   Result<Release> ReleaseOf(const std::string& name, int64_t number);
   std::string user() const;
+  std::unique_ptr<Trials> MakeTrials();
 
   const std::string location_;
   const ProjectLayout layout_;
@@ -136,7 +152,11 @@ class LocalPlatform : public Platform {
   TrainingData training_;
   Runs runs_;
   Registry registry_;
+  std::unique_ptr<Referee> referee_;
   std::unique_ptr<Inference> inference_;
+  std::unique_ptr<LocalDiscovery> discovery_;
+  LocalPredictionLogs prediction_logs_{&inference_};
+  std::unique_ptr<Trials> trials_;
 };
 
 }  // namespace tercet

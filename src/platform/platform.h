@@ -28,6 +28,13 @@
 
 namespace tercet {
 
+class Discovery;
+
+class RowPredictor;
+
+class PredictionLogs;
+class Trials;
+
 using RecordBatchReader = std::shared_ptr<arrow::RecordBatchReader>;
 using Frame = std::shared_ptr<arrow::Table>;
 
@@ -35,15 +42,23 @@ using Frame = std::shared_ptr<arrow::Table>;
 using Progress = std::function<void(double fraction)>;
 
 struct PlatformOptions {
-  int64_t memory_limit_bytes = 2LL << 30;  ///< of history that a point-in-time join holds at once
+  int64_t memory_limit_bytes = 2LL << 30;  ///< that a join, a write or training data hold at once
   bool allow_predictor_code = true;        ///< run Python predictor classes; a server's default is
                                            ///< false for models that clients upload
   /// Folders (and "postgres") that external groups may read from; nullopt: any. A server's default
   /// is none.
   std::optional<std::vector<std::string>> source_folders;
   std::string python = "python3";          ///< interpreter for predictor classes
+  /// Where online rows are kept: "redis://[:PASSWORD@]HOST:PORT[/DATABASE]", of a Cluster any node;
+  /// empty: what TERCET_ONLINE says, else RocksDB in the project. Alike in all its processes.
+  std::string online;
   std::string token;                       ///< for tercet:// addresses
   std::string user;                        ///< who switches deployments; empty: the process's user
+  /// For s3:// locations: the local directory that keeps the catalog, the online store and copies
+  /// of the bucket's files; by default that of TERCET_STATE.
+  std::string state;
+  /// For s3:// locations: settings by name, before those of the environment (bucket/s3_settings.h).
+  std::map<std::string, std::string> storage_options;
 };
 
 /// Inserting into a feature group.
@@ -91,6 +106,11 @@ struct TrainingDataRequest {
   int64_t seed = 0;
   std::optional<int64_t> start_us, end_us;
   Frame spine;  ///< null: the rows of the view's root group
+  /// Instead of a spine: every entity of the root group as of each of these times.
+  std::vector<int64_t> entity_times_us = {};
+  /// Of the joined groups only what was committed by each row's time counts: they must keep their
+  /// history (FeatureGroupDefinition::history).
+  bool known_at = false;
 };
 
 /// One part of a training dataset; rows are aligned.
@@ -122,14 +142,16 @@ struct VectorData {
   std::shared_ptr<arrow::RecordBatch> helpers;
 };
 
-/// Plain feature vectors of one view: of one entity, from what this process has in memory, without
-/// a box around any value. Immutable, thread-safe; the platform must outlive it.
+/// Feature vectors of one view: of one entity, from what this process has in memory, computed
+/// features among them, without a box around any value. Immutable, thread-safe; the platform must
+/// outlive it.
 class VectorReader {
  public:
   virtual ~VectorReader() = default;
   /// What an entity brings: nothing else, and all of it.
   virtual const std::shared_ptr<arrow::Schema>& entities() const = 0;
   virtual const std::shared_ptr<arrow::Schema>& features() const = 0;
+  virtual const std::shared_ptr<arrow::Schema>& helpers() const = 0;
   /// `entity`: a cell for each of entities(), which must stay while `vector` is used. As of
   /// `event_time_us`, by default the clock's now. False when another process has the store, or the
   /// groups have changed since: Platform::Vectors answers.
@@ -147,11 +169,23 @@ struct VectorContract {
 /// A model's files: relative path → bytes.
 using ModelFiles = std::map<std::string, std::string>;
 
+/// What comes with the entities of a prediction.
+struct PredictRequest {
+  std::optional<int64_t> event_time_us;  ///< as of when; by default the clock's now
+  /// Names the request in the prediction log, so that labels find it; at most 200 bytes. Empty: the
+  /// answer's own.
+  std::string request_id;
+};
+
 struct PredictData {
   std::shared_ptr<arrow::RecordBatch> outputs;
   std::vector<std::string> missing;  ///< "temp: expired (row 0)"
   std::string release_id;
   int64_t release_number = 0;
+  /// Names this answer: its time and release can be read from it, so that its outcome can be told
+  /// later (platform/trials.h).
+  std::string request_id;
+  StageTimes stages{};  ///< of this process; zero from a server
 };
 
 /// What a deployment's requests go to beside the release that it serves.
@@ -182,15 +216,18 @@ struct DeploymentContract {
 /// Errors: base/result.h. Results are owned by the caller and never change.
 class Platform {
  public:
-  /// Opens or creates the project in a directory. IOError when it is not a project of this
-  /// format or can't be written.
-  static Result<std::shared_ptr<Platform>> Open(const std::string& directory,
+  /// Opens or creates the project in a directory, or under "s3://bucket/prefix". IOError when it is
+  /// not a project of this format or can't be written.
+  static Result<std::shared_ptr<Platform>> Open(const std::string& location,
                                                 const PlatformOptions& options = {});
   /// Waits until what was inserted is applied online.
   virtual ~Platform() = default;
 
   /// The directory or address, as it was opened.
   virtual const std::string& location() const = 0;
+
+  /// Search, lineage, impact, descriptions and owners: platform/discovery.h. Lives as long as this.
+  virtual Discovery* discovery() = 0;
 
   // -- F: feature groups ---------------------------------------------------------------------
   /// Gets or creates. AlreadyExists, showing the difference, when the stored definition differs.
@@ -239,6 +276,11 @@ class Platform {
   virtual Result<SqlStepData> RunSqlStep(const std::string& text) = 0;
   /// Loads the rows that an external group's source has now into the online store.
   virtual Status Materialize(const Ref& ref) = 0;
+  /// Loads an online group anew from its table as of a commit (nullopt: the newest), beside what is
+  /// served, and switches to it at once; returns that commit. Later commits follow as always, with
+  /// the group's next one at the latest. KeyError when the group is not online or has no such
+  /// commit.
+  virtual Result<int64_t> RebuildOnline(const Ref& ref, std::optional<int64_t> version) = 0;
 
   // -- the contract: feature views -----------------------------------------------------------
   virtual Result<FeatureViewDefinition> DefineFeatureView(
@@ -252,8 +294,8 @@ class Platform {
   virtual Result<VectorData> Vectors(const Ref& view, const VectorRequest& request) = 0;
 
   /// The short way to them, resolved against the catalog as it stands; it costs little, so ask for
-  /// it with each request. Null when a vector takes more than looking up what its entity names
-  /// (computed features, helper columns, types that are no cells), or the project is elsewhere.
+  /// it with each request. Null when a vector takes more (keys that another row says, types that
+  /// are no cells), or the project is elsewhere.
   virtual Result<std::shared_ptr<const VectorReader>> Reader(const Ref& /*view*/) {
     return nullptr;
   }
@@ -326,12 +368,31 @@ class Platform {
   virtual Status DropDeployment(const std::string& name) = 0;
   virtual Result<Release> GetRelease(const std::string& id) = 0;
   virtual Result<DeploymentContract> Contract(const std::string& deployment) = 0;
+  /// Canaries and experiments: platform/trials.h. Lives as long as this.
+  virtual Trials* trials() = 0;
 
   /// CapacityError when the deployment's queue is full, Cancelled when its deadline has passed:
   /// base/overload.h tells them apart from others of their code.
   virtual Result<PredictData> Predict(const std::string& deployment,
                                       const std::shared_ptr<arrow::RecordBatch>& entities,
-                                      std::optional<int64_t> event_time_us) = 0;
+                                      const PredictRequest& request) = 0;
+  Result<PredictData> Predict(const std::string& deployment,
+                              const std::shared_ptr<arrow::RecordBatch>& entities,
+                              std::optional<int64_t> event_time_us) {
+    return Predict(deployment, entities, PredictRequest{event_time_us, {}});
+  }
+
+  /// The short way to predictions of one entity (catalog/row_predictor.h), of the deployment as it
+  /// stands; it costs little, so ask for it with each request. Null when they take more than that,
+  /// or the project is elsewhere. KeyError when there is no such deployment.
+  virtual Result<std::shared_ptr<const RowPredictor>> PredictorOf(
+      const std::string& /*deployment*/) {
+    return nullptr;
+  }
+
+  /// What deployments answered, and whether the offline store agrees: platform/prediction_logs.h.
+  /// Lives as long as this.
+  virtual PredictionLogs* prediction_logs() = 0;
 };
 
 }  // namespace tercet

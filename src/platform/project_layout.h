@@ -1,5 +1,7 @@
 #pragma once
 
+#include <map>
+#include <memory>
 #include <string>
 
 #include "base/clock.h"
@@ -16,16 +18,36 @@ namespace tercet {
 ///     online/                               RocksDB, the owner's lock
 ///     training_datasets/VIEW/VERSION/       a spine
 ///     models/NAME/VERSION/                  a model's files
+///     logs/slow_requests.jsonl              requests slower than their deployment's policy says
+///     trials/DEPLOYMENT/ID/                 what the arms of a canary or an experiment did
+///
+/// Of a project in a bucket, feature_groups/ and training_datasets/ lie there, and the rest in its
+/// state directory, beside cache/ with copies of the bucket's files.
 struct ProjectLayout {
-  std::string root;  ///< absolute
+  std::string root;    ///< of what lies on the local disk; absolute
+  std::string tables;  ///< of the rest: the same, or "s3://bucket/prefix"
+  std::shared_ptr<FileSystem> file_system;  ///< that knows both
+
+  bool in_bucket() const { return tables != root; }
 
   std::string catalog() const { return JoinPath(root, "catalog.sqlite"); }
   std::string online() const { return JoinPath(root, "online"); }
+  std::string slow_log() const { return JoinPath(JoinPath(root, "logs"), "slow_requests.jsonl"); }
+  std::string trials() const { return JoinPath(root, "trials"); }
 };
 
 /// Opens or creates the directory of a project. IOError when the directory can't be written, has
 /// other things in it and no project.json, or is of a newer format.
-Result<ProjectLayout> OpenProjectDirectory(FileSystem* file_system, const std::string& directory,
-                                           const Clock* clock);
+Result<ProjectLayout> OpenProjectDirectory(const std::shared_ptr<FileSystem>& file_system,
+                                           const std::string& directory, const Clock* clock);
+
+/// Opens or creates a project in a bucket, with its state in a local directory; by default that of
+/// TERCET_STATE. Invalid when the state or the credentials are missing, or the state is another
+/// project's; IOError when the bucket can't be reached, does not exist, refuses us, has other things
+/// under the prefix, or has no conditional writes.
+Result<ProjectLayout> OpenProjectBucket(const std::string& location,
+                                        const std::string& given_state,
+                                        const std::map<std::string, std::string>& storage_options,
+                                        const Clock* clock);
 
 }  // namespace tercet

@@ -90,8 +90,8 @@ class Registry {
                                 const std::vector<std::pair<Release, TrafficArm>>& arms,
                                 const std::string& sticky_key, const std::string& by);
 
-  // A canary or an experiment is a part of the deployment's entry, so starting, moving on and ending
-  // are compare-and-swaps too. Any switch ends it ("stopped").
+  // A canary or an experiment is a part of the deployment's entry, so starting, moving on and
+  // ending are compare-and-swaps too. Any switch ends it ("stopped").
 
   /// Starts a canary at its first step. Invalid while a canary, an experiment or arms that answer
   /// are there already, and for the release that is served.
@@ -126,9 +126,9 @@ class Registry {
   std::string FolderOf(const Ref& ref) const;
   Result<Deployment> Switch(const std::string& name, const Release& release,
                             const std::string& action, const std::string& by);
-  /// Sets the traffic, whose new arms the history has as `action`. Makes the arms' releases, so it is
-  /// to be called again with each try of a compare-and-swap: a deployment that is dropped meanwhile
-  /// takes its releases with it.
+  /// Sets the traffic, whose new arms the history has as `action`. Makes the arms' releases, so it
+  /// is to be called again with each try of a compare-and-swap: a deployment that is dropped
+  /// meanwhile takes its releases with it.
   Status MakeTraffic(Deployment* deployment,
                      const std::vector<std::pair<Release, TrafficArm>>& arms,
                      const std::string& sticky_key, const std::string& action,

@@ -35,7 +35,10 @@ std::unique_ptr<DeploymentContracts> MakeDeploymentContracts(Platform* platform)
                               platform->GetRelease(known.contract.release_id));
         ARROW_ASSIGN_OR_RAISE(const ModelDefinition model, platform->GetModel(release.model));
         ARROW_ASSIGN_OR_RAISE(const Deployment deployment, platform->GetDeployment(name));
-        known.slow = model.format == ModelFormat::kPython || deployment.policy.concurrency > 0;
+        known.slow = model.format == ModelFormat::kPython ||
+                     model.format == ModelFormat::kComposite ||
+                     deployment.policy.concurrency > 0 || deployment.policy.batch_rows > 0 ||
+                     !deployment.traffic.arms.empty();
         return known;
       });
 }

@@ -1,8 +1,10 @@
 #include "base/time_text.h"
 #include "catalog/definition_json.h"
+#include "catalog/row_predictor.h"
 #include "client/json_rows.h"
 #include "client/wire.h"
 #include "client/wire_frames.h"
+#include "platform/prediction_logs.h"
 #include "server/rest_arguments.h"
 #include "server/rest_routes.h"
 
@@ -10,6 +12,21 @@ namespace tercet {
 namespace {
 
 using Answer = Result<HttpAnswer>;
+
+/// What follows the outputs in an answer.
+void AppendProvenance(const std::vector<std::string>& missing, const std::string& release_id,
+                      int64_t release_number, const std::string& request_id, std::string* out) {
+  *out += ",\"missing\":[";
+  for (size_t i = 0; i < missing.size(); ++i) {
+    if (i > 0) out->push_back(',');
+    AppendJsonText(missing[i], out);
+  }
+  *out += "],\"release_id\":";
+  AppendJsonText(release_id, out);
+  *out += ",\"release_number\":" + std::to_string(release_number) + ",\"request_id\":";
+  AppendJsonText(request_id, out);
+  out->push_back('}');
+}
 
 HttpAnswer PredictAnswerOf(const PredictData& data, bool single) {
   HttpAnswer answer;
@@ -25,11 +42,40 @@ HttpAnswer PredictAnswerOf(const PredictData& data, bool single) {
     }
     out.push_back(']');
   }
-  out += ",\"missing\":";
-  out += ToText(ToJsonArray(data.missing));
-  out += ",\"release_id\":";
-  AppendJsonText(data.release_id, &out);
-  out += ",\"release_number\":" + std::to_string(data.release_number) + "}";
+  AppendProvenance(data.missing, data.release_id, data.release_number, data.request_id, &out);
+  return answer;
+}
+
+/// Answers one entity that names just what the deployment asks for; nullopt when the request, the
+/// release or the store takes more.
+Result<std::optional<HttpAnswer>> PlainPrediction(Platform* platform,
+                                                  DeploymentContracts* contracts,
+                                                  const std::string& name,
+                                                  const json::value& entity,
+                                                  std::optional<int64_t> event_time_us,
+                                                  std::string request_id) {
+  if (!entity.is_object()) return std::nullopt;
+  ARROW_ASSIGN_OR_RAISE(const auto predictor, platform->PredictorOf(name));
+  if (predictor == nullptr) return std::nullopt;
+  // Kept for the choice of the next request's lane alone.
+  ARROW_RETURN_NOT_OK(contracts->Get(name));
+  thread_local std::vector<Cell> cells;
+  thread_local std::vector<uint64_t> numbers;
+  thread_local RowPrediction prediction;
+  if (!CellsFromJson(entity.as_object(), *predictor->entities(), &cells, &numbers)) {
+    return std::nullopt;
+  }
+  prediction.request_id = std::move(request_id);
+  ARROW_ASSIGN_OR_RAISE(const bool answered,
+                        predictor->Predict(cells, event_time_us, &prediction));
+  if (!answered) return std::nullopt;
+  HttpAnswer answer;
+  std::string& out = answer.body;
+  out.reserve(512);
+  out = "{\"prediction\":";
+  AppendJsonRow(*predictor->outputs(), prediction.outputs, &out);
+  AppendProvenance(prediction.missing, predictor->release_id(), predictor->release_number(),
+                   prediction.request_id, &out);
   return answer;
 }
 
@@ -39,7 +85,8 @@ Answer ArrowPredict(Platform* platform, DeploymentContracts* contracts, const st
   ARROW_RETURN_NOT_OK(contracts->Get(name));
   ARROW_ASSIGN_OR_RAISE(const auto batches, BatchesFromBytes(request.body, 1));
   ARROW_ASSIGN_OR_RAISE(const auto event_time_us, QueryTime(request, "event_time"));
-  ARROW_ASSIGN_OR_RAISE(const auto data, platform->Predict(name, batches[0], event_time_us));
+  ARROW_ASSIGN_OR_RAISE(const auto data, platform->Predict(name, batches[0],
+                                                           {event_time_us, RequestId(request)}));
   HttpAnswer answer;
   answer.content_type = kArrowStream;
   ARROW_ASSIGN_OR_RAISE(answer.body, ToBytes(data));
@@ -56,10 +103,14 @@ Answer Predict(Platform* platform, DeploymentContracts* contracts, const std::st
   const json::value* entities = body.if_contains("entities");
   if (entities == nullptr) return Status::Invalid("member 'entities' is missing");
   ARROW_ASSIGN_OR_RAISE(const auto event_time_us, FindTime(body, "event_time"));
+  ARROW_ASSIGN_OR_RAISE(auto plain, PlainPrediction(platform, contracts, name, *entities,
+                                                    event_time_us, RequestId(request)));
+  if (plain) return *std::move(plain);
   const auto answer = [&](const KnownContract<DeploymentContract>& known) -> Answer {
     ARROW_ASSIGN_OR_RAISE(const auto batch,
                           RowsFromJson("deployment '" + name + "'", *entities, *known.columns));
-    ARROW_ASSIGN_OR_RAISE(const auto data, platform->Predict(name, batch, event_time_us));
+    ARROW_ASSIGN_OR_RAISE(const auto data,
+                          platform->Predict(name, batch, {event_time_us, RequestId(request)}));
     return PredictAnswerOf(data, entities->is_object());
   };
   return WithContract(contracts, name, answer);
@@ -193,6 +244,20 @@ std::vector<Route> DeploymentRoutes(Platform* platform, DeploymentContracts* con
         ARROW_ASSIGN_OR_RAISE(const auto statistics,
                               platform->GetServingStatistics(std::string(arguments[0])));
         return HttpAnswer::Json(statistics.ToJson());
+      });
+  add("POST", one + "/flush-log",
+      [platform](const HttpRequest&, const PathArguments& arguments) -> Answer {
+        ARROW_RETURN_NOT_OK(platform->prediction_logs()->Flush(std::string(arguments[0])));
+        return HttpAnswer::Json(json::object());
+      });
+  add("POST", one + "/verify",
+      [platform](const HttpRequest& request, const PathArguments& arguments) -> Answer {
+        ARROW_ASSIGN_OR_RAISE(const json::object body, request.JsonBody());
+        ARROW_ASSIGN_OR_RAISE(const VerifyRequest wanted, VerifyRequest::FromJson(body));
+        ARROW_ASSIGN_OR_RAISE(
+            const Verification report,
+            platform->prediction_logs()->Verify(std::string(arguments[0]), wanted));
+        return HttpAnswer::Json(report.ToJson());
       });
   add("GET", "/api/v1/releases/{id}",
       [platform](const HttpRequest&, const PathArguments& arguments) -> Answer {

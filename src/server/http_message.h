@@ -20,6 +20,8 @@ struct HttpRequest {
   std::string content_type;  ///< lower case, without parameters
   std::string accept;
   std::string inference_header_length;  ///< Inference-Header-Content-Length
+  std::string request_id;               ///< X-Request-Id
+  std::string traceparent;              ///< W3C trace context
   std::string body;
 
   /// The value of a query parameter; nullptr when it is not there.

@@ -147,6 +147,8 @@ void HttpSession::Dispatch() {
   request_.content_type = MediaType(View(message[http::field::content_type]));
   request_.accept = MediaType(View(message[http::field::accept]));
   request_.inference_header_length = View(message["Inference-Header-Content-Length"]);
+  request_.request_id = View(message["X-Request-Id"]);
+  request_.traceparent = View(message["traceparent"]);
   request_.body = std::move(message.body());
   const Status target = ParseTarget(View(message.target()), &request_);
   if (!target.ok()) return Refuse(400, target);

@@ -87,6 +87,28 @@ void AppendKserve(const char* name, const char* help, const Deployments& deploym
   }
 }
 
+/// What became of the rows of the prediction logs.
+void AppendLogMetrics(const Deployments& deployments, std::string* out) {
+  using Log = PredictionLogStatistics;
+  const auto append = [&](const char* name, const char* type, const char* help,
+                          int64_t Log::*value) {
+    const auto end = std::back_inserter(*out);
+    fmt::format_to(end, "# HELP {} {}\n# TYPE {} {}\n", name, help, name, type);
+    for (const auto& [deployment, statistics] : deployments) {
+      fmt::format_to(end, "{}{{deployment=\"{}\"}} {}\n", name, deployment,
+                     statistics.log.*value);
+    }
+  };
+  append("tercet_prediction_log_waiting_rows", "gauge", "Logged rows that wait to be written.",
+         &Log::waiting);
+  append("tercet_prediction_log_written_total", "counter", "Logged rows that were written.",
+         &Log::written);
+  append("tercet_prediction_log_dropped_total", "counter",
+         "Rows that were not logged, since too many waited.", &Log::dropped);
+  append("tercet_prediction_log_failed_total", "counter",
+         "Rows that could not be logged.", &Log::failed);
+}
+
 int64_t Micros(int64_t ns) { return ns / 1000; }
 
 }  // namespace
@@ -210,6 +232,17 @@ std::string ServingMetricsText(const Deployments& deployments) {
       }
     }
   }
+  AppendLogMetrics(deployments, &text);
+  AppendCounter("tercet_batched_calls_total", "Calls of the model that answered requests together.",
+                deployments,
+                [](const ReleaseStatistics& release) { return release.batching.calls; }, &text);
+  AppendCounter("tercet_batched_requests_total", "Requests that they answered.", deployments,
+                [](const ReleaseStatistics& release) { return release.batching.requests; }, &text);
+  AppendCounter("tercet_batched_rows_total", "Rows that they answered.", deployments,
+                [](const ReleaseStatistics& release) { return release.batching.rows; }, &text);
+  AppendCounter(
+      "tercet_batched_wait_us_total", "Time that requests waited for others.", deployments,
+      [](const ReleaseStatistics& release) { return Micros(release.batching.wait_ns); }, &text);
   AppendCounter("tercet_shadow_requests_total", "Requests copied to a shadow.", deployments,
                 [](const ReleaseStatistics& release) { return release.shadow_requests; }, &text);
   AppendCounter("tercet_shadow_different_total", "Of those, with another answer.", deployments,

@@ -33,8 +33,8 @@ TEST(OpenApiTest, NamesEveryRouteAndNoOther) {
   std::vector<Route> routes;
   for (auto more :
        {FeatureGroupRoutes(nullptr), FeatureViewRoutes(nullptr, nullptr), TrainingRoutes(nullptr),
-        RunRoutes(nullptr), SqlRoutes(nullptr), ModelRoutes(nullptr),
-        DeploymentRoutes(nullptr, nullptr)}) {
+        RunRoutes(nullptr), DiscoveryRoutes(nullptr), SqlRoutes(nullptr), ModelRoutes(nullptr),
+        DeploymentRoutes(nullptr, nullptr), TrialRoutes(nullptr)}) {
     routes.insert(routes.end(), more.begin(), more.end());
   }
   for (const Route& route : routes) {

@@ -15,8 +15,11 @@ std::vector<Route> FeatureGroupRoutes(Platform* platform);
 std::vector<Route> FeatureViewRoutes(Platform* platform, VectorContracts* contracts);
 std::vector<Route> TrainingRoutes(Platform* platform);
 std::vector<Route> RunRoutes(Platform* platform);
+/// Search, lineage, impact and annotations.
+std::vector<Route> DiscoveryRoutes(Platform* platform);
 std::vector<Route> ModelRoutes(Platform* platform);
 std::vector<Route> DeploymentRoutes(Platform* platform, DeploymentContracts* contracts);
+std::vector<Route> TrialRoutes(Platform* platform);
 
 /// The Open Inference Protocol, version 2.
 std::vector<Route> InferenceProtocolRoutes(OpenInference* inference);

@@ -3,13 +3,16 @@
 #include <exception>
 
 #include "base/overload.h"
+#include "base/utf8.h"
 #include "client/wire_error.h"
 
 namespace tercet {
 
 Lane AlwaysHot(const HttpRequest&, const PathArguments&) { return Lane::kHot; }
 
-Router::Router(std::vector<Route> routes) : routes_(std::move(routes)) {
+Router::Router(std::vector<Route> routes, TraceExporter* traces)
+    : routes_(std::move(routes)), traces_(traces) {
+  names_ = Names();
   for (const Route& route : routes_) {
     HttpRequest target;
     // Patterns are constants of this program.
@@ -47,6 +50,14 @@ Router::Match Router::Find(const HttpRequest& request) const {
 }
 
 HttpAnswer Router::Answer(const HttpRequest& request, const Match& match) const {
+  if (traces_ == nullptr) return AnswerMatched(request, match);
+  TraceExporter::Span span(traces_, names_[match.index], request.traceparent);
+  HttpAnswer answer = AnswerMatched(request, match);
+  span.End(answer.status);
+  return answer;
+}
+
+HttpAnswer Router::AnswerMatched(const HttpRequest& request, const Match& match) const {
   if (match.route == nullptr) {
     std::string path;
     for (const std::string& segment : request.path) path += "/" + segment;
@@ -84,7 +95,7 @@ std::vector<std::string> Router::Names() const {
 HttpAnswer ErrorAnswer(const Status& status, ErrorForm form) {
   HttpAnswer answer = HttpAnswer::Json(
       form == ErrorForm::kCoded ? ErrorToJson(status)
-                                : json::object{{"error", std::string(status.message())}},
+                                : json::object{{"error", ToUtf8(status.message())}},
       HttpStatusOf(status));
   if (const auto seconds = RetryAfterSeconds(status)) {
     answer.headers.emplace_back("Retry-After", std::to_string(*seconds));

@@ -8,6 +8,7 @@
 
 #include "server/http_message.h"
 #include "server/metrics.h"
+#include "server/trace.h"
 
 namespace tercet {
 
@@ -39,7 +40,8 @@ Lane AlwaysHot(const HttpRequest&, const PathArguments&);
 /// Finds the handler of a request. Made once, then only read: thread-safe.
 class Router {
  public:
-  explicit Router(std::vector<Route> routes);
+  /// `traces`, which may be null, is told of each request; it must outlive this.
+  explicit Router(std::vector<Route> routes, TraceExporter* traces = nullptr);
 
   struct Match {
     const Route* route = nullptr;
@@ -61,7 +63,11 @@ class Router {
   struct Pattern {
     std::vector<std::string> segments;  ///< empty: any
   };
+  HttpAnswer AnswerMatched(const HttpRequest& request, const Match& match) const;
+
   std::vector<Route> routes_;
+  TraceExporter* const traces_;
+  std::vector<std::string> names_;  ///< of the routes' spans
   std::vector<Pattern> patterns_;
 };
 

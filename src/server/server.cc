@@ -16,6 +16,7 @@
 #include "server/open_inference.h"
 #include "server/rest_routes.h"
 #include "server/sql_routes.h"
+#include "server/trial_metrics.h"
 
 namespace tercet {
 namespace {
@@ -32,13 +33,15 @@ std::string LastPart(const std::string& location) {
 
 class RunningServer : public Server {
  public:
-  RunningServer(std::shared_ptr<Platform> platform, const ServerOptions& options)
+  RunningServer(std::shared_ptr<Platform> platform, const ServerOptions& options,
+                std::unique_ptr<TraceExporter> traces)
       : platform_(std::move(platform)),
+        traces_(std::move(traces)),
         access_(options.token),
         vector_contracts_(MakeVectorContracts(platform_.get())),
         deployment_contracts_(MakeDeploymentContracts(platform_.get())),
         inference_(platform_.get(), deployment_contracts_.get(), [this] { return ready_.load(); }),
-        router_(Routes()),
+        router_(Routes(), traces_.get()),
         metrics_(router_.Names()) {
     description_.project = LastPart(platform_->location());
     description_.version = kTercetVersion;
@@ -94,9 +97,11 @@ class RunningServer : public Server {
     add(FeatureViewRoutes(platform_.get(), vector_contracts_.get()));
     add(InferenceProtocolRoutes(&inference_));
     add(DeploymentRoutes(platform_.get(), deployment_contracts_.get()));
+    add(TrialRoutes(platform_.get()));
     add(FeatureGroupRoutes(platform_.get()));
     add(TrainingRoutes(platform_.get()));
     add(RunRoutes(platform_.get()));
+    add(DiscoveryRoutes(platform_.get()));
     add(SqlRoutes(platform_.get()));
     add(ModelRoutes(platform_.get()));
     add(ScoringRoutes(platform_.get(), &inference_));
@@ -112,7 +117,9 @@ class RunningServer : public Server {
             ARROW_ASSIGN_OR_RAISE(const auto statistics, inference_.Statistics(""));
             HttpAnswer answer;
             answer.content_type = "text/plain; version=0.0.4";
-            answer.body = metrics_.ToText() + ServingMetricsText(statistics);
+            ARROW_ASSIGN_OR_RAISE(const std::string trials, TrialMetricsText(platform_.get()));
+            answer.body = metrics_.ToText() + ServingMetricsText(statistics) + trials;
+            if (traces_ != nullptr) answer.body += traces_->MetricsText();
             return answer;
           },
           .lane = nullptr}});
@@ -120,6 +127,7 @@ class RunningServer : public Server {
   }
 
   const std::shared_ptr<Platform> platform_;
+  const std::unique_ptr<TraceExporter> traces_;  ///< null: nobody asked
   const Access access_;
   const std::unique_ptr<VectorContracts> vector_contracts_;
   const std::unique_ptr<DeploymentContracts> deployment_contracts_;
@@ -139,7 +147,12 @@ class RunningServer : public Server {
 Result<std::unique_ptr<Server>> Server::Start(std::shared_ptr<Platform> platform,
                                               const ServerOptions& options) {
   InitializeArrow();
-  auto server = std::make_unique<RunningServer>(std::move(platform), options);
+  std::unique_ptr<TraceExporter> traces;
+  if (options.traces) {
+    ARROW_ASSIGN_OR_RAISE(traces, TraceExporter::Make(*options.traces));
+  }
+  auto server =
+      std::make_unique<RunningServer>(std::move(platform), options, std::move(traces));
   ARROW_RETURN_NOT_OK(server->Listen(options));
   return server;
 }

@@ -8,6 +8,7 @@
 #include "platform/platform.h"
 #include "server/access.h"
 #include "server/http_session.h"
+#include "server/trace.h"
 
 namespace tercet {
 
@@ -19,6 +20,7 @@ struct ServerOptions {
   std::optional<Address> grpc;
   std::string token;  ///< empty: none, then loopback alone
   HttpLimits limits;
+  std::optional<TraceOptions> traces;  ///< where requests are traced to; absent: nowhere
 };
 
 /// A project's doors: HTTP (REST, inference protocols, metrics), gRPC (Open Inference Protocol) and
