@@ -106,6 +106,11 @@ TEST(ExpressionPropertyTest, AnyBatchSizeGivesTheSameBits) {
                                           "int(x) % j",
                                           "s like '%b_'",
                                           "substring(s, j, 2)",
+                                          "replace(s, 'b', upper(s))",
+                                          "split_part(s, 'b', j)",
+                                          "haversine(x, y, f, j)",
+                                          "date_diff('month', t, timestamp '2013-01-31')",
+                                          "add_months(t, j)",
                                           "i is null",
                                           "if(b, s, 'no')",
                                           "date(t)",
@@ -167,7 +172,8 @@ std::string AnyExpression(std::mt19937_64& random, int depth) {
   static const std::vector<std::string> binary = {
       "pow",       "atan2",           "min",          "max",      "coalesce",
       "nullif",    "seconds_between", "days_between", "add_days", "concat",
-      "substring", "starts_with",     "ends_with",    "contains", "round"};
+      "substring", "starts_with",     "ends_with",    "contains", "round",
+      "add_months"};
   static const std::vector<std::string> units = {"second", "day", "week", "month", "year"};
   const auto pick = [&](const std::vector<std::string>& from) {
     return from[random() % from.size()];

@@ -118,6 +118,15 @@ TEST_F(ExpressionTest, Arithmetic) {
                 "number");
 }
 
+TEST_F(ExpressionTest, DistancesOnTheEarth) {
+  // JFK to LAX by the formula in Python; half of the Earth's girth.
+  EXPECT_ANSWER("round(haversine(40.6397, -73.7789, 33.9425, -118.4081), 3)",
+                "double: 3974211.678, 3974211.678");
+  EXPECT_ANSWER("round(haversine(0, 0, 0, 180), 3)", "double: 20015114.442, 20015114.442");
+  EXPECT_ANSWER("haversine(x, y, x, y)", "double: 0, null");
+  EXPECT_ANSWER("is_nan(haversine(nan, 0, 0, 0))", "bool: true, null");
+}
+
 TEST_F(ExpressionTest, IntegersThatOverflowAreNull) {
   EXPECT_ANSWER("most + 1", "int64: null, null");
   EXPECT_ANSWER("least_int - 1", "int64: null, null");
@@ -237,6 +246,17 @@ TEST_F(ExpressionTest, Times) {
   EXPECT_ANSWER("t - 3600", "timestamp[us]: 2013-03-09 16:45:30.250000, null");
   EXPECT_ANSWER("add_days(d, 1)", "date32[day]: 2012-03-01, null");
   EXPECT_ANSWER("add_days(event_time, -1) < event_time", "bool: true, null");
+  EXPECT_ANSWER("add_months(d, 12)", "date32[day]: 2013-02-28, null");
+  EXPECT_ANSWER("add_months(date '2013-01-31', 1)", "date32[day]: 2013-02-28, 2013-02-28");
+  EXPECT_ANSWER("add_months(t, -3) = timestamp '2012-12-09 17:45:30.25'", "bool: true, null");
+  EXPECT_ANSWER("add_months(t, most)", "timestamp[us]: null, null");
+  EXPECT_ANSWER("date_diff('month', date '2013-01-31', t)", "int64: 2, null");
+  EXPECT_ANSWER("date_diff('year', t, d)", "int64: -1, null");
+  EXPECT_ANSWER("date_diff('quarter', date '2013-03-31', date '2013-04-01')", "int64: 1, 1");
+  EXPECT_ANSWER("date_diff('week', date '2013-01-06', date '2013-01-07')", "int64: 1, 1");
+  EXPECT_ANSWER("date_diff('day', timestamp '2013-03-08 23:59', t)", "int64: 1, null");
+  EXPECT_ANSWER("date_diff('hour', timestamp '2013-03-09 16:59:59', t)", "int64: 1, null");
+  EXPECT_ANSWER("date_diff('second', t, timestamp '1969-12-31 23:59:59') < 0", "bool: true, null");
   EXPECT_ANSWER("epoch_seconds(event_time)", "double: 1357016400, null");
   EXPECT_ANSWER("year(timestamp '1969-12-31 23:59:59')", "int64: 1969, 1969");
 }
@@ -256,6 +276,18 @@ TEST_F(ExpressionTest, Texts) {
   EXPECT_ANSWER("substring(accents, 3, 2)", "string: øs, null");
   EXPECT_ANSWER("substring(s, 0, 2)", "string: O, null");
   EXPECT_ANSWER("substring(s, 99)", "string: , null");
+  EXPECT_ANSWER("substr(s, 2)", "string: slo, null");
+  EXPECT_ANSWER("replace('banana', 'an', s)", "string: bOsloOsloa, null");
+  EXPECT_ANSWER("replace(s, '', 'x')", "string: Oslo, null");
+  EXPECT_ANSWER("replace(s, 'slo', '')", "string: O, null");
+  EXPECT_ANSWER("split_part('a-b-c', '-', 2)", "string: b, b");
+  EXPECT_ANSWER("split_part('a-b-c', '-', -1)", "string: c, c");
+  EXPECT_ANSWER("split_part('a-b-c', '-', -3)", "string: a, a");
+  EXPECT_ANSWER("split_part('a-b-c', '-', 4)", "string: , ");
+  EXPECT_ANSWER("split_part('a-b-c', '-', -4)", "string: , ");
+  EXPECT_ANSWER("split_part('a-b-c', '-', 0)", "string: , ");
+  EXPECT_ANSWER("split_part(s, '', 1)", "string: Oslo, null");
+  EXPECT_ANSWER("split_part(s, 's', least_int)", "string: , null");
 }
 
 TEST_F(ExpressionTest, Casts) {

@@ -104,6 +104,66 @@ bool Like(Text text, Text pattern) {
   return p == pattern.size();
 }
 
+/// Every `from` by `to`, from the left; an empty `from` is nowhere.
+Text Replace(Arena& arena, Text text, Text from, Text to) {
+  size_t count = 0;
+  if (from.empty()) return text;
+  for (size_t at = text.find(from); at != Text::npos; at = text.find(from, at + from.size())) {
+    ++count;
+  }
+  if (count == 0) return text;
+  const size_t size = text.size() - count * from.size() + count * to.size();
+  char* out = arena.Take(size);
+  char* next = out;
+  const auto append = [&next](Text part) {
+    if (!part.empty()) std::memcpy(next, part.data(), part.size());
+    next += part.size();
+  };
+  for (size_t at = text.find(from); at != Text::npos; at = text.find(from)) {
+    append(text.substr(0, at));
+    append(to);
+    text.remove_prefix(at + from.size());
+  }
+  append(text);
+  return {out, size};
+}
+
+/// The n-th part between separators, counted from 1, from the end where n is negative; empty where
+/// there is none. An empty separator parts nothing.
+Text SplitPart(Arena&, Text text, Text separator, int64_t n) {
+  if (separator.empty()) return n == 1 || n == -1 ? text : Text();
+  if (n < 0) {
+    int64_t parts = 1;
+    for (size_t at = text.find(separator); at != Text::npos;
+         at = text.find(separator, at + separator.size())) {
+      ++parts;
+    }
+    n = n < -parts ? 0 : parts + 1 + n;
+  }
+  if (n < 1) return {};
+  for (; n > 1; --n) {
+    const size_t at = text.find(separator);
+    if (at == Text::npos) return {};
+    text.remove_prefix(at + separator.size());
+  }
+  return text.substr(0, text.find(separator));
+}
+
+/// Texts: F(arena, a, b, c); null where one of them is.
+template <typename C, auto F>
+void MapText3(const Instruction& instruction, Run& run) {
+  const Text* a = In<Text>(instruction, run, 0);
+  const Text* b = In<Text>(instruction, run, 1);
+  const C* c = In<C>(instruction, run, 2);
+  auto* out = Out<Text>(instruction, run);
+  AndValidity(instruction, run, 3);
+  const Register& result = run.registers[instruction.out];
+  for (int64_t i = 0; i < run.rows; ++i) {
+    const bool skip = result.has_nulls && result.valid[i] == 0;
+    out[i] = skip ? Text() : F(*run.arena, a[i], b[i], c[i]);
+  }
+}
+
 Result<Value> AsText(Binder& binder, const Value& value) {
   return binder.AsKind(value, Kind::kString, "strings (convert with string(x))");
 }
@@ -157,6 +217,21 @@ Result<Value> BindSubstring(Binder& binder, const Node&, std::span<Value> argume
   return binder.Emit(MapText2<Text, int64_t, Head>, kStringType, {tail, left});
 }
 
+Result<Value> BindReplace(Binder& binder, const Node&, std::span<Value> arguments) {
+  ARROW_ASSIGN_OR_RAISE(const Value text, AsText(binder, arguments[0]));
+  ARROW_ASSIGN_OR_RAISE(const Value from, AsText(binder, arguments[1]));
+  ARROW_ASSIGN_OR_RAISE(const Value to, AsText(binder, arguments[2]));
+  return binder.Emit(MapText3<Text, Replace>, kStringType, {text, from, to});
+}
+
+Result<Value> BindSplitPart(Binder& binder, const Node&, std::span<Value> arguments) {
+  ARROW_ASSIGN_OR_RAISE(const Value text, AsText(binder, arguments[0]));
+  ARROW_ASSIGN_OR_RAISE(const Value separator, AsText(binder, arguments[1]));
+  ARROW_ASSIGN_OR_RAISE(const Value n,
+                        binder.AsKind(arguments[2], Kind::kInt, "an int64 as its part"));
+  return binder.Emit(MapText3<int64_t, SplitPart>, kStringType, {text, separator, n});
+}
+
 constexpr Function kFunctions[] = {
     {"lower", 1, 1, BindText<[](Arena& arena, Text a) { return ChangeCase(arena, a, false); }>},
     {"upper", 1, 1, BindText<[](Arena& arena, Text a) { return ChangeCase(arena, a, true); }>},
@@ -165,6 +240,9 @@ constexpr Function kFunctions[] = {
     {"concat", 1, -1, BindConcat},
     {"||", 2, 2, BindConcat},
     {"substring", 2, 3, BindSubstring},
+    {"substr", 2, 3, BindSubstring},
+    {"replace", 3, 3, BindReplace},
+    {"split_part", 3, 3, BindSplitPart},
     {"starts_with", 2, 2, BindTest<[](Text a, Text b) { return Bool{a.starts_with(b)}; }>},
     {"ends_with", 2, 2, BindTest<[](Text a, Text b) { return Bool{a.ends_with(b)}; }>},
     {"contains", 2, 2,

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <limits>
 
 #include "compute/calendar.h"
@@ -135,6 +136,72 @@ Result<Value> BindAddDays(Binder& binder, const Node&, std::span<Value> argument
                      time.type, {time, days});
 }
 
+int64_t MonthsOf(int64_t micros) {
+  const CivilDate date = CivilFromDays(DaysOf(micros));
+  return date.year * 12 + date.month - 1;
+}
+
+/// How many begins of a unit lie between two times, as SQL's date_diff counts.
+struct Difference {
+  std::string_view unit;
+  Kernel kernel;
+};
+
+template <auto Number>
+constexpr Kernel kDifference = Map2<int64_t, int64_t, int64_t,
+                                    [](int64_t a, int64_t b) { return Number(b) - Number(a); }>;
+
+/// Weeks begin on Monday: 1970-01-05 began one.
+constexpr Difference kDifferences[] = {
+    {"second", kDifference<[](int64_t t) { return FloorDiv(t, 1'000'000); }>},
+    {"minute", kDifference<[](int64_t t) { return FloorDiv(t, 60'000'000); }>},
+    {"hour", kDifference<[](int64_t t) { return FloorDiv(t, 3'600'000'000); }>},
+    {"day", kDifference<DaysOf>},
+    {"week", kDifference<[](int64_t t) { return FloorDiv(DaysOf(t) + 3, 7); }>},
+    {"month", kDifference<MonthsOf>},
+    {"quarter", kDifference<[](int64_t t) { return FloorDiv(MonthsOf(t), 3); }>},
+    {"year", kDifference<[](int64_t t) { return FloorDiv(MonthsOf(t), 12); }>},
+};
+
+Result<Value> BindDateDiff(Binder& binder, const Node& node, std::span<Value> arguments) {
+  const Literal* name = binder.KnownValue(arguments[0]);
+  for (const Difference& difference : kDifferences) {
+    if (name == nullptr || name->kind != Kind::kString || name->text != difference.unit) continue;
+    ARROW_ASSIGN_OR_RAISE(const Value from, binder.AsTimestamp(arguments[1]));
+    ARROW_ASSIGN_OR_RAISE(const Value to, binder.AsTimestamp(arguments[2]));
+    return binder.Emit(difference.kernel, kIntType, {from, to});
+  }
+  return binder.Error("'" + node.name +
+                      "' takes 'second', 'minute', 'hour', 'day', 'week', 'month', 'quarter' or "
+                      "'year' as its first argument");
+}
+
+/// The same day and time n months on, or the month's last day where it has no such day.
+bool AddMonths(int64_t micros, int64_t n, int64_t* out) {
+  constexpr int64_t kMost = 12 * 600'000;  // beyond what 64 bits of microseconds name
+  if (n < -kMost || n > kMost) return false;
+  const int64_t days = DaysOf(micros);
+  const int64_t months = MonthsOf(micros) + n;
+  const int64_t year = FloorDiv(months, 12), month = FloorMod(months, 12) + 1;
+  const int64_t next = FloorMod(months + 1, 12) + 1;
+  const int64_t last =
+      DaysFromCivil(FloorDiv(months + 1, 12), next, 1) - DaysFromCivil(year, month, 1);
+  const int64_t day = std::min(CivilFromDays(days).day, last);
+  int64_t midnight;
+  // The day of the least time begins before it.
+  if (!DaysToMicros(DaysFromCivil(year, month, day), &midnight)) return false;
+  return !__builtin_add_overflow(midnight, FloorMod(micros, kDayMicros), out);
+}
+
+Result<Value> BindAddMonths(Binder& binder, const Node&, std::span<Value> arguments) {
+  ARROW_ASSIGN_OR_RAISE(const Value months,
+                        binder.AsKind(arguments[1], Kind::kInt, "an int64 of months"));
+  ARROW_ASSIGN_OR_RAISE(const Value time, binder.AsTimestamp(arguments[0]));
+  const Value moved = binder.Emit(TryMap2<int64_t, int64_t, int64_t, AddMonths>, time.type,
+                                  {time, months});
+  return arguments[0].is(Kind::kDate) ? EmitDate(binder, moved) : moved;
+}
+
 Result<Value> BindEpochSeconds(Binder& binder, const Node&, std::span<Value> arguments) {
   ARROW_ASSIGN_OR_RAISE(const Value time, binder.AsTimestamp(arguments[0]));
   return binder.Emit(Map1<int64_t, double, [](int64_t t) { return static_cast<double>(t) / 1e6; }>,
@@ -159,6 +226,8 @@ constexpr Function kFunctions[] = {
     {"days_between", 2, 2, BindBetween<kDayMicros>},
     {"date_trunc", 2, 2, BindDateTrunc},
     {"add_days", 2, 2, BindAddDays},
+    {"add_months", 2, 2, BindAddMonths},
+    {"date_diff", 3, 3, BindDateDiff},
     {"epoch_seconds", 1, 1, BindEpochSeconds},
 };
 
