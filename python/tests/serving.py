@@ -31,11 +31,13 @@ def models(project, count: int = 2) -> list:
 
 
 def call(server, path: str, body: Any = None, *, method: str | None = None,
-         content_type: str = "application/json") -> tuple[int, Any, dict[str, str]]:
+         content_type: str = "application/json",
+         headers: dict[str, str] | None = None) -> tuple[int, Any, dict[str, str]]:
     """Status, parsed body and headers of a request; errors are answers too."""
     data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
     request = urllib.request.Request(f"http://127.0.0.1:{server.http}{path}", data,
-                                     {"Content-Type": content_type}, method=method)
+                                     {"Content-Type": content_type, **(headers or {})},
+                                     method=method)
     try:
         with urllib.request.urlopen(request, timeout=60) as answer:
             text = answer.read()
