@@ -32,17 +32,18 @@ const std::vector<nb::str>& NamesOf(const std::shared_ptr<arrow::Schema>& schema
 nb::object PlainRow(const CoreProject& self, const Ref& view, nb::handle entity,
                     std::optional<int64_t> event_time_us) {
   if (!PyDict_CheckExact(entity.ptr())) return nb::none();
-  // A copy, which keeps the texts alive while other threads run.
-  const nb::object row = nb::steal(PyDict_Copy(entity.ptr()));
+  const ValuesOfRow row(entity);
   const auto reader = Unlocked([&] { return self->Reader(view); });
   if (reader == nullptr) return nb::none();
   const arrow::Schema& features = *reader->features();
-  for (const auto& field : features.fields()) {
-    if (!HasValueOfCell(*field->type())) return nb::none();
+  for (const auto& schema : {reader->features(), reader->helpers()}) {
+    for (const auto& field : schema->fields()) {
+      if (!HasValueOfCell(*field->type())) return nb::none();
+    }
   }
   std::vector<Cell> cells;
   std::vector<uint64_t> numbers;
-  if (!CellsOfDict(row, *reader->entities(), &cells, &numbers)) return nb::none();
+  if (!row.Cells(*reader->entities(), &cells, &numbers)) return nb::none();
   thread_local VectorCells vector;
   const bool read = Unlocked([&] { return reader->Read(cells, event_time_us, &vector); });
   if (!read) return nb::none();
@@ -56,18 +57,23 @@ nb::object PlainRow(const CoreProject& self, const Ref& view, nb::handle entity,
     return names;
   }();
   const std::vector<nb::str>& names = NamesOf(reader->features());
-  nb::dict values, status;
+  nb::dict values, status, helpers;
   for (size_t f = 0; f < names.size(); ++f) {
     values[names[f]] =
         ValueOfCell(*features.field(static_cast<int>(f))->type(), vector.features[f]);
     status[names[f]] = (*statuses)[static_cast<size_t>(vector.status[f])];
+  }
+  const std::vector<nb::str>& helper_names = NamesOf(reader->helpers());
+  for (size_t h = 0; h < helper_names.size(); ++h) {
+    helpers[helper_names[h]] =
+        ValueOfCell(*reader->helpers()->field(static_cast<int>(h))->type(), vector.helpers[h]);
   }
   const auto list_of = [](const nb::dict& one) {
     nb::list list;
     list.append(one);
     return list;
   };
-  return nb::make_tuple(list_of(values), list_of(status), list_of(nb::dict()));
+  return nb::make_tuple(list_of(values), list_of(status), list_of(helpers));
 }
 
 }  // namespace

@@ -18,11 +18,28 @@ namespace nb = nanobind;
 /// out: they are None there. TypeError for other values or a mixture, naming the column.
 std::shared_ptr<arrow::RecordBatch> BatchOfRows(nb::handle rows);
 
-/// The cells of a dict that has exactly the columns of `known`; numbers are put into `numbers`,
-/// strings stay in the dict's own memory. False for anything that this short way is not for, also
-/// what does not fit: BatchOfRows takes it or says why not.
-bool CellsOfDict(nb::handle dict, const arrow::Schema& known, std::vector<Cell>* cells,
-                 std::vector<uint64_t>* numbers);
+/// One row as Python has it: a dict by names, or the values of a list, tuple or array (one
+/// dimension, numbers) in the order of the columns. Made, asked and ended with the interpreter's
+/// lock held; its values stay until then.
+class ValuesOfRow {
+ public:
+  explicit ValuesOfRow(nb::handle row);
+  ~ValuesOfRow();
+  ValuesOfRow(const ValuesOfRow&) = delete;
+  ValuesOfRow& operator=(const ValuesOfRow&) = delete;
+
+  bool is_dict() const { return values_.is_valid() && PyDict_CheckExact(values_.ptr()); }
+  /// The cells of a row that has exactly the columns of `known`; numbers are put into `numbers`,
+  /// strings stay in Python's memory. False for anything that this short way is not for, also what
+  /// does not fit: BatchOfRows takes it or says why not.
+  bool Cells(const arrow::Schema& known, std::vector<Cell>* cells,
+             std::vector<uint64_t>* numbers) const;
+
+ private:
+  nb::object values_;  // a dict or tuple
+  Py_buffer buffer_{};
+  bool has_buffer_ = false;
+};
 
 /// Whether a cell of this type has a plain Python value, and that value.
 bool HasValueOfCell(const arrow::DataType& type);

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -45,7 +46,8 @@ void AppendJsonNumber(double value, std::string* out);
 /// Appends one value; of a cell type where a cell is given.
 void AppendJsonCell(const arrow::Array& array, int64_t row, std::string* out);
 void AppendJsonCell(const arrow::DataType& type, const Cell& cell, std::string* out);
-/// Appends {"column": value, …}.
+/// Appends {"column": value, …}; of cells, one a column.
+void AppendJsonRow(const arrow::Schema& schema, std::span<const Cell> cells, std::string* out);
 void AppendJsonRow(const arrow::RecordBatch& batch, int64_t row, std::string* out);
 
 /// A value as people read it in a table: like its JSON, without quotes; a null is "".

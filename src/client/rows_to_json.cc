@@ -187,6 +187,17 @@ void AppendJsonCell(const arrow::Array& array, int64_t row, std::string* out) {
   }
 }
 
+void AppendJsonRow(const arrow::Schema& schema, std::span<const Cell> cells, std::string* out) {
+  out->push_back('{');
+  for (int i = 0; i < schema.num_fields(); ++i) {
+    if (i > 0) out->push_back(',');
+    AppendJsonText(schema.field(i)->name(), out);
+    out->push_back(':');
+    AppendJsonCell(*schema.field(i)->type(), cells[static_cast<size_t>(i)], out);
+  }
+  out->push_back('}');
+}
+
 void AppendJsonRow(const arrow::RecordBatch& batch, int64_t row, std::string* out) {
   out->push_back('{');
   for (int i = 0; i < batch.num_columns(); ++i) {

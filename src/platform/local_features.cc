@@ -3,8 +3,10 @@
 #include "base/time_text.h"
 #include "compute/statistics.h"
 #include "compute/transformation.h"
+#include "platform/local_discovery.h"
 #include "platform/local_platform.h"
 #include "platform/source_folder.h"
+#include "training/dataset_erasure.h"
 #include "view/vector_read.h"
 
 namespace tercet {
@@ -18,16 +20,23 @@ Result<FeatureGroupDefinition> LocalPlatform::DefineFeatureGroup(
 }
 
 Result<FeatureGroupDefinition> LocalPlatform::GetFeatureGroup(const Ref& ref) {
-  return tables_.Definition(ref);
+  ARROW_ASSIGN_OR_RAISE(FeatureGroupDefinition definition, tables_.Definition(ref));
+  ARROW_RETURN_NOT_OK(discovery_->Describe(&definition));
+  return definition;
 }
 
 Result<std::vector<FeatureGroupDefinition>> LocalPlatform::ListFeatureGroups() {
-  return tables_.List();
+  ARROW_ASSIGN_OR_RAISE(auto definitions, tables_.List());
+  for (FeatureGroupDefinition& definition : definitions) {
+    ARROW_RETURN_NOT_OK(discovery_->Describe(&definition));
+  }
+  return definitions;
 }
 
 Status LocalPlatform::DropFeatureGroup(const Ref& ref) {
   ARROW_ASSIGN_OR_RAISE(const FeatureGroupDefinition definition, tables_.Definition(ref));
-  ARROW_RETURN_NOT_OK(tables_.Drop(definition.ref()));
+  ARROW_RETURN_NOT_OK(
+      discovery_->Refused(tables_.Drop(definition.ref()), Kind::kFeatureGroup, definition.ref()));
   return definition.online ? online_->Drop(definition.ref()) : Status::OK();
 }
 
@@ -100,7 +109,27 @@ Result<VacuumReport> LocalPlatform::Vacuum(const Ref& ref, const VacuumRequest& 
 
 Result<ErasureReport> LocalPlatform::Erase(const std::optional<Ref>& group,
                                            const RecordBatchReader& keys) {
-  return ingest_->Erase(group, keys);
+  ARROW_ASSIGN_OR_RAISE(const Frame table, keys->ToTable());
+  DatasetErasure datasets(catalog_.get(), &tables_, &views_, layout_.file_system, layout_.tables,
+                          clock_);
+  // Spines first: as long as their groups have the entities, a second call finds what a first one,
+  // cut off in between, left.
+  ARROW_ASSIGN_OR_RAISE(const std::vector<std::string> of_spines, datasets.Find(group, table));
+  ARROW_ASSIGN_OR_RAISE(
+      ErasureReport report,
+      ingest_->Erase(group, std::make_shared<arrow::TableBatchReader>(table)));
+  ARROW_RETURN_NOT_OK(datasets.Forget(of_spines, &report));
+  return report;
+}
+
+Result<int64_t> LocalPlatform::RebuildOnline(const Ref& ref, std::optional<int64_t> version) {
+  constexpr int64_t kTimeoutUs = 3600LL * 1'000'000;
+  ARROW_ASSIGN_OR_RAISE(const FeatureGroupDefinition group, tables_.Definition(ref));
+  if (version && *version < 0) {
+    return Status::KeyError("feature group '", group.ref().ToText(), "' has no commit ", *version);
+  }
+  ARROW_RETURN_NOT_OK(online_->Rebuild(group.ref(), version.value_or(-1), kTimeoutUs));
+  return version ? Result<int64_t>(*version) : online_->AppliedVersion(group.ref());
 }
 
 Result<json::object> LocalPlatform::DescribeFeatureGroup(const Ref& ref) {
@@ -135,14 +164,22 @@ Result<FeatureViewDefinition> LocalPlatform::DefineFeatureView(
 }
 
 Result<FeatureViewDefinition> LocalPlatform::GetFeatureView(const Ref& ref) {
-  return views_.Get(ref);
+  ARROW_ASSIGN_OR_RAISE(FeatureViewDefinition definition, views_.Get(ref));
+  ARROW_RETURN_NOT_OK(discovery_->Describe(&definition));
+  return definition;
 }
 
 Result<std::vector<FeatureViewDefinition>> LocalPlatform::ListFeatureViews() {
-  return views_.List();
+  ARROW_ASSIGN_OR_RAISE(auto definitions, views_.List());
+  for (FeatureViewDefinition& definition : definitions) {
+    ARROW_RETURN_NOT_OK(discovery_->Describe(&definition));
+  }
+  return definitions;
 }
 
-Status LocalPlatform::DropFeatureView(const Ref& ref) { return views_.Drop(ref); }
+Status LocalPlatform::DropFeatureView(const Ref& ref) {
+  return discovery_->Refused(views_.Drop(ref), Kind::kFeatureView, ref);
+}
 
 Result<VectorContract> LocalPlatform::ContractOfView(const Ref& ref) {
   ARROW_ASSIGN_OR_RAISE(const std::shared_ptr<const ViewPlan> plan, views_.Plan(ref));
@@ -169,6 +206,9 @@ class LocalVectorReader : public VectorReader {
   const std::shared_ptr<arrow::Schema>& entities() const override { return lookup_->entities(); }
   const std::shared_ptr<arrow::Schema>& features() const override {
     return lookup_->plan()->feature_schema();
+  }
+  const std::shared_ptr<arrow::Schema>& helpers() const override {
+    return lookup_->plan()->helper_schema();
   }
   Result<bool> Read(std::span<const Cell> entity, std::optional<int64_t> event_time_us,
                     VectorCells* vector) const override {

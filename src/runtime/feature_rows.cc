@@ -85,6 +85,44 @@ bool IsNumber(arrow::Type::type type) {
 
 }  // namespace
 
+bool IsFeatureCell(arrow::Type::type type) {
+  return arrow::is_integer(type) || type == arrow::Type::FLOAT || type == arrow::Type::DOUBLE ||
+         type == arrow::Type::BOOL || type == arrow::Type::STRING ||
+         type == arrow::Type::LARGE_STRING;
+}
+
+template <typename Number>
+void FillFeatureRow(std::span<const Cell> cells, std::span<const arrow::Type::type> types,
+                    const std::vector<CategoryCodes>& categories, Number* row) {
+  const auto number_of = [&](const Cell& cell, size_t i) -> Number {
+    switch (types[i]) {
+      case arrow::Type::DOUBLE: return static_cast<Number>(cell.As<double>());
+      case arrow::Type::FLOAT: return static_cast<Number>(cell.As<float>());
+      case arrow::Type::INT8: return static_cast<Number>(cell.As<int8_t>());
+      case arrow::Type::INT16: return static_cast<Number>(cell.As<int16_t>());
+      case arrow::Type::INT32: return static_cast<Number>(cell.As<int32_t>());
+      case arrow::Type::INT64: return static_cast<Number>(cell.As<int64_t>());
+      case arrow::Type::BOOL:
+      case arrow::Type::UINT8: return static_cast<Number>(cell.As<uint8_t>());
+      case arrow::Type::UINT16: return static_cast<Number>(cell.As<uint16_t>());
+      case arrow::Type::UINT32: return static_cast<Number>(cell.As<uint32_t>());
+      case arrow::Type::UINT64: return static_cast<Number>(cell.As<uint64_t>());
+      default: break;
+    }
+    const auto found = categories[i].codes.find(std::string(cell.bytes()));
+    return found == categories[i].codes.end() ? std::numeric_limits<Number>::quiet_NaN()
+                                              : static_cast<Number>(found->second);
+  };
+  for (size_t i = 0; i < cells.size(); ++i) {
+    row[i] = cells[i].null() ? std::numeric_limits<Number>::quiet_NaN() : number_of(cells[i], i);
+  }
+}
+
+template void FillFeatureRow<float>(std::span<const Cell>, std::span<const arrow::Type::type>,
+                                    const std::vector<CategoryCodes>&, float*);
+template void FillFeatureRow<double>(std::span<const Cell>, std::span<const arrow::Type::type>,
+                                     const std::vector<CategoryCodes>&, double*);
+
 template <typename Number>
 void FillFeatureRows(const arrow::RecordBatch& batch, int64_t begin, int64_t end,
                      const std::vector<CategoryCodes>& categories, Number* rows) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -8,6 +9,7 @@
 
 #include <arrow/record_batch.h>
 
+#include "base/cell.h"
 #include "base/result.h"
 
 namespace tercet {
@@ -28,6 +30,21 @@ extern template void FillFeatureRows<float>(const arrow::RecordBatch&, int64_t, 
                                             const std::vector<CategoryCodes>&, float*);
 extern template void FillFeatureRows<double>(const arrow::RecordBatch&, int64_t, int64_t,
                                              const std::vector<CategoryCodes>&, double*);
+
+/// The same of one row of cells of `types`, each of which IsFeatureCell.
+template <typename Number>
+void FillFeatureRow(std::span<const Cell> cells, std::span<const arrow::Type::type> types,
+                    const std::vector<CategoryCodes>& categories, Number* row);
+
+extern template void FillFeatureRow<float>(std::span<const Cell>,
+                                           std::span<const arrow::Type::type>,
+                                           const std::vector<CategoryCodes>&, float*);
+extern template void FillFeatureRow<double>(std::span<const Cell>,
+                                            std::span<const arrow::Type::type>,
+                                            const std::vector<CategoryCodes>&, double*);
+
+/// Whether FillFeatureRow reads cells of a type.
+bool IsFeatureCell(arrow::Type::type type);
 
 /// OK when a schema can be read by FillFeatureRows. Invalid when the number of columns is not
 /// `count`, TypeError for a column that is neither numeric nor, where the feature has categories,

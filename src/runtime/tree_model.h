@@ -28,6 +28,9 @@ class TreeModel {
   /// number an output. Exact: a float result is a double that a float holds.
   virtual void Evaluate(const arrow::RecordBatch& features, int64_t begin, int64_t end,
                         double* predictions) const = 0;
+  /// The same of one row, as FillFeatureRow takes it.
+  virtual void EvaluateRow(std::span<const Cell> row, std::span<const arrow::Type::type> types,
+                           Arena* memory, double* predictions) const = 0;
 };
 
 /// Readers of whole files. IOError when corrupt, NotImplemented for what is not evaluated here.

@@ -14,6 +14,34 @@ namespace {
 /// Rows that one task of a large batch takes.
 constexpr int64_t kTaskRows = 2048;
 
+/// The trees on the cells of one row.
+class TreeRowModel : public RowModel {
+ public:
+  TreeRowModel(std::shared_ptr<const TreeModel> model, std::vector<arrow::Type::type> inputs,
+               std::vector<arrow::Type::type> outputs)
+      : model_(std::move(model)), inputs_(std::move(inputs)), outputs_(std::move(outputs)) {}
+
+  void Predict(std::span<const Cell> inputs, Arena* memory,
+               std::span<Cell> answers) const override {
+    const size_t count = outputs_.size();
+    auto* predictions = memory->TakeArray<double>(count);
+    model_->EvaluateRow(inputs, inputs_, memory, predictions);
+    for (size_t k = 0; k < count; ++k) {
+      if (outputs_[k] == arrow::Type::DOUBLE) {
+        answers[k] = {reinterpret_cast<const char*>(predictions + k), sizeof(double)};
+        continue;
+      }
+      auto* number = memory->TakeArray<float>(1);
+      *number = static_cast<float>(predictions[k]);
+      answers[k] = {reinterpret_cast<const char*>(number), sizeof(float)};
+    }
+  }
+
+ private:
+  const std::shared_ptr<const TreeModel> model_;
+  const std::vector<arrow::Type::type> inputs_, outputs_;
+};
+
 class TreePredictor : public Predictor {
  public:
   TreePredictor(std::shared_ptr<const TreeModel> model, Signature signature)
@@ -50,6 +78,24 @@ class TreePredictor : public Predictor {
       columns.push_back(std::move(column));
     }
     return arrow::RecordBatch::Make(signature_.outputs, rows, std::move(columns));
+  }
+
+  std::shared_ptr<const RowModel> ForRows(const arrow::Schema& inputs) const override {
+    if (!CheckFeatureTypes(inputs, model_->categories().size(), model_->categories()).ok()) {
+      return nullptr;
+    }
+    std::vector<arrow::Type::type> types, outputs;
+    for (const auto& field : inputs.fields()) {
+      if (!IsFeatureCell(field->type()->id())) return nullptr;
+      types.push_back(field->type()->id());
+    }
+    for (const auto& field : signature_.outputs->fields()) {
+      // A class in an integer column may not fit, which is an error of its own.
+      const arrow::Type::type type = field->type()->id();
+      if (type != arrow::Type::DOUBLE && type != arrow::Type::FLOAT) return nullptr;
+      outputs.push_back(type);
+    }
+    return std::make_shared<TreeRowModel>(model_, std::move(types), std::move(outputs));
   }
 
  private:

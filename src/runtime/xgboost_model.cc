@@ -139,6 +139,17 @@ class XgboostModel : public TreeModel {
     }
   }
 
+  void EvaluateRow(std::span<const Cell> row, std::span<const arrow::Type::type> types,
+                   Arena* memory, double* predictions) const override {
+    const size_t columns = header_.categories.size();
+    auto* numbers = memory->TakeArray<float>(columns);
+    FillFeatureRow(row, types, header_.categories, numbers);
+    auto* margins = memory->TakeArray<float>(header_.base_margins.size());
+    std::copy(header_.base_margins.begin(), header_.base_margins.end(), margins);
+    forest_.AddLeaves(numbers, 1, header_.feature_count, header_.group_count, margins);
+    objective_.Predict(margins, header_.group_count, predictions);
+  }
+
  private:
   const Header header_;
   const XgboostObjective objective_;

@@ -42,21 +42,22 @@ void AppendVector(const VectorData& data, int64_t row, std::string* out) {
 }
 
 /// The same of a vector in place.
-void AppendVector(const arrow::Schema& features, const VectorCells& vector, std::string* out) {
-  out->append("{\"features\":{");
-  for (int i = 0; i < features.num_fields(); ++i) {
-    if (i > 0) out->push_back(',');
-    AppendJsonText(features.field(i)->name(), out);
-    out->push_back(':');
-    AppendJsonCell(*features.field(i)->type(), vector.features[static_cast<size_t>(i)], out);
-  }
-  out->append("},\"missing\":{");
+void AppendVector(const VectorReader& reader, const VectorCells& vector, std::string* out) {
+  const arrow::Schema& features = *reader.features();
+  out->append("{\"features\":");
+  AppendJsonRow(features, vector.features, out);
+  out->append(",\"missing\":{");
   bool first = true;
   for (int i = 0; i < features.num_fields(); ++i) {
     AppendMissing(features.field(i)->name(), RowStatusName(vector.status[static_cast<size_t>(i)]),
                   &first, out);
   }
-  out->append("}}");
+  out->push_back('}');
+  if (reader.helpers()->num_fields() > 0) {
+    out->append(",\"helpers\":");
+    AppendJsonRow(*reader.helpers(), vector.helpers, out);
+  }
+  out->push_back('}');
 }
 
 /// Answers one entity that names just what the view asks for; nullopt when the request, the view or
@@ -77,7 +78,7 @@ Result<std::optional<HttpAnswer>> PlainVector(Platform* platform, const Ref& vie
   if (!read) return std::nullopt;
   HttpAnswer answer;
   answer.body.reserve(static_cast<size_t>(reader->features()->num_fields()) * 32);
-  AppendVector(*reader->features(), vector, &answer.body);
+  AppendVector(*reader, vector, &answer.body);
   return answer;
 }
 
