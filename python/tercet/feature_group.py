@@ -69,17 +69,19 @@ class ErasedGroup:
 
 @dataclass(frozen=True)
 class Erased:
-    """What an erasure did: by group ("weather@1"), and the training datasets ("delay@1@2") that can
-    no longer be rebuilt."""
+    """What an erasure did: by group ("weather@1"), the training datasets ("delay@1@2") that can
+    no longer be rebuilt, and the models ("late@3") that learned from those. What a model learned
+    stays until it is dropped."""
 
     groups: dict[str, ErasedGroup]
     lost_datasets: list[str]
+    models: list[str]
 
     @classmethod
     def _of(cls, record: dict[str, Any]) -> "Erased":
         return cls(groups={name: ErasedGroup(**group)
                            for name, group in record["groups"].items()},
-                   lost_datasets=record["lost_datasets"])
+                   lost_datasets=record["lost_datasets"], models=record["models"])
 
 
 _UNCHANGED: Any = object()

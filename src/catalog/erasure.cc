@@ -14,11 +14,13 @@ json::object ErasureReport::ToJson() const {
                                   {"files", group.files},
                                   {"lost_versions", std::move(lost)}};
   }
-  return {{"groups", std::move(by_group)}, {"lost_datasets", ToJsonArray(lost_datasets)}};
+  return {{"groups", std::move(by_group)},
+          {"lost_datasets", ToJsonArray(lost_datasets)},
+          {"models", ToJsonArray(models)}};
 }
 
 Result<ErasureReport> ErasureReport::FromJson(const json::object& object) {
-  ARROW_RETURN_NOT_OK(CheckMembers("erasure's report", object, {"groups", "lost_datasets"}));
+  ARROW_RETURN_NOT_OK(CheckMembers("erasure's report", object, {"groups", "lost_datasets", "models"}));
   ErasureReport report;
   ARROW_ASSIGN_OR_RAISE(const json::object groups, FindObject(object, "groups"));
   for (const auto& member : groups) {
@@ -34,6 +36,7 @@ Result<ErasureReport> ErasureReport::FromJson(const json::object& object) {
     }
   }
   ARROW_ASSIGN_OR_RAISE(report.lost_datasets, FindStrings(object, "lost_datasets"));
+  ARROW_ASSIGN_OR_RAISE(report.models, FindStrings(object, "models"));
   return report;
 }
 

@@ -24,6 +24,8 @@ struct ErasureReport {
   std::map<std::string, Group> groups;  ///< "weather@1" → …
   /// Training datasets that can no longer be rebuilt: "delay@1@2".
   std::vector<std::string> lost_datasets;
+  /// Models that learned from those: "late@3". What they learned stays until they are dropped.
+  std::vector<std::string> models;
 
   json::object ToJson() const;
   static Result<ErasureReport> FromJson(const json::object& object);

@@ -24,6 +24,8 @@ std::string Escaped(const std::string& text, std::string_view quote) {
   for (const char c : text) {
     if (c == '"') {
       escaped += quote;
+    } else if (c == '\\' && quote.starts_with('\\')) {
+      escaped += "\\\\";  // else it would take the meaning of what follows
     } else if (static_cast<unsigned char>(c) < 0x20) {
       escaped += ' ';
     } else {

@@ -247,6 +247,9 @@ Status Erase(const Session& session, Platform* platform, const GroupOptions& opt
   for (const std::string& dataset : report.lost_datasets) {
     std::cout << "training dataset '" << dataset << "' can no longer be rebuilt\n";
   }
+  for (const std::string& model : report.models) {
+    std::cout << "model '" << model << "' has learned from such a dataset\n";
+  }
   return Status::OK();
 }
 

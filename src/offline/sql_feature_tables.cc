@@ -126,6 +126,11 @@ Result<std::shared_ptr<SqlTable>> SqlFeatureTables::FindAsOf(const std::string& 
   return std::make_shared<SnapshotTable>(std::move(snapshot), SqlTimeRange{});
 }
 
+Result<std::string> SqlFeatureTables::GroupOf(const std::string& name) {
+  ARROW_ASSIGN_OR_RAISE(const FeatureGroupDefinition group, Resolve(name));
+  return group.ref().ToText();
+}
+
 std::shared_ptr<arrow::Field> SqlFeatureTables::EventTimeOf(const std::string& name) {
   const Result<FeatureGroupDefinition> group = Resolve(name);
   if (!group.ok() || group->event_time.empty() || group->schema == nullptr) return nullptr;

@@ -24,6 +24,9 @@ class SqlFeatureTables : public SqlTables {
   Result<std::shared_ptr<SqlTable>> FindAsOf(const std::string& name,
                                              const std::string& as_of) override;
 
+  /// The group that a name means: "weather@1".
+  Result<std::string> GroupOf(const std::string& name);
+
   /// Null for a name that is no group's, or of one without an event time.
   std::shared_ptr<arrow::Field> EventTimeOf(const std::string& name);
 

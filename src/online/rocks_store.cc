@@ -212,6 +212,12 @@ Status RocksStore::RemoveRange(uint32_t id, uint32_t first_generation, uint32_t 
         FromRocks(db_->DeleteRange(rocksdb::WriteOptions(), family, begin_slice, end_slice),
                   "removing old rows"));
     ARROW_RETURN_NOT_OK(FromRocks(db_->Flush(rocksdb::FlushOptions()), "flushing"));
+    // What was removed is no longer in any file when this returns, as an erasure promises.
+    rocksdb::CompactRangeOptions whole;
+    whole.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForce;
+    whole.exclusive_manual_compaction = false;
+    ARROW_RETURN_NOT_OK(FromRocks(db_->CompactRange(whole, family, &begin_slice, &end_slice),
+                                  "compacting what was removed"));
   }
   return Status::OK();
 }

@@ -1,5 +1,7 @@
+#include "base/log.h"
 #include "feature/sql_step.h"
 #include "offline/sql_query.h"
+#include "platform/local_discovery.h"
 #include "platform/local_platform.h"
 
 namespace tercet {
@@ -28,6 +30,12 @@ Result<SqlStepData> LocalPlatform::RunSqlStep(const std::string& text) {
                         tercet::RunSqlStep(&tables_, ingest_.get(), step,
                                            {.memory_limit_bytes = options_.memory_limit_bytes,
                                             .time_limit_us = std::nullopt}));
+  // The rows are committed: that their lineage is not known is no reason to say otherwise.
+  const Status followed = discovery_->FollowStep(step, result.commit.feature_group, result.pins);
+  if (!followed.ok()) {
+    LogWarn("lineage of step '" + step.name + "' of feature group '" +
+            result.commit.feature_group.ToText() + "': " + followed.ToString());
+  }
   return SqlStepData{.commit = result.commit,
                      .rows = result.rows,
                      .watermark_us = result.watermark_us,

@@ -1,3 +1,4 @@
+#include "platform/local_discovery.h"
 #include "platform/local_platform.h"
 
 namespace tercet {
@@ -14,6 +15,12 @@ TrainingDatasetData DataOf(TrainingDataset dataset) {
                           .keys = std::move(part.keys)});
   }
   return data;
+}
+
+Status CheckNotLost(const TrainingDatasetDefinition& definition) {
+  if (definition.lost.empty()) return Status::OK();
+  return Status::IOError("cannot rebuild training dataset '", definition.ref().ToText(),
+                         "': ", definition.lost);
 }
 
 }  // namespace
@@ -35,6 +42,7 @@ Result<TrainingDatasetData> LocalPlatform::RebuildTrainingDataset(const Ref& vie
                                                                   const Progress& progress) {
   ARROW_ASSIGN_OR_RAISE(const TrainingDatasetDefinition definition,
                         GetTrainingDataset(view, version));
+  ARROW_RETURN_NOT_OK(CheckNotLost(definition));
   ARROW_ASSIGN_OR_RAISE(
       TrainingDataset dataset,
       training_.Rebuild(definition.ref(), {.memory_limit_bytes = options_.memory_limit_bytes,
@@ -46,6 +54,7 @@ Result<TrainingDatasetData> LocalPlatform::TrainingFold(const Ref& view, int64_t
                                                         int64_t fold, const Progress& progress) {
   ARROW_ASSIGN_OR_RAISE(const TrainingDatasetDefinition definition,
                         GetTrainingDataset(view, version));
+  ARROW_RETURN_NOT_OK(CheckNotLost(definition));
   ARROW_ASSIGN_OR_RAISE(
       TrainingDataset dataset,
       training_.Fold(definition.ref(), fold, {.memory_limit_bytes = options_.memory_limit_bytes,
@@ -69,7 +78,8 @@ Result<std::vector<TrainingDatasetDefinition>> LocalPlatform::ListTrainingDatase
 Status LocalPlatform::DropTrainingDataset(const Ref& view, int64_t version) {
   ARROW_ASSIGN_OR_RAISE(const TrainingDatasetDefinition definition,
                         GetTrainingDataset(view, version));
-  return training_.Drop(definition.ref());
+  return discovery_->Refused(training_.Drop(definition.ref()), Kind::kTrainingDataset,
+                             definition.ref());
 }
 
 }  // namespace tercet

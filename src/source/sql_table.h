@@ -27,6 +27,9 @@ class SqlTable {
   /// About how many rows, for the planner; nullopt when nobody knows.
   virtual std::optional<int64_t> row_count() const = 0;
 
+  /// Told before Parts which columns the query looks at; none where it just counts rows.
+  virtual void WillRead(const std::vector<std::string>& /*columns*/) {}
+
   /// The rows as at most `count` parts that can be read at once, in the table's order one after
   /// the other. Batches have the named columns (at least one) in that order.
   virtual Result<std::vector<SqlPart>> Parts(const std::vector<std::string>& columns,

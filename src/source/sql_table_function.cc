@@ -135,6 +135,7 @@ Status Begin(SqlBinding* binding, duckdb_init_info info) {
     fields.push_back(schema.field(static_cast<int>(column)));
     names.push_back(fields.back()->name());
   }
+  table->WillRead(names);
   if (fields.empty()) {
     fields.push_back(schema.field(0));
     names.push_back(fields.back()->name());
