@@ -6,8 +6,10 @@
 in a hundred of them new. Both tables keep a change feed; ours is durable (fsync) when it returns.
 Wall seconds; runs alternate. ratio `deltalake`: theirs ÷ ours, medians.
 
-`next_read`: wall seconds of reading all rows and columns right after an upsert ÷ those of the same
-table compacted, medians of as many reads.
+`next_read`: wall seconds of reading all rows and columns right after an upsert ÷ those of a second
+group with the same rows that was never upserted, so has no vectors and no rows in between: what a
+full compaction would leave. Read alternately, five times after each upsert, medians; the upserted
+group is compacted between runs.
 
 After the first upsert all rows of both tables are compared: equal counts, keys and sums of every
 column.
@@ -33,6 +35,7 @@ import tercet as tc
 
 FEATURES = [f"f{i}" for i in range(9)]
 CHUNK = 2_000_000
+READS = 5  # after each upsert; single pairs differ tenfold on a machine that is shared
 
 
 def rows_of(keys: np.ndarray, seed: int) -> pa.Table:
@@ -85,29 +88,35 @@ def main() -> None:
     try:
         with tc.open(folder / "project") as project:
             schema = rows_of(np.arange(1), 0).schema
-            group = project.feature_group("numbers", version=1, primary_key=["key"], schema=schema)
+            group, pristine = (
+                project.feature_group(name, version=1, primary_key=["key"], schema=schema)
+                for name in ("numbers", "pristine"))
             peer = str(folder / "peer")
             deltalake.DeltaTable.create(peer, schema=schema,
                                         configuration={"delta.enableChangeDataFeed": "true"})
             for first in range(0, arguments.rows, CHUNK):
                 chunk = rows_of(np.arange(first, min(first + CHUNK, arguments.rows)), first)
                 group.insert(chunk, mode="append")
+                pristine.insert(chunk, mode="append")
                 deltalake.write_deltalake(peer, chunk, mode="append")
 
-            def read() -> float:
+            def read(group) -> float:
                 started = time.perf_counter()
                 table = group.read().to_arrow()
                 assert table.num_rows >= arguments.rows
                 return time.perf_counter() - started
 
-            read()
+            read(group), read(pristine)
             for run in range(arguments.runs):
                 batch = batch_of(arguments.rows, run)
                 ours.append(seconds(lambda: group.insert(batch)))
-                after.append(read())
+                for _ in range(READS):
+                    after.append(read(group))
+                    compacted.append(read(pristine))
                 theirs.append(seconds(lambda: merge(peer, batch)))
                 print(f"  tercet {ours[-1]:.2f} s, deltalake {theirs[-1]:.2f} s; "
-                      f"read after it {after[-1]:.2f} s", flush=True)
+                      f"read after it {after[-1]:.2f} s, of a compacted table "
+                      f"{compacted[-1]:.2f} s", flush=True)
                 if run == 0:
                     # One table in memory at a time.
                     answer = facts(group.read().to_arrow().to_batches())
@@ -116,8 +125,6 @@ def main() -> None:
                     peers = facts(pa.record_batch(b) for b in reader)
                     assert answer == peers, (answer, peers)
                 group.compact()
-                compacted.append(read())
-                print(f"  read compacted {compacted[-1]:.2f} s", flush=True)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     medians = {"upsert_seconds": ours, "merge_seconds": theirs, "next_read_seconds": after,
