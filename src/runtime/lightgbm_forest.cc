@@ -119,6 +119,31 @@ Status LightgbmForest::AddTree(const LightgbmSection& section, int64_t feature_c
   return Status::OK();
 }
 
+void LightgbmForest::PrepareSingleRows(int64_t feature_count) {
+  masks_.reset();
+  if (!sets_.empty() || zero_is_missing_) return;
+  std::vector<LeafMasks::Tree> trees;
+  for (size_t t = 0; t < roots_.size(); ++t) {
+    const size_t end = t + 1 < roots_.size() ? roots_[t + 1] : nodes_.size();
+    // A binary tree has one leaf more than splits; so the walk below is no deeper than that.
+    if ((end - roots_[t] + 1) / 2 > LeafMasks::kMaxLeaves) return;
+    AddToMasks(nodes_.data() + roots_[t], &trees.emplace_back());
+  }
+  masks_ = LeafMasks::Make(trees, static_cast<size_t>(feature_count));
+}
+
+uint32_t LightgbmForest::AddToMasks(const Node* node, LeafMasks::Tree* tree) const {
+  if ((node->feature & kInner) == 0) {
+    tree->leaves.push_back(node->threshold);
+    return 1u << (tree->leaves.size() - 1);
+  }
+  const uint32_t left = AddToMasks(node + node->left, tree);
+  tree->splits.push_back({.feature = node->feature & kFeature,
+                          .threshold = node->threshold,
+                          .kept = ~left});
+  return left | AddToMasks(node + node->left + 1, tree);
+}
+
 bool LightgbmForest::GoesRight(const CategorySet& set, double value) const {
   if (!(value > -1.0) || value >= 2147483648.0) return true;  // NaN too
   const auto category = static_cast<uint32_t>(value);
@@ -153,6 +178,7 @@ void LightgbmForest::AddLeaves(const double* rows, int64_t row_count, int64_t fe
   const WalkedRows<double> rows_of{rows, row_count, feature_count, group_count, sums};
   const auto root_of = [this](size_t tree) { return nodes_.data() + roots_[tree]; };
   const auto groups = static_cast<size_t>(group_count);
+  if (row_count == 1 && masks_ && !rows_of.HasNan()) return masks_->AddLeaves(rows, groups, sums);
   const auto group_of = [groups](size_t tree) { return groups == 1 ? 0 : tree % groups; };
   const auto walk = [&]<Splits splits>() {
     const auto next = [this](const Node* node, const double* row) {

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
 #include "base/result.h"
+#include "runtime/leaf_masks.h"
 #include "runtime/lightgbm_text.h"
 #include "runtime/tree_walk.h"
 
@@ -17,6 +19,10 @@ class LightgbmForest {
   /// Adds one "Tree=" section. IOError for trees that are no trees: children or features out of
   /// range, cycles, shared nodes. NotImplemented for linear trees.
   Status AddTree(const LightgbmSection& section, int64_t feature_count);
+
+  /// To be called once all trees are there: gets a shorter way ready for single rows, where the
+  /// trees have one.
+  void PrepareSingleRows(int64_t feature_count);
 
   int64_t tree_count() const { return static_cast<int64_t>(roots_.size()); }
 
@@ -50,12 +56,14 @@ class LightgbmForest {
   template <Splits splits>
   const Node* Next(const Node* node, const double* row) const;
   bool GoesRight(const CategorySet& set, double value) const;
+  uint32_t AddToMasks(const Node* node, LeafMasks::Tree* tree) const;
 
   std::vector<Node> nodes_;
   std::vector<size_t> roots_;
   bool zero_is_missing_ = false;  ///< in some split
   std::vector<CategorySet> sets_;
   std::vector<uint32_t> set_words_;
+  std::optional<LeafMasks> masks_;  ///< of one row without missing values
 };
 
 }  // namespace tercet

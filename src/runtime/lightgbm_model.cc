@@ -160,6 +160,17 @@ class LightgbmModel : public TreeModel {
     }
   }
 
+  void EvaluateRow(std::span<const Cell> row, std::span<const arrow::Type::type> types,
+                   Arena* memory, double* predictions) const override {
+    const size_t columns = categories_.size();
+    auto* numbers = memory->TakeArray<double>(columns);
+    FillFeatureRow(row, types, categories_, numbers);
+    std::fill(predictions, predictions + groups_, 0.0);
+    forest_.AddLeaves(numbers, 1, static_cast<int64_t>(columns), groups_, predictions);
+    objective_.Predict(predictions, groups_,
+                       std::max<int64_t>(1, forest_.tree_count() / groups_));
+  }
+
  private:
   const int64_t groups_;
   const Objective objective_;
@@ -204,6 +215,7 @@ Result<std::shared_ptr<const TreeModel>> ReadLightgbmModel(std::string_view byte
     return Status::IOError("corrupt LightGBM model: ", forest.tree_count(), " trees are not ",
                            groups, " an iteration");
   }
+  forest.PrepareSingleRows(last_feature + 1);
   std::vector<CategoryCodes> categories(words.size());
   const Status read = ReadCategories(header, bytes, &categories);
   if (!read.ok()) return Status::IOError("corrupt LightGBM model: ", read.message());

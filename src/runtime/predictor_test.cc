@@ -74,6 +74,20 @@ TEST_P(FixtureTest, AnswersAsItsLibraryDoes) {
   std::vector<std::shared_ptr<arrow::RecordBatch>> copies(40, fixture.inputs);
   const auto large = arrow::Table::FromRecordBatches(copies).ValueOrDie()
                          ->CombineChunksToBatch().ValueOrDie();
+  // Cell by cell the same bits.
+  const auto in_place = predictor->ForRows(*fixture.inputs->schema());
+  ASSERT_EQ(in_place == nullptr, std::string(GetParam()).starts_with("onnx"));
+  Arena memory;
+  std::vector<Cell> cells(static_cast<size_t>(whole->num_columns()));
+  for (int64_t row = 0; in_place != nullptr && row < fixture.inputs->num_rows(); ++row) {
+    std::vector<Cell> inputs;
+    for (const auto& column : fixture.inputs->columns()) inputs.push_back(CellOf(*column, row));
+    memory.Reset();
+    in_place->Predict(inputs, &memory, cells);
+    for (int c = 0; c < whole->num_columns(); ++c) {
+      EXPECT_EQ(cells[static_cast<size_t>(c)].bytes(), CellOf(*whole->column(c), row).bytes());
+    }
+  }
   const auto answers = predictor->Predict(*large).ValueOrDie();
   EXPECT_TRUE(answers->Slice(whole->num_rows() * 39)
                   ->Equals(*whole, arrow::EqualOptions().nans_equal(true)));
