@@ -1,5 +1,6 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
 
 #include "frame.h"
 #include "platform/training_files.h"
@@ -61,18 +62,21 @@ void BindTrainingDatasets(ProjectClass& project) {
       .def("create_training_dataset",
            [](const CoreProject& self, const std::string& name, int64_t version,
               const std::string& split, int64_t seed, std::optional<int64_t> start_us,
-              std::optional<int64_t> end_us, nb::object spine, nb::object progress) {
+              std::optional<int64_t> end_us, nb::object spine,
+              const std::vector<int64_t>& entity_times_us, bool known_at, nb::object progress) {
              const TrainingDataRequest request = {.split = NounOf<SplitDefinition>(split),
                                                   .seed = seed,
                                                   .start_us = start_us,
                                                   .end_us = end_us,
-                                                  .spine = TableOf(spine)};
+                                                  .spine = TableOf(spine),
+                                                  .entity_times_us = entity_times_us,
+                                                  .known_at = known_at};
              const Progress told = ProgressOf(progress);
              return TupleOf(Unlocked(
                  [&] { return self->CreateTrainingDataset({name, version}, request, told); }));
            },
            nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg().none(),
-           nb::arg().none(), nb::arg().none())
+           nb::arg().none(), nb::arg(), nb::arg(), nb::arg().none())
       .def("rebuild_training_dataset",
            [](const CoreProject& self, const std::string& name, int64_t version,
               int64_t dataset_version, nb::object progress) {

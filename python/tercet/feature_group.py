@@ -335,6 +335,11 @@ class FeatureGroup:
         """A query of these features; of all but key and event time when none is named."""
         return Query(self.name, self.version, tuple(features))
 
+    def through(self) -> Query:
+        """A query of none of its features: a group that only gives keys to those joined to it, such
+        as one that says which account a card belonged to at what time."""
+        return Query(self.name, self.version, passed_through=True)
+
     def __repr__(self) -> str:
         parts = [f"FeatureGroup '{self.name}' version {self.version}",
                  f"primary_key={self.primary_key}"]

@@ -6,6 +6,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any, Mapping
 
+from tercet._entities import Entities
 from tercet._progress import Progress
 from tercet._times import Time, to_micros
 from tercet.frame import Frame, to_stream
@@ -69,7 +70,7 @@ class FeatureView:
         return self._project._core
 
     def training_data(self, spine: Any = None, *, split: Split | None = None, seed: int = 0,
-                      start: Time | None = None, end: Time | None = None,
+                      start: Time | None = None, end: Time | None = None, known_at: bool = False,
                       location: str | os.PathLike | None = None,
                       format: str = "parquet") -> TrainingData:  # noqa: A002: the field's name
         """Point-in-time correct training data, registered as a new training dataset version. With
@@ -77,11 +78,18 @@ class FeatureView:
 
         Rows are the root group's with event times in [start, end), or those of `spine`: a frame
         of keys, event time, labels and whatever request parameters the view has, or a query in
-        SQL that gives one (`Project.sql`). Each spine row comes back once, in its order.
+        SQL that gives one (`Project.sql`). Each spine row comes back once, in its order. Or all
+        entities as of some times: `tc.entities(…)`.
+        With `known_at`, only what was committed by a row's event time counts for it, of all groups
+        that are looked up but labels with a horizon: InvalidError unless they are made with
+        `history=True`.
         Transformations are fitted on the part "train" (else the
         first). The dataset keeps its spine, commits, seed and fitted parameters, so that
         `rebuild` makes the same bytes again.
         """
+        times: list[int] = []
+        if isinstance(spine, Entities):
+            times, spine = list(spine.times), None
         spine = self._project._spine(spine)
         self._project._saw(spine)
         split = split or none()
@@ -90,7 +98,7 @@ class FeatureView:
         with Progress(f"training data of '{self.name}'") as progress:
             text, parts = self._core.create_training_dataset(
                 self.name, self.version, json.dumps(split.definition), seed,
-                to_micros(start), to_micros(end), to_stream(spine), progress)
+                to_micros(start), to_micros(end), to_stream(spine), times, known_at, progress)
         data = TrainingData(self._project, json.loads(text), parts)
         self._project._record(
             inputs=[f"feature_group {group} commit {commit}"

@@ -8,6 +8,8 @@ namespace {
 
 struct DatasetOptions {
   std::string view, split = R"({"method": "none"})", start, end, spine, output;
+  std::vector<std::string> entities_at;
+  bool known_at = false;
   int64_t seed = 0, version = 0;
 };
 
@@ -77,6 +79,10 @@ Status Create(const Session& session, Platform* platform, const DatasetOptions& 
   ARROW_ASSIGN_OR_RAISE(request.split, SplitDefinition::FromJson(split));
   ARROW_ASSIGN_OR_RAISE(request.start_us, TimeOption(options.start));
   ARROW_ASSIGN_OR_RAISE(request.end_us, TimeOption(options.end));
+  for (const std::string& time : options.entities_at) {
+    ARROW_ASSIGN_OR_RAISE(request.entity_times_us.emplace_back(), ParseTime(time));
+  }
+  request.known_at = options.known_at;
   request.seed = options.seed;
   if (!options.spine.empty()) {
     ARROW_ASSIGN_OR_RAISE(request.spine, ReadFrameFile(options.spine));
@@ -135,6 +141,10 @@ void AddTrainingDataCommands(CLI::App* app, Session* session) {
   create->add_option("--start", options->start, "Event time at or after this");
   create->add_option("--end", options->end, "Event time before this");
   create->add_option("--spine", options->spine, "File of keys, event times and labels");
+  create->add_option("--entities-at", options->entities_at,
+                     "Instead of a spine: all entities as of these times");
+  create->add_flag("--known-at", options->known_at,
+                   "What was committed after a row's time does not count");
   create->add_option("-o,--output", options->output, "Also write the parts to OUT-PART.parquet …");
   OnRun(create, session,
         [=](Platform* platform) { return Create(*session, platform, *options); });

@@ -86,12 +86,16 @@ json::object ToJson(const TrainingDataRequest& request) {
   return {{"split", request.split.ToJson()},
           {"seed", request.seed},
           {"start", TimeOrNull(request.start_us)},
-          {"end", TimeOrNull(request.end_us)}};
+          {"end", TimeOrNull(request.end_us)},
+          {"entity_times_us", json::array(request.entity_times_us.begin(),
+                                          request.entity_times_us.end())},
+          {"known_at", request.known_at}};
 }
 
 Result<TrainingDataRequest> TrainingDataRequestFromJson(const json::object& object) {
   ARROW_RETURN_NOT_OK(
-      CheckMembers("training data request", object, {"split", "seed", "start", "end"}));
+      CheckMembers("training data request", object,
+                   {"split", "seed", "start", "end", "entity_times_us", "known_at"}));
   TrainingDataRequest request;
   ARROW_ASSIGN_OR_RAISE(const json::object split, FindObject(object, "split"));
   if (!split.empty()) {
@@ -101,6 +105,16 @@ Result<TrainingDataRequest> TrainingDataRequestFromJson(const json::object& obje
   request.seed = seed.value_or(0);
   ARROW_ASSIGN_OR_RAISE(request.start_us, FindTime(object, "start"));
   ARROW_ASSIGN_OR_RAISE(request.end_us, FindTime(object, "end"));
+  ARROW_ASSIGN_OR_RAISE(const json::array times, FindArray(object, "entity_times_us"));
+  for (const json::value& time : times) {
+    if (!time.is_int64()) {
+      return Status::Invalid("member 'entity_times_us' must be microseconds since 1970, not ",
+                             ToText(time).substr(0, 80));
+    }
+    request.entity_times_us.push_back(time.as_int64());
+  }
+  ARROW_ASSIGN_OR_RAISE(const auto known_at, FindBool(object, "known_at"));
+  request.known_at = known_at.value_or(false);
   return request;
 }
 

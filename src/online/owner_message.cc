@@ -104,6 +104,11 @@ Result<OwnerMessage> ToMessage(const std::vector<RowsRequest>& requests) {
     json::object item = {{"group", request.group.ToText()},
                          {"columns", ToJsonArray(request.columns)}};
     if (request.ttl_us) item["ttl_us"] = *request.ttl_us;
+    json::array given;
+    for (const RowsRequest::KeyFrom& from : request.keys_from) {
+      given.push_back(json::array{from.key, from.request, from.column});
+    }
+    if (!given.empty()) item["keys_from"] = std::move(given);
     list.push_back(std::move(item));
     const int columns = request.keys->num_columns();
     const auto times =
@@ -127,6 +132,17 @@ Result<std::vector<RowsRequest>> RequestsFromMessage(const OwnerMessage& message
     ARROW_ASSIGN_OR_RAISE(request.group, Ref::Parse(group));
     ARROW_ASSIGN_OR_RAISE(request.columns, FindStrings(item, "columns"));
     ARROW_ASSIGN_OR_RAISE(request.ttl_us, FindInt(item, "ttl_us"));
+    ARROW_ASSIGN_OR_RAISE(const json::array given, FindArray(item, "keys_from"));
+    for (const json::value& from : given) {
+      const json::array* part = from.if_array();
+      if (part == nullptr || part->size() != 3 || !(*part)[2].is_string()) return Malformed();
+      const auto key = (*part)[0].try_to_number<uint64_t>();
+      const auto source = (*part)[1].try_to_number<uint64_t>();
+      if (!key || !source) return Malformed();
+      request.keys_from.push_back({.key = static_cast<size_t>(*key),
+                                   .request = static_cast<size_t>(*source),
+                                   .column = std::string((*part)[2].as_string())});
+    }
     ARROW_ASSIGN_OR_RAISE(request.keys, ReadBatch(message.bodies[i]));
     ARROW_ASSIGN_OR_RAISE(const auto times, TakeColumn(&request.keys, kTimes, arrow::Type::INT64));
     const auto* values = static_cast<const arrow::Int64Array&>(*times).raw_values();

@@ -150,7 +150,7 @@ class RocksStore::ScratchUse {
 
 /// Reads from RocksDB the keys that `absent` names, in one call, which it answers from one
 /// snapshot.
-Status RocksStore::FetchAbsent(Scratch* scratch) {
+Status RocksStore::FetchAbsent(Scratch* scratch, const rocksdb::Snapshot* snapshot) {
   const size_t count = scratch->absent.size();
   scratch->Unpin();
   if (scratch->values.size() < count) scratch->values.resize(count);
@@ -159,7 +159,8 @@ Status RocksStore::FetchAbsent(Scratch* scratch) {
     const std::string_view key = scratch->key(i);
     scratch->slices.emplace_back(key.data(), key.size());
   }
-  const rocksdb::ReadOptions options;
+  rocksdb::ReadOptions options;
+  options.snapshot = snapshot;
   if (count == 1) {
     scratch->statuses[0] =
         db_->Get(options, db_->DefaultColumnFamily(), scratch->slices[0], &scratch->values[0]);
@@ -177,10 +178,10 @@ Status RocksStore::FetchAbsent(Scratch* scratch) {
   return Status::OK();
 }
 
-Status RocksStore::Fetch(Scratch* scratch) {
+Status RocksStore::Fetch(Scratch* scratch, const rocksdb::Snapshot* snapshot) {
   const size_t count = scratch->ends.size();
   scratch->found.resize(count);
-  bool quiet = true;
+  bool quiet = snapshot == nullptr;  // the cache is of now
   for (Scratch::Group& group : scratch->groups) {
     group.writes = group.state->writes->count();
     quiet &= !RowWrites::UnderWay(group.writes);
@@ -224,7 +225,7 @@ Status RocksStore::Fetch(Scratch* scratch) {
   // A write is under way, or came between: the store alone has all keys as of one moment.
   scratch->absent.resize(count);
   std::iota(scratch->absent.begin(), scratch->absent.end(), size_t{0});
-  return count == 0 ? Status::OK() : FetchAbsent(scratch);
+  return count == 0 ? Status::OK() : FetchAbsent(scratch, snapshot);
 }
 
 void RocksStore::AddGroup(const GroupState& state, Scratch* scratch) {
@@ -235,6 +236,9 @@ void RocksStore::AddGroup(const GroupState& state, Scratch* scratch) {
 }
 
 Result<std::vector<RowsAnswer>> RocksStore::Read(const std::vector<RowsRequest>& requests) {
+  for (const RowsRequest& request : requests) {
+    if (!request.keys_from.empty()) return ReadChain(requests);
+  }
   while (true) {
     ARROW_ASSIGN_OR_RAISE(auto answers, TryRead(requests));
     if (answers) return std::move(*answers);
@@ -242,7 +246,7 @@ Result<std::vector<RowsAnswer>> RocksStore::Read(const std::vector<RowsRequest>&
 }
 
 Result<std::optional<std::vector<RowsAnswer>>> RocksStore::TryRead(
-    const std::vector<RowsRequest>& requests) {
+    const std::vector<RowsRequest>& requests, const rocksdb::Snapshot* snapshot) {
   const std::shared_ptr<const GroupStates> states = states_.load();
   ScratchUse scratch;
   struct Asked {
@@ -270,7 +274,7 @@ Result<std::optional<std::vector<RowsAnswer>>> RocksStore::TryRead(
     AddGroup(state, scratch.get());
     asked.push_back({&state, std::move(projection), std::move(keys)});
   }
-  ARROW_RETURN_NOT_OK(Fetch(scratch.get()));
+  ARROW_RETURN_NOT_OK(Fetch(scratch.get(), snapshot));
   // A group that was switched to another generation meanwhile may have lost the rows of this one.
   if (states_.load() != states) return std::nullopt;
 

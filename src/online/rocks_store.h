@@ -79,13 +79,21 @@ class RocksStore : public OnlineStore {
 
   struct Scratch;
   class ScratchUse;
-  /// Finds the values of all of the scratch's keys as of one moment.
-  Status Fetch(Scratch* scratch);
-  Status FetchAbsent(Scratch* scratch);
+  /// Finds the values of all of the scratch's keys as of one moment: that of the snapshot, if one is
+  /// given.
+  Status Fetch(Scratch* scratch, const rocksdb::Snapshot* snapshot = nullptr);
+  Status FetchAbsent(Scratch* scratch, const rocksdb::Snapshot* snapshot = nullptr);
   /// Takes a group's keys, which stand in the scratch, into the read.
   void AddGroup(const GroupState& state, Scratch* scratch);
   /// One try of Read. nullopt when a group's state changed meanwhile.
-  Result<std::optional<std::vector<RowsAnswer>>> TryRead(const std::vector<RowsRequest>& requests);
+  Result<std::optional<std::vector<RowsAnswer>>> TryRead(
+      const std::vector<RowsRequest>& requests, const rocksdb::Snapshot* snapshot = nullptr);
+  /// Read where keys of some requests come from others.
+  Result<std::vector<RowsAnswer>> ReadChain(const std::vector<RowsRequest>& requests);
+  Result<std::vector<RowsAnswer>> ReadRounds(const std::vector<RowsRequest>& requests,
+                                             const rocksdb::Snapshot* snapshot);
+  struct Mark;
+  Result<std::vector<Mark>> Marks(const std::vector<RowsRequest>& requests) const;
 
   const std::unique_ptr<rocksdb::DB> db_;
   const Clock* const clock_;

@@ -33,6 +33,8 @@ Result<TrainingDatasetData> LocalPlatform::CreateTrainingDataset(
                                                 .start_us = request.start_us,
                                                 .end_us = request.end_us,
                                                 .spine = request.spine,
+                                                .entity_times_us = request.entity_times_us,
+                                                .known_at = request.known_at,
                                                 .memory_limit_bytes = options_.memory_limit_bytes,
                                                 .progress = progress}));
   return DataOf(std::move(dataset));

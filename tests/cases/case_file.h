@@ -159,7 +159,7 @@ inline Result<GroupSelection> Selection(const std::vector<std::string>& words) {
   ARROW_ASSIGN_OR_RAISE(selection.group, Ref::Parse(words.at(1)));
   if (selection.group.version == 0) selection.group.version = 1;
   for (size_t i = 2; i < words.size(); ++i) {
-    if (words[i].find('=') == std::string::npos && words[i] != "inner") {
+    if (words[i].find('=') == std::string::npos && words[i] != "inner" && words[i] != "through") {
       selection.features.push_back(words[i]);
     }
   }
@@ -171,6 +171,14 @@ inline Result<GroupSelection> Selection(const std::vector<std::string>& words) {
   if (const auto ttl = Option(words, "ttl")) {
     ARROW_ASSIGN_OR_RAISE(selection.ttl_us, ParseDuration(*ttl));
   }
+  if (const auto lag = Option(words, "lag")) {
+    ARROW_ASSIGN_OR_RAISE(selection.lag_us, ParseDuration(*lag));
+  }
+  if (const auto horizon = Option(words, "horizon")) {
+    ARROW_ASSIGN_OR_RAISE(selection.horizon_us, ParseDuration(*horizon));
+  }
+  selection.from = Option(words, "from").value_or("");
+  selection.through = Has(words, "through");
   if (Has(words, "inner")) selection.type = JoinType::kInner;
   return selection;
 }

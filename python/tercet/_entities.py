@@ -1,0 +1,44 @@
+"""Rows for all entities of a feature view, without a frame that names them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Iterable
+
+from tercet._times import Duration, Time, duration_to_micros, to_micros
+from tercet.errors import InvalidError
+
+
+@dataclass(frozen=True)
+class Entities:
+    """All entities as of some times (microseconds)."""
+
+    times: tuple[int, ...]
+
+
+def entities(at: Time | Iterable[Time] | None = None, *, start: Time | None = None,
+             end: Time | None = None, every: Duration | None = None) -> Entities:
+    """The rows of a training dataset: of each time every entity of the view's root group of which a
+    row is visible then, once; in order of the times, then of the keys.
+
+    `at`: a time, or times. Or `start`, `end` and `every`: the times from `start` on, `every` so
+    often, before `end`. Pass it as the spine: `view.training_data(tc.entities("2024-03-01"))`.
+
+    Raises InvalidError where no time is given, or `every` is not longer than 0.
+    """
+    if at is not None:
+        if start is not None or end is not None or every is not None:
+            raise InvalidError("entities take times, or start, end and every; not both")
+        single = isinstance(at, (str, int)) or hasattr(at, "year")
+        times = tuple(to_micros(time, "at") for time in ([at] if single else at))
+    else:
+        first, last = to_micros(start, "start"), to_micros(end, "end")
+        step = duration_to_micros(every, "every")
+        if first is None or last is None or step is None:
+            raise InvalidError("entities need times, or start, end and every")
+        if step <= 0:
+            raise InvalidError(f"every must be longer than 0, not {every}")
+        times = tuple(range(first, last, step))
+    if not times:
+        raise InvalidError("entities need at least one time")
+    return Entities(times)
