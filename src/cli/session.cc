@@ -9,10 +9,11 @@ namespace tercet {
 Result<std::shared_ptr<Platform>> Session::Open() const {
   if (project.empty()) {
     return Status::Invalid(
-        "which project? Give --project DIRECTORY (or tercet://HOST:PORT), or set "
-        "TERCET_PROJECT");
+        "which project? Give --project DIRECTORY (or s3://BUCKET/PREFIX, or tercet://HOST:PORT), "
+        "or set TERCET_PROJECT");
   }
   PlatformOptions options;
+  options.state = state;
   if (!token_file.empty()) {
     ARROW_ASSIGN_OR_RAISE(options.token, LocalFileSystem()->ReadFile(token_file));
     while (!options.token.empty() && options.token.back() <= ' ') options.token.pop_back();

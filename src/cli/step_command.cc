@@ -59,8 +59,13 @@ std::string ProjectFor(const std::string& project) {
 Status RunProgram(Session* session, std::vector<std::string> words, const std::string& run_id,
                   Run* end) {
   if (words[0].ends_with(".py")) words.insert(words.begin(), "python3");
+  std::map<std::string, std::string> environment = {
+      {"TERCET_PROJECT", ProjectFor(session->project)}, {"TERCET_RUN_ID", run_id}};
+  if (!session->state.empty()) {
+    environment["TERCET_STATE"] = std::filesystem::absolute(session->state).string();
+  }
   const Result<int> code = RunProcess(
-      words, {{"TERCET_PROJECT", ProjectFor(session->project)}, {"TERCET_RUN_ID", run_id}},
+      words, environment,
       [&](std::string_view text) { AppendTail(text, &end->log); });
   ARROW_RETURN_NOT_OK(code.status());
   if (*code != 0) {

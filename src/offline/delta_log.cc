@@ -126,21 +126,26 @@ Result<DeltaLog::Listing> DeltaLog::List() const {
 }
 
 Result<std::vector<int64_t>> DeltaLog::Versions() const {
-  ARROW_ASSIGN_OR_RAISE(Listing listing, List());
-  std::vector<int64_t>& commits = listing.commits;
-  for (size_t i = 1; i < commits.size(); ++i) {
-    if (commits[i] != commits[i - 1] + 1) {
-      return Status::IOError("the log has a gap: '", CommitPath(commits[i - 1] + 1),
-                             "' is missing");
+  ARROW_ASSIGN_OR_RAISE(const Listing listing, List());
+  std::vector<int64_t> versions;
+  // A bucket's listing may be older than its files: what it lacks is asked for by name.
+  for (const int64_t listed : listing.commits) {
+    while (!versions.empty() && versions.back() + 1 < listed) {
+      const int64_t version = versions.back() + 1;
+      ARROW_ASSIGN_OR_RAISE(const bool exists, HasCommit(version));
+      if (!exists) {
+        return Status::IOError("the log has a gap: '", CommitPath(version), "' is missing");
+      }
+      versions.push_back(version);
     }
+    versions.push_back(listed);
   }
-  // A bucket's listing may be older than its files.
-  while (!commits.empty()) {
-    ARROW_ASSIGN_OR_RAISE(const bool exists, HasCommit(commits.back() + 1));
-    if (!exists) break;
-    commits.push_back(commits.back() + 1);
+  while (true) {
+    const int64_t version = versions.empty() ? 0 : versions.back() + 1;
+    ARROW_ASSIGN_OR_RAISE(const bool exists, HasCommit(version));
+    if (!exists) return versions;
+    versions.push_back(version);
   }
-  return std::move(commits);
 }
 
 Result<LogCommit> DeltaLog::ReadCommit(int64_t version) const {
