@@ -13,7 +13,7 @@
 namespace tercet {
 namespace {
 
-/// A card's row says its account; an account's row says its own number again, as a narrower integer.
+/// A card's row says its account, as a narrower integer than the key of an account's row.
 class RocksChain : public ::testing::Test {
  protected:
   struct Change {

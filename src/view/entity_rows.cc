@@ -11,8 +11,8 @@
 namespace tercet {
 namespace {
 
-/// The group's primary keys, each once, in order. Keys with a null, which foreign rows may have, are
-/// no entity.
+/// The group's primary keys, each once, in order. Keys with a null, which foreign rows may have,
+/// are no entity.
 Result<std::shared_ptr<arrow::Table>> KeysOf(Snapshot* snapshot,
                                              const std::shared_ptr<arrow::Schema>& key_schema) {
   ARROW_ASSIGN_OR_RAISE(const auto rows, snapshot->Scan({.columns = key_schema->field_names(),

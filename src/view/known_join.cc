@@ -97,8 +97,8 @@ Result<JoinAnswer> JoinAsKnown(ViewSnapshots* snapshots, const FeatureGroupDefin
                                const std::shared_ptr<arrow::Int64Array>& times_us,
                                std::optional<int64_t> ttl_us, const ViewReadOptions& options) {
   if (!group.history) {
-    return Status::Invalid("feature group '", group.ref().ToText(), "' keeps no history, so nobody ",
-                           "can say what was known of it at a row's time; make a version of it ",
+    return Status::Invalid("feature group '", group.ref().ToText(), "' keeps no history, so ",
+                           "nobody can say what was known of it at a row's time; make a version of it ",
                            "with history=True, or read without known_at");
   }
   if (known_at_us == nullptr) {

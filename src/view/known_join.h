@@ -15,8 +15,8 @@ namespace tercet {
 /// for it. `known_at_us`: n times without nulls; `times_us`: n times as of which rows are seen, or
 /// null for a plain key join. A column that the group did not have yet is null.
 ///
-/// The left rows are joined commit by commit with that commit's snapshot, so the cost grows with the
-/// number of commits that are the last one of some left row. Invalid unless the group keeps its
+/// The left rows are joined commit by commit with that commit's snapshot, so the cost grows with
+/// the number of commits that are the last one of some left row. Invalid unless the group keeps its
 /// history; IOError where an erasure took a commit's files.
 Result<JoinAnswer> JoinAsKnown(ViewSnapshots* snapshots, const FeatureGroupDefinition& group,
                                const std::vector<std::string>& columns,

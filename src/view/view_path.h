@@ -8,8 +8,8 @@
 namespace tercet {
 
 /// For each join of a view the number of the group that its keys come from: 0 the root, k the k-th
-/// join, which is an earlier one. KeyError, with a suggestion, for a join that is not there; Invalid
-/// where the name stands for several, for a later one, or where joins come from each other.
+/// join, which is an earlier one. KeyError, with a suggestion, for a join that is not there;
+/// Invalid where the name stands for several, for a later one, or where joins come from each other.
 Result<std::vector<int>> JoinSources(const FeatureViewDefinition& definition);
 
 /// Notes in `source`, the group that a join's keys come from, that it gives this column as a key.

@@ -19,9 +19,9 @@ Result<std::optional<int64_t>> NewestTimeOf(Snapshot* snapshot) {
     all_told = all_told && tells;
   }
   if (all_told) return newest;
+  const std::string& column = snapshot->options().event_time;
   ARROW_ASSIGN_OR_RAISE(
-      const auto rows,
-      snapshot->Scan({.columns = {snapshot->options().event_time}, .start_us = newest, .end_us = {}}));
+      const auto rows, snapshot->Scan({.columns = {column}, .start_us = newest, .end_us = {}}));
   while (true) {
     ARROW_ASSIGN_OR_RAISE(const auto batch, rows->Next());
     if (batch == nullptr) return newest;
