@@ -19,6 +19,7 @@ function(tercet_plain_library target library)
 endfunction()
 tercet_plain_library(xxhash::xxhash xxhash)
 tercet_plain_library(roaring::roaring roaring)
+tercet_plain_library(hiredis::hiredis hiredis)
 
 # Links go on to the rooms above: what base links, every room may include.
 set(TERCET_LINKS_base Arrow::arrow Arrow::compute Boost::json fmt::fmt spdlog::spdlog
@@ -28,7 +29,7 @@ set(TERCET_LINKS_source Arrow::parquet)
 set(TERCET_LINKS_runtime OnnxRuntime::onnxruntime)
 set(TERCET_LINKS_bucket Boost::headers)
 set(TERCET_LINKS_offline Arrow::parquet roaring::roaring)
-set(TERCET_LINKS_online RocksDB::rocksdb-shared)
+set(TERCET_LINKS_online RocksDB::rocksdb-shared hiredis::hiredis)
 set(TERCET_LINKS_client Arrow::flight Boost::system Boost::url)
 set(TERCET_LINKS_server Arrow::flight Boost::system Boost::url tercet_inference_proto)
 set(TERCET_LINKS_cli CLI11::CLI11)

@@ -141,7 +141,13 @@ void BindFeatureGroups(ProjectClass& project) {
            })
       .def("compact", [](const CoreProject& self, const std::string& name, int64_t version) {
         return TextOf(Unlocked([&] { return self->Compact({name, version}); }));
-      });
+      })
+      .def("rebuild_online",
+           [](const CoreProject& self, const std::string& name, int64_t version,
+              std::optional<int64_t> commit) {
+             return Unlocked([&] { return self->RebuildOnline({name, version}, commit); });
+           },
+           nb::arg(), nb::arg(), nb::arg().none());
 }
 
 }  // namespace tercet::python

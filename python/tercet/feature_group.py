@@ -249,6 +249,13 @@ class FeatureGroup:
         was loaded before; readers see the one or the other. Call it when the source has changed."""
         self._core.materialize(self.name, self.version)
 
+    def rebuild_online(self, version: int | None = None) -> int:
+        """Loads the group into the online store anew, as of a commit (its newest), and returns that
+        commit's version. It is loaded beside the rows that are served and switched to at once:
+        readers see the old or the new. Commits after it follow within a second. NotFoundError when
+        the group is not online or has no such commit."""
+        return self._core.rebuild_online(self.name, self.version, version)
+
     def add_features(self, features: Mapping[str, str], *,
                      defaults: Mapping[str, Any] | None = None) -> "FeatureGroup":
         """Adds columns (name → type text) behind the others, as one commit.

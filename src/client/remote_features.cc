@@ -84,6 +84,14 @@ Result<ErasureReport> RemotePlatform::Erase(const std::optional<Ref>& group,
   return As<ErasureReport>(flight_->Put(std::move(command), keys));
 }
 
+Result<int64_t> RemotePlatform::RebuildOnline(const Ref& ref, std::optional<int64_t> version) {
+  json::object body;
+  if (version) body["version"] = *version;
+  ARROW_ASSIGN_OR_RAISE(const json::object answer,
+                        Call("POST", PathOf("feature-groups", ref) + "/rebuild-online", body));
+  return GetInt(answer, "version");
+}
+
 Result<json::object> RemotePlatform::DescribeFeatureGroup(const Ref& ref) {
   return Call("GET", PathOf(kGroups, ref) + "/description");
 }

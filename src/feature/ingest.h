@@ -70,4 +70,9 @@ class Ingest {
 /// KeyError when there is no such group, it is not online, or nothing was inserted yet.
 Status SyncOnline(FeatureTables* tables, OnlineStore* store, const Ref& group, int64_t version);
 
+/// What OnlineAccess calls in the owner to load a group anew as of a commit (< 0: the newest),
+/// beside what is served. KeyError as above, and for a commit that is not there; Invalid for one as
+/// of which the group's key or the type of a column was another.
+Status RebuildOnline(FeatureTables* tables, OnlineStore* store, const Ref& group, int64_t version);
+
 }  // namespace tercet

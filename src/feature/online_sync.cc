@@ -8,6 +8,12 @@
 namespace tercet {
 namespace {
 
+Status CheckOnline(const FeatureGroupDefinition& definition) {
+  if (definition.online) return Status::OK();
+  return Status::KeyError("feature group '", definition.ref().ToText(),
+                          "' is not online; declare a version of it with online=True");
+}
+
 Status LoadWhole(const FeatureGroupDefinition& definition, Snapshot* head, OnlineStore* store) {
   const Ref group = definition.ref();
   Status defined = store->Define(definition);
@@ -82,12 +88,30 @@ Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> KeysOfRemovedDuplicates
 
 }  // namespace
 
+Status RebuildOnline(FeatureTables* tables, OnlineStore* store, const Ref& group,
+                     int64_t version) {
+  ARROW_ASSIGN_OR_RAISE(FeatureGroupDefinition definition, tables->Definition(group));
+  ARROW_RETURN_NOT_OK(CheckOnline(definition));
+  ARROW_ASSIGN_OR_RAISE(const std::shared_ptr<Table> table, tables->Get(group));
+  ARROW_ASSIGN_OR_RAISE(const std::shared_ptr<Snapshot> snapshot,
+                        version < 0 ? table->Head() : table->AtVersion(version));
+  if (version >= 0) {
+    ARROW_ASSIGN_OR_RAISE(definition, tables->DefinitionAt(group, version));
+  }
+  const Status defined = store->Define(definition);
+  // Dropping the group first, as SyncOnline does, would leave its readers without.
+  if (defined.IsTypeError()) {
+    return Status::Invalid("feature group '", group.ToText(), "' can't be rebuilt as of commit ",
+                           snapshot->version(), ": ", defined.message());
+  }
+  ARROW_RETURN_NOT_OK(defined);
+  ARROW_ASSIGN_OR_RAISE(const auto rows, snapshot->Scan({}));
+  return store->Load(group, rows, snapshot->version());
+}
+
 Status SyncOnline(FeatureTables* tables, OnlineStore* store, const Ref& group, int64_t version) {
   ARROW_ASSIGN_OR_RAISE(const FeatureGroupDefinition definition, tables->Definition(group));
-  if (!definition.online) {
-    return Status::KeyError("feature group '", group.ToText(),
-                            "' is not online; declare a version of it with online=True");
-  }
+  ARROW_RETURN_NOT_OK(CheckOnline(definition));
   ARROW_ASSIGN_OR_RAISE(const std::shared_ptr<Table> table, tables->Get(group));
   ARROW_ASSIGN_OR_RAISE(const std::shared_ptr<Snapshot> head, table->Head());
   // What another system changes has no feed of changes: it is loaded when asked for.

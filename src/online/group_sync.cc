@@ -16,13 +16,14 @@ void GroupSync::Close() {
   }
 }
 
-void GroupSync::Start(const Ref& group, int64_t version, Run* run) {
+void GroupSync::Start(const Ref& group, int64_t version, const OnlineAccess::Sync& sync,
+                      Run* run) {
   if (run->running || closing_) return;
   if (run->thread.joinable()) run->thread.join();  // It has ended: it set running to false last.
   run->running = true;
   ++run->started;
-  run->thread = std::thread([this, group, version, run] {
-    Status status = sync_(store_, group, version);
+  run->thread = std::thread([this, group, version, sync, run] {
+    Status status = sync(store_, group, version);
     std::lock_guard lock(mutex_);
     run->running = false;
     run->finished = run->started;
@@ -55,13 +56,41 @@ Status GroupSync::SyncTo(const Ref& group, int64_t version, int64_t timeout_us) 
       return Status::Cancelled("the online store is closing; feature group '", group.ToText(),
                                "' is caught up when it is next opened");
     }
-    Start(group, version, &run);
+    Start(group, version, sync_, &run);
     if (changed_.wait_until(lock, deadline) == std::cv_status::timeout) {
       return Status::Cancelled("waiting for version ", version, " of feature group '",
                                group.ToText(), "' to be applied online took longer than ",
                                timeout_us / 1000, " ms; it is still being applied");
     }
   }
+}
+
+Status GroupSync::Rebuild(const Ref& group, int64_t version, int64_t timeout_us) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::microseconds(timeout_us);
+  if (!rebuild_) return Status::NotImplemented("this online store's owner does not rebuild groups");
+  std::unique_lock lock(mutex_);
+  Run& run = runs_[group];
+  const auto wait_until = [&](const auto& done) -> Status {
+    if (changed_.wait_until(lock, deadline, done)) return Status::OK();
+    return Status::Cancelled("rebuilding feature group '", group.ToText(), "' online took longer ",
+                             "than ", timeout_us / 1000, " ms; it goes on");
+  };
+  ARROW_RETURN_NOT_OK(wait_until([&] { return !run.running || closing_; }));
+  if (closing_) {
+    return Status::Cancelled("the online store is closing; feature group '", group.ToText(),
+                             "' is as it was");
+  }
+  const int64_t mine = run.started + 1;
+  const auto status = std::make_shared<Status>();  // this run's, whatever runs after it
+  Start(
+      group, version,
+      [rebuild = rebuild_, status](OnlineStore* store, const Ref& ref, int64_t wanted) {
+        *status = rebuild(store, ref, wanted);
+        return *status;
+      },
+      &run);
+  ARROW_RETURN_NOT_OK(wait_until([&] { return run.finished >= mine; }));
+  return *status;
 }
 
 Status GroupSync::Drop(const Ref& group) {

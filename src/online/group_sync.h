@@ -16,7 +16,8 @@ namespace tercet {
 /// Thread-safe.
 class GroupSync {
  public:
-  GroupSync(OnlineStore* store, OnlineAccess::Sync sync) : store_(store), sync_(std::move(sync)) {}
+  GroupSync(OnlineStore* store, OnlineAccess::Sync sync, OnlineAccess::Sync rebuild)
+      : store_(store), sync_(std::move(sync)), rebuild_(std::move(rebuild)) {}
   ~GroupSync() { Close(); }
 
   /// Ends all waits, starts nothing any more, and waits for the runs in progress. Waiting calls
@@ -26,6 +27,9 @@ class GroupSync {
   /// Returns when the group is applied up to `version` (< 0: the newest when called). A failure of
   /// the run, or Cancelled after `timeout_us` (the run goes on) and when the owner closes.
   Status SyncTo(const Ref& group, int64_t version, int64_t timeout_us);
+
+  /// OnlineAccess::Rebuild, after the run in progress and before the next.
+  Status Rebuild(const Ref& group, int64_t version, int64_t timeout_us);
 
   /// Takes the group out of the store, after the run in progress.
   Status Drop(const Ref& group);
@@ -40,10 +44,11 @@ class GroupSync {
   };
 
   /// Starts a run when none is in progress. mutex_ is held.
-  void Start(const Ref& group, int64_t version, Run* run);
+  void Start(const Ref& group, int64_t version, const OnlineAccess::Sync& sync, Run* run);
 
   OnlineStore* const store_;
   const OnlineAccess::Sync sync_;
+  const OnlineAccess::Sync rebuild_;
   std::mutex mutex_;
   std::condition_variable changed_;
   bool closing_ = false;     // guarded by mutex_

@@ -7,6 +7,7 @@
 #include "online/group_state.h"
 #include "online/owner_client.h"
 #include "online/owner_lock.h"
+#include "online/redis_store.h"
 #include "online/store_owner.h"
 
 namespace tercet {
@@ -18,26 +19,32 @@ constexpr auto kReachPause = std::chrono::milliseconds(10);
 /// A dying owner may still accept connections after it dropped others: it is not asked again for
 /// so long, in which the lock becomes free.
 constexpr auto kLostPause = std::chrono::seconds(2);
+/// For a group that a reader asks for and the store does not know yet.
+constexpr int64_t kFirstSyncTimeoutUs = 600LL * 1'000'000;
 
 /// The store by way of this process, when it is the owner, or of the owner's.
 class ProjectAccess : public OnlineAccess {
  public:
-  ProjectAccess(std::string directory, const Clock* clock, Sync sync, const OnlineOptions& options)
+  ProjectAccess(std::string directory, const Clock* clock, Sync sync, Sync rebuild,
+                const OnlineOptions& options)
       : directory_(std::move(directory)),
         clock_(clock),
         sync_(std::move(sync)),
+        rebuild_(std::move(rebuild)),
         options_(options),
         forks_(OwnerLock::forks()) {}
 
   ~ProjectAccess() override { AbandonAfterFork(); }
 
   Result<std::vector<RowsAnswer>> Read(const std::vector<RowsRequest>& requests) override {
+    if (!options_.redis.empty()) return ReadRedis(requests);
     return Call<Result<std::vector<RowsAnswer>>>(
         [&](OnlineService* service) { return service->Read(requests); });
   }
 
   Result<bool> ReadCells(std::span<const CellColumns> groups, std::span<const std::string> keys,
                          int64_t event_time_us, CellsAnswer* answer) override {
+    if (!options_.redis.empty()) return false;
     return Call<Result<bool>>([&](OnlineService* service) {
       return service->ReadCells(groups, keys, event_time_us, answer);
     });
@@ -46,6 +53,11 @@ class ProjectAccess : public OnlineAccess {
   Status SyncTo(const Ref& group, int64_t version, int64_t timeout_us) override {
     return Call<Status>(
         [&](OnlineService* service) { return service->SyncTo(group, version, timeout_us); });
+  }
+
+  Status Rebuild(const Ref& group, int64_t version, int64_t timeout_us) override {
+    return Call<Status>(
+        [&](OnlineService* service) { return service->Rebuild(group, version, timeout_us); });
   }
 
   Result<int64_t> AppliedVersion(const Ref& group) override {
@@ -75,8 +87,8 @@ class ProjectAccess : public OnlineAccess {
     return result.status();
   }
 
-  /// Every call may be repeated without harm: reads change nothing, and applying or dropping again
-  /// changes nothing either.
+  /// Every call may be repeated without harm: reads change nothing, and applying, loading or
+  /// dropping again changes nothing either.
   template <typename R, typename F>
   R Call(const F& call) {
     for (int attempt = 0;; ++attempt) {
@@ -87,6 +99,26 @@ class ProjectAccess : public OnlineAccess {
       Forget(service->get());
       if (attempt == 1) return result;
     }
+  }
+
+  /// Every process reads Redis itself; the owner is asked only for what is not there yet.
+  Result<std::vector<RowsAnswer>> ReadRedis(const std::vector<RowsRequest>& requests) {
+    std::shared_ptr<OnlineStore> reader;
+    {
+      std::lock_guard lock(redis_mutex_);
+      if (redis_ == nullptr || forks_of_redis_ != OwnerLock::forks()) {
+        ARROW_ASSIGN_OR_RAISE(redis_, RedisStore::OpenFor(directory_, options_.redis, clock_));
+        forks_of_redis_ = OwnerLock::forks();
+      }
+      reader = redis_;
+    }
+    Result<std::vector<RowsAnswer>> answers = reader->Read(requests);
+    if (!answers.status().IsKeyError()) return answers;
+    // A group that the store has not seen yet, or a column that was added since.
+    for (const RowsRequest& request : requests) {
+      ARROW_RETURN_NOT_OK(SyncTo(request.group, -1, kFirstSyncTimeoutUs));
+    }
+    return reader->Read(requests);
   }
 
   Result<std::shared_ptr<OnlineService>> Reach() {
@@ -105,7 +137,7 @@ class ProjectAccess : public OnlineAccess {
     while (true) {
       if (!OwnerLock::inherited()) {
         ARROW_ASSIGN_OR_RAISE(std::unique_ptr<StoreOwner> owner,
-                              StoreOwner::TryOpen(directory_, clock_, sync_, options_));
+                              StoreOwner::TryOpen(directory_, clock_, sync_, rebuild_, options_));
         if (owner != nullptr) return Use(std::move(owner), true);
       }
       ARROW_ASSIGN_OR_RAISE(const std::optional<std::string> socket,
@@ -166,11 +198,14 @@ class ProjectAccess : public OnlineAccess {
 
   const std::string directory_;
   const Clock* const clock_;
-  const Sync sync_;
+  const Sync sync_, rebuild_;
   const OnlineOptions options_;
   std::mutex reach_mutex_;            // one thread looks for the owner; of the next three
   std::string socket_, lost_socket_;  // of the owner reached, and of the one lost
   std::chrono::steady_clock::time_point lost_until_;
+  std::mutex redis_mutex_;                // of the next two
+  std::shared_ptr<OnlineStore> redis_;    // null: not opened yet
+  int forks_of_redis_ = 0;                // a child's connections are its own
   mutable std::mutex mutex_;  // of what follows
   int forks_;
   bool owning_ = false;
@@ -181,8 +216,10 @@ class ProjectAccess : public OnlineAccess {
 
 Result<std::unique_ptr<OnlineAccess>> OnlineAccess::Make(const std::string& directory,
                                                          const Clock* clock, Sync sync,
+                                                         Sync rebuild,
                                                          const OnlineOptions& options) {
-  return std::make_unique<ProjectAccess>(directory, clock, std::move(sync), options);
+  return std::make_unique<ProjectAccess>(directory, clock, std::move(sync), std::move(rebuild),
+                                         options);
 }
 
 }  // namespace tercet

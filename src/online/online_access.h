@@ -23,13 +23,21 @@ class OnlineAccess : public OnlineRows {
   using Sync = std::function<Status(OnlineStore* store, const Ref& group, int64_t version)>;
 
   /// Nothing is opened until the first use.
+  /// `rebuild` is called like `sync`, and loads the group anew as of exactly that version; without
+  /// it Rebuild is NotImplemented.
   static Result<std::unique_ptr<OnlineAccess>> Make(const std::string& directory,
                                                     const Clock* clock, Sync sync,
+                                                    Sync rebuild = {},
                                                     const OnlineOptions& options = {});
 
   /// Applies the group's commits up to `version` in the owner and returns when a reader would see
   /// them; Cancelled when that takes longer than `timeout_us`.
   virtual Status SyncTo(const Ref& group, int64_t version, int64_t timeout_us) = 0;
+
+  /// Loads the group anew as of `version` (< 0: its newest) beside the rows that are served, and
+  /// switches to it at once: a reader sees the old or the new, also when the owner is killed in the
+  /// middle. Cancelled when that takes longer than `timeout_us`; it goes on then.
+  virtual Status Rebuild(const Ref& group, int64_t version, int64_t timeout_us) = 0;
 
   /// The commit up to which the group is applied; −1 when nothing was.
   virtual Result<int64_t> AppliedVersion(const Ref& group) = 0;

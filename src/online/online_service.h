@@ -12,6 +12,7 @@ namespace tercet {
 class OnlineService : public OnlineRows {
  public:
   virtual Status SyncTo(const Ref& group, int64_t version, int64_t timeout_us) = 0;
+  virtual Status Rebuild(const Ref& group, int64_t version, int64_t timeout_us) = 0;
   virtual Result<int64_t> AppliedVersion(const Ref& group) = 0;
   virtual Status Drop(const Ref& group) = 0;
 };

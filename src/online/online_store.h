@@ -16,9 +16,12 @@ namespace tercet {
 
 struct OnlineOptions {
   size_t row_cache_bytes = size_t{1} << 30;  ///< of rows that are kept in memory, at most
+  /// "redis://[:PASSWORD@]HOST:PORT[/DATABASE]": rows are there, and every process reads them
+  /// itself. Empty: in RocksDB, which its owner reads for all.
+  std::string redis = {};
 
-  /// With the bytes that the environment's TERCET_ONLINE_CACHE_BYTES says. Invalid when it is no
-  /// whole number.
+  /// With the bytes that the environment's TERCET_ONLINE_CACHE_BYTES says, and the Redis that
+  /// TERCET_ONLINE says. Invalid when the former is no whole number.
   static Result<OnlineOptions> FromEnvironment();
 };
 

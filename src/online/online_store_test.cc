@@ -12,6 +12,8 @@
 
 #include "base/id.h"
 #include "compute/visibility.h"
+#include "online/redis_store.h"
+#include "online/test_redis.h"
 
 namespace tercet {
 namespace {
@@ -74,11 +76,22 @@ std::ostream& operator<<(std::ostream& out, const Seen& seen) {
   return out << RowStatusName(seen.status) << " " << seen.value;
 }
 
-class OnlineStoreTest : public ::testing::Test {
+/// What every store must do alike, whatever keeps its bytes.
+class OnlineStoreTest : public ::testing::TestWithParam<const char*> {
  protected:
   OnlineStoreTest()
       : directory_(std::filesystem::temp_directory_path() / ("tercet-online-" + NewUuid())) {
     Open();
+  }
+
+  /// One server for all tests of a store; each has a prefix of its own.
+  static RedisAddress Address(bool cluster) {
+    if (cluster) {
+      static TestCluster nodes;
+      return nodes.address();
+    }
+    static TestRedis server;
+    return server.address();
   }
   ~OnlineStoreTest() override {
     store_.reset();
@@ -87,7 +100,10 @@ class OnlineStoreTest : public ::testing::Test {
 
   void Open() {
     store_.reset();
-    auto opened = OnlineStore::Open(directory_, &clock_);
+    const std::string kind = GetParam();
+    auto opened = kind == "rocksdb" ? OnlineStore::Open(directory_, &clock_)
+                                    : RedisStore::Open(Address(kind == "cluster"),
+                                                       "test:" + directory_, &clock_);
     ASSERT_TRUE(opened.ok()) << opened.status().ToString();
     store_ = std::move(opened).ValueUnsafe();
   }
@@ -133,7 +149,7 @@ const Seen kExpired{RowStatus::kExpired};
 const Seen kUnavailable{RowStatus::kUnavailable};
 Seen Present(int64_t value) { return {RowStatus::kPresent, value}; }
 
-TEST_F(OnlineStoreTest, NewestEventTimeWinsWhateverTheOrder) {
+TEST_P(OnlineStoreTest, NewestEventTimeWinsWhateverTheOrder) {
   ASSERT_TRUE(store_->Define(Weather()).ok());
   EXPECT_EQ(ReadOne(1, kNow), kUnavailable);  // Nothing was applied yet.
   Apply({{"insert", 1, 20, 200, 1}, {"insert", 1, 10, 100, 1}}, 1);
@@ -146,7 +162,7 @@ TEST_F(OnlineStoreTest, NewestEventTimeWinsWhateverTheOrder) {
   EXPECT_EQ(*store_->AppliedVersion({"weather", 1}), 2);
 }
 
-TEST_F(OnlineStoreTest, TtlOfTheGroupAndOfTheRequest) {
+TEST_P(OnlineStoreTest, TtlOfTheGroupAndOfTheRequest) {
   FeatureGroupDefinition definition = Weather();
   definition.ttl_us = 5;
   ASSERT_TRUE(store_->Define(definition).ok());
@@ -157,7 +173,7 @@ TEST_F(OnlineStoreTest, TtlOfTheGroupAndOfTheRequest) {
   EXPECT_EQ(Read({1}, {22}, 1)[0], kExpired);
 }
 
-TEST_F(OnlineStoreTest, DeletesBringThePreviousRowBack) {
+TEST_P(OnlineStoreTest, DeletesBringThePreviousRowBack) {
   ASSERT_TRUE(store_->Define(Weather()).ok());
   std::vector<Change> inserts;
   for (int64_t t = 1; t <= 10; ++t) inserts.push_back({"insert", 1, t, t * 10, 1});
@@ -182,7 +198,7 @@ TEST_F(OnlineStoreTest, DeletesBringThePreviousRowBack) {
   EXPECT_EQ(ReadOne(1, 2), kUnavailable);
 }
 
-TEST_F(OnlineStoreTest, AnUpdateInAnyOrderOfImagesIsNeverGone) {
+TEST_P(OnlineStoreTest, AnUpdateInAnyOrderOfImagesIsNeverGone) {
   ASSERT_TRUE(store_->Define(Weather()).ok());
   Apply({{"insert", 1, 5, 50, 1}, {"insert", 2, 5, 50, 1}}, 1);
   Apply({{"update_postimage", 1, 5, 51, 2},
@@ -197,7 +213,7 @@ TEST_F(OnlineStoreTest, AnUpdateInAnyOrderOfImagesIsNeverGone) {
   EXPECT_EQ(ReadOne(1, kNow), Present(40));
 }
 
-TEST_F(OnlineStoreTest, LoadSwitchesAtOnceAndForgetsTheOldRows) {
+TEST_P(OnlineStoreTest, LoadSwitchesAtOnceAndForgetsTheOldRows) {
   ASSERT_TRUE(store_->Define(Weather()).ok());
   ASSERT_TRUE(store_->Load({"weather", 1}, Rows({{"", 1, 5, 50}, {"", 3, 5, 51}}, false), 4).ok());
   EXPECT_EQ(ReadOne(1, kNow), Present(50));
@@ -216,7 +232,7 @@ TEST_F(OnlineStoreTest, LoadSwitchesAtOnceAndForgetsTheOldRows) {
   EXPECT_EQ(ReadOne(1, kNow), kMissing);
 }
 
-TEST_F(OnlineStoreTest, GroupsWithoutEventTimeHaveOneRowAKey) {
+TEST_P(OnlineStoreTest, GroupsWithoutEventTimeHaveOneRowAKey) {
   FeatureGroupDefinition definition = Weather();
   definition.event_time.clear();
   definition.schema =
@@ -236,7 +252,7 @@ TEST_F(OnlineStoreTest, GroupsWithoutEventTimeHaveOneRowAKey) {
   EXPECT_EQ(ReadOne(1, kNow), kMissing);
 }
 
-TEST_F(OnlineStoreTest, AddedColumnsAndChangedTypes) {
+TEST_P(OnlineStoreTest, AddedColumnsAndChangedTypes) {
   ASSERT_TRUE(store_->Define(Weather()).ok());
   Apply({{"insert", 1, 5, 50, 1}}, 1);
   FeatureGroupDefinition wider = Weather();
@@ -252,7 +268,7 @@ TEST_F(OnlineStoreTest, AddedColumnsAndChangedTypes) {
   EXPECT_TRUE(store_->Define(changed).IsTypeError());
 }
 
-TEST_F(OnlineStoreTest, WrongRequestsAreRefused) {
+TEST_P(OnlineStoreTest, WrongRequestsAreRefused) {
   ASSERT_TRUE(store_->Define(Weather()).ok());
   const auto keys = arrow::RecordBatch::Make(
       arrow::schema({arrow::field("id", arrow::utf8())}), 1,
@@ -265,10 +281,6 @@ TEST_F(OnlineStoreTest, WrongRequestsAreRefused) {
   EXPECT_TRUE(read("wether", "value").IsKeyError());
   EXPECT_TRUE(read("weather", "value").IsTypeError());
   EXPECT_TRUE(store_->Apply({"wether", 1}, Rows({}, true), 1).status().IsKeyError());
-}
-
-TEST_F(OnlineStoreTest, ASecondOpenIsRefused) {
-  EXPECT_TRUE(OnlineStore::Open(directory_, &clock_).status().IsIOError());
 }
 
 /// Random histories against the definition: the newest row at or before the read's time.
@@ -295,7 +307,7 @@ class History {
   }
 };
 
-TEST_F(OnlineStoreTest, EqualsTheDefinitionOrIsUnavailable) {
+TEST_P(OnlineStoreTest, EqualsTheDefinitionOrIsUnavailable) {
   for (unsigned seed = 1; seed <= 6; ++seed) {
     std::mt19937 random(seed);
     const auto pick = [&](int64_t n) { return static_cast<int64_t>(random() % n); };
@@ -383,7 +395,7 @@ TEST_F(OnlineStoreTest, EqualsTheDefinitionOrIsUnavailable) {
   }
 }
 
-TEST_F(OnlineStoreTest, ReadersSeeWholeLoadsWhileOthersWrite) {
+TEST_P(OnlineStoreTest, ReadersSeeWholeLoadsWhileOthersWrite) {
   ASSERT_TRUE(store_->Define(Weather()).ok());
   std::vector<int64_t> ids, times;
   for (int64_t id = 0; id < 50; ++id) {
@@ -407,6 +419,61 @@ TEST_F(OnlineStoreTest, ReadersSeeWholeLoadsWhileOthersWrite) {
   for (int64_t version = 2; version < 12; ++version) ASSERT_TRUE(load(version).ok());
   done = true;
   reader.join();
+}
+
+TEST_P(OnlineStoreTest, AReadOfSeveralGroupsIsOfOneMoment) {
+  FeatureGroupDefinition wind = Weather();
+  wind.name = "wind";
+  ASSERT_TRUE(store_->Define(Weather()).ok());
+  ASSERT_TRUE(store_->Define(wind).ok());
+  arrow::Int64Builder id;
+  ASSERT_TRUE(id.Append(1).ok());
+  const auto keys = arrow::RecordBatch::Make(arrow::schema({arrow::field("id", arrow::int64())}), 1,
+                                             {id.Finish().ValueOrDie()});
+  const auto apply = [&](const std::string& group, int64_t version) {
+    const auto rows = Rows({{"insert", 1, 5, version, version}}, true);
+    ASSERT_TRUE(store_->Apply({group, 1}, rows, version).ok());
+  };
+  apply("weather", 1);
+  apply("wind", 1);
+  std::atomic<bool> done = false;
+  std::thread reader([&] {
+    int64_t last = 0;
+    while (!done) {
+      const auto answers =
+          store_->Read({{{"wind", 1}, keys, {kNow}, {"value"}, {}, {}},
+                        {{"weather", 1}, keys, {kNow}, {"value"}, {}, {}}});
+      ASSERT_TRUE(answers.ok()) << answers.status().ToString();
+      const auto value = [&](size_t i) {
+        return static_cast<const arrow::Int64Array&>(*(*answers)[i].rows->column(0)).Value(0);
+      };
+      // Weather is written first: it is ahead by the commit that wind does not have yet.
+      ASSERT_GE(value(1), value(0));
+      ASSERT_LE(value(1), value(0) + 1);
+      ASSERT_GE(value(0), last);
+      ASSERT_EQ((*answers)[1].commits[0], value(1));
+      ASSERT_LE((*answers)[1].version, value(1));
+      last = value(0);
+    }
+  });
+  for (int64_t version = 2; version < 300; ++version) {
+    apply("weather", version);
+    apply("wind", version);
+  }
+  done = true;
+  reader.join();
+}
+
+INSTANTIATE_TEST_SUITE_P(, OnlineStoreTest, ::testing::Values("rocksdb", "redis", "cluster"),
+                         [](const auto& info) { return std::string(info.param); });
+
+TEST(RocksStoreTest, ASecondOpenIsRefused) {
+  const std::string directory =
+      std::filesystem::temp_directory_path() / ("tercet-online-" + NewUuid());
+  const auto store = OnlineStore::Open(directory, SystemClock());
+  EXPECT_TRUE(store.ok());
+  EXPECT_TRUE(OnlineStore::Open(directory, SystemClock()).status().IsIOError());
+  std::filesystem::remove_all(directory);
 }
 
 }  // namespace

@@ -80,6 +80,15 @@ Status OwnerClient::SyncTo(const Ref& group, int64_t version, int64_t timeout_us
   return Call(request, timeout_us).status();
 }
 
+Status OwnerClient::Rebuild(const Ref& group, int64_t version, int64_t timeout_us) {
+  const OwnerMessage request{{{"call", "rebuild"},
+                              {"group", group.ToText()},
+                              {"version", version},
+                              {"timeout_us", timeout_us}},
+                             {}};
+  return Call(request, timeout_us).status();
+}
+
 Result<int64_t> OwnerClient::AppliedVersion(const Ref& group) {
   const OwnerMessage request{{{"call", "applied_version"}, {"group", group.ToText()}}, {}};
   ARROW_ASSIGN_OR_RAISE(const OwnerMessage answer, Call(request, 0));

@@ -20,6 +20,7 @@ class OwnerClient : public OnlineService {
 
   Result<std::vector<RowsAnswer>> Read(const std::vector<RowsRequest>& requests) override;
   Status SyncTo(const Ref& group, int64_t version, int64_t timeout_us) override;
+  Status Rebuild(const Ref& group, int64_t version, int64_t timeout_us) override;
   Result<int64_t> AppliedVersion(const Ref& group) override;
   Status Drop(const Ref& group) override;
 

@@ -11,6 +11,7 @@ namespace {
 
 constexpr char kTimes[] = "__event_times_us";
 constexpr char kStatus[] = "__status";
+constexpr char kCommits[] = "__commits";
 
 template <typename T>
 void AppendNumber(T value, std::string* out) {
@@ -136,9 +137,9 @@ Result<std::vector<RowsRequest>> RequestsFromMessage(const OwnerMessage& message
     for (const json::value& from : given) {
       const json::array* part = from.if_array();
       if (part == nullptr || part->size() != 3 || !(*part)[2].is_string()) return Malformed();
-      const auto key = (*part)[0].try_to_number<uint64_t>();
-      const auto source = (*part)[1].try_to_number<uint64_t>();
-      if (!key || !source) return Malformed();
+      const int64_t* key = (*part)[0].if_int64();
+      const int64_t* source = (*part)[1].if_int64();
+      if (key == nullptr || source == nullptr || *key < 0 || *source < 0) return Malformed();
       request.keys_from.push_back({.key = static_cast<size_t>(*key),
                                    .request = static_cast<size_t>(*source),
                                    .column = std::string((*part)[2].as_string())});
@@ -154,7 +155,9 @@ Result<std::vector<RowsRequest>> RequestsFromMessage(const OwnerMessage& message
 Result<OwnerMessage> ToMessage(const std::vector<RowsAnswer>& answers) {
   OwnerMessage message;
   message.header = StatusToJson(Status::OK());
+  json::array versions;
   for (const RowsAnswer& answer : answers) {
+    versions.push_back(answer.version);
     const auto n = static_cast<int64_t>(answer.status.size());
     const int columns = answer.rows->num_columns();
     ARROW_ASSIGN_OR_RAISE(auto batch, answer.rows->AddColumn(columns, kStatus,
@@ -163,21 +166,33 @@ Result<OwnerMessage> ToMessage(const std::vector<RowsAnswer>& answers) {
     ARROW_ASSIGN_OR_RAISE(batch, batch->AddColumn(columns + 1, kTimes,
                                                   Wrapped<int64_t, arrow::Int64Type>(
                                                       answer.event_times_us.data(), n)));
+    ARROW_ASSIGN_OR_RAISE(batch, batch->AddColumn(columns + 2, kCommits,
+                                                  Wrapped<int64_t, arrow::Int64Type>(
+                                                      answer.commits.data(), n)));
     ARROW_ASSIGN_OR_RAISE(message.bodies.emplace_back(), WriteBatch(*batch));
   }
+  message.header["versions"] = std::move(versions);
   return message;
 }
 
 Result<std::vector<RowsAnswer>> AnswersFromMessage(const OwnerMessage& message) {
   std::vector<RowsAnswer> answers(message.bodies.size());
+  ARROW_ASSIGN_OR_RAISE(const json::array versions, FindArray(message.header, "versions"));
+  if (versions.size() != answers.size()) return Malformed();
   for (size_t i = 0; i < answers.size(); ++i) {
     RowsAnswer& answer = answers[i];
+    if (!versions[i].is_int64()) return Malformed();
+    answer.version = versions[i].as_int64();
     ARROW_ASSIGN_OR_RAISE(answer.rows, ReadBatch(message.bodies[i]));
+    ARROW_ASSIGN_OR_RAISE(const auto commits,
+                          TakeColumn(&answer.rows, kCommits, arrow::Type::INT64));
     ARROW_ASSIGN_OR_RAISE(const auto times, TakeColumn(&answer.rows, kTimes, arrow::Type::INT64));
     ARROW_ASSIGN_OR_RAISE(const auto status, TakeColumn(&answer.rows, kStatus, arrow::Type::UINT8));
     const auto* time = static_cast<const arrow::Int64Array&>(*times).raw_values();
     const auto* code = static_cast<const arrow::UInt8Array&>(*status).raw_values();
     answer.event_times_us.assign(time, time + times->length());
+    const auto* commit = static_cast<const arrow::Int64Array&>(*commits).raw_values();
+    answer.commits.assign(commit, commit + commits->length());
     for (int64_t row = 0; row < status->length(); ++row) {
       if (code[row] > static_cast<uint8_t>(RowStatus::kUnavailable)) return Malformed();
       answer.status.push_back(static_cast<RowStatus>(code[row]));

@@ -4,76 +4,11 @@
 
 #include "base/name.h"
 #include "compute/visibility.h"
+#include "online/group_rows.h"
 #include "online/rocks_store.h"
 #include "online/store_key.h"
 
 namespace tercet {
-namespace {
-
-Status CheckRequest(const RowsRequest& request, const GroupState& state) {
-  const std::string group = request.group.ToText();
-  if (request.keys == nullptr) {
-    return Status::Invalid("online read of feature group '", group, "' without keys");
-  }
-  const arrow::Schema& given = *request.keys->schema();
-  const arrow::Schema& wanted = *state.key_schema;
-  bool fits = given.num_fields() == wanted.num_fields();
-  for (int i = 0; fits && i < wanted.num_fields(); ++i) {
-    fits = given.field(i)->type()->Equals(*wanted.field(i)->type());
-  }
-  if (!fits) {
-    return Status::TypeError("online read of feature group '", group, "': its key is (",
-                             wanted.ToString(), "), not (", given.ToString(), ")");
-  }
-  if (static_cast<int64_t>(request.event_times_us.size()) != request.keys->num_rows()) {
-    return Status::Invalid("online read of feature group '", group, "': ", request.keys->num_rows(),
-                           " keys but ", request.event_times_us.size(), " event times");
-  }
-  return Status::OK();
-}
-
-/// The row of a key as of a time, and what is to be said of it.
-struct FoundRow {
-  RowStatus status = RowStatus::kMissing;
-  StoredRow row;  ///< none unless present
-  int64_t event_time_us = kNoEventTime;
-};
-
-/// `value`: of the key in the store; a null view: it has none.
-Result<FoundRow> FindRow(const GroupState& state, std::string_view value, int64_t time_us,
-                         std::optional<int64_t> ttl_us) {
-  FoundRow found;
-  if (state.generation == 0) {
-    found.status = RowStatus::kUnavailable;
-    return found;
-  }
-  if (value.data() == nullptr) return found;
-  const KeyLookup lookup = FindAsOf(value, time_us);
-  if (lookup.answer == KeyLookup::kNoRow) return found;
-  if (lookup.answer == KeyLookup::kLetGo) {
-    found.status = RowStatus::kUnavailable;
-    return found;
-  }
-  const int layout =
-      lookup.answer == KeyLookup::kFound ? state.LayoutOf(lookup.row.fingerprint) : -1;
-  if (layout < 0) {
-    return Status::IOError("online store: the rows of a key of feature group '",
-                           state.definition.ref().ToText(), "' are corrupt; remove the online ",
-                           "store's folder to have it rebuilt from the offline tables");
-  }
-  found.event_time_us = lookup.row.event_time_us;
-  const bool timeless = found.event_time_us == kNoEventTime;
-  if (!timeless &&
-      !WithinTtl(found.event_time_us, time_us, ttl_us ? ttl_us : state.definition.ttl_us)) {
-    found.status = RowStatus::kExpired;
-    return found;
-  }
-  found.status = RowStatus::kPresent;
-  found.row = {.bytes = lookup.row.bytes, .layout = layout};
-  return found;
-}
-
-}  // namespace
 
 /// What a read needs for a moment; kept by each thread so that a read allocates little.
 struct RocksStore::Scratch {
@@ -287,6 +222,8 @@ Result<std::optional<std::vector<RowsAnswer>>> RocksStore::TryRead(
     RowsAnswer& answer = answers[r];
     answer.status.assign(n, RowStatus::kMissing);
     answer.event_times_us.assign(n, kNoEventTime);
+    answer.commits.assign(n, -1);
+    answer.version = state.applied_version;
     scratch->rows.assign(n, StoredRow());
     for (int64_t i = 0; i < n; ++i, ++next) {
       if (!asked[r].keys.valid(i)) continue;
@@ -295,6 +232,7 @@ Result<std::optional<std::vector<RowsAnswer>>> RocksStore::TryRead(
           FindRow(state, scratch->found[next], request.event_times_us[i], request.ttl_us));
       answer.status[i] = found.status;
       answer.event_times_us[i] = found.event_time_us;
+      answer.commits[i] = found.commit;
       scratch->rows[i] = found.row;
     }
     ARROW_ASSIGN_OR_RAISE(answer.rows, asked[r].projection->Gather(scratch->rows));

@@ -47,6 +47,7 @@ Status FromRocks(const rocksdb::Status& status, std::string_view what) {
 
 Result<OnlineOptions> OnlineOptions::FromEnvironment() {
   OnlineOptions options;
+  if (const char* redis = std::getenv("TERCET_ONLINE"); redis != nullptr) options.redis = redis;
   const char* text = std::getenv("TERCET_ONLINE_CACHE_BYTES");
   if (text == nullptr || *text == '\0') return options;
   const char* end = text + std::strlen(text);

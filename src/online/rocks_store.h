@@ -50,9 +50,6 @@ class RocksStore : public OnlineStore {
                          int64_t event_time_us, CellsAnswer* answer) override;
 
  private:
-  /// Takes a key (SortKeys' form) with the rows that are kept of it.
-  using RowsSink = std::function<Status(const std::string& key, const KeyRows& rows)>;
-
   RocksStore(std::unique_ptr<rocksdb::DB> db, const Clock* clock, const OnlineOptions& options)
       : db_(std::move(db)),
         clock_(clock),
@@ -73,14 +70,11 @@ class RocksStore : public OnlineStore {
 
   Status WriteChanges(const GroupState& state, const ChangeBuffer& buffer,
                       rocksdb::WriteBatch* batch);
-  /// Groups rows in table order by key, trims each key, and hands it on.
-  Status CollectRows(const GroupState& state, arrow::RecordBatchReader* rows, int64_t version,
-                     const RowsSink& sink);
 
   struct Scratch;
   class ScratchUse;
-  /// Finds the values of all of the scratch's keys as of one moment: that of the snapshot, if one is
-  /// given.
+  /// Finds the values of all of the scratch's keys as of one moment: that of the snapshot, if one
+  /// is given.
   Status Fetch(Scratch* scratch, const rocksdb::Snapshot* snapshot = nullptr);
   Status FetchAbsent(Scratch* scratch, const rocksdb::Snapshot* snapshot = nullptr);
   /// Takes a group's keys, which stand in the scratch, into the read.

@@ -1,5 +1,6 @@
 #include <optional>
 
+#include "online/group_rows.h"
 #include "online/rocks_store.h"
 #include "online/store_key.h"
 
@@ -7,7 +8,6 @@ namespace tercet {
 namespace {
 
 constexpr int64_t kSliceRows = 4096;   // of changes that are buffered at once
-constexpr int64_t kRefillKeys = 4096;  // keys in one batch to refill
 
 /// Takes what a batch writes into the row cache.
 class CacheFollower : public rocksdb::WriteBatch::Handler {
@@ -115,19 +115,7 @@ Status RocksStore::WriteChanges(const GroupState& state, const ChangeBuffer& buf
       ARROW_RETURN_NOT_OK(FromRocks(statuses[k], "reading rows to change"));
       ARROW_ASSIGN_OR_RAISE(rows, KeyRows::Parse(values[k].ToStringView()));
     }
-    const std::string* key_columns = nullptr;
-    for (const ChangeBuffer::Change& change : changes) {
-      if (change.removal) {
-        rows.Remove(change.event_time_us, change.commit);
-        key_columns = &change.bytes;
-      } else {
-        rows.Upsert({.event_time_us = change.event_time_us,
-                     .commit = change.commit,
-                     .fingerprint = state.layout()->fingerprint(),
-                     .bytes = change.bytes});
-      }
-    }
-    rows.Trim(kKeptRows, now_us);
+    const std::string* key_columns = ChangeRows(state, changes, now_us, &rows);
     if (rows.empty()) {
       if (!statuses[k].IsNotFound()) batch->Delete(slices[k]);
       continue;
@@ -146,33 +134,15 @@ Status RocksStore::WriteChanges(const GroupState& state, const ChangeBuffer& buf
 Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> RocksStore::PendingRefills(
     const Ref& group) {
   ARROW_ASSIGN_OR_RAISE(const auto state, StateOf(group));
-  std::vector<std::shared_ptr<arrow::RecordBatch>> batches;
   const std::string prefix = StorePrefix(kRefillRecord, state->id, state->generation);
   const std::unique_ptr<rocksdb::Iterator> record(db_->NewIterator(rocksdb::ReadOptions()));
-  record->Seek(prefix);
-  if (!record->Valid() || !record->key().starts_with(prefix)) {
-    ARROW_RETURN_NOT_OK(FromRocks(record->status(), "reading keys to refill"));
-    return batches;
-  }
-  ARROW_ASSIGN_OR_RAISE(const auto layout, RowLayout::Make(state->key_schema));
-  ARROW_ASSIGN_OR_RAISE(
-      const auto projection,
-      RowProjection::Make({layout}, state->key_schema->field_names(), group.name));
-  std::vector<std::string> kept;
-  const auto flush = [&]() -> Status {
-    std::vector<StoredRow> rows;
-    for (const std::string& bytes : kept) rows.push_back({.bytes = bytes, .layout = 0});
-    ARROW_ASSIGN_OR_RAISE(batches.emplace_back(), projection->Gather(rows));
-    kept.clear();
-    return Status::OK();
-  };
-  for (; record->Valid() && record->key().starts_with(prefix); record->Next()) {
-    kept.push_back(record->value().ToString());
-    if (static_cast<int64_t>(kept.size()) == kRefillKeys) ARROW_RETURN_NOT_OK(flush());
+  std::vector<std::string> keys;
+  for (record->Seek(prefix); record->Valid() && record->key().starts_with(prefix);
+       record->Next()) {
+    keys.push_back(record->value().ToString());
   }
   ARROW_RETURN_NOT_OK(FromRocks(record->status(), "reading keys to refill"));
-  if (!kept.empty()) ARROW_RETURN_NOT_OK(flush());
-  return batches;
+  return RefillBatches(*state, keys);
 }
 
 }  // namespace tercet

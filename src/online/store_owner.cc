@@ -5,6 +5,7 @@
 #include "base/file_system.h"
 #include "base/id.h"
 #include "base/log.h"
+#include "online/redis_store.h"
 
 namespace tercet {
 namespace {
@@ -19,8 +20,9 @@ constexpr int64_t kFirstSyncTimeoutUs = 600LL * 1'000'000;
 Result<std::unique_ptr<OnlineStore>> OpenPatiently(const std::string& directory, const Clock* clock,
                                                    const OnlineOptions& options) {
   const auto deadline = std::chrono::steady_clock::now() + kOpenPatience;
+  if (!options.redis.empty()) return RedisStore::OpenFor(directory, options.redis, clock);
   while (true) {
-    auto store = OnlineStore::Open(directory, clock, options);
+    auto store = OnlineStore::Open(JoinPath(directory, "rocksdb"), clock, options);
     const bool locked = !store.ok() && store.status().message().find("lock") != std::string::npos;
     if (!locked || std::chrono::steady_clock::now() > deadline) return store;
     std::this_thread::sleep_for(kOpenPause);
@@ -31,6 +33,7 @@ Result<std::unique_ptr<OnlineStore>> OpenPatiently(const std::string& directory,
 
 Result<std::unique_ptr<StoreOwner>> StoreOwner::TryOpen(const std::string& directory,
                                                         const Clock* clock, OnlineAccess::Sync sync,
+                                                        OnlineAccess::Sync rebuild,
                                                         const OnlineOptions& options) {
   ARROW_RETURN_NOT_OK(LocalFileSystem()->MakeDirectory(directory));
   std::unique_ptr<StoreOwner> owner(new StoreOwner);
@@ -40,8 +43,9 @@ Result<std::unique_ptr<StoreOwner>> StoreOwner::TryOpen(const std::string& direc
   ARROW_ASSIGN_OR_RAISE(owner->listener_, UnixSocket::Listen(socket));
   ARROW_RETURN_NOT_OK(owner->lock_->NameSocket(socket));
   ARROW_ASSIGN_OR_RAISE(owner->store_,
-                        OpenPatiently(JoinPath(directory, "rocksdb"), clock, options));
-  owner->sync_ = std::make_unique<GroupSync>(owner->store_.get(), std::move(sync));
+                        OpenPatiently(directory, clock, options));
+  owner->sync_ = std::make_unique<GroupSync>(owner->store_.get(), std::move(sync),
+                                             std::move(rebuild));
   ARROW_RETURN_NOT_OK(owner->CatchUp());
   owner->acceptor_ = std::thread([self = owner.get()] { self->AcceptAll(); });
   return owner;
@@ -90,6 +94,10 @@ Result<std::vector<RowsAnswer>> StoreOwner::Read(const std::vector<RowsRequest>&
 
 Status StoreOwner::SyncTo(const Ref& group, int64_t version, int64_t timeout_us) {
   return sync_->SyncTo(group, version, timeout_us);
+}
+
+Status StoreOwner::Rebuild(const Ref& group, int64_t version, int64_t timeout_us) {
+  return sync_->Rebuild(group, version, timeout_us);
 }
 
 Result<int64_t> StoreOwner::AppliedVersion(const Ref& group) {
@@ -155,10 +163,11 @@ Result<OwnerMessage> StoreOwner::Answer(const OwnerMessage& request) {
   ARROW_ASSIGN_OR_RAISE(const std::string text, GetString(request.header, "group"));
   ARROW_ASSIGN_OR_RAISE(const Ref group, Ref::Parse(text));
   OwnerMessage answer{StatusToJson(Status::OK()), {}};
-  if (call == "sync_to") {
+  if (call == "sync_to" || call == "rebuild") {
     ARROW_ASSIGN_OR_RAISE(const int64_t version, GetInt(request.header, "version"));
     ARROW_ASSIGN_OR_RAISE(const int64_t timeout_us, GetInt(request.header, "timeout_us"));
-    ARROW_RETURN_NOT_OK(SyncTo(group, version, timeout_us));
+    ARROW_RETURN_NOT_OK(call == "rebuild" ? Rebuild(group, version, timeout_us)
+                                          : SyncTo(group, version, timeout_us));
   } else if (call == "applied_version") {
     ARROW_ASSIGN_OR_RAISE(const int64_t version, AppliedVersion(group));
     answer.header["version"] = version;

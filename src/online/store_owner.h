@@ -24,6 +24,7 @@ class StoreOwner : public OnlineService {
   /// meanwhile waits.
   static Result<std::unique_ptr<StoreOwner>> TryOpen(const std::string& directory,
                                                      const Clock* clock, OnlineAccess::Sync sync,
+                                                     OnlineAccess::Sync rebuild,
                                                      const OnlineOptions& options);
   /// Answers what was asked, then gives the store up.
   ~StoreOwner() override;
@@ -34,6 +35,7 @@ class StoreOwner : public OnlineService {
     return store_->ReadCells(groups, keys, event_time_us, answer);
   }
   Status SyncTo(const Ref& group, int64_t version, int64_t timeout_us) override;
+  Status Rebuild(const Ref& group, int64_t version, int64_t timeout_us) override;
   Result<int64_t> AppliedVersion(const Ref& group) override;
   Status Drop(const Ref& group) override;
 

@@ -121,6 +121,14 @@ std::vector<Route> FeatureGroupRoutes(Platform* platform) {
         ARROW_ASSIGN_OR_RAISE(const Commit commit, platform->Compact(ref));
         return HttpAnswer::Json(commit.ToJson());
       }));
+  add("POST", one + "/rebuild-online",
+      OfGroup([platform](const Ref& ref, const HttpRequest& request) -> Answer {
+        ARROW_ASSIGN_OR_RAISE(const json::object body, request.JsonBody());
+        ARROW_RETURN_NOT_OK(CheckMembers("rebuild request", body, {"version"}));
+        ARROW_ASSIGN_OR_RAISE(const auto version, FindInt(body, "version"));
+        ARROW_ASSIGN_OR_RAISE(const int64_t rebuilt, platform->RebuildOnline(ref, version));
+        return HttpAnswer::Json(json::object{{"version", rebuilt}});
+      }));
   add("POST", one + "/alter",
       OfGroup([platform](const Ref& ref, const HttpRequest& request) -> Answer {
         ARROW_ASSIGN_OR_RAISE(const json::object body, request.JsonBody());

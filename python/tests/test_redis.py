@@ -1,0 +1,123 @@
+"""Online rows in a Redis, read by several serving processes on one project."""
+
+from __future__ import annotations
+
+import datetime as dt
+import subprocess
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import tercet as tc
+from conftest import Server, free_port
+
+HOUR = dt.timedelta(hours=1)
+START = dt.datetime(2024, 3, 1, tzinfo=dt.timezone.utc)
+
+
+class Redis:
+    """A redis-server that writes down what it is told."""
+
+    def __init__(self, folder: Path):
+        self.folder, self.port = folder, free_port()
+        folder.mkdir()
+        self.start()
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(
+            ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir",
+             str(self.folder), "--appendonly", "yes", "--appendfsync", "always", "--logfile",
+             "log"])
+        for _ in range(200):
+            if b"PONG" in subprocess.run(["redis-cli", "-p", str(self.port), "ping"],
+                                         capture_output=True).stdout:
+                return
+            time.sleep(0.05)
+        raise AssertionError("redis-server did not start; it is Debian's package redis-server")
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/1"
+
+
+@pytest.fixture
+def redis(tmp_path):
+    server = Redis(tmp_path / "redis")
+    yield server
+    server.stop()
+
+
+def weather(rain: float) -> pd.DataFrame:
+    return pd.DataFrame({"city": ["Oslo"], "hour": [START], "rain": [rain]})
+
+
+def define(project: tc.Project) -> tc.FeatureGroup:
+    group = project.feature_group("weather", version=1, primary_key=["city"], event_time="hour",
+                                  ttl="3h", online=True)
+    group.insert(weather(1.0), wait_online=True)
+    project.feature_view("rain", version=1, query=group.select("rain"))
+    return group
+
+
+def rain(project: tc.Project) -> float:
+    return project.feature_view("rain").vector({"city": "Oslo"}, event_time=START + HOUR)["rain"]
+
+
+def test_all_processes_read_what_one_applies(tmp_path, redis):
+    path = tmp_path / "project"
+    servers = [Server(path, "--online", redis.url) for _ in range(2)]
+    try:
+        with tc.open(servers[0].location) as first, tc.open(servers[1].location) as second, \
+                tc.open(path, online=redis.url) as local:
+            group = define(first)
+            assert rain(first) == rain(second) == rain(local) == 1.0
+            second.feature_group("weather").insert(weather(2.0), wait_online=True)
+            assert rain(first) == rain(second) == rain(local) == 2.0
+            newest = group.commits()[-1].version
+            assert local.feature_group("weather").rebuild_online() == newest
+            assert rain(first) == rain(second) == 2.0
+            # Whoever applied so far goes away; another process does it from now on.
+            servers[0].stop()
+            assert rain(second) == 2.0
+            second.feature_group("weather").insert(weather(3.0), wait_online=True)
+            assert rain(second) == rain(local) == 3.0
+    finally:
+        for server in servers:
+            if server.process.poll() is None:
+                server.stop()
+    # Nothing of the group is in a RocksDB.
+    assert not (path / "online" / "rocksdb").exists()
+
+
+def test_a_redis_that_goes_away_is_told_and_comes_back(tmp_path, redis):
+    with tc.open(tmp_path / "project", online=redis.url) as project:
+        group = define(project)
+        redis.stop()
+        with pytest.raises(tc.StorageError, match="Redis"):
+            rain(project)
+        # Offline is the truth: what is written meanwhile is applied later.
+        group.insert(weather(4.0))
+        redis.start()
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                if rain(project) == 4.0:
+                    break
+            except tc.StorageError:
+                pass
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+
+def test_addresses_that_are_none(tmp_path):
+    with tc.open(tmp_path / "project", online="memcached://x") as project:
+        group = project.feature_group("weather", version=1, primary_key=["city"],
+                                      event_time="hour", online=True)
+        with pytest.raises(tc.InvalidError, match="redis://"):
+            group.insert(weather(1.0), wait_online=True)
