@@ -102,9 +102,16 @@ Result<DeploymentContract> RemotePlatform::Contract(const std::string& deploymen
 
 Result<PredictData> RemotePlatform::Predict(const std::string& deployment,
                                             const std::shared_ptr<arrow::RecordBatch>& entities,
-                                            std::optional<int64_t> event_time_us) {
+                                            const PredictRequest& request) {
   std::string path = PathOf(kDeployments, deployment) + "/predict";
-  if (event_time_us) path += "?event_time=" + std::to_string(*event_time_us);
+  char separator = '?';
+  if (request.event_time_us) {
+    path += "?event_time=" + std::to_string(*request.event_time_us);
+    separator = '&';
+  }
+  if (!request.request_id.empty()) {
+    path += separator + std::string("request_id=") + EncodeUrl(request.request_id);
+  }
   ARROW_ASSIGN_OR_RAISE(const std::string body, BatchToBytes(*entities));
   ARROW_ASSIGN_OR_RAISE(const std::string answer, CallArrow(path, body));
   return PredictDataFromBytes(answer);

@@ -172,8 +172,10 @@ Status PredictTo(Platform* platform, json::object command, const Upload& upload,
   ARROW_ASSIGN_OR_RAISE(const std::string deployment, TakeString(&command, "deployment"));
   ARROW_ASSIGN_OR_RAISE(const auto entities, TakeEntities(&command, upload));
   ARROW_ASSIGN_OR_RAISE(const auto event_time_us, FindTime(command, "event_time"));
-  ARROW_ASSIGN_OR_RAISE(const PredictData data,
-                        platform->Predict(deployment, entities, event_time_us));
+  ARROW_ASSIGN_OR_RAISE(const auto request_id, FindString(command, "request_id"));
+  ARROW_ASSIGN_OR_RAISE(
+      const PredictData data,
+      platform->Predict(deployment, entities, {event_time_us, request_id.value_or("")}));
   ARROW_RETURN_NOT_OK(writer->Begin(data.outputs->schema()));
   return writer->WriteWithMetadata(*data.outputs,
                                    Message({{"release_id", data.release_id},

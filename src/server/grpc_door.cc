@@ -87,7 +87,7 @@ class InferenceService final : public proto::GRPCInferenceService::Service {
         if (!inferred.ok()) {
           response.mutable_infer_response()->Clear();
           response.mutable_infer_response()->set_id(request.id());
-          response.set_error_message(std::string(inferred.message()));
+          response.set_error_message(ToUtf8(inferred.message()));
         }
         // A client that went away ends the stream; there is nobody to tell.
         if (!stream->Write(response)) break;
@@ -159,7 +159,8 @@ class InferenceService final : public proto::GRPCInferenceService::Service {
     ARROW_ASSIGN_OR_RAISE(const GrpcInferenceRequest read, ReadGrpcRequest(request));
     ARROW_ASSIGN_OR_RAISE(
         const auto answer,
-        inference_->Infer(request.model_name(), request.model_version(), read.request));
+        inference_->Infer(request.model_name(), request.model_version(), read.request,
+                          request.id()));
     return WriteGrpcAnswer(request, answer, response);
   }
 

@@ -103,7 +103,8 @@ Answer Infer(OpenInference* inference, const std::string& name, std::string_view
              const HttpRequest& http) {
   ARROW_ASSIGN_OR_RAISE(const InferenceRequest request,
                         ReadInferenceRequest(http.body, http.inference_header_length));
-  ARROW_ASSIGN_OR_RAISE(const auto answer, inference->Infer(name, version, request));
+  const std::string& id = request.id.empty() ? http.request_id : request.id;
+  ARROW_ASSIGN_OR_RAISE(const auto answer, inference->Infer(name, version, request, id));
   return InferAnswer(name, request, answer);
 }
 

@@ -67,12 +67,14 @@ Result<OpenInference::KnownPointer> OpenInference::Model(const std::string& name
 
 Result<OpenInference::Answer> OpenInference::Infer(const std::string& name,
                                                    std::string_view version,
-                                                   const InferenceRequest& request) {
+                                                   const InferenceRequest& request,
+                                                   const std::string& request_id) {
   return WithContract(contracts_, name, [&](const Known& known) -> Result<Answer> {
     ARROW_RETURN_NOT_OK(CheckModel(name, version, known));
     ARROW_ASSIGN_OR_RAISE(const auto entities, EntitiesOf(request, name, *known.columns));
     Answer answer;
-    ARROW_ASSIGN_OR_RAISE(answer.data, platform_->Predict(name, entities, request.event_time_us));
+    ARROW_ASSIGN_OR_RAISE(
+        answer.data, platform_->Predict(name, entities, {request.event_time_us, request_id}));
     ARROW_ASSIGN_OR_RAISE(answer.outputs, Outputs(request, *answer.data.outputs));
     return answer;
   });

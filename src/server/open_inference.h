@@ -42,8 +42,9 @@ class OpenInference {
     PredictData data;
     std::vector<std::pair<OutputTensor, bool>> outputs;
   };
+  /// `request_id`: by which the request is logged.
   Result<Answer> Infer(const std::string& name, std::string_view version,
-                       const InferenceRequest& request);
+                       const InferenceRequest& request, const std::string& request_id);
 
   struct IndexEntry {
     std::string name, version, state, reason;

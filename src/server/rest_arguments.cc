@@ -57,6 +57,11 @@ Result<std::optional<int64_t>> QueryTime(const HttpRequest& request, std::string
   return *time_us;
 }
 
+std::string RequestId(const HttpRequest& request) {
+  const std::string* id = request.Query("request_id");
+  return id == nullptr ? request.request_id : *id;
+}
+
 Result<ReadRequest> QueryRead(const HttpRequest& request) {
   ReadRequest read;
   if (const std::string* columns = request.Query("columns")) {

@@ -22,6 +22,9 @@ Result<std::optional<int64_t>> QueryInt(const HttpRequest& request, std::string_
 /// "?event_time=2013-01-01T05:00:00Z" or integer microseconds.
 Result<std::optional<int64_t>> QueryTime(const HttpRequest& request, std::string_view name);
 
+/// What names a request in the prediction log: "?request_id=…", else X-Request-Id; empty: nothing.
+std::string RequestId(const HttpRequest& request);
+
 /// "?columns=a,b&version=3&as_of=…&start=…&end=…".
 Result<ReadRequest> QueryRead(const HttpRequest& request);
 

@@ -35,7 +35,8 @@ Answer Score(Platform* platform, OpenInference* inference, const std::string& na
   ARROW_ASSIGN_OR_RAISE(const auto event_time_us, QueryTime(request, "event_time"));
   return WithContract(inference->contracts(), name, [&](const Known& known) -> Answer {
     ARROW_ASSIGN_OR_RAISE(const auto rows, read("deployment '" + name + "'", known));
-    ARROW_ASSIGN_OR_RAISE(const auto data, platform->Predict(name, rows, event_time_us));
+    ARROW_ASSIGN_OR_RAISE(const auto data,
+                          platform->Predict(name, rows, {event_time_us, RequestId(request)}));
     return PredictionsAnswer(data);
   });
 }

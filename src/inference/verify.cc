@@ -1,0 +1,311 @@
+#include "inference/verify.h"
+
+#include <algorithm>
+#include <functional>
+#include <limits>
+#include <optional>
+
+#include <arrow/array/array_binary.h>
+#include <arrow/array/array_nested.h>
+#include <arrow/array/array_primitive.h>
+#include <arrow/array/builder_primitive.h>
+#include <arrow/compute/api_vector.h>
+#include <arrow/datum.h>
+#include <arrow/scalar.h>
+
+#include "base/time_text.h"
+#include "compute/sort_key.h"
+#include "inference/offline_rows.h"
+#include "inference/prediction_rows.h"
+#include "inference/prediction_table.h"
+#include "view/vector_read.h"
+
+namespace tercet {
+namespace {
+
+using Batch = std::shared_ptr<arrow::RecordBatch>;
+
+constexpr int64_t kNone = std::numeric_limits<int64_t>::min();
+/// Logged rows whose entities' history is held at once.
+constexpr int64_t kRowsAtOnce = 4096;
+
+std::vector<std::string> TextsAt(const arrow::Array& column, int64_t row) {
+  const auto& lists = static_cast<const arrow::ListArray&>(column);
+  const auto& values = static_cast<const arrow::StringArray&>(*lists.values());
+  std::vector<std::string> texts;
+  if (lists.IsNull(row)) return texts;
+  for (int64_t i = lists.value_offset(row); i < lists.value_offset(row + 1); ++i) {
+    texts.emplace_back(values.GetView(i));
+  }
+  return texts;
+}
+
+/// Element `index` of a list of integers or times.
+int64_t NumberAt(const arrow::Array& column, int64_t row, size_t index, int64_t none) {
+  const auto& lists = static_cast<const arrow::ListArray&>(column);
+  const int64_t at = lists.value_offset(row) + static_cast<int64_t>(index);
+  if (lists.values()->IsNull(at)) return none;
+  return lists.values()->data()->GetValues<int64_t>(1)[at];
+}
+
+Result<RowStatus> StatusOf(const std::string& name) {
+  for (const RowStatus status : {RowStatus::kPresent, RowStatus::kMissing, RowStatus::kExpired,
+                                 RowStatus::kUnavailable}) {
+    if (name == RowStatusName(status)) return status;
+  }
+  return Status::Invalid("the log has an unknown status '", name, "'");
+}
+
+/// What of a log's row must be alike so that rows can be asked again as one request.
+struct Shape {
+  std::string release_id;
+  std::vector<std::string> inputs, groups;
+  auto operator<=>(const Shape&) const = default;
+};
+
+std::string RowText(RowStatus status, int64_t event_time_us) {
+  std::string text(RowStatusName(status));
+  if (event_time_us != kNone) text += " of " + FormatTime(event_time_us);
+  return text;
+}
+
+class Verifier {
+ public:
+  Verifier(FeatureTables* tables, Registry* registry, ServedReleases* releases)
+      : tables_(tables), registry_(registry), releases_(releases) {}
+
+  /// Verifies rows of the log; those that can't be are counted.
+  Status Take(const Batch& log) {
+    const auto& releases =
+        static_cast<const arrow::StringArray&>(*log->GetColumnByName(kLogReleaseId));
+    std::map<Shape, std::vector<int64_t>> alike;
+    for (int64_t row = 0; row < log->num_rows(); ++row) {
+      alike[{.release_id = releases.GetString(row),
+             .inputs = TextsAt(*log->GetColumnByName(kLogInputs), row),
+             .groups = TextsAt(*log->GetColumnByName(kLogReadGroup), row)}]
+          .push_back(row);
+    }
+    for (const auto& [shape, rows] : alike) {
+      for (size_t begin = 0; begin < rows.size(); begin += kRowsAtOnce) {
+        const size_t end = std::min(rows.size(), begin + kRowsAtOnce);
+        arrow::Int64Builder indices;
+        ARROW_RETURN_NOT_OK(indices.AppendValues(rows.data() + begin,
+                                                 static_cast<int64_t>(end - begin)));
+        ARROW_ASSIGN_OR_RAISE(const auto array, indices.Finish());
+        ARROW_ASSIGN_OR_RAISE(const arrow::Datum part, arrow::compute::Take(log, array));
+        ARROW_RETURN_NOT_OK(TakeAlike(shape, part.record_batch()));
+      }
+    }
+    return Status::OK();
+  }
+
+  Verification Finish() { return std::move(report_); }
+
+ private:
+  /// Leaves out the rows that online could not answer.
+  Status TakeAlike(const Shape& shape, const Batch& log) {
+    std::vector<int64_t> answered;
+    for (int64_t row = 0; row < log->num_rows(); ++row) {
+      const auto status = TextsAt(*log->GetColumnByName(kLogReadStatus), row);
+      const auto unavailable = RowStatusName(RowStatus::kUnavailable);
+      if (std::find(status.begin(), status.end(), unavailable) != status.end()) {
+        ++report_.unavailable;
+      } else {
+        answered.push_back(row);
+      }
+    }
+    if (answered.empty()) return Status::OK();
+    arrow::Int64Builder indices;
+    ARROW_RETURN_NOT_OK(indices.AppendValues(answered));
+    ARROW_ASSIGN_OR_RAISE(const auto array, indices.Finish());
+    ARROW_ASSIGN_OR_RAISE(const arrow::Datum part, arrow::compute::Take(log, array));
+    const Status replayed = Replay(shape, *part.record_batch());
+    if (replayed.ok()) return replayed;
+    // What can't be proved is no pass: Verification::passed.
+    report_.unreadable += static_cast<int64_t>(answered.size());
+    if (report_.unreadable_because.empty()) {
+      report_.unreadable_because = std::string(replayed.message());
+    }
+    return Status::OK();
+  }
+
+  Status Replay(const Shape& shape, const arrow::RecordBatch& log) {
+    ARROW_ASSIGN_OR_RAISE(const Release release, registry_->GetRelease(shape.release_id));
+    ARROW_ASSIGN_OR_RAISE(const auto loaded, releases_->Load(release));
+    // A model without a view reads nothing: its features are its request.
+    if (loaded->plan() == nullptr) {
+      report_.rows += log.num_rows();
+      return Status::OK();
+    }
+    ARROW_ASSIGN_OR_RAISE(const auto times, EventTimeMicros(*log.GetColumnByName(kLogEventTime)));
+    ARROW_ASSIGN_OR_RAISE(const auto asked,
+                          EventTimeMicros(*log.GetColumnByName(kLogRequestTime)));
+    const auto& latency =
+        static_cast<const arrow::DoubleArray&>(*log.GetColumnByName(kLogLatency));
+    std::vector<int64_t> event_times, answered;
+    for (int64_t row = 0; row < log.num_rows(); ++row) {
+      event_times.push_back(times->Value(row));
+      answered.push_back(asked->Value(row) + static_cast<int64_t>(latency.Value(row)) + 1);
+    }
+    ARROW_ASSIGN_OR_RAISE(const auto reads, ReadsOf(shape, log));
+    ARROW_ASSIGN_OR_RAISE(const Batch entities, EntitiesOf(shape, *loaded, log));
+    OfflineRows offline(tables_, &reads, &answered);
+    ARROW_ASSIGN_OR_RAISE(const VectorAnswer answer,
+                          ReadVectors(*loaded->plan(), &offline, entities, event_times));
+    report_.rows += log.num_rows();
+    CompareReads(log, event_times, reads, offline.answers());
+    return CompareFeatures(log, event_times, *answer.features);
+  }
+
+  static Result<std::vector<LoggedRead>> ReadsOf(const Shape& shape,
+                                                 const arrow::RecordBatch& log) {
+    std::vector<LoggedRead> reads(shape.groups.size());
+    for (size_t r = 0; r < reads.size(); ++r) {
+      ARROW_ASSIGN_OR_RAISE(reads[r].group, Ref::Parse(shape.groups[r]));
+    }
+    for (int64_t row = 0; row < log.num_rows(); ++row) {
+      const auto status = TextsAt(*log.GetColumnByName(kLogReadStatus), row);
+      for (size_t r = 0; r < reads.size(); ++r) {
+        if (r >= status.size()) return Status::Invalid("the log has fewer statuses than reads");
+        ARROW_ASSIGN_OR_RAISE(reads[r].status.emplace_back(), StatusOf(status[r]));
+        reads[r].event_times_us.push_back(
+            NumberAt(*log.GetColumnByName(kLogReadEventTime), row, r, kNone));
+        reads[r].commits.push_back(NumberAt(*log.GetColumnByName(kLogReadCommit), row, r, -1));
+        reads[r].versions.push_back(NumberAt(*log.GetColumnByName(kLogReadVersion), row, r, -1));
+      }
+    }
+    return reads;
+  }
+
+  /// The requests' columns, as they came.
+  static Result<Batch> EntitiesOf(const Shape& shape, const LoadedRelease& loaded,
+                                  const arrow::RecordBatch& log) {
+    arrow::FieldVector fields = LogKeys(loaded);
+    arrow::ArrayVector columns;
+    for (const auto& key : fields) columns.push_back(log.GetColumnByName(key->name()));
+    for (const std::string& input : shape.inputs) {
+      columns.push_back(log.GetColumnByName(std::string(kLogInputPrefix) + input));
+      if (columns.back() != nullptr) {
+        fields.push_back(arrow::field(input, columns.back()->type()));
+      }
+    }
+    if (std::find(columns.begin(), columns.end(), nullptr) != columns.end()) {
+      return Status::Invalid("the log lacks a column that the release's requests have");
+    }
+    return arrow::RecordBatch::Make(arrow::schema(std::move(fields)), log.num_rows(),
+                                    std::move(columns));
+  }
+
+  void CompareReads(const arrow::RecordBatch& log, const std::vector<int64_t>& event_times,
+                    const std::vector<LoggedRead>& online,
+                    const std::vector<RowsAnswer>& offline) {
+    for (size_t r = 0; r < online.size(); ++r) {
+      if (r >= offline.size()) continue;
+      for (int64_t row = 0; row < log.num_rows(); ++row) {
+        const auto i = static_cast<size_t>(row);
+        if (online[r].status[i] == offline[r].status[i] &&
+            online[r].event_times_us[i] == offline[r].event_times_us[i]) {
+          continue;
+        }
+        Differ(log, row, event_times[i], online[r].group.ToText(),
+               RowText(online[r].status[i], online[r].event_times_us[i]),
+               RowText(offline[r].status[i], offline[r].event_times_us[i]));
+      }
+    }
+  }
+
+  Status CompareFeatures(const arrow::RecordBatch& log, const std::vector<int64_t>& event_times,
+                         const arrow::RecordBatch& features) {
+    const auto bits = arrow::EqualOptions().nans_equal(true).signed_zeros_equal(false);
+    for (int f = 0; f < features.num_columns(); ++f) {
+      const std::string& name = features.schema()->field(f)->name();
+      const auto online = log.GetColumnByName(std::string(kLogFeaturePrefix) + name);
+      if (online == nullptr) return Status::Invalid("the log lacks feature '", name, "'");
+      const auto offline = features.column(f);
+      if (!online->type()->Equals(*offline->type())) {
+        return Status::Invalid("the log has feature '", name, "' as ", online->type()->ToString(),
+                               ", the view now as ", offline->type()->ToString());
+      }
+      if (online->Equals(*offline, bits)) continue;
+      for (int64_t row = 0; row < log.num_rows(); ++row) {
+        if (online->RangeEquals(*offline, row, row + 1, row, bits)) continue;
+        ARROW_ASSIGN_OR_RAISE(const auto online_value, online->GetScalar(row));
+        ARROW_ASSIGN_OR_RAISE(const auto offline_value, offline->GetScalar(row));
+        Differ(log, row, event_times[static_cast<size_t>(row)], name, online_value->ToString(),
+               offline_value->ToString());
+      }
+    }
+    return Status::OK();
+  }
+
+  void Differ(const arrow::RecordBatch& log, int64_t row, int64_t event_time_us,
+              const std::string& feature, std::string online, std::string offline) {
+    ++report_.differences;
+    ++report_.by_feature[feature];
+    if (report_.listed.size() == Verification::kListed) return;
+    const auto& ids = static_cast<const arrow::StringArray&>(*log.GetColumnByName(kLogRequestId));
+    report_.listed.push_back({.request_id = ids.GetString(row),
+                              .event_time_us = event_time_us,
+                              .feature = feature,
+                              .online = std::move(online),
+                              .offline = std::move(offline)});
+  }
+
+  FeatureTables* const tables_;
+  Registry* const registry_;
+  ServedReleases* const releases_;
+  Verification report_;
+};
+
+/// The event time from which on there are about `limit` rows.
+Result<std::optional<int64_t>> StartOf(const std::vector<std::shared_ptr<Snapshot>>& logs,
+                                       const VerifyRequest& request) {
+  if (request.limit == 0) return request.start_us;
+  std::vector<int64_t> times;
+  for (const auto& log : logs) {
+    ARROW_ASSIGN_OR_RAISE(const auto rows, log->Scan({.columns = {kLogEventTime},
+                                                      .start_us = request.start_us,
+                                                      .end_us = request.end_us}));
+    while (true) {
+      ARROW_ASSIGN_OR_RAISE(const auto batch, rows->Next());
+      if (batch == nullptr) break;
+      ARROW_ASSIGN_OR_RAISE(const auto micros, EventTimeMicros(*batch->column(0)));
+      times.insert(times.end(), micros->raw_values(), micros->raw_values() + micros->length());
+    }
+  }
+  if (static_cast<int64_t>(times.size()) <= request.limit) return request.start_us;
+  const auto first = times.end() - request.limit;
+  std::nth_element(times.begin(), first, times.end());
+  return *first;
+}
+
+}  // namespace
+
+Result<Verification> VerifyPredictions(FeatureTables* tables, Registry* registry,
+                                       ServedReleases* releases, const std::string& deployment,
+                                       const VerifyRequest& request) {
+  ARROW_ASSIGN_OR_RAISE(const auto groups, PredictionGroups(tables, deployment));
+  if (groups.empty()) {
+    return Status::KeyError("deployment '", deployment,
+                            "' has no prediction log; give its policy a log_percent, and ask it");
+  }
+  std::vector<std::shared_ptr<Snapshot>> logs;
+  for (const FeatureGroupDefinition& group : groups) {
+    ARROW_ASSIGN_OR_RAISE(const auto table, tables->Get(group.ref()));
+    ARROW_ASSIGN_OR_RAISE(logs.emplace_back(), table->Head());
+  }
+  ARROW_ASSIGN_OR_RAISE(const auto start_us, StartOf(logs, request));
+  Verifier verifier(tables, registry, releases);
+  for (const auto& log : logs) {
+    ARROW_ASSIGN_OR_RAISE(const auto rows,
+                          log->Scan({.start_us = start_us, .end_us = request.end_us}));
+    while (true) {
+      ARROW_ASSIGN_OR_RAISE(const auto batch, rows->Next());
+      if (batch == nullptr) break;
+      ARROW_RETURN_NOT_OK(verifier.Take(batch));
+    }
+  }
+  return verifier.Finish();
+}
+
+}  // namespace tercet
