@@ -36,7 +36,8 @@ def holders(folder: Path) -> dict[str, set[str]]:
     forms = {PERSON: [PERSON.encode(), PERSON.encode().hex().encode(),
                       base64.b64encode(PERSON.encode())[:-2]],
              STREET: [STREET.encode()],
-             INCOME: [struct.pack("<d", INCOME), struct.pack(">d", INCOME), b"8421.13579246801", b"8.42113579246801E3"]}
+             INCOME: [struct.pack("<d", INCOME), struct.pack(">d", INCOME), b"8421.13579246801",
+                      b"8.42113579246801E3"]}
     found: dict = {value: set() for value in forms}
     for path in folder.rglob("*"):
         if not path.is_file():

@@ -98,8 +98,8 @@ Status LocalDiscovery::Refused(const Status& dropped, Kind kind, const Ref& ref)
     serving += (serving.empty() ? "'" : ", '") + item.name + "'";
   }
   if (serving.empty()) return dropped;
-  return dropped.WithMessage(dropped.message(), "; requests are answered with it now by deployment ",
-                             serving);
+  return dropped.WithMessage(dropped.message(),
+                             "; requests are answered with it now by deployment ", serving);
 }
 
 Result<Annotation> LocalDiscovery::SaidOf(Kind kind, const Ref& ref,
