@@ -98,8 +98,8 @@ Result<JoinAnswer> JoinAsKnown(ViewSnapshots* snapshots, const FeatureGroupDefin
                                std::optional<int64_t> ttl_us, const ViewReadOptions& options) {
   if (!group.history) {
     return Status::Invalid("feature group '", group.ref().ToText(), "' keeps no history, so ",
-                           "nobody can say what was known of it at a row's time; make a version of it ",
-                           "with history=True, or read without known_at");
+                           "nobody can say what was known of it at a row's time; make a version ",
+                           "of it with history=True, or read without known_at");
   }
   if (known_at_us == nullptr) {
     return Status::Invalid("the left rows have no event time to say what was known at it; read ",
