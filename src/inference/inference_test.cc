@@ -1,6 +1,7 @@
 #include "inference/inference.h"
 
 #include <fstream>
+#include <random>
 #include <set>
 #include <thread>
 
@@ -481,6 +482,62 @@ TEST_F(InferenceTest, AWarmUpIsProvedBitForBit) {
   EXPECT_EQ(refused[1].name, "warm_up");
   EXPECT_FALSE(refused[1].passed);
   EXPECT_TRUE(refused[1].blocking);
+}
+
+/// The bits of one output, from a batch and in place.
+void ExpectSameOutputs(const Prediction& batch, const RowPrediction& row) {
+  ASSERT_EQ(batch.outputs->num_columns(), static_cast<int>(row.outputs.size()));
+  for (int c = 0; c < batch.outputs->num_columns(); ++c) {
+    EXPECT_EQ(CellOf(*batch.outputs->column(c), 0).bytes(),
+              row.outputs[static_cast<size_t>(c)].bytes());
+  }
+  EXPECT_EQ(batch.missing, row.missing);
+}
+
+TEST_F(InferenceTest, ARowInPlaceGivesTheBitsOfABatch) {
+  Deploy(RegisterUsual());
+  std::mt19937_64 random(29);
+  RowPrediction row;
+  int missing = 0;
+  std::set<double> answers;
+  for (int k = 0; k < 500; ++k) {
+    const auto predictor = inference_->PredictorOf("delay").ValueOrDie();
+    ASSERT_NE(predictor, nullptr);
+    const auto one_of = [&](const std::vector<std::string>& values) {
+      return values[random() % values.size()];
+    };
+    const std::string origin = one_of({"\"JFK\"", "\"JFK\"", "\"JFK\"", "\"LGA\"", "null"});
+    const std::string carrier = one_of({"\"AA\"", "\"B6\"", "\"ZZ\"", "null"});
+    const std::string distance = random() % 6 == 0 ? "null" : std::to_string(random() % 400);
+    const auto entities = Entities("[[" + origin + ", " + carrier + ", " + distance + "]]");
+    const int64_t time_us = static_cast<int64_t>(random() % 40) * kHour;
+    const auto batch = inference_->Predict("delay", entities, time_us).ValueOrDie();
+    std::vector<Cell> cells;
+    for (const auto& field : predictor->entities()->fields()) {
+      cells.push_back(CellOf(*entities->GetColumnByName(field->name()), 0));
+    }
+    row.request_id = "mine";
+    ASSERT_TRUE(predictor->Predict(cells, time_us, &row).ValueOrDie());
+    EXPECT_EQ(row.request_id, "mine");
+    ExpectSameOutputs(batch, row);
+    answers.insert(OutputOf(batch));
+    missing += static_cast<int>(!row.missing.empty());
+  }
+  EXPECT_GT(answers.size(), 4u);
+  EXPECT_GT(missing, 50);
+  const auto statistics = inference_->Statistics("delay").ValueOrDie();
+  EXPECT_EQ(statistics.releases[0].successes, 1000) << "both ways are counted";
+}
+
+TEST_F(InferenceTest, ARowInPlaceIsOfTheReleaseThatIsServed) {
+  EXPECT_TRUE(inference_->PredictorOf("delay").status().IsKeyError());
+  Deploy(RegisterUsual());
+  const auto first = inference_->PredictorOf("delay").ValueOrDie();
+  EXPECT_EQ(first->release_number(), 1);
+  Deploy(Register(kInputs, {{2, 0.5, 8, 16}}));
+  const auto second = inference_->PredictorOf("delay").ValueOrDie();
+  EXPECT_EQ(second->release_number(), 2);
+  EXPECT_NE(first->release_id(), second->release_id());
 }
 
 }  // namespace
