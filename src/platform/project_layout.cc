@@ -157,8 +157,8 @@ Result<ProjectLayout> OpenProjectBucket(const std::string& location,
                                            clock));
   }
   if (ours->location != layout.tables || ours->id != theirs->id) {
-    return Status::Invalid("directory '", state, "' keeps the state of another project that was at '",
-                           ours->location, "'; give an empty or new directory");
+    return Status::Invalid("directory '", state, "' keeps the state of another project that was ",
+                           "at '", ours->location, "'; give an empty or new directory");
   }
   return layout;
 }

@@ -43,8 +43,8 @@ Result<ProjectLayout> OpenProjectDirectory(const std::shared_ptr<FileSystem>& fi
 
 /// Opens or creates a project in a bucket, with its state in a local directory; by default that of
 /// TERCET_STATE. Invalid when the state or the credentials are missing, or the state is another
-/// project's; IOError when the bucket can't be reached, does not exist, refuses us, has other things
-/// under the prefix, or has no conditional writes.
+/// project's; IOError when the bucket can't be reached, does not exist, refuses us, has other
+/// things under the prefix, or has no conditional writes.
 Result<ProjectLayout> OpenProjectBucket(const std::string& location,
                                         const std::string& given_state,
                                         const std::map<std::string, std::string>& storage_options,
