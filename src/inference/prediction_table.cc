@@ -109,10 +109,10 @@ Status AppendPredictions(FeatureTables* tables, const std::string& deployment,
                          const std::shared_ptr<arrow::RecordBatch>& rows, size_t keys) {
   // Another process may make or widen the group at the same time.
   constexpr int kTries = 3;
-  Result<Ref> group = Status::OK();
-  for (int i = 0; i < kTries; ++i) {
+  Result<Ref> group = GroupFor(tables, deployment, *rows->schema(), keys);
+  for (int i = 1; i < kTries && (group.status().IsAlreadyExists() || group.status().IsCancelled());
+       ++i) {
     group = GroupFor(tables, deployment, *rows->schema(), keys);
-    if (!group.status().IsAlreadyExists() && !group.status().IsCancelled()) break;
   }
   ARROW_RETURN_NOT_OK(group.status());
   ARROW_ASSIGN_OR_RAISE(const std::shared_ptr<Table> table, tables->Get(*group));
