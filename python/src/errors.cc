@@ -1,5 +1,7 @@
 #include "errors.h"
 
+#include "base/utf8.h"
+
 namespace tercet::python {
 
 namespace {
@@ -40,7 +42,7 @@ void BindErrors(nb::module_&) {
       std::rethrow_exception(thrown);
     } catch (const StatusError& error) {
       nb::object type = nb::module_::import_("tercet.errors").attr(ClassOf(error.status));
-      PyErr_SetString(type.ptr(), error.status.message().c_str());
+      PyErr_SetString(type.ptr(), ToUtf8(error.status.message()).c_str());
     }
   });
 }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/overload.h"
+#include "base/utf8.h"
 
 namespace tercet {
 namespace {
@@ -58,7 +59,7 @@ int HttpStatusOf(const Status& status) {
 
 json::object ErrorToJson(const Status& status) {
   return {{"error",
-           {{"code", StatusCodeName(status.code())}, {"message", std::string(status.message())}}}};
+           {{"code", StatusCodeName(status.code())}, {"message", ToUtf8(status.message())}}}};
 }
 
 Status ErrorFromBody(int http_status, std::string_view body) {

@@ -1,5 +1,7 @@
 #include "server/http_server.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 
 #include <boost/asio/post.hpp>
@@ -20,6 +22,20 @@ constexpr std::chrono::milliseconds kAcceptPause{100};
 constexpr int kSlowThreads = 8;
 /// Predictions that wait for a worker or for a place each hold one.
 constexpr int kPredictionThreads = 32;
+/// Open files that are not connections: the stores', and other doors'.
+constexpr rlim_t kOtherFiles = 1024;
+
+/// How many connections the system's limit of open files leaves, once it is raised as far as this
+/// process may.
+size_t MostConnections() {
+  rlimit files;
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0) return kOtherFiles;
+  if (files.rlim_cur < files.rlim_max) {
+    const rlimit raised{files.rlim_max, files.rlim_max};
+    if (setrlimit(RLIMIT_NOFILE, &raised) == 0) files = raised;
+  }
+  return files.rlim_cur > 2 * kOtherFiles ? files.rlim_cur - kOtherFiles : files.rlim_cur / 2;
+}
 
 }  // namespace
 
@@ -44,6 +60,7 @@ Result<std::unique_ptr<HttpServer>> HttpServer::Start(const Address& address, co
   server->service_.access = access;
   server->service_.metrics = metrics;
   server->service_.limits = limits;
+  server->service_.limits.connections = std::min(limits.connections, MostConnections());
   server->service_.slow_pool = &server->slow_pool_;
   server->service_.prediction_pool = &server->prediction_pool_;
   for (int i = 0; i < std::clamp(ThreadCount(), 1, 8); ++i) {

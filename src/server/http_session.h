@@ -23,7 +23,7 @@ namespace tercet {
 struct HttpLimits {
   size_t header_bytes = 16 << 10;
   size_t body_bytes = 64 << 20;
-  size_t connections = 4096;
+  size_t connections = 16'384;             ///< fewer where the system allows fewer open files
   std::chrono::milliseconds idle{75'000};     ///< between requests
   std::chrono::milliseconds request{30'000};  ///< for a request's header, and for sending an answer
   size_t body_bytes_per_second = 32 << 10;    ///< a body may come this slowly, not slower
