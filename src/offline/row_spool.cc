@@ -34,13 +34,16 @@ class Piece {
  public:
   explicit Piece(int64_t memory_limit_bytes) : most_bytes_(memory_limit_bytes / 4 * 3) {}
 
-  /// How many more rows of this width there is room for.
+  /// How many more rows of this width there is room for. A single batch is sorted as it is; rows of
+  /// several are held as they came and once more together.
   int64_t Room(int64_t row_bytes) const {
-    const int64_t room = (most_bytes_ - bytes_) / Weight(row_bytes);
-    return std::clamp<int64_t>(room, 0, kMostPieceRows - rows_);
+    const int64_t copies = batches_.empty() ? 1 : 2;
+    const int64_t left = most_bytes_ - copies * bytes_ - rows_ * kSortBytes;
+    return std::clamp<int64_t>(left / (copies * row_bytes + kSortBytes), 0,
+                               kMostPieceRows - rows_);
   }
   void Add(BatchPtr batch, int64_t row_bytes) {
-    bytes_ += batch->num_rows() * Weight(row_bytes);
+    bytes_ += batch->num_rows() * row_bytes;
     rows_ += batch->num_rows();
     batches_.push_back(std::move(batch));
   }
@@ -55,9 +58,6 @@ class Piece {
   }
 
  private:
-  /// A row is held as it came and once more together with the others.
-  static int64_t Weight(int64_t row_bytes) { return 2 * row_bytes + kSortBytes; }
-
   const int64_t most_bytes_;
   int64_t bytes_ = 0, rows_ = 0;
   std::vector<BatchPtr> batches_;

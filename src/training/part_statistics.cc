@@ -7,12 +7,23 @@
 namespace tercet {
 namespace {
 
-/// Some rows of one column, summed up by one thread.
-struct Slice {
+/// One column of one part.
+struct PartColumn {
   size_t part;
   int column;
-  int64_t row;
 };
+
+/// The column's rows summed up slice by slice, which are merged in order.
+Result<ColumnSummary> SummaryOf(const arrow::ChunkedArray& column) {
+  ARROW_ASSIGN_OR_RAISE(ColumnSummary whole,
+                        ColumnSummary::Of(*column.Slice(0, ColumnSummary::kRows)));
+  for (int64_t row = ColumnSummary::kRows; row < column.length(); row += ColumnSummary::kRows) {
+    ARROW_ASSIGN_OR_RAISE(const ColumnSummary more,
+                          ColumnSummary::Of(*column.Slice(row, ColumnSummary::kRows)));
+    whole.Merge(more);
+  }
+  return whole;
+}
 
 Result<std::shared_ptr<arrow::Table>> ColumnsOf(const RawPart& part) {
   std::shared_ptr<arrow::Table> columns = part.features;
@@ -27,45 +38,38 @@ Result<std::shared_ptr<arrow::Table>> ColumnsOf(const RawPart& part) {
 
 Result<json::object> StatisticsOf(const std::vector<RawPart>& parts) {
   std::vector<std::shared_ptr<arrow::Table>> tables;
-  std::vector<Slice> slices;
+  std::vector<PartColumn> columns;
   for (size_t part = 0; part < parts.size(); ++part) {
     ARROW_ASSIGN_OR_RAISE(tables.emplace_back(), ColumnsOf(parts[part]));
     for (int column = 0; column < tables[part]->num_columns(); ++column) {
-      int64_t row = 0;
-      do {
-        slices.push_back({part, column, row});
-        row += ColumnSummary::kRows;
-      } while (row < tables[part]->num_rows());
+      columns.push_back({part, column});
     }
   }
-  std::vector<ColumnSummary> summaries(slices.size());
-  ARROW_RETURN_NOT_OK(ParallelFor(slices.size(), [&](int64_t i) -> Status {
-    const Slice& slice = slices[static_cast<size_t>(i)];
-    ARROW_ASSIGN_OR_RAISE(
-        summaries[static_cast<size_t>(i)],
-        ColumnSummary::Of(
-            *tables[slice.part]->column(slice.column)->Slice(slice.row, ColumnSummary::kRows)));
-    return Status::OK();
-  }));
-  std::vector<json::object> correlations(parts.size());
-  ARROW_RETURN_NOT_OK(ParallelFor(parts.size(), [&](int64_t part) -> Status {
-    ARROW_ASSIGN_OR_RAISE(correlations[part], Correlations(*tables[part]));
+  std::vector<json::object> summaries(columns.size());
+  ARROW_RETURN_NOT_OK(ParallelFor(static_cast<int64_t>(columns.size()), [&](int64_t i) -> Status {
+    const PartColumn& of = columns[static_cast<size_t>(i)];
+    ARROW_ASSIGN_OR_RAISE(const ColumnSummary summary,
+                          SummaryOf(*tables[of.part]->column(of.column)));
+    summaries[static_cast<size_t>(i)] = summary.ToJson();
     return Status::OK();
   }));
 
   json::object statistics;
-  for (const RawPart& part : parts) statistics[part.name] = json::object{};
-  for (size_t i = 0; i < slices.size();) {
-    const Slice& first = slices[i];
-    ColumnSummary whole = std::move(summaries[i]);
-    for (++i; i < slices.size() && slices[i].row > 0; ++i) whole.Merge(summaries[i]);
-    const std::string& name = tables[first.part]->field(first.column)->name();
-    json::object column = whole.ToJson();
-    const json::value* correlated = correlations[first.part].if_contains(name);
-    if (correlated != nullptr && !correlated->get_object().empty()) {
-      column["correlations"] = *correlated;
+  for (size_t part = 0; part < parts.size(); ++part) {
+    statistics[parts[part].name] = json::object{};
+  }
+  json::object correlations;
+  for (size_t i = 0; i < columns.size(); ++i) {
+    const PartColumn& of = columns[i];
+    if (of.column == 0) {
+      ARROW_ASSIGN_OR_RAISE(correlations, Correlations(*tables[of.part]));
     }
-    statistics[parts[first.part].name].get_object()[name] = std::move(column);
+    const std::string& name = tables[of.part]->field(of.column)->name();
+    const json::value* correlated = correlations.if_contains(name);
+    if (correlated != nullptr && !correlated->get_object().empty()) {
+      summaries[i]["correlations"] = *correlated;
+    }
+    statistics[parts[of.part].name].get_object()[name] = std::move(summaries[i]);
   }
   return statistics;
 }

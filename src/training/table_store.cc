@@ -40,7 +40,7 @@ Result<TablePtr> StoreSlices(const TableStore& store, const TablePtr& rows,
     return rows->Slice(begin, kStoredRows)->CombineChunks();
   };
   std::unique_ptr<ScratchTable> scratch;
-  const int64_t at_once = 2 * kStoredRows * ThreadCount();
+  const int64_t at_once = kStoredRows * ThreadCount();
   // At least one slice, for the columns.
   for (int64_t first = 0; first == 0 || first < rows->num_rows(); first += at_once) {
     const int64_t end = std::min(first + at_once, rows->num_rows());
