@@ -112,10 +112,17 @@ Result<SqlColumns> FindSqlColumns(FeatureTables* tables, const std::string& quer
   SqlColumns found;
   ARROW_ASSIGN_OR_RAISE(found.rows,
                         prober.Ask("SELECT count(*) FROM (" + query + "\n)", nullptr));
+  std::map<std::string, std::set<GroupColumn>> reads;
   for (const std::string& name : names) {
     ARROW_ASSIGN_OR_RAISE(
-        const auto read,
+        reads[name],
         prober.Ask("SELECT " + QuoteSqlName(name) + " FROM (" + query + "\n)", nullptr));
+    // What decides on rows is read whichever column is asked for. To count rows alone, the planner
+    // reads a table's first column without looking at it.
+    std::erase_if(found.rows,
+                  [&](const GroupColumn& column) { return !reads[name].contains(column); });
+  }
+  for (const auto& [name, read] : reads) {
     std::set<GroupColumn> own;
     for (const GroupColumn& column : read) {
       if (!found.rows.contains(column)) own.insert(column);

@@ -16,7 +16,8 @@ using GroupColumn = std::pair<std::string, std::string>;
 /// What the columns of a query's answer are made of.
 struct SqlColumns {
   /// Column of the answer → the columns whose values it is computed from. Where these can't be told
-  /// from those that decide on rows, all of them.
+  /// from those that decide on rows, all of them; of a constant, the first column of its table,
+  /// which is read to count rows.
   std::map<std::string, std::set<GroupColumn>> columns;
   std::set<GroupColumn> rows;  ///< that decide which rows there are: filters, joins, groupings
 };
