@@ -11,6 +11,7 @@
 
 #include <inference.grpc.pb.h>
 
+#include "base/utf8.h"
 #include "client/version.h"
 #include "server/grpc_message.h"
 
