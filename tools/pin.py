@@ -18,7 +18,7 @@ LEFT_OUT = {"nvidia-nccl-cu12", "nvidia-nccl-cu13"}
 
 def pin(name: str) -> None:
     source = TOOLS / f"requirements-{name}.in"
-    deps = ["--no-deps"] if name in ("native", "data") else []
+    deps = ["--no-deps"] if name in ("native", "data", "spark-source") else []
     report = subprocess.run(
         [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed",
          "--report", "-", *deps, "-r", str(source)],

@@ -5,6 +5,7 @@
   duckdb       DuckDB's library and its C header, out of two npm packages
   venv         Python packages to build, test and measure with
   venv-NAME    those of tools/requirements-NAME.txt
+  spark        Delta's jars for Spark, by Maven
 
 Arrow's, ONNX Runtime's and DuckDB's libraries become private copies under names of our own, so
 that Tercet shares a process with any of theirs. Everything is pinned by checksum. A part is done
@@ -41,17 +42,24 @@ DUCKDB_HEADER = ("duckdb@1.4.4",
                  "5bb967dcbcd517670ba5f169f238fb9d6787e53752c60ebe24386169d76941ed")
 
 
+# What comes as source packages, beside the pins of a name; built with the setuptools of these.
+SOURCES = {"test": "requirements-data.txt", "spark": "requirements-spark-source.txt"}
+
+
 def run(*command, **options):
     return subprocess.run([str(word) for word in command], check=True, **options)
 
 
 def pins(part: str) -> str:
     """The hash of all that decides what a part holds."""
+    if part == "spark":
+        content = (TOOLS / "spark-jars.txt").read_bytes()
+        return hashlib.sha256(content + str(ROOT).encode()).hexdigest()
     name = {"arrow": "native", "onnxruntime": "native", "duckdb": "native", "venv": "test"}.get(
         part, part.removeprefix("venv-"))
     content = (TOOLS / f"requirements-{name}.txt").read_bytes()
-    if name == "test":
-        content += (TOOLS / "requirements-data.txt").read_bytes()
+    if name in SOURCES:
+        content += (TOOLS / SOURCES[name]).read_bytes()
     if name == "native":
         content += pathlib.Path(__file__).read_bytes()
     return hashlib.sha256(content + str(ROOT).encode()).hexdigest()
@@ -125,6 +133,19 @@ def duckdb(part: pathlib.Path, scratch: pathlib.Path) -> None:
     shutil.copyfile(header, part / "include/duckdb.h")
 
 
+def spark(part: pathlib.Path, scratch: pathlib.Path) -> None:
+    """The jars of tools/spark-jars.txt; Spark itself is in venv-spark."""
+    for line in (TOOLS / "spark-jars.txt").read_text().splitlines():
+        if line.startswith("#"):
+            continue
+        artifact, sha256 = line.split()
+        run("mvn", "--quiet", "--batch-mode", f"-Dmaven.repo.local={scratch}",
+            "dependency:copy", f"-Dartifact={artifact}", f"-DoutputDirectory={part / 'jars'}",
+            stdin=subprocess.DEVNULL, cwd=scratch)
+        _, name, version = artifact.split(":")
+        check_sha256(part / "jars" / f"{name}-{version}.jar", sha256)
+
+
 def check_sha256(file: pathlib.Path, sha256: str) -> None:
     actual = hashlib.sha256(file.read_bytes()).hexdigest()
     if actual != sha256:
@@ -163,15 +184,16 @@ def trixie_package(name: str, sha256: str, scratch: pathlib.Path) -> pathlib.Pat
     return package
 
 
-def venv(part: pathlib.Path, requirements: pathlib.Path) -> None:
+def venv(part: pathlib.Path, name: str) -> None:
     """The pins name every package, so none is looked for: hence --no-deps."""
     run(sys.executable, "-m", "venv", part)
     run(part / "bin/python", "-m", "pip", "--quiet", "--disable-pip-version-check", "install",
-        "--no-deps", "--require-hashes", "--only-binary=:all:", "-r", requirements)
-    if requirements.name == "requirements-test.txt":
+        "--no-deps", "--require-hashes", "--only-binary=:all:", "-r",
+        TOOLS / f"requirements-{name}.txt")
+    if name in SOURCES:
         run(part / "bin/python", "-m", "pip", "--quiet", "--disable-pip-version-check", "install",
             "--no-deps", "--require-hashes", "--no-build-isolation", "-r",
-            TOOLS / "requirements-data.txt")
+            TOOLS / SOURCES[name])
 
 
 def ensure(name: str) -> None:
@@ -188,9 +210,10 @@ def ensure(name: str) -> None:
             onnxruntime(part, pathlib.Path(scratch))
         elif name == "duckdb":
             duckdb(part, pathlib.Path(scratch))
+        elif name == "spark":
+            spark(part, pathlib.Path(scratch))
         else:
-            kind = "test" if name == "venv" else name.removeprefix("venv-")
-            venv(part, TOOLS / f"requirements-{kind}.txt")
+            venv(part, "test" if name == "venv" else name.removeprefix("venv-"))
     stamp.write_text(wanted)
 
 

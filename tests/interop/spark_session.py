@@ -1,0 +1,50 @@
+"""Spark beside the tests, in an environment and a process of its own: plain PySpark in local mode
+with Delta's jars. Run by `spark.py` with Spark's Python; reads statements as lines of JSON,
+answers each with one line of JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+
+def session(jars: Path):
+    from pyspark.sql import SparkSession
+
+    settings = {
+        "spark.jars": ",".join(str(jar) for jar in sorted(jars.glob("*.jar"))),
+        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+        "spark.sql.warehouse.dir": sys.argv[2],
+        "spark.sql.session.timeZone": "UTC",
+        # Small tables, two cores.
+        "spark.sql.shuffle.partitions": "2",
+        "spark.databricks.delta.snapshotPartitions": "2",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+    }
+    builder = SparkSession.builder.master("local[2]")
+    for name, value in settings.items():
+        builder = builder.config(name, value)
+    spark = builder.getOrCreate()
+    spark.sparkContext.setLogLevel("OFF")
+    return spark
+
+
+def main() -> None:
+    spark = session(Path(sys.argv[1]))
+    answers = sys.stdout
+    sys.stdout = sys.stderr  # what Spark prints is no answer
+    print("{}", file=answers, flush=True)
+    for line in sys.stdin:
+        try:
+            rows = [row.asDict(recursive=True) for row in spark.sql(json.loads(line)).collect()]
+            answer = {"rows": rows}
+        except Exception as error:  # whatever the statement's fault, the test is told
+            answer = {"error": str(error)}
+        print(json.dumps(answer, default=str), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()

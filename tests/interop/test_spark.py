@@ -1,0 +1,134 @@
+"""A job of plain PySpark on our tables: it reads them, and it writes them as their only writer,
+while our joins and our online store follow."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import tercet as tc
+from engines import table_path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+DAYS = pd.date_range("2024-01-01", periods=20, freq="D", tz="UTC")
+
+
+class Spark:
+    """Spark SQL by statement; see spark_session.py."""
+
+    def __init__(self, folder: Path):
+        subprocess.run([sys.executable, ROOT / "tools/setup.py", "venv-spark", "spark"], check=True)
+        self._log = open(folder / "spark.log", "w+")
+        self._process = subprocess.Popen(
+            [ROOT / ".deps/venv-spark/bin/python", Path(__file__).with_name("spark_session.py"),
+             ROOT / ".deps/spark/jars", folder / "warehouse"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True, cwd=folder)
+        self._answer()
+
+    def _answer(self) -> dict:
+        line = self._process.stdout.readline()
+        if not line:
+            self._log.seek(0)
+            raise RuntimeError("Spark ended: " + self._log.read()[-3000:])
+        return json.loads(line)
+
+    def sql(self, statement: str) -> list[dict]:
+        self._process.stdin.write(json.dumps(statement) + "\n")
+        self._process.stdin.flush()
+        answer = self._answer()
+        assert "error" not in answer, answer["error"][:2000]
+        return answer["rows"]
+
+    def close(self) -> None:
+        self._process.stdin.close()
+        self._process.wait(60)
+        self._log.close()
+
+
+@pytest.fixture(scope="module")
+def spark(tmp_path_factory):
+    spark = Spark(tmp_path_factory.mktemp("spark"))
+    yield spark
+    spark.close()
+
+
+@pytest.fixture
+def project(tmp_path):
+    with tc.open(tmp_path / "project") as project:
+        yield project
+
+
+@pytest.fixture
+def weather(project, spark):
+    """A group with deleted and replaced rows; Spark's name for it is `weather`."""
+    group = project.feature_group("weather", version=1, primary_key=["city"], event_time="day",
+                                  online=True)
+    rows = pd.DataFrame({"city": [f"c{i % 4}" for i in range(20)], "day": DAYS,
+                         "rain": [i / 4 for i in range(20)], "wind": range(20)})
+    group.insert(rows)
+    group.insert(rows.head(3).assign(rain=9.5))
+    group.delete(pd.DataFrame({"city": ["c3"]}), wait_online=True)
+    spark.sql("DROP TABLE IF EXISTS weather")
+    spark.sql(f"CREATE TABLE weather USING delta LOCATION '{table_path(project, group)}'")
+    return group
+
+
+def ours(group) -> list[tuple]:
+    rows = group.read().to_pandas().sort_values(["city", "day"])
+    return [(row.city, str(row.day.tz_localize(None)), row.rain, row.wind)
+            for row in rows.itertuples()]
+
+
+def theirs(spark) -> list[tuple]:
+    return [(row["city"], row["day"], row["rain"], row["wind"])
+            for row in spark.sql("SELECT * FROM weather ORDER BY city, day")]
+
+
+def test_spark_reads_heads_versions_and_changes(spark, weather):
+    assert theirs(spark) == ours(weather) and len(ours(weather)) == 15
+    first = weather.commits()[0].version
+    assert spark.sql(f"SELECT count(*) AS n FROM weather VERSION AS OF {first + 1}") == [{"n": 20}]
+    changes = spark.sql(f"SELECT _change_type AS kind, count(*) AS n FROM table_changes("
+                        f"'weather', {first + 2}) GROUP BY 1 ORDER BY 1")
+    expected = weather.changes(since=first + 1).to_pandas()["_change_type"].value_counts()
+    assert {row["kind"]: row["n"] for row in changes} == expected.to_dict()
+
+
+def test_spark_writes_and_joins_and_the_online_store_follow(project, spark, weather):
+    labels = project.feature_group("labels", version=1, primary_key=["city"], event_time="at",
+                                   schema={"city": "string", "at": "timestamp[us, tz=UTC]"})
+    view = project.feature_view("rain", version=1, query=labels.select().join(
+        weather.select("rain", "wind"), on="city"))
+
+    spark.sql("INSERT INTO weather VALUES ('c0', TIMESTAMP '2024-02-01', 30.5, 300),"
+              " ('c9', TIMESTAMP '2024-02-01', 31.5, 301)")
+    spark.sql("MERGE INTO weather USING (SELECT 'c1' AS city, TIMESTAMP '2024-01-02' AS day,"
+              " -1.0D AS rain, -1L AS wind) AS new ON weather.city = new.city AND"
+              " weather.day = new.day WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *")
+    spark.sql("UPDATE weather SET wind = wind + 1000 WHERE city = 'c2'")
+    spark.sql("DELETE FROM weather WHERE city = 'c0' AND day < TIMESTAMP '2024-01-10'")
+    assert theirs(spark) == ours(weather)
+    assert [commit.operation for commit in weather.commits()][-4:] == \
+        ["append", "merge", "update", "delete"]
+
+    spine = pd.DataFrame({"city": ["c0", "c0", "c1", "c2", "c9"],
+                          "at": pd.to_datetime(["2024-01-08", "2024-03-01", "2024-01-03",
+                                                "2024-03-01", "2024-03-01"], utc=True)})
+    features = view.training_data(spine).train.X
+    assert features["rain"].fillna(-99).tolist() == [-99, 30.5, -1.0, 4.5, 31.5]
+    assert features["wind"].fillna(-99).tolist() == [-99, 300, -1, 1018, 301]
+
+    # The next commit of ours waits for the online store, which is then past theirs.
+    weather.insert(pd.DataFrame({"city": ["c8"], "day": DAYS[:1], "rain": [0.5], "wind": [1]}),
+                   wait_online=True)
+    for city, rain in (("c0", 30.5), ("c2", 4.5), ("c9", 31.5), ("c8", 0.5)):
+        assert view.vector({"city": city})["rain"] == rain, city
+
+    spark.sql("OPTIMIZE weather")
+    weather.compact()
+    assert theirs(spark) == ours(weather)
