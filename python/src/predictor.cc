@@ -81,7 +81,8 @@ class RowAsker {
       outputs[texts.outputs[i]] = ValueOfCell(
           *predictor.outputs()->field(static_cast<int>(i))->type(), prediction.outputs[i]);
     }
-    return nb::make_tuple(outputs, texts.release, predictor.release_number(), prediction.request_id);
+    return nb::make_tuple(outputs, texts.release, predictor.release_number(),
+                          prediction.request_id);
   }
 
   /// Made once a release; a call under way keeps those that it began with.

@@ -38,8 +38,9 @@ def open(location: str | os.PathLike, *, token: str = "", memory_limit: int = 0,
     `location`: a directory, "s3://bucket/prefix" of an object store, or "tercet://host:port" of a
     running `tercet serve`; the API is the same. `token`: for servers that want one.
     `memory_limit`: bytes that a point-in-time join, a write or the making of training data may hold
-    at once (0: the default, 2 GiB); what is more waits on disk. For a bucket, `state`: a local directory for the catalog, the online store and copies
-    of the bucket's files (by default that of TERCET_STATE); `storage_options`: settings such as
+    at once (0: the default, 2 GiB); what is more waits on disk. For a bucket, `state`: a local
+    directory for the catalog, the online store and copies of the bucket's files (by default that of
+    TERCET_STATE); `storage_options`: settings such as
     "endpoint", "region", "access_key_id" and "secret_access_key", which otherwise come from the
     environment (AWS_…) and ~/.aws. `online`: "redis://host:port/db" keeps online rows in a Redis or
     a Redis Cluster (any of its nodes), for many serving processes; by default what TERCET_ONLINE

@@ -1,4 +1,4 @@
-"""Lags, horizons, paths over groups, all entities and what was known, against DuckDB's ASOF joins."""
+"""Lags, horizons, paths over groups, all entities and what was known, against DuckDB's ASOF."""
 
 import datetime
 
@@ -71,7 +71,8 @@ def expected(frames) -> pd.DataFrame:
             select h.*, a.balance, a.at as a_at from hop h asof left join accounts a
             on h.account = a.account and h.at >= a.at + interval 30 minute)
         select s.payment, s.amount, if(s.at - s.a_at <= interval 2 day, s.balance, null) as balance,
-               if(s.at + interval 5 hour - l.at <= interval 10 hour, l.balance, null) as next_balance,
+               if(s.at + interval 5 hour - l.at <= interval 10 hour, l.balance, null)
+                   as next_balance,
                s.at
         from seen s asof left join accounts l
         on s.card = l.account and s.at + interval 5 hour >= l.at

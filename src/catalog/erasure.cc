@@ -20,7 +20,8 @@ json::object ErasureReport::ToJson() const {
 }
 
 Result<ErasureReport> ErasureReport::FromJson(const json::object& object) {
-  ARROW_RETURN_NOT_OK(CheckMembers("erasure's report", object, {"groups", "lost_datasets", "models"}));
+  ARROW_RETURN_NOT_OK(
+      CheckMembers("erasure's report", object, {"groups", "lost_datasets", "models"}));
   ErasureReport report;
   ARROW_ASSIGN_OR_RAISE(const json::object groups, FindObject(object, "groups"));
   for (const auto& member : groups) {

@@ -23,7 +23,7 @@ struct GroupSelection {
   std::vector<std::string> features;  ///< empty: all columns but key and event time
   /// Left column → primary key column of this group, covering the whole primary key. Empty for the
   /// root, and where the left side has columns of the primary key's own names. The left side is the
-  /// root group or spine and the request's parameters, or the columns of the join that `from` names.
+  /// root group or spine and the request's parameters, or columns of the join that `from` names.
   std::vector<std::pair<std::string, std::string>> on;
   std::string prefix;                 ///< put before each of its features' names in the view
   JoinType type = JoinType::kLeft;

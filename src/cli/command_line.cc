@@ -24,7 +24,8 @@ int RunCommandLine(int argc, char** argv, const Serve& serve) {
   app.footer(kFooter);
   app.require_subcommand(1);
   app.set_version_flag("--version", "tercet " + std::string(kTercetVersion));
-  app.add_option("-p,--project", session.project, "Directory, s3://BUCKET/PREFIX, or tercet://HOST:PORT")
+  app.add_option("-p,--project", session.project,
+                 "Directory, s3://BUCKET/PREFIX, or tercet://HOST:PORT")
       ->envname("TERCET_PROJECT");
   app.add_option("--state", session.state,
                  "Local directory for the catalog and the online store of a project at s3://; by "

@@ -274,7 +274,8 @@ TEST(ExpressionPropertyTest, CellsOfAnyTypeAreReadAsColumnsAre) {
     }
   }
   const auto list = arrow::schema({arrow::field("c", arrow::list(arrow::float64()))});
-  EXPECT_FALSE((*CompiledExpression::Compile(*Expression::Parse("c is null"), *list))->takes_cells());
+  EXPECT_FALSE(
+      (*CompiledExpression::Compile(*Expression::Parse("c is null"), *list))->takes_cells());
 }
 
 TEST(ExpressionPropertyTest, AnyTokensParseOrAreRefused) {

@@ -18,7 +18,7 @@ struct FirstRows {
 };
 
 /// Reads the rows to the end, within the memory. The columns' types become the group's: of
-/// dictionaries their values; what a DataFrame library notes beside a schema is left out. Invalid or
+/// dictionaries their values; what a DataFrame library notes beside it is left out. Invalid or
 /// TypeError when the columns don't fit the definition, for null keys or event times, and for a
 /// (primary key, event time) that comes twice unless `mode` is append.
 Result<FirstRows> CheckFirstRows(const FeatureGroupDefinition& definition,

@@ -33,7 +33,7 @@ class LevelTrees {
   void Clear();
   size_t size() const { return trees_.size(); }
 
-  /// Adds each tree's leaf to its group's sum: `rows` is row-major, `sums` has `group_count` numbers
+  /// Adds each tree's leaf to its group's sum: `rows` is row-major, `sums` has `group_count` sums
   /// a row. `missing`: whether a value may be NaN. Only where Supported().
   void AddLeaves(const float* rows, int64_t row_count, int64_t feature_count, int64_t group_count,
                  bool missing, float* sums) const;
@@ -51,7 +51,7 @@ class LevelTrees {
 
   std::vector<Tree> trees_;
   std::vector<float> thresholds_;
-  std::vector<int32_t> features_;  ///< × 16, where its values lie among the lanes; < 0: missing_left
+  std::vector<int32_t> features_;  ///< × 16, so where the lanes have it; < 0: missing_left
   std::vector<float> leaves_;
 };
 

@@ -207,7 +207,8 @@ TEST_F(PythonPredictorTest, CrashesInARowAreMadeGoodLaterAndLater) {
   for (int i = 0; i < 5; ++i) {
     const auto begun = std::chrono::steady_clock::now();
     EXPECT_TRUE(predictor->Predict(*Batch({-2})).status().IsIOError());
-    waits.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count());
+    const std::chrono::duration<double> wait = std::chrono::steady_clock::now() - begun;
+    waits.push_back(wait.count());
   }
   // After the second, third and fourth crash: 0.1, 0.2 and 0.4 s beside the start itself.
   EXPECT_GE(waits[2], 0.1);
@@ -258,16 +259,16 @@ TEST_F(PythonPredictorTest, ChecksRequirementsAndTakesAnInterpreterOfItsOwn) {
   std::ofstream(directory_ / "requirements.txt")
       << "# what it was trained with\npyarrow\nnumpy==0.0.1\nno-such-package>=1\n";
   const Status unmet = Load("Sum").status();
-  EXPECT_THAT(unmet.message(), HasSubstr("does not meet requirements.txt: numpy==0.0.1 (installed"));
+  EXPECT_THAT(unmet.message(),
+              HasSubstr("does not meet requirements.txt: numpy==0.0.1 (installed"));
   EXPECT_THAT(unmet.message(), HasSubstr("no-such-package>=1 (not installed)"));
   std::ofstream(directory_ / "requirements.txt") << "pyarrow\n";
   EXPECT_TRUE(Load("Sum").ok());
   std::ofstream(directory_ / "predictor.json")
       << R"({"module": "predictor", "class": "Sum", "python": "/no/such/env"})";
-  const Status other = LoadPredictor(ModelFormat::kPython, directory_,
-                                     {inputs_, arrow::schema({arrow::field("s", arrow::float64())})},
-                                     options_)
-                           .status();
+  const Signature signature{inputs_, arrow::schema({arrow::field("s", arrow::float64())})};
+  const Status other =
+      LoadPredictor(ModelFormat::kPython, directory_, signature, options_).status();
   EXPECT_THAT(other.message(), HasSubstr("cannot start '/no/such/env'"));
 }
 

@@ -93,7 +93,8 @@ Status XgboostForest::Add(const DocumentValue& model, int64_t feature_count, int
     const float weight = weights.empty() ? 1.0f : static_cast<float>(weights[i]);
     const Status added = AddTree((*trees)[i], feature_count, weight);
     if (!added.ok()) return Explain(added, "tree " + std::to_string(i));
-    if (levels_.size() + 1 == trees_.size() && !AddLevels(trees_.back().root, trees_.back().group)) {
+    const Tree& added_tree = trees_.back();
+    if (levels_.size() + 1 == trees_.size() && !AddLevels(added_tree.root, added_tree.group)) {
       levels_.Clear();
     }
   }

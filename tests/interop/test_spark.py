@@ -108,8 +108,9 @@ def test_spark_writes_and_joins_and_the_online_store_follow(project, spark, weat
     spark.sql("INSERT INTO weather VALUES ('c0', TIMESTAMP '2024-02-01', 30.5, 300),"
               " ('c9', TIMESTAMP '2024-02-01', 31.5, 301)")
     spark.sql("MERGE INTO weather USING (SELECT 'c1' AS city, TIMESTAMP '2024-01-02' AS day,"
-              " -1.0D AS rain, -1L AS wind) AS new ON weather.city = new.city AND"
-              " weather.day = new.day WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *")
+              " -1.0D AS rain, -1L AS wind) AS new"
+              " ON weather.city = new.city AND weather.day = new.day"
+              " WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *")
     spark.sql("UPDATE weather SET wind = wind + 1000 WHERE city = 'c2'")
     spark.sql("DELETE FROM weather WHERE city = 'c0' AND day < TIMESTAMP '2024-01-10'")
     assert theirs(spark) == ours(weather)
