@@ -89,7 +89,7 @@ def test_log_labels_and_verify(project):
         query=outcomes.select("late").join(predictions.select(output, "release_number"),
                                            on=["city", "request_id"]))
     joined = quality.training_data().train
-    assert joined.X.to_pandas()[output].tolist() == [
+    assert joined.X[output].tolist() == [
         next(iter(answers[name].values())) for name in ("r0", "r1", "r2")]
 
     report = deployment.verify()

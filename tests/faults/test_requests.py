@@ -72,7 +72,7 @@ def test_numbers_that_json_has_not_are_texts(server, number):
 
 def test_a_body_that_is_too_large_is_refused_before_it_is_sent(server):
     with socket.create_connection(("127.0.0.1", server.port), timeout=60) as client:
-        client.sendall(b"POST /v1/models/delay:predict HTTP/1.1\r\nHost: x\r\n"
+        client.sendall(b"POST /v1/models/delay:predict HTTP/1.1\r\nHost: localhost\r\n"
                        b"Content-Type: application/json\r\nContent-Length: 99999999999\r\n\r\n")
         assert b" 413 " in client.recv(4096)
     assert server.answers()
@@ -80,7 +80,7 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_sent(server):
 
 def test_clients_that_say_half_of_it_and_go(server):
     """Connections that are reset in the middle of each part of a request."""
-    request = (b"POST /v1/models/delay:predict HTTP/1.1\r\nHost: x\r\nContent-Length: 60\r\n\r\n"
+    request = (b"POST /v1/models/delay:predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60\r\n\r\n"
                b'{"instances": [{"city": "Oslo"')
     for cut in range(1, len(request), 7):
         client = socket.create_connection(("127.0.0.1", server.port), timeout=60)
@@ -102,7 +102,7 @@ def test_ten_thousand_connections(server):
         for _ in range(CONNECTIONS):
             clients.append(socket.create_connection(("127.0.0.1", server.port), timeout=60))
         for client in clients[::100]:  # each of them may ask
-            client.sendall(b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\n\r\n")
+            client.sendall(b"GET /v2/health/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert client.recv(4096).startswith(b"HTTP/1.1 200")
         assert server.answers()
         assert server.megabytes() - before < 400
