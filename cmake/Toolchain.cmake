@@ -15,8 +15,9 @@ add_compile_options(-Wno-missing-field-initializers)
 add_compile_options(-ffp-contract=off)
 
 if(TERCET_SANITIZE STREQUAL "address")
-  add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=undefined
-                      -fno-omit-frame-pointer)
+  # One build for tests and fuzzers, so fuzzers' coverage is in all of it.
+  add_compile_options(-fsanitize=address,undefined,fuzzer-no-link
+                      -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
   # Arrow's classes have their typeinfo in an uninstrumented library.
   add_compile_options(-fno-sanitize=vptr)
   add_link_options(-fsanitize=address,undefined)
@@ -25,11 +26,6 @@ elseif(TERCET_SANITIZE STREQUAL "thread")
   add_link_options(-fsanitize=thread)
 elseif(TERCET_SANITIZE)
   message(FATAL_ERROR "TERCET_SANITIZE is '${TERCET_SANITIZE}', not address or thread")
-endif()
-
-if(TERCET_FUZZ)
-  add_compile_options(-fsanitize=fuzzer-no-link,address -fno-omit-frame-pointer)
-  add_link_options(-fsanitize=address)
 endif()
 
 # Precompiled headers need the sloppiness; base_dir lets several clones share one cache.

@@ -63,23 +63,23 @@ sanitized() {
 
 # Each fuzzer for a few seconds, from its seeds in tests/fuzz/NAME if there are any.
 fuzz() {
-  build fuzz fuzzers || return
+  build asan fuzzers || return
   local fuzzer name passes=0 failures=0
-  for fuzzer in build/fuzz/fuzzers/*_fuzz; do
+  for fuzzer in build/asan/fuzzers/*_fuzz; do
     [[ -x $fuzzer ]] || continue
     name=$(basename "$fuzzer")
-    mkdir -p "build/fuzz/corpus/$name" "build/fuzz/found"
+    mkdir -p "build/asan/fuzz/corpus/$name" "build/asan/fuzz/found"
     local seeds=()
     [[ -d tests/fuzz/$name ]] && seeds=("tests/fuzz/$name")
     if "$fuzzer" -max_total_time="$FUZZ_SECONDS" -timeout=10 -rss_limit_mb=4096 \
-      -artifact_prefix="build/fuzz/found/$name-" "build/fuzz/corpus/$name" "${seeds[@]}" \
-      >"build/fuzz/$name.log" 2>&1; then
+      -artifact_prefix="build/asan/fuzz/found/$name-" "build/asan/fuzz/corpus/$name" "${seeds[@]}" \
+      >"build/asan/fuzz/$name.log" 2>&1; then
       passes=$((passes + 1))
-      echo "$name: $(grep -E '^Done' "build/fuzz/$name.log")"
+      echo "$name: $(grep -E '^Done' "build/asan/fuzz/$name.log")"
     else
       failures=$((failures + 1))
-      echo "$name: see build/fuzz/$name.log and build/fuzz/found/"
-      tail -n 30 "build/fuzz/$name.log"
+      echo "$name: see build/asan/fuzz/$name.log and build/asan/fuzz/found/"
+      tail -n 30 "build/asan/fuzz/$name.log"
     fi
   done
   echo "fuzz: $passes passed, $failures failed"

@@ -17,6 +17,7 @@
 #include <arrow/compute/api_vector.h>
 
 #include "base/parallel.h"
+#include "base/sanitized.h"
 #include "offline/table_folder.h"
 #include "offline/table_test_rows.h"
 
@@ -304,7 +305,7 @@ TEST(BoundedWrites, DISABLED_Child) {
 }
 
 TEST(BoundedWrites, HoldUnderAHardLimit) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef TERCET_SANITIZED
   GTEST_SKIP() << "a sanitizer's own memory counts, too";
 #endif
   const TestFolder folder;

@@ -14,8 +14,8 @@ Result<std::shared_ptr<arrow::Array>> Column(const std::shared_ptr<arrow::DataTy
                                              int columns, int index) {
   ARROW_ASSIGN_OR_RAISE(auto buffer, arrow::AllocateBuffer(rows * sizeof(Number)));
   auto* values = reinterpret_cast<Number*>(buffer->mutable_data());
-  const double* number = matrix.data() + index;
-  for (int64_t i = 0; i < rows; ++i, number += columns) values[i] = static_cast<Number>(*number);
+  const double* numbers = matrix.data();
+  for (int64_t i = 0; i < rows; ++i) values[i] = static_cast<Number>(numbers[i * columns + index]);
   return arrow::MakeArray(arrow::ArrayData::Make(type, rows, {nullptr, std::move(buffer)}, 0));
 }
 

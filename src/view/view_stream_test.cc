@@ -15,6 +15,7 @@
 #include <parquet/arrow/reader.h>
 #include <parquet/arrow/writer.h>
 
+#include "base/sanitized.h"
 #include "view/point_in_time_read.h"
 #include "view/test_project.h"
 
@@ -306,7 +307,7 @@ TEST_F(BoundedJoin, DISABLED_Child) {
 }
 
 TEST_F(BoundedJoin, HoldsUnderAHardLimit) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef TERCET_SANITIZED
   GTEST_SKIP() << "a sanitizer's own memory counts, too";
 #endif
   const auto number = arrow::field("number", arrow::int64());

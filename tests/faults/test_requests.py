@@ -80,7 +80,8 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_sent(server):
 
 def test_clients_that_say_half_of_it_and_go(server):
     """Connections that are reset in the middle of each part of a request."""
-    request = (b"POST /v1/models/delay:predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60\r\n\r\n"
+    request = (b"POST /v1/models/delay:predict HTTP/1.1\r\nHost: localhost\r\n"
+               b"Content-Length: 60\r\n\r\n"
                b'{"instances": [{"city": "Oslo"')
     for cut in range(1, len(request), 7):
         client = socket.create_connection(("127.0.0.1", server.port), timeout=60)
