@@ -1,7 +1,9 @@
 // The compiled half of `./dev bench predict_embedded`: one row of a LightGBM model of many trees,
-// by our evaluator and by LightGBM's C interface, which is loaded from its Python package.
+// by our evaluator, by LightGBM's C interface, which is loaded from its Python package, and by ONNX
+// Runtime.
 //
 //     predict_embedded MODEL_FOLDER LIB_LIGHTGBM ROWS COLUMNS COUNT
+//         MODEL_FOLDER: model.txt, and model.onnx with the same trees
 //         ROWS: a file of row-major doubles
 //
 // Prints one JSON object.
@@ -9,12 +11,14 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstring>
 #include <fstream>
 #include <iostream>
 #include <vector>
 
 #include <arrow/api.h>
+#include <onnxruntime_cxx_api.h>
 
 #include "base/json.h"
 #include "base/parallel.h"
@@ -51,8 +55,37 @@ Result<LightGbm> Open(const std::string& library) {
   return api;
 }
 
+/// One row by ONNX Runtime on one thread, the input where it lies.
+class OnnxPeer {
+ public:
+  OnnxPeer(const std::string& file, int columns)
+      : environment_(ORT_LOGGING_LEVEL_FATAL, "predict_embedded"),
+        memory_(Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault)),
+        shape_{1, columns} {
+    Ort::SessionOptions options;
+    options.SetIntraOpNumThreads(1);
+    options.SetInterOpNumThreads(1);
+    session_ = Ort::Session(environment_, file.c_str(), options);
+  }
+
+  double Predict(double* row) {
+    const char* const input = "X";
+    const char* const output = "prediction";
+    const Ort::Value value = Ort::Value::CreateTensor<double>(
+        memory_, row, static_cast<size_t>(shape_[1]), shape_, 2);
+    return session_.Run(run_, &input, &value, 1, &output, 1)[0].GetTensorData<float>()[0];
+  }
+
+ private:
+  Ort::Env environment_;
+  Ort::MemoryInfo memory_;
+  int64_t shape_[2];
+  Ort::Session session_{nullptr};
+  Ort::RunOptions run_;
+};
+
 struct Times {
-  std::vector<double> ours, theirs;
+  std::vector<double> ours, theirs, onnx;
 };
 
 double MicrosSince(Clock::time_point begun) {
@@ -65,17 +98,6 @@ json::object Summary(std::vector<double> micros, const char* name) {
   summary[std::string(name) + "_p50_us"] = micros[micros.size() / 2];
   summary[std::string(name) + "_p99_us"] = micros[micros.size() * 99 / 100];
   return summary;
-}
-
-Result<std::shared_ptr<arrow::RecordBatch>> RowOf(const std::shared_ptr<arrow::Schema>& schema,
-                                                  const double* row) {
-  arrow::ArrayVector columns;
-  for (int c = 0; c < schema->num_fields(); ++c) {
-    arrow::DoubleBuilder builder;
-    ARROW_RETURN_NOT_OK(builder.Append(row[c]));
-    ARROW_ASSIGN_OR_RAISE(columns.emplace_back(), builder.Finish());
-  }
-  return arrow::RecordBatch::Make(schema, 1, std::move(columns));
 }
 
 Result<json::object> Compare(const std::string& folder, const std::string& library,
@@ -100,18 +122,24 @@ Result<json::object> Compare(const std::string& folder, const std::string& libra
   std::memcpy(rows.data(), bytes.data(), rows.size() * sizeof(double));
   const int64_t row_count = static_cast<int64_t>(rows.size()) / columns;
   if (row_count == 0) return Status::Invalid("no rows in ", file);
-  std::vector<std::shared_ptr<arrow::RecordBatch>> batches;
-  for (int64_t r = 0; r < row_count; ++r) {
-    ARROW_ASSIGN_OR_RAISE(batches.emplace_back(),
-                          RowOf(signature.inputs, rows.data() + r * columns));
+  const auto model = predictor->ForRows(*signature.inputs);
+  if (model == nullptr) return Status::UnknownError("the model has no way of single rows");
+  std::vector<Cell> cells;
+  for (const double& value : rows) {
+    cells.push_back({reinterpret_cast<const char*>(&value), sizeof(value)});
   }
+  Arena memory;
+  Cell ours;
 
+  OnnxPeer onnx(folder + "/model.onnx", columns);
   Times times;
   for (int64_t i = -count / 5; i < count; ++i) {  // A fifth more to warm up.
     const int64_t r = (i + count) % row_count;
     // In turns, so that both meet the same machine.
     const auto begun = Clock::now();
-    ARROW_ASSIGN_OR_RAISE(const auto ours, predictor->Predict(*batches[r]));
+    memory.Reset();
+    model->Predict({cells.data() + r * columns, static_cast<size_t>(columns)}, &memory,
+                   {&ours, 1});
     const double our_micros = MicrosSince(begun);
     double theirs = 0;
     int64_t length = 0;
@@ -119,14 +147,25 @@ Result<json::object> Compare(const std::string& folder, const std::string& libra
     const int failed = api.predict(fast, rows.data() + r * columns, &length, &theirs);
     const double their_micros = MicrosSince(their_begin);
     if (failed != 0 || length != 1) return Status::IOError("LightGBM: ", api.last_error());
-    const double answer = static_cast<const arrow::DoubleArray&>(*ours->column(0)).Value(0);
+    const double answer = ours.As<double>();
     if (answer != theirs) return Status::UnknownError("row ", r, ": ", answer, " and ", theirs);
+    const auto onnx_begin = Clock::now();
+    const double onnx_answer = onnx.Predict(rows.data() + r * columns);
+    const double onnx_micros = MicrosSince(onnx_begin);
+    // It answers in 32 bits.
+    if (std::fabs(onnx_answer - answer) > 1e-6) {
+      return Status::UnknownError("row ", r, ": ", answer, " and ONNX Runtime's ", onnx_answer);
+    }
     if (i < 0) continue;
+    times.onnx.push_back(onnx_micros);
     times.ours.push_back(our_micros);
     times.theirs.push_back(their_micros);
   }
   json::object summary = Summary(std::move(times.ours), "ours");
   for (auto& member : Summary(std::move(times.theirs), "lightgbm_c")) {
+    summary[member.key()] = member.value();
+  }
+  for (auto& member : Summary(std::move(times.onnx), "onnxruntime")) {
     summary[member.key()] = member.value();
   }
   summary["trees"] = iterations;
@@ -141,8 +180,12 @@ int main(int argc, char** argv) {
   arrow::Result<tercet::json::object> summary =
       arrow::Status::Invalid("see the top of predict_embedded.cc");
   if (words.size() == 5) {
-    summary = tercet::Compare(words[0], words[1], words[2], std::stoi(words[3]),
-                              std::stoll(words[4]));
+    try {
+      summary = tercet::Compare(words[0], words[1], words[2], std::stoi(words[3]),
+                                std::stoll(words[4]));
+    } catch (const Ort::Exception& error) {
+      summary = arrow::Status::IOError("ONNX Runtime: ", error.what());
+    }
   }
   if (!summary.ok()) {
     std::cerr << "predict_embedded: " << summary.status().ToString() << "\n";
