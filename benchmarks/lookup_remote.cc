@@ -1,0 +1,237 @@
+// The compiled half of `./dev bench lookup_remote`: a hundred vectors at once, of our server as
+// Arrow and of a Redis by pipelined MGETs, every value decoded and checked.
+//
+//     lookup_remote load PORT ENTITIES            fills a Redis with the same values
+//     lookup_remote ours PORT ENTITIES COUNT SEED
+//     lookup_remote redis PORT ENTITIES COUNT SEED
+//
+// Prints one JSON object.
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <ctime>
+#include <iostream>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include <arrow/api.h>
+#include <arrow/io/memory.h>
+#include <arrow/ipc/reader.h>
+#include <arrow/ipc/writer.h>
+#include <fmt/format.h>
+#include <hiredis/hiredis.h>
+
+#include "base/json.h"
+#include "keep_alive_client.h"
+
+namespace tercet {
+namespace {
+
+constexpr int kGroups = 5;
+constexpr int kFeatures = 10;  // of a group
+constexpr int64_t kVectors = 100;
+
+double Expected(int64_t entity, int feature) {
+  return static_cast<double>(entity * kGroups * kFeatures + feature) + 0.5;
+}
+
+double CpuSeconds() {
+  timespec now{};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
+}
+
+Status Wrong(int64_t entity, int feature) {
+  return Status::UnknownError("entity ", entity, " has a wrong feature ", feature);
+}
+
+/// Asks `count` times for the vectors of some entities by `ask`, and times it.
+template <typename Ask>
+Result<json::object> Repeat(int64_t entities, int64_t count, uint64_t seed, const Ask& ask) {
+  std::mt19937_64 random(seed);
+  std::vector<double> micros;
+  std::vector<int64_t> asked(kVectors);
+  const double cpu = CpuSeconds();
+  for (int64_t i = 0; i < count; ++i) {
+    for (int64_t& entity : asked) entity = static_cast<int64_t>(random() % entities);
+    const auto begun = std::chrono::steady_clock::now();
+    ARROW_RETURN_NOT_OK(ask(asked));
+    micros.push_back(std::chrono::duration<double, std::micro>(
+                         std::chrono::steady_clock::now() - begun)
+                         .count());
+  }
+  const double spent = CpuSeconds() - cpu;
+  std::sort(micros.begin(), micros.end());
+  return json::object{{"count", count},
+                      {"p50_us", micros[micros.size() / 2]},
+                      {"p99_us", micros[micros.size() * 99 / 100]},
+                      {"client_cpu_seconds", spent}};
+}
+
+class Ours {
+ public:
+  Status Open(int port) { return connection_.Open(port); }
+
+  Status Ask(const std::vector<int64_t>& entities) {
+    const auto keys = std::make_shared<arrow::Int64Array>(
+        kVectors, std::make_shared<arrow::Buffer>(
+                      reinterpret_cast<const uint8_t*>(entities.data()), kVectors * 8));
+    const auto batch = arrow::RecordBatch::Make(schema_, kVectors, {keys});
+    ARROW_ASSIGN_OR_RAISE(const auto out, arrow::io::BufferOutputStream::Create());
+    ARROW_ASSIGN_OR_RAISE(const auto writer, arrow::ipc::MakeStreamWriter(out, schema_));
+    ARROW_RETURN_NOT_OK(writer->WriteRecordBatch(*batch));
+    ARROW_RETURN_NOT_OK(writer->Close());
+    ARROW_ASSIGN_OR_RAISE(const auto body, out->Finish());
+    const std::string request =
+        fmt::format("POST /api/v1/feature-views/all/1/vectors HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+                    "Content-Type: application/vnd.apache.arrow.stream\r\n"
+                    "Content-Length: {}\r\n\r\n",
+                    body->size()) +
+        body->ToString();
+    ARROW_ASSIGN_OR_RAISE(const std::string_view answer, connection_.Ask(request));
+    arrow::io::BufferReader reader(arrow::Buffer::FromString(std::string(answer)));
+    ARROW_ASSIGN_OR_RAISE(const auto stream, arrow::ipc::RecordBatchStreamReader::Open(&reader));
+    std::shared_ptr<arrow::RecordBatch> vectors;
+    ARROW_RETURN_NOT_OK(stream->ReadNext(&vectors));
+    if (vectors == nullptr || vectors->num_rows() != kVectors ||
+        vectors->num_columns() != kGroups * kFeatures) {
+      return Status::UnknownError("the answer has another shape");
+    }
+    for (int f = 0; f < vectors->num_columns(); ++f) {
+      const auto& values = static_cast<const arrow::DoubleArray&>(*vectors->column(f));
+      for (int64_t i = 0; i < kVectors; ++i) {
+        if (values.Value(i) != Expected(entities[static_cast<size_t>(i)], f)) {
+          return Wrong(entities[static_cast<size_t>(i)], f);
+        }
+      }
+    }
+    return Status::OK();
+  }
+
+ private:
+  KeepAliveClient connection_;
+  const std::shared_ptr<arrow::Schema> schema_ =
+      arrow::schema({arrow::field("entity", arrow::int64())});
+};
+
+/// One connection, with a key "g<group>:<entity>" of ten doubles each.
+class Redis {
+ public:
+  Status Open(int port) {
+    context_.reset(redisConnect("127.0.0.1", port));
+    return context_ == nullptr || context_->err != 0 ? Status::IOError("no Redis there")
+                                                     : Status::OK();
+  }
+
+  Status Load(int64_t entities) {
+    constexpr int64_t kAtOnce = 1000;
+    for (int64_t begin = 0; begin < entities; begin += kAtOnce) {
+      const int64_t end = std::min(entities, begin + kAtOnce);
+      for (int64_t entity = begin; entity < end; ++entity) {
+        for (int g = 0; g < kGroups; ++g) {
+          double values[kFeatures];
+          for (int f = 0; f < kFeatures; ++f) values[f] = Expected(entity, g * kFeatures + f);
+          const std::string key = Key(g, entity);
+          redisAppendCommand(context_.get(), "SET %b %b", key.data(), key.size(), values,
+                             sizeof(values));
+        }
+      }
+      for (int64_t i = begin * kGroups; i < end * kGroups; ++i) {
+        ARROW_RETURN_NOT_OK(Receive().status());
+      }
+    }
+    return Status::OK();
+  }
+
+  Status Ask(const std::vector<int64_t>& entities) {
+    for (int g = 0; g < kGroups; ++g) {
+      keys_ = {"MGET"};
+      for (const int64_t entity : entities) keys_.push_back(Key(g, entity));
+      parts_.clear();
+      sizes_.clear();
+      for (const std::string& key : keys_) {
+        parts_.push_back(key.data());
+        sizes_.push_back(key.size());
+      }
+      redisAppendCommandArgv(context_.get(), static_cast<int>(parts_.size()), parts_.data(),
+                             sizes_.data());
+    }
+    for (int g = 0; g < kGroups; ++g) {
+      ARROW_ASSIGN_OR_RAISE(const Reply reply, Receive());
+      if (reply->elements != entities.size()) return Status::UnknownError("values are missing");
+      for (size_t i = 0; i < entities.size(); ++i) {
+        const redisReply& value = *reply->element[i];
+        double values[kFeatures];
+        if (value.len != sizeof(values)) return Wrong(entities[i], g * kFeatures);
+        std::memcpy(values, value.str, sizeof(values));
+        for (int f = 0; f < kFeatures; ++f) {
+          if (values[f] != Expected(entities[i], g * kFeatures + f)) {
+            return Wrong(entities[i], g * kFeatures + f);
+          }
+        }
+      }
+    }
+    return Status::OK();
+  }
+
+ private:
+  struct Free {
+    void operator()(redisContext* context) const { redisFree(context); }
+    void operator()(redisReply* reply) const { freeReplyObject(reply); }
+  };
+  using Reply = std::unique_ptr<redisReply, Free>;
+
+  static std::string Key(int group, int64_t entity) {
+    return fmt::format("g{}:{}", group, entity);
+  }
+  Result<Reply> Receive() {
+    void* reply = nullptr;
+    if (redisGetReply(context_.get(), &reply) != REDIS_OK) {
+      return Status::IOError("Redis: ", context_->errstr);
+    }
+    return Reply(static_cast<redisReply*>(reply));
+  }
+
+  std::unique_ptr<redisContext, Free> context_;
+  std::vector<std::string> keys_;
+  std::vector<const char*> parts_;
+  std::vector<size_t> sizes_;
+};
+
+Result<json::object> Run(const std::vector<std::string>& words) {
+  const int port = std::stoi(words[1]);
+  const int64_t entities = std::stoll(words[2]);
+  if (words[0] == "ours") {
+    Ours ours;
+    ARROW_RETURN_NOT_OK(ours.Open(port));
+    return Repeat(entities, std::stoll(words[3]), std::stoull(words[4]),
+                  [&](const auto& asked) { return ours.Ask(asked); });
+  }
+  Redis redis;
+  ARROW_RETURN_NOT_OK(redis.Open(port));
+  if (words[0] == "load") {
+    ARROW_RETURN_NOT_OK(redis.Load(entities));
+    return json::object{{"loaded", entities}};
+  }
+  return Repeat(entities, std::stoll(words[3]), std::stoull(words[4]),
+                [&](const auto& asked) { return redis.Ask(asked); });
+}
+
+}  // namespace
+}  // namespace tercet
+
+int main(int argc, char** argv) {
+  const std::vector<std::string> words(argv + 1, argv + argc);
+  const bool load = words.size() == 3 && words[0] == "load";
+  const bool ask = words.size() == 5 && (words[0] == "ours" || words[0] == "redis");
+  arrow::Result<tercet::json::object> summary =
+      load || ask ? tercet::Run(words) : arrow::Status::Invalid("see the top of lookup_remote.cc");
+  if (!summary.ok()) {
+    std::cerr << "lookup_remote: " << summary.status().ToString() << "\n";
+    return 1;
+  }
+  std::cout << tercet::ToText(*summary) << "\n";
+  return 0;
+}
