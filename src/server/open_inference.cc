@@ -1,5 +1,7 @@
 #include "server/open_inference.h"
 
+#include <algorithm>
+
 #include "base/name.h"
 
 namespace tercet {
@@ -122,6 +124,13 @@ Result<std::vector<std::pair<std::string, ServingStatistics>>> OpenInference::St
   }
   for (const std::string& one : names) {
     ARROW_ASSIGN_OR_RAISE(auto read, platform_->GetServingStatistics(one));
+    // What is served has statistics before it is first asked: perf_analyzer reads them then.
+    ARROW_ASSIGN_OR_RAISE(const Deployment deployment, platform_->GetDeployment(one));
+    const bool asked =
+        std::any_of(read.releases.begin(), read.releases.end(), [&](const auto& release) {
+          return release.number == deployment.number();
+        });
+    if (!asked) read.releases.push_back({.number = deployment.number()});
     statistics.emplace_back(one, std::move(read));
   }
   return statistics;

@@ -100,6 +100,13 @@ std::vector<Route> ScoringRoutes(Platform* platform, OpenInference* inference) {
                  .errors = ErrorForm::kPlain};
   };
   return {
+      // Whether a server of KServe's first protocol lives.
+      route(
+          "GET", "/",
+          [](const HttpRequest&, const PathArguments&) -> Answer {
+            return HttpAnswer::Json(json::object{{"status", "alive"}});
+          },
+          Lane::kHot),
       route(
           "GET", "/v1/models",
           [inference](const HttpRequest&, const PathArguments&) -> Answer {
