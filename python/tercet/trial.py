@@ -92,8 +92,9 @@ class Experiment:
         self.plan: dict[str, Any] = described["plan"]
         self.started: datetime = from_micros(described["started_us"])
         #: the served release first
-        self.arms = [Arm(**arm) for arm in report["arms"]]
-        self.differences = [ArmDifference(**one) for one in report["differences"]]
+        self.arms: list[Arm] = [Arm(**arm) for arm in report["arms"]]
+        self.differences: list[ArmDifference] = [ArmDifference(**one)
+                                                 for one in report["differences"]]
 
     def __str__(self) -> str:
         lines = [f"experiment {self.state}; {self.plan['better']} outcomes are better",
