@@ -61,9 +61,11 @@ Result<double> NumberAfter(std::string_view answer, std::string_view name) {
   return std::strtod(answer.data() + at + name.size(), nullptr);
 }
 
-/// "…prediction":0.5…" of ours, "[0.5]" of others: the first number after the first colon or
-/// bracket that a digit or sign follows.
+/// "…prediction":0.5…" of ours, "[0.5]" of others, ""data":[0.5]" of a tensor: the first number
+/// after the first colon or bracket that a digit or sign follows.
 Result<double> PredictionOf(std::string_view answer) {
+  const size_t tensor = answer.find("\"data\":");
+  if (tensor != std::string_view::npos) answer.remove_prefix(tensor);
   for (size_t i = 0; i + 1 < answer.size(); ++i) {
     const char next = answer[i + 1];
     if ((answer[i] == ':' || answer[i] == '[') && (next == '-' || (next >= '0' && next <= '9'))) {

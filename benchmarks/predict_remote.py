@@ -1,30 +1,43 @@
-"""A prediction over HTTP, against a model server written by hand.
+"""A prediction over HTTP, against model servers.
 
     ./dev bench predict_remote [--entities N] [--runs N]
 
 An XGBoost model of 300 trees over 55 values. Tercet is asked by entity: it looks up 50 values in
-five online groups and computes five from request parameters. The peer (FastAPI, orjson and ONNX
-Runtime under uvicorn with uvloop and httptools, one worker, no access log, the same trees) has no
-features: it is sent all 55 values. Both are asked by the same compiled client over one keep-alive
-connection, in turns, and every answer is checked.
+five online groups and computes five from request parameters. The peers have no features: they are
+sent all 55 values. All are asked by the same compiled client over one keep-alive connection, in
+turns, and every answer is checked. Each peer has packages of its own:
 
-ratio noop     p50 of our own server's endpoint that does nothing (/v2/health/live) ÷ p50 of ours
-ratio fastapi  requests per CPU second of the server's processes, ours ÷ the peer's
+fastapi  written by hand: FastAPI, orjson and ONNX Runtime under uvicorn with uvloop and httptools,
+         one worker, no access log (venv-fastapi)
+mlserver MLServer's own XGBoost runtime in its inference pool of one worker, which is how it comes,
+         but without metrics, access log and compression (venv-mlserver)
+mlserver_in_process
+         the same without the pool, and with a runtime of ten lines that gives the tensor's values
+         straight to XGBoost: the least that MLServer can take
+mlflow   `mlflow models serve` of MLflow's XGBoost flavor, one worker, a row as "inputs"
+         (venv-mlflow)
+
+ratio noop  p50 of our own server's endpoint that does nothing (/v2/health/live) ÷ p50 of ours
+ratio PEER  requests per CPU second of the server's processes, ours ÷ the peer's
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import shutil
 import statistics
 import sys
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 from served import ROOT, Served, free_port, our_server, run
 
-PEER = ROOT / ".deps" / "venv-fastapi" / "bin"
+FASTAPI = ROOT / ".deps" / "venv-fastapi" / "bin"
+MLSERVER = ROOT / ".deps" / "venv-mlserver" / "bin"
+MLFLOW = ROOT / ".deps" / "venv-mlflow" / "bin"
 GROUPS, FEATURES, PARAMETERS = 5, 10, 5
 
 BUILD = """
@@ -74,8 +87,12 @@ for i in range(2000):
     theirs.append({"values": row})
 matrix = np.array([body["values"] for body in theirs], dtype=np.float32)
 expected = booster.inplace_predict(matrix)
-for name, bodies in (("ours", ours), ("theirs", theirs)):
-    with open(f"{folder}/{name}", "w") as file:
+tensors = [{"inputs": [{"name": "x", "shape": [1, 55], "datatype": "FP32", "data": row["values"]}]}
+           for row in theirs]
+rows = [{"inputs": [row["values"]]} for row in theirs]
+for name, bodies in (("ours", ours), ("fastapi", theirs), ("mlserver", tensors),
+                     ("mlserver_in_process", tensors), ("mlflow", rows)):
+    with open(f"{folder}/{name}.asked", "w") as file:
         for body, answer in zip(bodies, expected):
             file.write(f"{answer!r}".replace("np.float32(", "").rstrip(")") + "\\t"
                        + json.dumps(body) + "\\n")
@@ -120,7 +137,7 @@ onnx.save(helper.make_model(graph, ir_version=9, opset_imports=[
     helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]), sys.argv[2])
 """
 
-SERVER = """
+FASTAPI_APP = """
 import os
 import numpy as np, onnxruntime, orjson
 from fastapi import FastAPI, Request, Response
@@ -142,14 +159,74 @@ async def predict(request: Request):
                     media_type="application/json")
 """
 
+MLSERVER_RUNTIME = """
+import numpy as np, xgboost
+from mlserver import MLModel, types
 
-def peer_server(folder: Path) -> Served:
-    (folder / "app.py").write_text(SERVER)
+class Trees(MLModel):
+    async def load(self):
+        self.booster = xgboost.Booster(model_file=self.settings.parameters.uri)
+        self.booster.set_param({"nthread": 1})
+        return True
+
+    async def predict(self, payload):
+        tensor = payload.inputs[0]
+        row = np.array(tensor.data.root, dtype=np.float32).reshape(tensor.shape)
+        answer = self.booster.inplace_predict(row)
+        return types.InferenceResponse(model_name=self.name, outputs=[types.ResponseOutput(
+            name="prediction", shape=[1], datatype="FP32", data=answer.tolist())])
+"""
+
+MLFLOW_SAVE = """
+import sys
+import mlflow.xgboost, xgboost
+booster = xgboost.Booster(model_file=sys.argv[1])
+# Without names a row is an array, which costs less than a DataFrame.
+booster.feature_names = booster.feature_types = None
+mlflow.xgboost.save_model(booster, sys.argv[2])
+"""
+
+
+class Peer(NamedTuple):
+    name: str
+    path: str
+    server: Served
+
+
+def fastapi(folder: Path) -> Peer:
+    run(sys.executable, "-c", CONVERT, folder / "model.json", folder / "model.onnx")
+    (folder / "app.py").write_text(FASTAPI_APP)
     port = free_port()
-    return Served([str(PEER / "uvicorn"), "app:app", "--app-dir", str(folder), "--port", str(port),
-                   "--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level",
-                   "warning"], port, "/ready", env={"MODEL": str(folder / "model.onnx"),
-                                                    "PATH": str(PEER)})
+    return Peer("fastapi", "/predict", Served(
+        [str(FASTAPI / "uvicorn"), "app:app", "--app-dir", str(folder), "--port", str(port),
+         "--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning"],
+        port, "/ready", env={"MODEL": str(folder / "model.onnx"), "PATH": str(FASTAPI)}))
+
+
+def mlserver(folder: Path, name: str, runtime: str, workers: int) -> Peer:
+    home, port = folder / name, free_port()
+    home.mkdir()
+    (home / "trees.py").write_text(MLSERVER_RUNTIME)
+    (home / "settings.json").write_text(json.dumps({
+        "debug": False, "host": "127.0.0.1", "http_port": port, "grpc_port": free_port(),
+        "metrics_endpoint": None, "parallel_workers": workers, "gzip_enabled": False}))
+    (home / "model-settings.json").write_text(json.dumps({
+        "name": "m", "implementation": runtime,
+        "parameters": {"uri": str(folder / "model.json")}}))
+    return Peer(name, "/v2/models/m/infer", Served(
+        [str(MLSERVER / "mlserver"), "start", str(home)], port, "/v2/models/m/ready",
+        env={"PATH": str(MLSERVER), "PYTHONPATH": str(home), "OMP_NUM_THREADS": "1"}, cwd=home))
+
+
+def mlflow(folder: Path) -> Peer:
+    run(MLFLOW / "python", "-c", MLFLOW_SAVE, folder / "model.json", folder / "mlflow",
+        env={"PATH": str(MLFLOW), "HOME": str(folder)})
+    port = free_port()
+    return Peer("mlflow", "/invocations", Served(
+        [str(MLFLOW / "mlflow"), "models", "serve", "--model-uri", str(folder / "mlflow"),
+         "--env-manager", "local", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"],
+        port, "/ping", env={"PATH": f"{MLFLOW}:/usr/bin:/bin", "HOME": str(folder),
+                            "OMP_NUM_THREADS": "1"}))
 
 
 def main() -> None:
@@ -157,40 +234,57 @@ def main() -> None:
     parser.add_argument("--entities", type=int, default=100_000)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--requests", type=int, default=20_000, help="to our server, a run")
-    parser.add_argument("--peer-requests", type=int, default=4_000, help="to the peer, a run")
+    parser.add_argument("--peer-requests", type=int, default=1_000,
+                        help="to each peer, a run; to the fastest four times as many")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="tercet-predict-"))
     ours: list[dict] = []
     noops: list[dict] = []
-    theirs: list[dict] = []
+    theirs: dict[str, list[dict]] = {}
     our_path = "/api/v1/deployments/m/predict"
     try:
         run(sys.executable, "-c", BUILD, folder / "project", options.entities, folder)
-        run(sys.executable, "-c", CONVERT, folder / "model.json", folder / "model.onnx")
-        with our_server(folder / "project") as server, peer_server(folder) as peer:
-            server.latency(our_path, folder / "ours", options.requests // 4, 1)
-            peer.latency("/predict", folder / "theirs", options.peer_requests // 4, 1)
-            for turn in range(2, options.runs + 2):
-                ours.append(server.latency(our_path, folder / "ours", options.requests, turn))
-                noops.append(server.latency("/v2/health/live", "-", options.requests, turn))
-                theirs.append(peer.latency("/predict", folder / "theirs", options.peer_requests,
-                                           turn))
+        with contextlib.ExitStack() as stack:
+            def started(peer: Peer) -> Peer:
+                stack.enter_context(peer.server)
+                return peer
+
+            server = stack.enter_context(our_server(folder / "project"))
+            peers = [started(fastapi(folder)),
+                     started(mlserver(folder, "mlserver", "mlserver_xgboost.XGBoostModel", 1)),
+                     started(mlserver(folder, "mlserver_in_process", "trees.Trees", 0)),
+                     started(mlflow(folder))]
+            # The first turn warms up and is not counted.
+            for turn in range(options.runs + 1):
+                answers = [server.latency(our_path, folder / "ours.asked", options.requests, turn),
+                           server.latency("/v2/health/live", "-", options.requests, turn)]
+                for peer in peers:
+                    count = options.peer_requests * (4 if peer.name == "fastapi" else 1)
+                    answers.append(peer.server.latency(
+                        peer.path, folder / f"{peer.name}.asked", count, turn))
+                if turn == 0:
+                    continue
+                ours.append(answers[0])
+                noops.append(answers[1])
+                for peer, answer in zip(peers, answers[2:]):
+                    theirs.setdefault(peer.name, []).append(answer)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
     def median(values) -> float:
         return statistics.median(values)
 
-    ratios = {
-        "noop": median(b["p50_us"] / a["p50_us"] for a, b in zip(ours, noops)),
-        "fastapi": median(a["per_cpu_second"] / b["per_cpu_second"]
-                          for a, b in zip(ours, theirs))}
+    ratios = {"noop": median(b["p50_us"] / a["p50_us"] for a, b in zip(ours, noops))}
     figures = {
         "p50_us": median(a["p50_us"] for a in ours), "p99_us": median(a["p99_us"] for a in ours),
         "noop_p50_us": median(a["p50_us"] for a in noops),
         "requests_per_cpu_second": median(a["per_cpu_second"] for a in ours),
-        "fastapi_p50_us": median(a["p50_us"] for a in theirs),
-        "fastapi_requests_per_cpu_second": median(a["per_cpu_second"] for a in theirs)}
+        "noop_requests_per_cpu_second": median(a["per_cpu_second"] for a in noops)}
+    for name, turns in theirs.items():
+        ratios[name] = median(a["per_cpu_second"] / b["per_cpu_second"]
+                              for a, b in zip(ours, turns))
+        figures[f"{name}_p50_us"] = median(b["p50_us"] for b in turns)
+        figures[f"{name}_requests_per_cpu_second"] = median(b["per_cpu_second"] for b in turns)
     ratios = {name: round(value, 2) for name, value in ratios.items()}
     figures = {name: round(value, 1) for name, value in figures.items()}
     for name, value in {**ratios, **figures}.items():
