@@ -20,6 +20,12 @@ endfunction()
 tercet_plain_library(xxhash::xxhash xxhash)
 tercet_plain_library(roaring::roaring roaring)
 tercet_plain_library(hiredis::hiredis hiredis)
+tercet_plain_library(geographic::geographic GeographicLib)
+
+# Opened at run time by what needs it (src/source), so only its header is asked for here.
+find_path(LIBPQ_INCLUDE_DIR libpq-fe.h PATH_SUFFIXES postgresql REQUIRED)
+add_library(libpq::headers INTERFACE IMPORTED)
+target_include_directories(libpq::headers INTERFACE ${LIBPQ_INCLUDE_DIR})
 
 # Links go on to the rooms above: what base links, every room may include.
 set(TERCET_LINKS_base Arrow::arrow Arrow::compute Boost::json fmt::fmt spdlog::spdlog
@@ -35,4 +41,5 @@ set(TERCET_LINKS_server Arrow::flight Boost::system Boost::url tercet_inference_
 set(TERCET_LINKS_cli CLI11::CLI11)
 
 # What only the room itself may include.
-set(TERCET_PRIVATE_LINKS_source DuckDb::headers)
+set(TERCET_PRIVATE_LINKS_compute geographic::geographic)
+set(TERCET_PRIVATE_LINKS_source DuckDb::headers libpq::headers)

@@ -148,7 +148,7 @@ class TypeReader {
     const char next = position_ < text_.size() ? text_[position_] : '\0';
     if (next == '[') return ReadBracketed(word);
     if (next == '(') return ReadDecimal(word);
-    if (next == '<') return ReadList(word, depth);
+    if (next == '<') return word == "map" ? ReadMap(depth) : ReadList(word, depth);
     const auto found = PlainTypes().find(word);
     if (found == PlainTypes().end()) return Unknown();
     return found->second;
@@ -226,6 +226,16 @@ class TypeReader {
       return arrow::fixed_size_list(field, size);
     }
     return Unknown();
+  }
+
+  /// "map<string, double>".
+  Result<TypePointer> ReadMap(int depth) {
+    Take("<");
+    ARROW_ASSIGN_OR_RAISE(TypePointer key, Read(depth + 1));
+    if (!Take(",")) return Unknown();
+    ARROW_ASSIGN_OR_RAISE(TypePointer value, Read(depth + 1));
+    if (!Take(">")) return Unknown();
+    return arrow::map(std::move(key), std::move(value));
   }
 
   const std::string_view text_;

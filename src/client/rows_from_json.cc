@@ -81,6 +81,8 @@ class Appender {
         return AppendList<arrow::ListBuilder>(value, builder);
       case arrow::Type::LARGE_LIST:
         return AppendList<arrow::LargeListBuilder>(value, builder);
+      case arrow::Type::MAP:
+        return AppendMap(value, builder);
       default:
         return Status::NotImplemented("column '", column_, "' of type ",
                                       builder->type()->ToString(),
@@ -198,6 +200,18 @@ class Appender {
     if (!scaled.ok() || !scaled->FitsInPrecision(type.precision()))
       return Mismatch(value, *builder);
     return static_cast<Builder*>(builder)->Append(*scaled);
+  }
+
+  /// An object; its keys are texts.
+  Status AppendMap(const json::value& value, arrow::ArrayBuilder* builder) const {
+    if (!value.is_object()) return Mismatch(value, *builder);
+    auto& map = *static_cast<arrow::MapBuilder*>(builder);
+    ARROW_RETURN_NOT_OK(map.Append());
+    for (const auto& [key, item] : value.as_object()) {
+      ARROW_RETURN_NOT_OK(Append(json::value(key), map.key_builder()));
+      ARROW_RETURN_NOT_OK(Append(item, map.item_builder()));
+    }
+    return Status::OK();
   }
 
   template <typename Builder>

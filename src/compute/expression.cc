@@ -20,7 +20,9 @@ const std::unordered_map<std::string_view, const Function*>& Functions() {
     std::unordered_map<std::string_view, const Function*> all;
     for (const auto& some : {expr::ArithmeticFunctions(), expr::MathFunctions(),
                              expr::ComparisonFunctions(), expr::LogicFunctions(),
-                             expr::TimeFunctions(), expr::TextFunctions(), expr::CastFunctions()}) {
+                             expr::TimeFunctions(), expr::ZoneFunctions(), expr::TextFunctions(),
+                             expr::PlaceFunctions(), expr::ListFunctions(), expr::MapFunctions(),
+                             expr::CastFunctions()}) {
       for (const Function& function : some) all.emplace(function.name, &function);
     }
     return all;
@@ -143,6 +145,11 @@ Result<std::shared_ptr<const CompiledExpression>> CompiledExpression::Compile(
       }
     }
     values.push_back(std::move(value));
+  }
+  if (expr::IsNested(values.back().type.kind)) {
+    return binder.Error("the result is " + std::string(KindName(values.back().type.kind)) +
+                        ", and an expression gives one value a row; name the column itself as a "
+                        "feature, or compute one of it");
   }
   if (values.back().is(expr::Kind::kOpaque)) {
     return binder.Error("the result has a type that expressions can only test with 'is null'");

@@ -28,6 +28,8 @@ void Fill(const Instruction& instruction, Run& run) {
       std::fill_n(Out<std::string_view>(instruction, run), run.rows,
                   std::string_view(literal.text));
       break;
+    case Layout::kNested:  // There are no such constants.
+      break;
   }
 }
 
@@ -49,6 +51,11 @@ std::string_view KindName(Kind kind) {
       return "timestamp";
     case Kind::kDate:
       return "date";
+    case Kind::kFloatList:
+    case Kind::kDoubleList:
+      return "a list of numbers";
+    case Kind::kMap:
+      return "a map";
     case Kind::kOpaque:
       return "a type that expressions only test for null";
   }
@@ -58,6 +65,9 @@ std::string_view KindName(Kind kind) {
 std::shared_ptr<arrow::DataType> ArrowTypeOf(const ValueType& type) {
   switch (type.kind) {
     case Kind::kNull:
+    case Kind::kFloatList:
+    case Kind::kDoubleList:
+    case Kind::kMap:
     case Kind::kOpaque:
       return arrow::null();
     case Kind::kBool:
@@ -104,7 +114,8 @@ const Literal* Binder::KnownValue(const Value& value) const {
 }
 
 Result<Value> Binder::Column(int index, const std::shared_ptr<arrow::DataType>& type) {
-  auto reader = ColumnReader(*type);
+  const auto nested = NestedReader(*type);
+  auto reader = nested ? Result<std::pair<Kernel, ValueType>>(*nested) : ColumnReader(*type);
   if (!reader.ok()) return Error("column '" + node_->name + "': " + reader.status().message());
   size_t source = 0;
   while (source < program_.columns.size() && program_.columns[source] != index) ++source;
@@ -112,8 +123,10 @@ Result<Value> Binder::Column(int index, const std::shared_ptr<arrow::DataType>& 
     program_.columns.push_back(index);
     program_.column_types.push_back(type);
   }
-  const Value value = Emit(reader->first, reader->second, {}, static_cast<int64_t>(source),
-                           program_.column_types[source].get());
+  const arrow::DataType* owned = program_.column_types[source].get();
+  if (reader->second.kind == Kind::kMap) reader->second.map = owned;
+  const Value value =
+      Emit(reader->first, reader->second, {}, static_cast<int64_t>(source), owned);
   values_[static_cast<size_t>(value.id)].column = static_cast<int64_t>(source);
   return value;
 }
@@ -144,40 +157,43 @@ Literal Binder::Compute(const Definition& definition, Kind kind) {
     double number;
     std::string_view text;
   };
-  Slot slots[4];
-  uint8_t valid[4] = {1, 1, 1, 1};
-  Register registers[4];
-  for (int k = 0; k < 4; ++k) {
+  constexpr int kOut = kMostInputs;
+  Slot slots[kOut + 1];
+  uint8_t valid[kOut + 1] = {1, 1, 1, 1, 1};
+  Register registers[kOut + 1];
+  for (int k = 0; k <= kOut; ++k) {
     registers[k] = {&slots[k], &valid[k], false, &slots[k]};
   }
   Arena arena;
   Run run{registers, 1, 0, nullptr, &arena};
   Instruction instruction = definition.instruction;
-  for (int k = 0; k < 3 && instruction.in[k] >= 0; ++k) {
+  for (int k = 0; k < kMostInputs && instruction.in[k] >= 0; ++k) {
     const Definition& input = values_[static_cast<size_t>(instruction.in[k])];
     Instruction fill = input.instruction;
     fill.out = k;
     fill.kernel(fill, run);
     instruction.in[k] = k;
   }
-  instruction.out = 3;
+  instruction.out = kOut;
   instruction.kernel(instruction, run);
 
   Literal result{.kind = kind};
-  result.valid = !registers[3].has_nulls || valid[3] != 0;
+  result.valid = !registers[kOut].has_nulls || valid[kOut] != 0;
   if (!result.valid) return result;
   switch (LayoutOf(kind)) {
     case Layout::kBool:
-      result.integer = *static_cast<const Bool*>(registers[3].values);
+      result.integer = *static_cast<const Bool*>(registers[kOut].values);
       break;
     case Layout::kInt64:
-      result.integer = *static_cast<const int64_t*>(registers[3].values);
+      result.integer = *static_cast<const int64_t*>(registers[kOut].values);
       break;
     case Layout::kDouble:
-      result.number = *static_cast<const double*>(registers[3].values);
+      result.number = *static_cast<const double*>(registers[kOut].values);
       break;
     case Layout::kText:
-      result.text = *static_cast<const std::string_view*>(registers[3].values);
+      result.text = *static_cast<const std::string_view*>(registers[kOut].values);
+      break;
+    case Layout::kNested:  // No function gives one.
       break;
   }
   return result;
@@ -239,7 +255,7 @@ Result<ValueType> Binder::Common(std::span<const Value> values) {
   const Value* text = nullptr;
   for (const Value& value : values) {
     const Kind kind = value.type.kind;
-    if (kind == Kind::kOpaque) return Mismatch("values", value);
+    if (kind == Kind::kOpaque || IsNested(kind)) return Mismatch("single values", value);
     if (kind == Kind::kNull) continue;
     if (kind == Kind::kString && KnownValue(value) != nullptr) {
       time_text = true;
@@ -318,12 +334,12 @@ Program Binder::Finish(std::span<const Value> results) {
   std::vector<int64_t> read;  // the column that each instruction reads, or −1
   std::vector<int32_t> free_wide, free_narrow;
   const auto release = [&](size_t v) {
-    (values_[v].layout == Layout::kText ? free_wide : free_narrow).push_back(register_of[v]);
+    (IsWide(values_[v].layout) ? free_wide : free_narrow).push_back(register_of[v]);
   };
   for (size_t v = 0; v < count; ++v) {
     if (last_use[v] < 0) continue;
     const Definition& definition = values_[v];
-    auto& free = definition.layout == Layout::kText ? free_wide : free_narrow;
+    auto& free = IsWide(definition.layout) ? free_wide : free_narrow;
     if (free.empty()) {
       free.push_back(static_cast<int32_t>(program_.slots.size()));
       program_.slots.push_back(definition.layout);
@@ -332,7 +348,7 @@ Program Binder::Finish(std::span<const Value> results) {
     free.pop_back();
     Instruction instruction = definition.instruction;
     instruction.out = register_of[v];
-    for (int k = 0; k < 3; ++k) {
+    for (int k = 0; k < kMostInputs; ++k) {
       const int32_t in = definition.instruction.in[k];
       if (in < 0) continue;
       instruction.in[k] = register_of[static_cast<size_t>(in)];

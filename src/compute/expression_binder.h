@@ -17,10 +17,12 @@
 
 namespace tercet::expr {
 
-/// The type of a value: its kind, and the zone of a timestamp ("" for none).
+/// The type of a value: its kind, the zone of a timestamp ("" for none), and of a map the Arrow
+/// type, which the program owns.
 struct ValueType {
   Kind kind = Kind::kNull;
   std::string zone;
+  const arrow::DataType* map = nullptr;
 };
 
 inline const ValueType kBoolType{Kind::kBool, ""};
@@ -119,6 +121,10 @@ std::span<const Function> ComparisonFunctions();
 std::span<const Function> LogicFunctions();
 std::span<const Function> TimeFunctions();
 std::span<const Function> TextFunctions();
+std::span<const Function> PlaceFunctions();
+std::span<const Function> ZoneFunctions();
+std::span<const Function> ListFunctions();
+std::span<const Function> MapFunctions();
 std::span<const Function> CastFunctions();
 
 /// Operators that others are made of. `common` is the type of both operands.
@@ -136,6 +142,9 @@ void DateToTimestamp(const Instruction& instruction, Run& run);
 /// The kernel that reads a column of an Arrow type into a register, and the kind that it gives.
 /// TypeError for types without one. `payload` of its instruction is the DataType.
 Result<std::pair<Kernel, ValueType>> ColumnReader(const arrow::DataType& type);
+
+/// The same for lists of numbers and for maps; nullopt for other types.
+std::optional<std::pair<Kernel, ValueType>> NestedReader(const arrow::DataType& type);
 
 /// The kernel that reads a cell of the type; null for types that are none of cells. `number` of its
 /// instruction is the column's place in the row.

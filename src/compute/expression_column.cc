@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <limits>
 
 #include <arrow/type.h>
@@ -8,15 +9,11 @@
 #include <arrow/util/float16.h>
 
 #include "compute/expression_binder.h"
+#include "compute/expression_column.h"
 #include "compute/expression_kernel.h"
 
 /// How columns come into registers: the kernels that read each Arrow type.
 namespace tercet::expr {
-namespace {
-
-const arrow::ArrayData& Source(const Instruction& instruction, const Run& run) {
-  return *run.columns[instruction.number];
-}
 
 void ReadValidity(const Instruction& instruction, Run& run) {
   const arrow::ArrayData& data = Source(instruction, run);
@@ -32,6 +29,30 @@ void ReadValidity(const Instruction& instruction, Run& run) {
   }
   out.has_nulls = all == 0;
 }
+
+Elements::Elements(Kernel reader, const arrow::DataType* type, Arena* arena) : arena_(arena) {
+  read_.kernel = reader;
+  read_.out = 0;
+  read_.payload = type;
+}
+
+const Register& Elements::Read(const arrow::ArrayData& array, int64_t begin, int64_t count) {
+  if (count > capacity_) {
+    capacity_ = std::max(count, 2 * capacity_);
+    const auto rows = static_cast<size_t>(capacity_);
+    register_.storage = arena_->TakeArray<std::byte>(rows * WidthOf(Layout::kText));
+    register_.valid = arena_->TakeArray<uint8_t>(rows);
+  }
+  register_.values = register_.storage;
+  register_.has_nulls = false;
+  const arrow::ArrayData* column = &array;
+  Run run{&register_, count, begin, &column, arena_};
+  // There may be no memory where nothing lies.
+  if (count > 0) read_.kernel(read_, run);
+  return register_;
+}
+
+namespace {
 
 /// Values that lie in the column as they lie in a register are used where they are.
 template <typename T>
@@ -196,25 +217,18 @@ void ReadDictionary(const Instruction& instruction, Run& run) {
   const auto& type = instruction.Payload<arrow::DictionaryType>();
   // Compiling made sure that there is a reader.
   const Kernel reader = ColumnReader(*type.value_type()).ValueOrDie().first;
-  const arrow::ArrayData* dictionary = data.dictionary.get();
   arrow::ArrayData indexes(type.index_type(), data.length, {nullptr, data.buffers[1]}, 0,
                            data.offset);
-  alignas(16) std::byte storage[16];
-  uint8_t one_valid = 1;
-  Register one{storage, &one_valid, false, storage};
-  Run single{&one, 1, 0, &dictionary, run.arena};
-  Instruction read;
-  read.out = 0;
-  read.payload = type.value_type().get();
+  Elements dictionary(reader, type.value_type().get(), run.arena);
 
   const Register& result = run.registers[instruction.out];
   T* out = Out<T>(instruction, run);
   for (int64_t i = 0; i < run.rows; ++i) {
     out[i] = T{};
     if (result.has_nulls && result.valid[i] == 0) continue;
-    single.start = IndexAt(indexes, run.start + i);
-    reader(read, single);
-    if (one.has_nulls && one_valid == 0) {
+    const Register& one =
+        dictionary.Read(*data.dictionary, IndexAt(indexes, run.start + i), 1);
+    if (one.has_nulls && one.valid[0] == 0) {
       WritableValidity(instruction, run)[i] = 0;
     } else {
       out[i] = *static_cast<const T*>(one.values);

@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include <arrow/api.h>
+#include <arrow/json/from_string.h>
 
 #include "compute/expression.h"
 
@@ -22,8 +23,11 @@ std::shared_ptr<arrow::RecordBatch> TwoRows() {
       column(arrow::StringScalar("\xC3\x86r%_")),
       column(arrow::TimestampScalar(INT64_MAX, arrow::timestamp(arrow::TimeUnit::MICRO))),
       column(arrow::Date32Scalar(INT32_MIN)),
-      *arrow::MakeArrayOfNull(arrow::list(arrow::int8()), 2)};
-  const char* names[] = {"i", "x", "b", "s", "t", "d", "l"};
+      *arrow::MakeArrayOfNull(arrow::list(arrow::int8()), 2),
+      *arrow::json::ArrayFromJSONString(arrow::list(arrow::float32()), "[[1, -0.5], [null]]"),
+      *arrow::json::ArrayFromJSONString(arrow::map(arrow::utf8(), arrow::int8()),
+                                        R"([[["a", 1]], null])")};
+  const char* names[] = {"i", "x", "b", "s", "t", "d", "l", "v", "m"};
   arrow::FieldVector fields;
   for (size_t k = 0; k < columns.size(); ++k) {
     fields.push_back(arrow::field(names[k], columns[k]->type()));

@@ -90,6 +90,7 @@ auto WithLayout(Layout layout, Call&& call) {
     case Layout::kDouble:
       return call.template operator()<double>();
     case Layout::kText:
+    case Layout::kNested:  // Callers have seen that it is none.
       break;
   }
   return call.template operator()<std::string_view>();

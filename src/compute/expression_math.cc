@@ -112,52 +112,6 @@ Result<Value> BindClip(Binder& binder, const Node&, std::span<Value> arguments) 
                      {arguments[0], arguments[1], arguments[2]});
 }
 
-/// Metres: the mean radius of the Earth's ellipsoid, R1 (H. Moritz, Geodetic Reference System
-/// 1980, Journal of Geodesy 74, 2000).
-constexpr double kEarthRadius = 6'371'008.8;
-
-double Radians(double degrees) { return degrees * (std::numbers::pi / 180); }
-
-/// sin² of half the angle between two degrees.
-double HalfAngle(double a, double b) {
-  const double sine = std::sin(Radians(b - a) / 2);
-  return sine * sine;
-}
-
-/// From the parts of a haversine: latitudes, cosines, longitudes.
-void ArcOfHaversine(const Instruction& instruction, Run& run) {
-  const double* latitudes = In<double>(instruction, run, 0);
-  const double* cosines = In<double>(instruction, run, 1);
-  const double* longitudes = In<double>(instruction, run, 2);
-  double* out = Out<double>(instruction, run);
-  AndValidity(instruction, run, 3);
-  for (int64_t i = 0; i < run.rows; ++i) {
-    const double square = latitudes[i] + cosines[i] * longitudes[i];
-    // Rounding may lead beyond one for antipodes; NaN stays.
-    out[i] = 2 * kEarthRadius * std::asin(std::sqrt(square > 1 ? 1 : square));
-  }
-}
-
-/// haversine(latitude, longitude, latitude, longitude) in degrees: the great-circle distance
-/// (R. W. Sinnott, Virtues of the Haversine, Sky and Telescope 68, 1984).
-Result<Value> BindHaversine(Binder& binder, const Node&, std::span<Value> arguments) {
-  Value degrees[4];
-  for (int k = 0; k < 4; ++k) {
-    ARROW_ASSIGN_OR_RAISE(degrees[k], binder.AsDouble(arguments[static_cast<size_t>(k)]));
-  }
-  const Value latitudes =
-      binder.Emit(Map2<double, double, double, HalfAngle>, kDoubleType, {degrees[0], degrees[2]});
-  const Value longitudes =
-      binder.Emit(Map2<double, double, double, HalfAngle>, kDoubleType, {degrees[1], degrees[3]});
-  const Value cosines =
-      binder.Emit(Map2<double, double, double,
-                       [](double a, double b) {
-                         return std::cos(Radians(a)) * std::cos(Radians(b));
-                       }>,
-                  kDoubleType, {degrees[0], degrees[2]});
-  return binder.Emit(ArcOfHaversine, kDoubleType, {latitudes, cosines, longitudes});
-}
-
 constexpr Function kFunctions[] = {
     {"abs", 1, 1, BindAbs},
     {"sign", 1, 1, BindSign},
@@ -185,7 +139,6 @@ constexpr Function kFunctions[] = {
     {"atan2", 2, 2, BindDouble2<[](double y, double x) { return std::atan2(y, x); }>},
     {"radians", 1, 1, BindDouble<[](double x) { return x * (std::numbers::pi / 180); }>},
     {"pi", 0, 0, BindPi},
-    {"haversine", 4, 4, BindHaversine},
     {"is_nan", 1, 1, BindTest<[](double x) { return static_cast<Bool>(std::isnan(x)); }>},
     {"is_finite", 1, 1, BindTest<[](double x) { return static_cast<Bool>(std::isfinite(x)); }>},
 };

@@ -67,6 +67,9 @@ void CopyValues(const Register& chunk, int64_t rows, To* to) {
 int64_t Output::ValueBytes() const {
   switch (result_->kind) {
     case Kind::kNull:
+    case Kind::kFloatList:
+    case Kind::kDoubleList:
+    case Kind::kMap:
     case Kind::kOpaque:
       return 0;
     case Kind::kBool:
@@ -119,6 +122,9 @@ Status Output::Append(const Register& chunk, int64_t rows) {
   ARROW_RETURN_NOT_OK(AppendValidity(chunk, rows));
   switch (result_->kind) {
     case Kind::kNull:
+    case Kind::kFloatList:
+    case Kind::kDoubleList:
+    case Kind::kMap:
     case Kind::kOpaque:
       break;
     case Kind::kBool: {

@@ -25,6 +25,10 @@ Layout LayoutOf(Kind kind) {
       return Layout::kDouble;
     case Kind::kString:
       return Layout::kText;
+    case Kind::kFloatList:
+    case Kind::kDoubleList:
+    case Kind::kMap:
+      return Layout::kNested;
   }
   return Layout::kBool;
 }

@@ -27,10 +27,12 @@ inline constexpr int64_t kChunkRows = 1024;
 /// Booleans are bytes 0 and 1 while a program runs.
 using Bool = uint8_t;
 
-/// How values of a kind lie in a register: Bool, int64_t, double or string_view.
-enum class Layout : uint8_t { kBool, kInt64, kDouble, kText };
+/// How values of a kind lie in a register: Bool, int64_t, double, string_view, or a List or MapRow
+/// (expression_nested.h).
+enum class Layout : uint8_t { kBool, kInt64, kDouble, kText, kNested };
 Layout LayoutOf(Kind kind);
-inline size_t WidthOf(Layout layout) { return layout == Layout::kText ? 16 : 8; }
+inline bool IsWide(Layout layout) { return layout == Layout::kText || layout == Layout::kNested; }
+inline size_t WidthOf(Layout layout) { return IsWide(layout) ? 16 : 8; }
 
 /// One chunk of values. `values` is `storage`, or memory of the input column where that lies right.
 /// Null slots hold values that are safe to compute with, and are never looked at otherwise.
@@ -51,6 +53,8 @@ struct Run {
   const Cell* row = nullptr;  ///< instead of columns, where one row is computed on cells
 };
 
+inline constexpr int kMostInputs = 4;
+
 struct Instruction;
 using Kernel = void (*)(const Instruction&, Run&);
 
@@ -58,7 +62,7 @@ using Kernel = void (*)(const Instruction&, Run&);
 struct Instruction {
   Kernel kernel = nullptr;
   int32_t out = -1;
-  int32_t in[3] = {-1, -1, -1};
+  int32_t in[kMostInputs] = {-1, -1, -1, -1};
   int64_t number = 0;             ///< a kernel's own: a column, a constant, a unit
   const void* payload = nullptr;  ///< a kernel's own, owned by the program
 

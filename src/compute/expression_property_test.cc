@@ -109,6 +109,11 @@ TEST(ExpressionPropertyTest, AnyBatchSizeGivesTheSameBits) {
                                           "replace(s, 'b', upper(s))",
                                           "split_part(s, 'b', j)",
                                           "haversine(x, y, f, j)",
+                                          "geodesic_distance(x, y, f, j)",
+                                          "date_trunc('week', t, 'America/Sao_Paulo')",
+                                          "date_trunc('minute', t, 'Asia/Kathmandu')",
+                                          "to_utc_timestamp(t, 'Australia/Lord_Howe')",
+                                          "element_at(map('Ab', 1, 'b', 2.5), s) + x",
                                           "date_diff('month', t, timestamp '2013-01-31')",
                                           "add_months(t, j)",
                                           "i is null",
@@ -198,6 +203,8 @@ std::string AnyExpression(std::mt19937_64& random, int depth) {
       return "(" + part() + ") in (" + part() + ", " + pick(leaves) + ") or (" + part() +
              ") is null";
     default:
+      if (random() % 4 == 0) return "element_at(map('Ab', 1, 'b', 2), " + part() + ")";
+      if (random() % 4 == 0) return "from_utc_timestamp(" + part() + ", 'Europe/Oslo')";
       return random() % 2 == 0 ? "date_trunc('" + pick(units) + "', " + part() + ")"
                                : "(" + part() + ") between (" + part() + ") and (" + part() + ")";
   }

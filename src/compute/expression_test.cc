@@ -6,6 +6,7 @@
 #include <arrow/compute/api.h>
 #include <arrow/util/decimal.h>
 #include <arrow/util/float16.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "base/parallel.h"
@@ -125,6 +126,52 @@ TEST_F(ExpressionTest, DistancesOnTheEarth) {
   EXPECT_ANSWER("round(haversine(0, 0, 0, 180), 3)", "double: 20015114.442, 20015114.442");
   EXPECT_ANSWER("haversine(x, y, x, y)", "double: 0, null");
   EXPECT_ANSWER("is_nan(haversine(nan, 0, 0, 0))", "bool: true, null");
+}
+
+TEST_F(ExpressionTest, GeodesicsOfTheEllipsoid) {
+  // A quarter of a meridian, and half of the equator's girth, which goes over a pole instead.
+  EXPECT_ANSWER("round(geodesic_distance(0, 0, 90, 0), 3)", "double: 10001965.729, 10001965.729");
+  EXPECT_ANSWER("round(geodesic_distance(0, 0, 0, 180), 3)", "double: 20003931.459, 20003931.459");
+  EXPECT_ANSWER("geodesic_distance(x, y, x, y)", "double: 0, null");
+  EXPECT_ANSWER("is_nan(geodesic_distance(91, 0, 0, 0))", "bool: true, true");
+  EXPECT_ANSWER("is_nan(geodesic_distance(nan, 0, 0, 0))", "bool: true, null");
+}
+
+TEST_F(ExpressionTest, TimesInZones) {
+  EXPECT_ANSWER("from_utc_timestamp(event_time, 'America/New_York')",
+                "timestamp[us]: 2013-01-01 00:00:00.000000, null");
+  EXPECT_ANSWER("date_trunc('day', t, 'America/New_York')",
+                "timestamp[us]: 2013-03-09 05:00:00.000000, null");
+  EXPECT_ANSWER("date_trunc('month', event_time, 'Asia/Tokyo')",
+                "timestamp[us, tz=UTC]: 2012-12-31 15:00:00.000000Z, null");
+  // A clock that leaps over the time, and one that shows it twice.
+  EXPECT_ANSWER("to_utc_timestamp(timestamp '2024-03-31 02:30', 'Europe/Oslo')",
+                "timestamp[us, tz=UTC]: 2024-03-31 01:00:00.000000Z, "
+                "2024-03-31 01:00:00.000000Z");
+  EXPECT_ANSWER("to_utc_timestamp(timestamp '2024-10-27 02:30', 'Europe/Oslo')",
+                "timestamp[us, tz=UTC]: 2024-10-27 00:30:00.000000Z, "
+                "2024-10-27 00:30:00.000000Z");
+  // Arrow reads no rules beyond the last change that is listed: summer time ends with 2037.
+  EXPECT_ANSWER("hour(from_utc_timestamp(timestamp '2037-07-01', 'Europe/Oslo'))", "int64: 2, 2");
+  EXPECT_ANSWER("hour(from_utc_timestamp(timestamp '2050-07-01', 'Europe/Oslo'))", "int64: 1, 1");
+  EXPECT_THAT(Answer("from_utc_timestamp(t, 'Europe/Olso')"),
+              ::testing::HasSubstr("there is no time zone 'Europe/Olso'"));
+  EXPECT_THAT(Answer("from_utc_timestamp(t, s)"), ::testing::HasSubstr("a time zone in quotes"));
+  EXPECT_THAT(Answer("date_trunc('day', d, 'Europe/Oslo')"),
+              ::testing::HasSubstr("'date_trunc' takes a timestamp beside a time zone, not date"));
+}
+
+TEST_F(ExpressionTest, ListsAndMapsAreTakenAndNotGiven) {
+  EXPECT_ANSWER("dot_product(list, list)", "double: null, null");
+  EXPECT_ANSWER("cosine_similarity(null, list)", "double: null, null");
+  EXPECT_ANSWER("list is null", "bool: true, true");
+  EXPECT_THAT(Answer("list"), ::testing::HasSubstr("the result is a list of numbers"));
+  EXPECT_THAT(Answer("coalesce(list, list)"),
+              ::testing::HasSubstr("'coalesce' takes single values, not a list of numbers"));
+  EXPECT_THAT(Answer("l2_norm(x)"),
+              ::testing::HasSubstr("'l2_norm' takes lists of numbers, not double"));
+  EXPECT_THAT(Answer("element_at(list, 1)"),
+              ::testing::HasSubstr("'element_at' takes a map and a key, not a list of numbers"));
 }
 
 TEST_F(ExpressionTest, IntegersThatOverflowAreNull) {
@@ -339,8 +386,8 @@ TEST_F(ExpressionTest, ErrorsNameThePlaceAndWhatWasExpected) {
       {"not i", "'not' takes a bool, not int64"},
       {"if(i, 1, 2)", "'if' takes a bool as its condition, not int64"},
       {"d + 1", "add_days"},
-      {"list", "only test with 'is null'"},
-      {"list = 1", "'=' takes values"},
+      {"list", "the result is a list of numbers"},
+      {"list = 1", "'=' takes single values"},
       {"min(i)", "at least two values"},
       {"date_trunc('century', t)", "'second', 'minute'"}};
   for (const auto& [text, message] : cases) {

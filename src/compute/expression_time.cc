@@ -4,8 +4,9 @@
 #include "compute/calendar.h"
 #include "compute/expression_binder.h"
 #include "compute/expression_kernel.h"
+#include "compute/expression_zone.h"
 
-/// Functions of timestamps and dates, all in UTC.
+/// Functions of timestamps and dates, in UTC unless a zone is named.
 namespace tercet::expr {
 namespace {
 
@@ -99,10 +100,36 @@ Value EmitDate(Binder& binder, const Value& timestamp) {
   return binder.Emit(Map1<int64_t, int64_t, DaysOf>, kDateType, {timestamp});
 }
 
+/// Truncates what a clock in the zone shows. Days begin when that clock says so; shorter units keep
+/// the instant's own offset, so that an hour that comes twice stays two hours.
+Result<Value> EmitTruncatedInZone(Binder& binder, const Unit& unit, const Value& instant,
+                                  const Value& zone_name) {
+  if (instant.is(Kind::kDate)) return binder.Mismatch("a timestamp beside a time zone", instant);
+  ARROW_ASSIGN_OR_RAISE(const Value time, binder.AsTimestamp(instant));
+  ARROW_ASSIGN_OR_RAISE(const void* zone, KnownZone(binder, zone_name));
+  const Value local = EmitLocal(binder, time, zone);
+  const Value begin = binder.Emit(unit.kernel, local.type, {local});
+  if (unit.whole_days) {
+    const Value midnight = EmitInstant(binder, begin, zone);
+    return Value{time.type, midnight.id};
+  }
+  const Value since = binder.Emit(
+      Map2<int64_t, int64_t, int64_t, [](int64_t a, int64_t b) { return a - b; }>, kIntType,
+      {local, begin});
+  return binder.Emit(TryMap2<int64_t, int64_t, int64_t,
+                             [](int64_t t, int64_t micros, int64_t* out) {
+                               return !__builtin_sub_overflow(t, micros, out);
+                             }>,
+                     time.type, {time, since});
+}
+
 Result<Value> BindDateTrunc(Binder& binder, const Node& node, std::span<Value> arguments) {
   const Literal* name = binder.KnownValue(arguments[0]);
   for (const Unit& unit : kUnits) {
     if (name == nullptr || name->kind != Kind::kString || name->text != unit.name) continue;
+    if (arguments.size() == 3) {
+      return EmitTruncatedInZone(binder, unit, arguments[1], arguments[2]);
+    }
     ARROW_ASSIGN_OR_RAISE(const Value time, binder.AsTimestamp(arguments[1]));
     const Value truncated = binder.Emit(unit.kernel, time.type, {time});
     return arguments[1].is(Kind::kDate) && unit.whole_days ? EmitDate(binder, truncated)
@@ -224,7 +251,7 @@ constexpr Function kFunctions[] = {
     {"minutes_between", 2, 2, BindBetween<60'000'000>},
     {"hours_between", 2, 2, BindBetween<3'600'000'000>},
     {"days_between", 2, 2, BindBetween<kDayMicros>},
-    {"date_trunc", 2, 2, BindDateTrunc},
+    {"date_trunc", 2, 3, BindDateTrunc},
     {"add_days", 2, 2, BindAddDays},
     {"add_months", 2, 2, BindAddMonths},
     {"date_diff", 3, 3, BindDateDiff},

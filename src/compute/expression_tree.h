@@ -12,8 +12,24 @@
 namespace tercet::expr {
 
 /// What kinds of values an expression computes with; docs/reference/expressions.md says which
-/// Arrow type becomes which. Opaque values can only be tested for null.
-enum class Kind : uint8_t { kNull, kBool, kInt, kDouble, kString, kTimestamp, kDate, kOpaque };
+/// Arrow type becomes which. Lists of numbers and maps are what some functions take and none gives;
+/// opaque values can only be tested for null.
+enum class Kind : uint8_t {
+  kNull,
+  kBool,
+  kInt,
+  kDouble,
+  kString,
+  kTimestamp,
+  kDate,
+  kFloatList,   ///< of 32-bit floats
+  kDoubleList,  ///< of any other numbers
+  kMap,
+  kOpaque
+};
+inline bool IsNested(Kind kind) {
+  return kind == Kind::kFloatList || kind == Kind::kDoubleList || kind == Kind::kMap;
+}
 
 /// One value of a kind: a literal in the text, or a constant found while compiling.
 struct Literal {
