@@ -8,9 +8,11 @@
 #include <algorithm>
 #include <cctype>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 
@@ -56,21 +58,34 @@ class KeepAliveClient {
       if (sent < 0) return SystemError("send");
       request.remove_prefix(static_cast<size_t>(sent));
     }
-    answer_.clear();
-    size_t header_end = std::string::npos, length = 0;
-    while (header_end == std::string::npos || answer_.size() < header_end + length) {
-      char bytes[16384];
-      const ssize_t got = ::recv(socket_, bytes, sizeof(bytes), 0);
+    size_t size = 0, header_end = std::string_view::npos, length = 0;
+    while (header_end == std::string_view::npos || size < header_end + length) {
+      if (buffer_.size() - size < kReadBytes) buffer_.resize(size + kReadBytes);
+      const ssize_t got = ::recv(socket_, buffer_.data() + size, buffer_.size() - size, 0);
       if (got <= 0) return SystemError("receive");
-      answer_.append(bytes, static_cast<size_t>(got));
-      if (header_end != std::string::npos) continue;
-      header_end = answer_.find("\r\n\r\n");
-      if (header_end == std::string::npos) continue;
+      size += static_cast<size_t>(got);
+      if (header_end != std::string_view::npos) continue;
+      header_end = std::string_view(buffer_.data(), size).find("\r\n\r\n");
+      if (header_end == std::string_view::npos) continue;
       header_end += 4;
-      ARROW_ASSIGN_OR_RAISE(length, ContentLength(header_end));
+      header_ = std::string_view(buffer_.data(), header_end);
+      ARROW_ASSIGN_OR_RAISE(length, HeaderNumber("content-length:"));
     }
-    if (answer_.compare(0, 12, "HTTP/1.1 200") != 0) return Status::IOError(answer_);
-    return std::string_view(answer_).substr(header_end);
+    const std::string_view answer(buffer_.data(), size);
+    if (answer.substr(0, 12) != "HTTP/1.1 200") return Status::IOError(answer);
+    header_ = answer.substr(0, header_end);
+    return answer.substr(header_end);
+  }
+
+  /// A number in the header of the last answer; `name`: lower case, with the colon. IOError when it
+  /// is not there.
+  Result<size_t> HeaderNumber(std::string_view name) const {
+    const auto same = [](char header, char wanted) {
+      return std::tolower(static_cast<unsigned char>(header)) == wanted;
+    };
+    const auto at = std::search(header_.begin(), header_.end(), name.begin(), name.end(), same);
+    if (at == header_.end()) return Status::IOError("no '", name, "' in ", header_);
+    return std::strtoul(&*at + name.size(), nullptr, 10);
   }
 
  private:
@@ -78,17 +93,11 @@ class KeepAliveClient {
     return Status::IOError(what, ": ", std::strerror(errno));
   }
 
-  Result<size_t> ContentLength(size_t header_end) const {
-    std::string header = answer_.substr(0, header_end);
-    std::transform(header.begin(), header.end(), header.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    const size_t at = header.find("content-length:");
-    if (at == std::string::npos) return Status::IOError("an answer without a length: ", header);
-    return std::stoul(header.substr(at + 15));
-  }
+  static constexpr size_t kReadBytes = 64 << 10;
 
   int socket_ = -1;
-  std::string answer_;
+  std::vector<char> buffer_;
+  std::string_view header_;  // in buffer_
 };
 
 }  // namespace tercet

@@ -1,5 +1,5 @@
 // The compiled half of `./dev bench lookup_remote`: a hundred vectors at once, of our server as
-// Arrow and of a Redis by pipelined MGETs, every value decoded and checked.
+// binary tensors and of a Redis by pipelined MGETs, every value decoded and checked.
 //
 //     lookup_remote load PORT ENTITIES            fills a Redis with the same values
 //     lookup_remote ours PORT ENTITIES COUNT SEED
@@ -16,10 +16,6 @@
 #include <string>
 #include <vector>
 
-#include <arrow/api.h>
-#include <arrow/io/memory.h>
-#include <arrow/ipc/reader.h>
-#include <arrow/ipc/writer.h>
 #include <fmt/format.h>
 #include <hiredis/hiredis.h>
 
@@ -70,50 +66,63 @@ Result<json::object> Repeat(int64_t entities, int64_t count, uint64_t seed, cons
                       {"client_cpu_seconds", spent}};
 }
 
+/// Binary tensors of the Open Inference Protocol, in both directions.
 class Ours {
  public:
   Status Open(int port) { return connection_.Open(port); }
 
   Status Ask(const std::vector<int64_t>& entities) {
-    const auto keys = std::make_shared<arrow::Int64Array>(
-        kVectors, std::make_shared<arrow::Buffer>(
-                      reinterpret_cast<const uint8_t*>(entities.data()), kVectors * 8));
-    const auto batch = arrow::RecordBatch::Make(schema_, kVectors, {keys});
-    ARROW_ASSIGN_OR_RAISE(const auto out, arrow::io::BufferOutputStream::Create());
-    ARROW_ASSIGN_OR_RAISE(const auto writer, arrow::ipc::MakeStreamWriter(out, schema_));
-    ARROW_RETURN_NOT_OK(writer->WriteRecordBatch(*batch));
-    ARROW_RETURN_NOT_OK(writer->Close());
-    ARROW_ASSIGN_OR_RAISE(const auto body, out->Finish());
-    const std::string request =
-        fmt::format("POST /api/v1/feature-views/all/1/vectors HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-                    "Content-Type: application/vnd.apache.arrow.stream\r\n"
-                    "Content-Length: {}\r\n\r\n",
-                    body->size()) +
-        body->ToString();
-    ARROW_ASSIGN_OR_RAISE(const std::string_view answer, connection_.Ask(request));
-    arrow::io::BufferReader reader(arrow::Buffer::FromString(std::string(answer)));
-    ARROW_ASSIGN_OR_RAISE(const auto stream, arrow::ipc::RecordBatchStreamReader::Open(&reader));
-    std::shared_ptr<arrow::RecordBatch> vectors;
-    ARROW_RETURN_NOT_OK(stream->ReadNext(&vectors));
-    if (vectors == nullptr || vectors->num_rows() != kVectors ||
-        vectors->num_columns() != kGroups * kFeatures) {
-      return Status::UnknownError("the answer has another shape");
-    }
-    for (int f = 0; f < vectors->num_columns(); ++f) {
-      const auto& values = static_cast<const arrow::DoubleArray&>(*vectors->column(f));
-      for (int64_t i = 0; i < kVectors; ++i) {
-        if (values.Value(i) != Expected(entities[static_cast<size_t>(i)], f)) {
-          return Wrong(entities[static_cast<size_t>(i)], f);
-        }
+    const size_t bytes = entities.size() * sizeof(int64_t);
+    const std::string head = fmt::format(
+        R"({{"inputs":[{{"name":"entity","datatype":"INT64","shape":[{}],)"
+        R"("parameters":{{"binary_data_size":{}}}}}]}})",
+        entities.size(), bytes);
+    request_ = fmt::format(
+        "POST /api/v1/feature-views/all/1/vectors HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        "Content-Type: application/octet-stream\r\nInference-Header-Content-Length: {}\r\n"
+        "Content-Length: {}\r\n\r\n{}",
+        head.size(), head.size() + bytes, head);
+    request_.append(reinterpret_cast<const char*>(entities.data()), bytes);
+    ARROW_ASSIGN_OR_RAISE(std::string_view answer, connection_.Ask(request_));
+    ARROW_ASSIGN_OR_RAISE(const size_t head_size,
+                          connection_.HeaderNumber("inference-header-content-length:"));
+    try {
+      json::monotonic_resource memory(json_memory_, sizeof(json_memory_));
+      const json::value said = json::parse(answer.substr(0, head_size), &memory);
+      const json::array& tensors = said.at("outputs").as_array();
+      if (tensors.size() != kGroups * kFeatures) return Status::UnknownError("another shape");
+      answer.remove_prefix(head_size);
+      for (int f = 0; f < kGroups * kFeatures; ++f) {
+        const json::value& tensor = tensors[static_cast<size_t>(f)];
+        ARROW_RETURN_NOT_OK(Check(tensor, f, entities, &answer));
       }
+    } catch (const std::exception& error) {
+      return Status::IOError("the answer's JSON: ", error.what());
     }
     return Status::OK();
   }
 
  private:
+  /// Takes a tensor's values from the answer.
+  static Status Check(const json::value& tensor, int feature,
+                      const std::vector<int64_t>& entities, std::string_view* rest) {
+    const auto size = tensor.at("parameters").at("binary_data_size").to_number<size_t>();
+    if (tensor.at("datatype").as_string() != "FP64" || rest->size() < size ||
+        size != entities.size() * sizeof(double)) {
+      return Status::UnknownError("tensor ", feature, " has another shape");
+    }
+    for (size_t i = 0; i < entities.size(); ++i) {
+      double value = 0;
+      std::memcpy(&value, rest->data() + i * sizeof(value), sizeof(value));
+      if (value != Expected(entities[i], feature)) return Wrong(entities[i], feature);
+    }
+    rest->remove_prefix(size);
+    return Status::OK();
+  }
+
+  unsigned char json_memory_[64 << 10];
   KeepAliveClient connection_;
-  const std::shared_ptr<arrow::Schema> schema_ =
-      arrow::schema({arrow::field("entity", arrow::int64())});
+  std::string request_;
 };
 
 /// One connection, with a key "g<group>:<entity>" of ten doubles each.

@@ -12,7 +12,7 @@ ratio feast        one vector: requests per CPU second of the server's processes
                    two workers that are never restarted, no access log (its packages: venv-feast)
 ratio redis_batch  a hundred vectors: CPU seconds of client and server for the same 500 rows from a
                    Redis by five pipelined MGETs of hiredis, ten doubles taken out of each ÷ CPU
-                   seconds of client and server for ours as Arrow
+                   seconds of client and server for ours as binary tensors
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <arrow/record_batch.h>
@@ -79,6 +80,39 @@ struct VectorCells {
   Arena memory;                   ///< what was computed; taken from until the next read
 };
 
+/// Keys in byte form (compute/sort_key.h), one after another; an empty one is a null key.
+struct KeyList {
+  std::string bytes;
+  std::vector<size_t> ends;  ///< of each in `bytes`
+
+  size_t size() const { return ends.size(); }
+  std::string_view operator[](size_t i) const {
+    const size_t begin = i == 0 ? 0 : ends[i - 1];
+    return std::string_view(bytes).substr(begin, ends[i] - begin);
+  }
+};
+
+/// Beside the RowStatus of a value in a column of fixed width: the row is present, its value null.
+inline constexpr uint8_t kNullValue = 4;
+
+inline constexpr uint32_t kMaxTargetWidth = 8;
+
+/// Where n values of one column go, one after the other: numbers as in an Arrow buffer, booleans
+/// as bytes. The caller's memory.
+struct ColumnTarget {
+  char* values = nullptr;     ///< n × width bytes
+  uint8_t* status = nullptr;  ///< n zeros; a RowStatus or kNullValue where a value is not there
+  uint32_t width = 0;         ///< at most kMaxTargetWidth
+  uint64_t null_bits = 0;     ///< its first bytes are written where a value is not there
+};
+
+/// How ReadColumns answered.
+enum class ColumnsRead : uint8_t {
+  kElsewhere,  ///< it did not, and what was written means nothing: Read answers, or says why not
+  kWhole,      ///< every value is present
+  kWithGaps,   ///< their statuses say which are not
+};
+
 /// The latest rows by key, as `online` keeps them and `view` reads them. Thread-safe.
 class OnlineRows {
  public:
@@ -94,6 +128,16 @@ class OnlineRows {
                                  std::span<const std::string> /*keys*/, int64_t /*event_time_us*/,
                                  CellsAnswer* /*answer*/) {
     return false;
+  }
+  /// The same for n keys of each group, columns of fixed width straight from the rows' bytes into
+  /// the caller's memory. `keys`: a list of n for each group, which may be the same one; `columns`:
+  /// a target for each of the groups' columns, in order. All of one moment, as Read. kElsewhere
+  /// also where a column is not as wide as its target.
+  virtual Result<ColumnsRead> ReadColumns(std::span<const CellColumns> /*groups*/,
+                                          std::span<const KeyList* const> /*keys*/,
+                                          int64_t /*event_time_us*/,
+                                          std::span<const ColumnTarget> /*columns*/) {
+    return ColumnsRead::kElsewhere;
   }
 };
 

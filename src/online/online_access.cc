@@ -50,6 +50,15 @@ class ProjectAccess : public OnlineAccess {
     });
   }
 
+  Result<ColumnsRead> ReadColumns(std::span<const CellColumns> groups,
+                                  std::span<const KeyList* const> keys, int64_t event_time_us,
+                                  std::span<const ColumnTarget> columns) override {
+    if (!options_.redis.empty()) return ColumnsRead::kElsewhere;
+    return Call<Result<ColumnsRead>>([&](OnlineService* service) {
+      return service->ReadColumns(groups, keys, event_time_us, columns);
+    });
+  }
+
   Status SyncTo(const Ref& group, int64_t version, int64_t timeout_us) override {
     return Call<Status>(
         [&](OnlineService* service) { return service->SyncTo(group, version, timeout_us); });

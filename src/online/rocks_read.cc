@@ -9,6 +9,13 @@
 #include "online/store_key.h"
 
 namespace tercet {
+namespace {
+
+/// How many keys' rows are on their way from memory at once: as many as hide its latency, and few
+/// enough that the first are still in the nearest cache.
+constexpr size_t kAheadKeys = 16;
+
+}  // namespace
 
 /// What a read needs for a moment; kept by each thread so that a read allocates little.
 struct RocksStore::Scratch {
@@ -33,6 +40,7 @@ struct RocksStore::Scratch {
   std::vector<rocksdb::PinnableSlice> values;
   std::vector<rocksdb::Status> statuses;
   std::vector<StoredRow> rows;
+  std::vector<RowStatus> row_status;  // of each of `rows`
 
   std::string_view key(size_t i) const {
     const size_t begin = i == 0 ? 0 : ends[i - 1];
@@ -56,6 +64,7 @@ struct RocksStore::Scratch {
     found.clear();
     absent.clear();
     rows.clear();
+    row_status.clear();
   }
 };
 
@@ -128,7 +137,9 @@ Status RocksStore::Fetch(Scratch* scratch, const rocksdb::Snapshot* snapshot) {
   };
   if (quiet) {
     for (size_t i = 0; i < count; ++i) scratch->hashes.push_back(cache_.Prepare(scratch->key(i)));
+    for (size_t i = 0; i < std::min(count, kAheadKeys); ++i) cache_.Prefetch(scratch->hashes[i]);
     for (size_t i = 0; i < count; ++i) {
+      if (i + kAheadKeys < count) cache_.Prefetch(scratch->hashes[i + kAheadKeys]);
       const size_t begin = scratch->cached.size();
       switch (cache_.Find(scratch->key(i), scratch->hashes[i], &scratch->cached)) {
         case RowCache::Found::kUnknown:
@@ -294,6 +305,63 @@ Result<bool> RocksStore::ReadCells(std::span<const CellColumns> groups,
     ARROW_RETURN_NOT_OK((*projection)->AppendCells(found.row, &answer->cells));
   }
   return true;
+}
+
+Result<ColumnsRead> RocksStore::ReadColumns(std::span<const CellColumns> groups,
+                                            std::span<const KeyList* const> keys,
+                                            int64_t event_time_us,
+                                            std::span<const ColumnTarget> columns) {
+  ScratchUse scratch;
+  std::shared_ptr<const GroupStates> states;
+  do {
+    states = states_.load();
+    scratch->Clear();
+    for (size_t g = 0; g < groups.size(); ++g) {
+      const auto found = states->find(groups[g].group);
+      if (found == states->end()) return ColumnsRead::kElsewhere;
+      const GroupState& state = *found->second;
+      const std::string prefix = StorePrefix(kRowsRecord, state.id, state.generation);
+      for (size_t i = 0; i < keys[g]->size(); ++i) {
+        scratch->keys += prefix;
+        scratch->keys += (*keys[g])[i];
+        scratch->ends.push_back(scratch->keys.size());
+      }
+      AddGroup(state, scratch.get());
+    }
+    ARROW_RETURN_NOT_OK(Fetch(scratch.get()));
+  } while (states_.load() != states);
+
+  bool whole = true;
+  size_t next = 0;
+  for (size_t g = 0; g < groups.size(); ++g) {
+    const GroupState& state = *scratch->groups[g].state;
+    const auto projection =
+        state.projections->Get(state.layouts, groups[g].columns, groups[g].group.name);
+    if (projection.status().IsKeyError()) return ColumnsRead::kElsewhere;
+    ARROW_RETURN_NOT_OK(projection.status());
+    const auto targets = columns.first(groups[g].columns.size());
+    columns = columns.subspan(targets.size());
+    if (!(*projection)->Fits(targets)) return ColumnsRead::kElsewhere;
+    scratch->rows.clear();
+    scratch->row_status.clear();
+    for (size_t i = 0; i < keys[g]->size(); ++i, ++next) {
+      if ((*keys[g])[i].empty()) {
+        scratch->rows.emplace_back();
+        scratch->row_status.push_back(RowStatus::kMissing);
+        continue;
+      }
+      ARROW_ASSIGN_OR_RAISE(
+          const FoundRow found,
+          FindRow(state, scratch->found[next], event_time_us, groups[g].ttl_us));
+      scratch->rows.push_back(found.row);
+      scratch->row_status.push_back(found.status);
+    }
+    ARROW_ASSIGN_OR_RAISE(
+        const bool filled,
+        (*projection)->FillColumns(scratch->rows, scratch->row_status, targets));
+    whole &= filled;
+  }
+  return whole ? ColumnsRead::kWhole : ColumnsRead::kWithGaps;
 }
 
 }  // namespace tercet

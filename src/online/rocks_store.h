@@ -48,6 +48,9 @@ class RocksStore : public OnlineStore {
   Result<std::vector<RowsAnswer>> Read(const std::vector<RowsRequest>& requests) override;
   Result<bool> ReadCells(std::span<const CellColumns> groups, std::span<const std::string> keys,
                          int64_t event_time_us, CellsAnswer* answer) override;
+  Result<ColumnsRead> ReadColumns(std::span<const CellColumns> groups,
+                                  std::span<const KeyList* const> keys, int64_t event_time_us,
+                                  std::span<const ColumnTarget> columns) override;
 
  private:
   RocksStore(std::unique_ptr<rocksdb::DB> db, const Clock* clock, const OnlineOptions& options)

@@ -1,7 +1,7 @@
 #include "online/row_cache.h"
 
 #include <algorithm>
-#include <bit>
+#include <atomic>
 #include <cstring>
 #include <new>
 
@@ -10,18 +10,20 @@
 namespace tercet {
 namespace {
 
-/// Rows are seldom smaller. The buckets are never moved, so that they can be fetched ahead without
-/// a lock; pages of them that nothing was put into take no memory.
-constexpr size_t kBytesPerBucket = 128;
+constexpr size_t kFirstBuckets = 64;  // of a shard
+constexpr size_t kBucketsPerEntry = 2;  // at least: a chain that is followed waits for memory twice
 /// What an allocation costs beside its bytes.
 constexpr size_t kAllocationBytes = 16;
 constexpr uint32_t kNoValue = UINT32_MAX;
+/// What is fetched ahead of an entry: its header, its key and a row of some ten features.
+constexpr int kAheadLines = 4;
+constexpr int kLineBytes = 64;
 
 }  // namespace
 
 struct RowCache::Entry {
   Entry* next;
-  uint32_t tag;  ///< of the hash: tells most keys apart without touching their bytes
+  uint64_t hash;  ///< tells keys apart without touching their bytes
   uint32_t key_size;
   uint32_t value_size;  ///< kNoValue: the store has no value
   bool found;           ///< since the hand last passed
@@ -34,34 +36,69 @@ struct RowCache::Entry {
   }
 };
 
-RowCache::RowCache(size_t capacity_bytes)
-    : capacity_bytes_(capacity_bytes),
-      bucket_mask_(
-          std::bit_floor(std::max<size_t>(capacity_bytes / kShards / kBytesPerBucket, 16)) - 1) {
-  for (Shard& shard : shards_) {
-    shard.buckets.reset(static_cast<Entry**>(std::calloc(bucket_mask_ + 1, sizeof(Entry*))));
-    if (shard.buckets == nullptr) throw std::bad_alloc();
-  }
+RowCache::RowCache(size_t capacity_bytes) : capacity_bytes_(capacity_bytes) {
+  for (Shard& shard : shards_) NewTable(&shard, kFirstBuckets);
 }
 
 RowCache::~RowCache() {
   for (Shard& shard : shards_) {
-    for (size_t b = 0; b <= bucket_mask_; ++b) {
-      while (shard.buckets[b] != nullptr) Remove(&shard, &shard.buckets[b]);
+    const Table& table = *shard.table;
+    for (size_t b = 0; b <= table.mask; ++b) {
+      while (table.buckets[b] != nullptr) Remove(&shard, &table.buckets[b]);
+    }
+  }
+}
+
+void RowCache::NewTable(Shard* shard, size_t buckets) {
+  auto table = std::make_unique<Table>();
+  table->mask = buckets - 1;
+  table->buckets.reset(static_cast<Entry**>(std::calloc(buckets, sizeof(Entry*))));
+  if (table->buckets == nullptr) throw std::bad_alloc();
+  shard->table.store(table.get(), std::memory_order_release);
+  shard->tables.push_back(std::move(table));
+}
+
+void RowCache::Grow(Shard* shard) {
+  const Table& old = *shard->table;
+  if (shard->entries * kBucketsPerEntry <= old.mask) return;
+  NewTable(shard, (old.mask + 1) * 2);
+  const Table& table = *shard->table;
+  shard->hand = 0;
+  for (size_t b = 0; b <= old.mask; ++b) {
+    while (Entry* entry = old.buckets[b]) {
+      Link(&old.buckets[b], entry->next);
+      Entry** place = &table.buckets[entry->hash & table.mask];
+      Link(&entry->next, *place);
+      Link(place, entry);
     }
   }
 }
 
 uint64_t RowCache::Prepare(std::string_view key) const {
   const uint64_t hash = Hash64(key);
-  __builtin_prefetch(&shards_[hash >> 58].buckets[hash & bucket_mask_]);
+  const Table& table = *shards_[hash >> 58].table.load(std::memory_order_acquire);
+  __builtin_prefetch(&table.buckets[hash & table.mask]);
   return hash;
 }
 
-RowCache::Entry** RowCache::PlaceOf(Shard* shard, std::string_view key, uint64_t hash) const {
-  Entry** place = &shard->buckets[hash & bucket_mask_];
-  const auto tag = static_cast<uint32_t>(hash >> 26);
-  while (*place != nullptr && ((*place)->tag != tag || (*place)->key() != key)) {
+void RowCache::Prefetch(uint64_t hash) const {
+  const Table& table = *shards_[hash >> 58].table.load(std::memory_order_acquire);
+  Entry*& bucket = table.buckets[hash & table.mask];
+  // The entry may be freed by now; nothing of it is looked at.
+  const auto* bytes =
+      reinterpret_cast<const char*>(std::atomic_ref(bucket).load(std::memory_order_relaxed));
+  if (bytes == nullptr) return;
+  for (int line = 0; line < kAheadLines; ++line) __builtin_prefetch(bytes + line * kLineBytes);
+}
+
+void RowCache::Link(Entry** place, Entry* entry) {
+  std::atomic_ref(*place).store(entry, std::memory_order_relaxed);
+}
+
+RowCache::Entry** RowCache::PlaceOf(Shard* shard, std::string_view key, uint64_t hash) {
+  const Table& table = *shard->table;
+  Entry** place = &table.buckets[hash & table.mask];
+  while (*place != nullptr && ((*place)->hash != hash || (*place)->key() != key)) {
     place = &(*place)->next;
   }
   return place;
@@ -109,7 +146,7 @@ void RowCache::Forget(std::string_view key) {
 void RowCache::Put(Shard* shard, Entry** place, std::string_view key, uint64_t hash,
                    std::optional<std::string_view> value) {
   Entry header{.next = nullptr,
-               .tag = static_cast<uint32_t>(hash >> 26),
+               .hash = hash,
                .key_size = static_cast<uint32_t>(key.size()),
                .value_size = value ? static_cast<uint32_t>(value->size()) : kNoValue,
                .found = false};
@@ -126,21 +163,25 @@ void RowCache::Put(Shard* shard, Entry** place, std::string_view key, uint64_t h
   if (value && !value->empty()) {
     std::memcpy(entry->bytes() + key.size(), value->data(), value->size());
   }
-  *place = entry;
+  Link(place, entry);
   shard->bytes += header.size();
+  ++shard->entries;
+  Grow(shard);
 }
 
 void RowCache::Remove(Shard* shard, Entry** place) {
   Entry* entry = *place;
-  *place = entry->next;
+  Link(place, entry->next);
   shard->bytes -= entry->size();
+  --shard->entries;
   ::operator delete(entry);
 }
 
 void RowCache::MakeRoom(Shard* shard, size_t more) {
   const size_t shard_bytes = capacity_bytes_ / kShards;
   while (shard->bytes > 0 && shard->bytes + more > shard_bytes) {
-    Entry** place = &shard->buckets[shard->hand++ & bucket_mask_];
+    const Table& table = *shard->table;
+    Entry** place = &table.buckets[shard->hand++ & table.mask];
     while (*place != nullptr) {
       if ((*place)->found) {
         (*place)->found = false;

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace tercet {
 
@@ -56,6 +57,9 @@ class RowCache {
   /// A key's hash, as the others take it; has its bucket on the way from memory.
   uint64_t Prepare(std::string_view key) const;
 
+  /// Has the key's entry on the way from memory, once its bucket has come. Takes no lock.
+  void Prefetch(uint64_t hash) const;
+
   /// Appends a kept value to `values`.
   Found Find(std::string_view key, uint64_t hash, std::string* values);
 
@@ -79,17 +83,31 @@ class RowCache {
   struct Free {
     void operator()(void* memory) const { std::free(memory); }
   };
+  /// The hash table of a shard. A larger one takes its place as entries come; it stays until the
+  /// end, so that keys can be looked for ahead without a lock: all together take as much again.
+  struct Table {
+    size_t mask = 0;                          // of hashes: buckets − 1
+    std::unique_ptr<Entry*[], Free> buckets;  // chains
+  };
   struct alignas(64) Shard {
-    mutable std::mutex mutex;                 // guards what follows, but the pointer `buckets`
-    std::unique_ptr<Entry*[], Free> buckets;  // as many as bucket_mask_ says, and 1
+    mutable std::mutex mutex;  // guards what follows, but for looks ahead
+    std::atomic<const Table*> table{nullptr};  // the newest; changed under the lock
+    std::vector<std::unique_ptr<const Table>> tables;
+    size_t entries = 0;
     size_t bytes = 0;
     size_t hand = 0;  // the bucket at which eviction goes on
   };
   static constexpr size_t kShards = 64;
 
+  /// Buckets and the entries' chains are changed through this, as Prefetch looks at them unlocked.
+  static void Link(Entry** place, Entry* entry);
+  static void NewTable(Shard* shard, size_t buckets);
+  /// Moves to a larger table when the chains would get long.
+  static void Grow(Shard* shard);
+
   Shard& ShardOf(uint64_t hash) { return shards_[hash >> 58]; }
   /// Where the pointer to a key's entry is, or would be. The shard's lock is held.
-  Entry** PlaceOf(Shard* shard, std::string_view key, uint64_t hash) const;
+  static Entry** PlaceOf(Shard* shard, std::string_view key, uint64_t hash);
   void Put(Shard* shard, Entry** place, std::string_view key, uint64_t hash,
            std::optional<std::string_view> value);
   void Remove(Shard* shard, Entry** place);
@@ -97,7 +115,6 @@ class RowCache {
   void MakeRoom(Shard* shard, size_t more);
 
   const size_t capacity_bytes_;
-  const size_t bucket_mask_;
   std::array<Shard, kShards> shards_;
 };
 

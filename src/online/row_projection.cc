@@ -1,5 +1,7 @@
 #include "online/row_projection.h"
 
+#include <cstring>
+
 #include <arrow/array/data.h>
 #include <arrow/buffer.h>
 #include <arrow/util/bit_util.h>
@@ -17,6 +19,19 @@ Status CorruptRow() {
 }
 
 }  // namespace
+
+/// The validity bits of all columns; none where the layout lacks one.
+std::vector<RowProjection::Bits> RowProjection::AllBits(const std::vector<Source>& sources) {
+  std::vector<Bits> all;
+  for (const Source& source : sources) {
+    if (source.slot == nullptr) return {};
+    if (all.empty() || all.back().byte != source.validity_byte) {
+      all.push_back({.byte = source.validity_byte});
+    }
+    all.back().mask |= source.validity_bit;
+  }
+  return all;
+}
 
 /// What one Gather fills.
 struct RowProjection::Blocks {
@@ -66,6 +81,7 @@ Result<std::shared_ptr<const RowProjection>> RowProjection::Make(
       }
       sources.push_back(source);
     }
+    projection->bits_.push_back(AllBits(sources));
   }
   return projection;
 }
@@ -111,6 +127,73 @@ Status RowProjection::FillFixed(std::span<const StoredRow> rows, Blocks* blocks)
     }
   }
   return Status::OK();
+}
+
+bool RowProjection::Fits(std::span<const ColumnTarget> columns) const {
+  for (size_t c = 0; c < places_.size(); ++c) {
+    if (places_[c].block < 0) return false;
+    if (columns[c].width != sources_.back()[c].slot->width || columns[c].width > kMaxTargetWidth) {
+      return false;
+    }
+  }
+  return true;
+}
+
+bool RowProjection::AllPresent(std::span<const StoredRow> rows) const {
+  const int layout = rows.empty() ? -1 : rows[0].layout;
+  if (layout < 0 || bits_[layout].empty()) return false;
+  const uint32_t fixed_end = layouts_[layout]->fixed_end();
+  for (const StoredRow& row : rows) {
+    if (row.layout != layout || row.bytes.size() < fixed_end) return false;
+    for (const Bits& bits : bits_[layout]) {
+      if ((static_cast<uint8_t>(row.bytes[bits.byte]) & bits.mask) != bits.mask) return false;
+    }
+  }
+  return true;
+}
+
+Result<bool> RowProjection::FillColumns(std::span<const StoredRow> rows,
+                                        std::span<const RowStatus> status,
+                                        std::span<const ColumnTarget> columns) const {
+  if (AllPresent(rows)) {
+    const std::vector<Source>& sources = sources_[rows[0].layout];
+    for (size_t c = 0; c < columns.size(); ++c) {
+      const uint32_t offset = sources[c].slot->offset, width = columns[c].width;
+      char* to = columns[c].values;
+      if (width == 8) {
+        for (const StoredRow& row : rows) {
+          std::memcpy(to, row.bytes.data() + offset, 8);
+          to += 8;
+        }
+        continue;
+      }
+      for (const StoredRow& row : rows) {
+        std::memcpy(to, row.bytes.data() + offset, width);
+        to += width;
+      }
+    }
+    return true;
+  }
+  bool whole = true;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const StoredRow& row = rows[i];
+    if (row.layout >= 0 && row.bytes.size() < layouts_[row.layout]->fixed_end()) {
+      return CorruptRow();
+    }
+    for (size_t c = 0; c < columns.size(); ++c) {
+      const uint32_t width = columns[c].width;
+      const Source source = row.layout < 0 ? Source() : sources_[row.layout][c];
+      char* to = columns[c].values + i * width;
+      if (source.slot != nullptr && (row.bytes[source.validity_byte] & source.validity_bit) != 0) {
+        std::memcpy(to, row.bytes.data() + source.slot->offset, width);
+        continue;
+      }
+      std::memcpy(to, &columns[c].null_bits, width);
+      columns[c].status[i] = row.layout < 0 ? static_cast<uint8_t>(status[i]) : kNullValue;
+      whole = false;
+    }
+  }
+  return whole;
 }
 
 Status RowProjection::AppendCells(const StoredRow& row, std::vector<Cell>* cells) const {

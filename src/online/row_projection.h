@@ -9,6 +9,7 @@
 #include <arrow/record_batch.h>
 
 #include "base/cell.h"
+#include "catalog/online_rows.h"
 #include "online/row_layout.h"
 
 namespace tercet {
@@ -37,6 +38,13 @@ class RowProjection {
   /// for Gather.
   Status AppendCells(const StoredRow& row, std::vector<Cell>* cells) const;
 
+  /// Whether the columns are of fixed width, that of their targets.
+  bool Fits(std::span<const ColumnTarget> columns) const;
+  /// Writes n rows into targets that fit, a status beside each value that is not there; `status`:
+  /// of the rows. False when there is one. IOError as for Gather.
+  Result<bool> FillColumns(std::span<const StoredRow> rows, std::span<const RowStatus> status,
+                           std::span<const ColumnTarget> columns) const;
+
   /// One batch row a stored row, in order. Columns that a row's layout lacks are null. IOError when
   /// bytes are not a row of their layout.
   Result<std::shared_ptr<arrow::RecordBatch>> Gather(std::span<const StoredRow> rows) const;
@@ -58,7 +66,15 @@ class RowProjection {
     uint8_t validity_bit = 0;
   };
   struct Blocks;
+  /// Validity bits that stand in one byte of a row.
+  struct Bits {
+    uint32_t byte = 0;
+    uint8_t mask = 0;
+  };
 
+  static std::vector<Bits> AllBits(const std::vector<Source>& sources);
+  /// Whether all rows are there, of one layout, and none has a null.
+  bool AllPresent(std::span<const StoredRow> rows) const;
   Status FillFixed(std::span<const StoredRow> rows, Blocks* blocks) const;
 
   std::vector<std::string> columns_;
@@ -67,6 +83,7 @@ class RowProjection {
   std::vector<Block> blocks_;
   std::vector<Column> places_;                // one a column
   std::vector<std::vector<Source>> sources_;  // one a layout and column
+  std::vector<std::vector<Bits>> bits_;       // of all columns, for each layout that has them all
 };
 
 }  // namespace tercet

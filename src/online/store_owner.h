@@ -34,6 +34,11 @@ class StoreOwner : public OnlineService {
                          int64_t event_time_us, CellsAnswer* answer) override {
     return store_->ReadCells(groups, keys, event_time_us, answer);
   }
+  Result<ColumnsRead> ReadColumns(std::span<const CellColumns> groups,
+                                  std::span<const KeyList* const> keys, int64_t event_time_us,
+                                  std::span<const ColumnTarget> columns) override {
+    return store_->ReadColumns(groups, keys, event_time_us, columns);
+  }
   Status SyncTo(const Ref& group, int64_t version, int64_t timeout_us) override;
   Status Rebuild(const Ref& group, int64_t version, int64_t timeout_us) override;
   Result<int64_t> AppliedVersion(const Ref& group) override;

@@ -215,6 +215,12 @@ class LocalVectorReader : public VectorReader {
     const int64_t time_us = event_time_us ? *event_time_us : clock_->NowMicros();
     return lookup_->Read(online_, entity, time_us, vector);
   }
+  Result<ColumnsRead> ReadColumns(std::span<const Cell> entities,
+                                  std::optional<int64_t> event_time_us,
+                                  std::span<const ColumnTarget> features) const override {
+    const int64_t time_us = event_time_us ? *event_time_us : clock_->NowMicros();
+    return lookup_->ReadColumns(online_, entities, time_us, features);
+  }
 
  private:
   const std::shared_ptr<const VectorLookup> lookup_;

@@ -35,6 +35,8 @@ class RowPredictor;
 class PredictionLogs;
 class Trials;
 
+struct ViewExportRequest;
+
 using RecordBatchReader = std::shared_ptr<arrow::RecordBatchReader>;
 using Frame = std::shared_ptr<arrow::Table>;
 
@@ -48,6 +50,9 @@ struct PlatformOptions {
   /// Folders (and "postgres") that external groups may read from; nullopt: any. A server's default
   /// is none.
   std::optional<std::vector<std::string>> source_folders;
+  /// Folders that file sinks of predictions may write to, and "postgres", "kafka"; nullopt: any. A
+  /// server's default is none.
+  std::optional<std::vector<std::string>> allowed_sinks;
   std::string python = "python3";          ///< interpreter for predictor classes
   /// Where online rows are kept: "redis://[:PASSWORD@]HOST:PORT[/DATABASE]", of a Cluster any node;
   /// empty: what TERCET_ONLINE says, else RocksDB in the project. Alike in all its processes.
@@ -157,6 +162,12 @@ class VectorReader {
   /// groups have changed since: Platform::Vectors answers.
   virtual Result<bool> Read(std::span<const Cell> entity, std::optional<int64_t> event_time_us,
                             VectorCells* vector) const = 0;
+  /// The same for n entities, whose features are numbers and booleans, column by column into the
+  /// caller's memory. `entities`: n × entities() cells, row by row; `features`: a target for each
+  /// of features(). kElsewhere as false above, and where a vector takes more than looking up.
+  virtual Result<ColumnsRead> ReadColumns(std::span<const Cell> entities,
+                                          std::optional<int64_t> event_time_us,
+                                          std::span<const ColumnTarget> features) const = 0;
 };
 
 /// What a request for a view's vectors takes and gives.
@@ -298,6 +309,15 @@ class Platform {
   /// are no cells), or the project is elsewhere.
   virtual Result<std::shared_ptr<const VectorReader>> Reader(const Ref& /*view*/) {
     return nullptr;
+  }
+
+  /// A view as another engine runs it (platform/view_export.h; view/view_recipe.h has the form), of
+  /// the groups' newest commits. NotImplemented where the tables are a server's.
+  virtual Result<json::object> ExportView(const Ref& view,
+                                          const ViewExportRequest& /*request*/) {
+    return Status::NotImplemented("feature view '", view.ToText(), "' can't be run by another "
+                                  "engine through a server, whose disk that can't read: open the "
+                                  "project's own directory or bucket");
   }
 
   // -- T: training data, runs, models --------------------------------------------------------

@@ -5,6 +5,7 @@
 #include "client/wire_frames.h"
 #include "server/rest_arguments.h"
 #include "server/rest_routes.h"
+#include "server/vector_tensors.h"
 
 namespace tercet {
 namespace {
@@ -115,6 +116,9 @@ Answer ArrowVectors(Platform* platform, const Ref& view, const HttpRequest& requ
 Answer Vectors(Platform* platform, VectorContracts* contracts, const Ref& view,
                const HttpRequest& request) {
   if (request.content_type == kArrowStream) return ArrowVectors(platform, view, request);
+  if (!request.inference_header_length.empty()) {
+    return TensorVectors(platform, contracts, view, request);
+  }
   ARROW_ASSIGN_OR_RAISE(const json::object body, request.JsonBody());
   ARROW_RETURN_NOT_OK(CheckMembers("vectors request", body,
                                    {"entities", "event_time", "training_dataset_version"}));

@@ -37,15 +37,6 @@ json::object Metadata(const std::string& name, const DeploymentContract& contrac
   };
 }
 
-void AppendShape(const std::vector<int64_t>& shape, std::string* out) {
-  out->push_back('[');
-  for (size_t i = 0; i < shape.size(); ++i) {
-    if (i > 0) out->push_back(',');
-    out->append(std::to_string(shape[i]));
-  }
-  out->push_back(']');
-}
-
 Answer InferAnswer(const std::string& name, const InferenceRequest& request,
                    const OpenInference::Answer& inferred) {
   const auto& [data, outputs] = inferred;
@@ -72,18 +63,13 @@ Answer InferAnswer(const std::string& name, const InferenceRequest& request,
   for (size_t i = 0; i < outputs.size(); ++i) {
     const auto& [tensor, as_binary] = outputs[i];
     if (i > 0) out.push_back(',');
-    out += "{\"name\":";
-    AppendJsonText(tensor.name, &out);
-    out += ",\"datatype\":\"";
-    out += tensor.datatype;
-    out += "\",\"shape\":";
-    AppendShape(tensor.shape, &out);
+    AppendTensorHead(tensor.name, tensor.datatype, tensor.shape, &out);
     if (as_binary) {
       has_binary = true;
       const size_t before = binary.size();
       ARROW_RETURN_NOT_OK(AppendTensorBytes(tensor, &binary));
-      out +=
-          ",\"parameters\":{\"binary_data_size\":" + std::to_string(binary.size() - before) + "}}";
+      AppendBinarySize(binary.size() - before, &out);
+      out.push_back('}');
     } else {
       out += ",\"data\":";
       AppendTensorJson(tensor, &out);

@@ -91,16 +91,20 @@ Result<size_t> JsonSize(std::string_view body, std::string_view header_length) {
 }  // namespace
 
 Status SetShape(const std::vector<int64_t>& shape, InputTensor* tensor) {
-  const bool good = (shape.size() == 1 || shape.size() == 2) && (shape.size() < 2 || shape[1] > 0);
-  if (!good) {
+  int64_t width = shape.empty() ? 0 : 1;
+  for (size_t i = 1; i < shape.size() && width > 0; ++i) {
+    width = shape[i] > 0 && shape[i] <= kMaxValues / width ? width * shape[i] : 0;
+  }
+  if (width == 0) {
     std::string text;
     for (const int64_t size : shape) text += (text.empty() ? "" : ", ") + std::to_string(size);
     return Status::Invalid("input '", tensor->name.substr(0, 80), "' has the shape [",
                            text.substr(0, 80),
-                           "], which must be [n], [n, 1] or, for lists, [n, k]");
+                           "], which must be [n], [n, 1] or, for lists, [n, k …], with at most ",
+                           kMaxValues, " values a row");
   }
   tensor->rows = shape[0];
-  tensor->width = shape.size() == 1 ? 1 : shape[1];
+  tensor->width = width;
   if (tensor->rows < 1 || tensor->rows > kMaxRows) {
     return Status::Invalid("input '", tensor->name.substr(0, 80), "' has ", tensor->rows,
                            " rows; 1 to ", kMaxRows, " are answered at once");
@@ -160,7 +164,7 @@ Result<InferenceRequest> ReadInferenceRequest(std::string_view body,
 }
 
 Result<std::shared_ptr<arrow::RecordBatch>> EntitiesOf(const InferenceRequest& request,
-                                                       std::string_view deployment,
+                                                       std::string_view whose,
                                                        const arrow::Schema& known) {
   arrow::FieldVector fields;
   arrow::ArrayVector columns;
@@ -168,7 +172,7 @@ Result<std::shared_ptr<arrow::RecordBatch>> EntitiesOf(const InferenceRequest& r
     const int index = known.GetFieldIndex(input.name);
     if (index < 0) {
       const std::string name = input.name.substr(0, 80);
-      return Status::KeyError("deployment '", deployment, "' has no input '", name, "'",
+      return Status::KeyError(whose, " has no input '", name, "'",
                               Suggest(name, known.field_names()));
     }
     const auto& field = known.field(index);

@@ -44,9 +44,9 @@ Result<InferenceRequest> ReadInferenceRequest(std::string_view body,
                                               std::string_view header_length);
 
 /// The inputs as columns with the types of `known`. KeyError with a suggestion for an input that
-/// is not known; `deployment` names it.
+/// is not known; `whose`: "deployment 'delay'".
 Result<std::shared_ptr<arrow::RecordBatch>> EntitiesOf(const InferenceRequest& request,
-                                                       std::string_view deployment,
+                                                       std::string_view whose,
                                                        const arrow::Schema& known);
 
 }  // namespace tercet

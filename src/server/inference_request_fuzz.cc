@@ -23,7 +23,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto request =
       tercet::ReadInferenceRequest(body, json_size == 65535 ? "" : std::to_string(json_size));
   if (!request.ok()) return 0;
-  const auto entities = tercet::EntitiesOf(*request, "fuzz", *known);
+  const auto entities = tercet::EntitiesOf(*request, "deployment 'fuzz'", *known);
   if (entities.ok() && !(*entities)->ValidateFull().ok()) __builtin_trap();
   return 0;
 }

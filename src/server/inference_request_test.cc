@@ -26,7 +26,7 @@ std::shared_ptr<arrow::Schema> Known() {
 Result<std::shared_ptr<arrow::RecordBatch>> Entities(const std::string& body,
                                                      const std::string& length = "") {
   ARROW_ASSIGN_OR_RAISE(const InferenceRequest request, ReadInferenceRequest(body, length));
-  return EntitiesOf(request, "delay", *Known());
+  return EntitiesOf(request, "deployment 'delay'", *Known());
 }
 
 std::string Input(const std::string& name, const std::string& datatype, const std::string& shape,

@@ -73,7 +73,8 @@ Result<OpenInference::Answer> OpenInference::Infer(const std::string& name,
                                                    const std::string& request_id) {
   return WithContract(contracts_, name, [&](const Known& known) -> Result<Answer> {
     ARROW_RETURN_NOT_OK(CheckModel(name, version, known));
-    ARROW_ASSIGN_OR_RAISE(const auto entities, EntitiesOf(request, name, *known.columns));
+    ARROW_ASSIGN_OR_RAISE(const auto entities,
+                          EntitiesOf(request, "deployment '" + name + "'", *known.columns));
     Answer answer;
     ARROW_ASSIGN_OR_RAISE(
         answer.data, platform_->Predict(name, entities, {request.event_time_us, request_id}));

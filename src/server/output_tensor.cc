@@ -4,6 +4,7 @@
 #include <arrow/type.h>
 #include <arrow/type_traits.h>
 
+#include <charconv>
 #include <cmath>
 #include <limits>
 
@@ -22,8 +23,13 @@ void AppendSized(std::string_view text, std::string* out) {
   out->append(text);
 }
 
+void AppendNumber(int64_t number, std::string* out) {
+  char text[24];
+  out->append(text, std::to_chars(text, text + sizeof(text), number).ptr);
+}
+
 template <typename ArrayType>
-Status AppendNumbers(const OutputTensor& tensor, std::string* out) {
+Status AppendNumbers(const OutputTensor& tensor, TensorNulls nulls, std::string* out) {
   using Value = typename ArrayType::value_type;
   const auto& values = static_cast<const ArrayType&>(*tensor.values);
   for (int64_t i = 0; i < values.length(); ++i) {
@@ -31,6 +37,8 @@ Status AppendNumbers(const OutputTensor& tensor, std::string* out) {
     if (values.IsNull(i)) {
       if constexpr (std::is_floating_point_v<Value>) {
         value = std::numeric_limits<Value>::quiet_NaN();
+      } else if (nulls == TensorNulls::kZero) {
+        value = 0;
       } else {
         return Status::Invalid("output '", tensor.name, "' has a null in row ", i,
                                ", which binary tensors of ", tensor.datatype,
@@ -51,14 +59,15 @@ Status AppendHalves(const OutputTensor& tensor, std::string* out) {
   return Status::OK();
 }
 
-Status AppendBools(const OutputTensor& tensor, std::string* out) {
+Status AppendBools(const OutputTensor& tensor, TensorNulls nulls, std::string* out) {
   const auto& values = static_cast<const arrow::BooleanArray&>(*tensor.values);
   for (int64_t i = 0; i < values.length(); ++i) {
-    if (values.IsNull(i)) {
+    const bool null = values.IsNull(i);
+    if (null && nulls == TensorNulls::kRefuse) {
       return Status::Invalid("output '", tensor.name, "' has a null in row ", i,
                              ", which binary tensors of BOOL can't say; ask for JSON");
     }
-    out->push_back(values.Value(i) ? 1 : 0);
+    out->push_back(!null && values.Value(i) ? 1 : 0);
   }
   return Status::OK();
 }
@@ -146,33 +155,53 @@ void AppendTensorJson(const OutputTensor& tensor, std::string* out) {
   out->push_back(']');
 }
 
-Status AppendTensorBytes(const OutputTensor& tensor, std::string* out) {
+void AppendTensorHead(std::string_view name, std::string_view datatype,
+                      const std::vector<int64_t>& shape, std::string* out) {
+  out->append("{\"name\":");
+  AppendJsonText(name, out);
+  out->append(",\"datatype\":\"");
+  out->append(datatype);
+  out->append("\",\"shape\":[");
+  for (size_t i = 0; i < shape.size(); ++i) {
+    if (i > 0) out->push_back(',');
+    AppendNumber(shape[i], out);
+  }
+  out->push_back(']');
+}
+
+void AppendBinarySize(size_t bytes, std::string* out) {
+  out->append(",\"parameters\":{\"binary_data_size\":");
+  AppendNumber(static_cast<int64_t>(bytes), out);
+  out->push_back('}');
+}
+
+Status AppendTensorBytes(const OutputTensor& tensor, std::string* out, TensorNulls nulls) {
   const arrow::Array& values = *tensor.values;
   switch (values.type_id()) {
     case arrow::Type::BOOL:
-      return AppendBools(tensor, out);
+      return AppendBools(tensor, nulls, out);
     case arrow::Type::INT8:
-      return AppendNumbers<arrow::Int8Array>(tensor, out);
+      return AppendNumbers<arrow::Int8Array>(tensor, nulls, out);
     case arrow::Type::INT16:
-      return AppendNumbers<arrow::Int16Array>(tensor, out);
+      return AppendNumbers<arrow::Int16Array>(tensor, nulls, out);
     case arrow::Type::INT32:
-      return AppendNumbers<arrow::Int32Array>(tensor, out);
+      return AppendNumbers<arrow::Int32Array>(tensor, nulls, out);
     case arrow::Type::INT64:
-      return AppendNumbers<arrow::Int64Array>(tensor, out);
+      return AppendNumbers<arrow::Int64Array>(tensor, nulls, out);
     case arrow::Type::UINT8:
-      return AppendNumbers<arrow::UInt8Array>(tensor, out);
+      return AppendNumbers<arrow::UInt8Array>(tensor, nulls, out);
     case arrow::Type::UINT16:
-      return AppendNumbers<arrow::UInt16Array>(tensor, out);
+      return AppendNumbers<arrow::UInt16Array>(tensor, nulls, out);
     case arrow::Type::UINT32:
-      return AppendNumbers<arrow::UInt32Array>(tensor, out);
+      return AppendNumbers<arrow::UInt32Array>(tensor, nulls, out);
     case arrow::Type::UINT64:
-      return AppendNumbers<arrow::UInt64Array>(tensor, out);
+      return AppendNumbers<arrow::UInt64Array>(tensor, nulls, out);
     case arrow::Type::HALF_FLOAT:
       return AppendHalves(tensor, out);
     case arrow::Type::FLOAT:
-      return AppendNumbers<arrow::FloatArray>(tensor, out);
+      return AppendNumbers<arrow::FloatArray>(tensor, nulls, out);
     case arrow::Type::DOUBLE:
-      return AppendNumbers<arrow::DoubleArray>(tensor, out);
+      return AppendNumbers<arrow::DoubleArray>(tensor, nulls, out);
     case arrow::Type::BINARY:
       for (int64_t i = 0; i < values.length(); ++i) {
         AppendSized(static_cast<const arrow::BinaryArray&>(values).GetView(i), out);

@@ -48,7 +48,17 @@ Result<OutputTensor> TensorOf(const std::string& name, const std::shared_ptr<arr
 
 /// "[1.5,null,…]".
 void AppendTensorJson(const OutputTensor& tensor, std::string* out);
-/// Little-endian, row-major. Nulls of floats are NaN, of texts empty; Invalid for other nulls.
-Status AppendTensorBytes(const OutputTensor& tensor, std::string* out);
+/// Of nulls that a tensor can't say: those of integers and booleans.
+enum class TensorNulls : uint8_t { kRefuse, kZero };
+/// Little-endian, row-major. Nulls of floats are NaN, of texts empty; Invalid for others that are
+/// refused.
+Status AppendTensorBytes(const OutputTensor& tensor, std::string* out,
+                         TensorNulls nulls = TensorNulls::kRefuse);
+
+/// An answer's output: "{"name":…,"datatype":…,"shape":[…]", and for a binary one
+/// ","parameters":{"binary_data_size":…}" after it; the closing brace is the caller's.
+void AppendTensorHead(std::string_view name, std::string_view datatype,
+                      const std::vector<int64_t>& shape, std::string* out);
+void AppendBinarySize(size_t bytes, std::string* out);
 
 }  // namespace tercet

@@ -1,6 +1,7 @@
 #include "view/vector_lookup.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "compute/cell_key.h"
 #include "view/view_names.h"
@@ -213,7 +214,71 @@ std::shared_ptr<const VectorLookup> VectorLookup::Make(
   auto lookup = std::make_shared<VectorLookup>();
   lookup->plan_ = plan;
   lookup->entities_ = plan->entity_schema();
-  return Maker(*plan, lookup.get()).Make() ? lookup : nullptr;
+  if (!Maker(*plan, lookup.get()).Make()) return nullptr;
+  for (const CellColumns& group : lookup->groups_) lookup->looked_up_ += group.columns.size();
+  lookup->takes_columns_ = lookup->TakesColumns();
+  return lookup;
+}
+
+bool VectorLookup::TakesColumns() const {
+  if (entities_->num_fields() == 0 || !helpers_.empty()) return false;
+  std::vector<bool> taken(looked_up_, false);
+  for (const Source& feature : features_) {
+    if (feature.from == Source::From::kEntity) continue;
+    if (feature.from != Source::From::kLookedUp || taken[feature.index]) return false;
+    taken[feature.index] = true;
+  }
+  return std::find(taken.begin(), taken.end(), false) == taken.end();
+}
+
+Result<ColumnsRead> VectorLookup::ReadColumns(OnlineRows* online, std::span<const Cell> entities,
+                                              int64_t event_time_us,
+                                              std::span<const ColumnTarget> features) const {
+  if (!takes_columns_) return ColumnsRead::kElsewhere;
+  const auto width = static_cast<size_t>(entities_->num_fields());
+  const size_t rows = entities.size() / width;
+  bool whole = true;
+  std::vector<ColumnTarget> columns(looked_up_);
+  for (size_t f = 0; f < features_.size(); ++f) {
+    const ColumnTarget& target = features[f];
+    if (features_[f].from == Source::From::kLookedUp) {
+      columns[features_[f].index] = target;
+      continue;
+    }
+    if (target.width > kMaxTargetWidth) return ColumnsRead::kElsewhere;
+    for (size_t i = 0; i < rows; ++i) {
+      const Cell cell = entities[i * width + features_[f].index];
+      if (!cell.null() && cell.size != target.width) return ColumnsRead::kElsewhere;
+      const void* bytes = cell.null() ? static_cast<const void*>(&target.null_bits) : cell.data;
+      std::memcpy(target.values + i * target.width, bytes, target.width);
+      if (cell.null()) target.status[i] = kNullValue;
+      whole &= !cell.null();
+    }
+  }
+  std::vector<KeyList> lists(groups_.size());
+  std::vector<const KeyList*> keys;
+  std::vector<Cell> parts;
+  for (size_t g = 0; g < groups_.size(); ++g) {
+    // Groups are mostly joined on one key.
+    const auto same = static_cast<size_t>(std::find(keys_.begin(), keys_.end(), keys_[g]) -
+                                          keys_.begin());
+    keys.push_back(&lists[same]);
+    if (same < g) continue;
+    for (size_t i = 0; i < rows; ++i) {
+      parts.clear();
+      bool null = false;
+      for (const size_t e : keys_[g].entities) {
+        parts.push_back(entities[i * width + e]);
+        null |= parts.back().null();
+      }
+      if (!null) AppendCellKey(keys_[g].types, parts, &lists[g].bytes);
+      lists[g].ends.push_back(lists[g].bytes.size());
+    }
+  }
+  if (groups_.empty()) return whole ? ColumnsRead::kWhole : ColumnsRead::kWithGaps;
+  ARROW_ASSIGN_OR_RAISE(const ColumnsRead read,
+                        online->ReadColumns(groups_, keys, event_time_us, columns));
+  return read == ColumnsRead::kWhole && !whole ? ColumnsRead::kWithGaps : read;
 }
 
 Result<bool> VectorLookup::Read(OnlineRows* online, std::span<const Cell> entity,

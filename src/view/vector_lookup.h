@@ -31,10 +31,18 @@ class VectorLookup {
   Result<bool> Read(OnlineRows* online, std::span<const Cell> entity, int64_t event_time_us,
                     VectorCells* vector) const;
 
+  /// The same for n entities, `entities` being their cells row by row: the features, numbers and
+  /// booleans all, into a target each. kElsewhere also for a view that has more than what is looked
+  /// up and brought.
+  Result<ColumnsRead> ReadColumns(OnlineRows* online, std::span<const Cell> entities,
+                                  int64_t event_time_us,
+                                  std::span<const ColumnTarget> features) const;
+
  private:
   struct Key {
     std::vector<size_t> entities;  ///< which entity cells are the key, in its order
     std::vector<arrow::Type::type> types;
+    bool operator==(const Key&) const = default;
   };
   /// Where a value comes from.
   struct Source {
@@ -51,10 +59,15 @@ class VectorLookup {
   };
   class Maker;
 
+  /// Whether every looked up column is one feature, and all others come with the request.
+  bool TakesColumns() const;
+
   std::shared_ptr<const ViewPlan> plan_;
   std::shared_ptr<arrow::Schema> entities_;
   std::vector<CellColumns> groups_;
   std::vector<Key> keys_;  // one a group
+  size_t looked_up_ = 0;   // columns of all groups
+  bool takes_columns_ = false;
   std::vector<Computation> computations_;
   std::vector<Source> features_;
   std::vector<Source> helpers_;
