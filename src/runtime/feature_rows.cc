@@ -17,6 +17,12 @@ template <typename Number, typename Value>
 void FillColumn(const arrow::ArrayData& data, int64_t begin, int64_t end, size_t stride,
                 Number* out, const Value& value) {
   const uint8_t* valid = data.buffers[0] == nullptr ? nullptr : data.buffers[0]->data();
+  if (valid == nullptr && stride == 1) {
+    // A loop of its own, which the compiler makes several numbers at once of.
+    const int64_t first = data.offset + begin;
+    for (int64_t i = 0; i < end - begin; ++i) out[i] = static_cast<Number>(value(first + i));
+    return;
+  }
   for (int64_t i = data.offset + begin; i < data.offset + end; ++i, out += stride) {
     const bool present = valid == nullptr || arrow::bit_util::GetBit(valid, i);
     *out = present ? static_cast<Number>(value(i)) : std::numeric_limits<Number>::quiet_NaN();
@@ -123,41 +129,50 @@ template void FillFeatureRow<float>(std::span<const Cell>, std::span<const arrow
 template void FillFeatureRow<double>(std::span<const Cell>, std::span<const arrow::Type::type>,
                                      const std::vector<CategoryCodes>&, double*);
 
+namespace {
+
+/// Column `c` into every `stride`th number of `out`.
+template <typename Number>
+void FillStrided(const arrow::RecordBatch& batch, int c, int64_t begin, int64_t end,
+                 const std::vector<CategoryCodes>& categories, size_t stride, Number* out) {
+  const arrow::ArrayData& data = *batch.column_data(c);
+  switch (data.type->id()) {
+    case arrow::Type::DOUBLE: FillPlain<double>(data, begin, end, stride, out); break;
+    case arrow::Type::FLOAT: FillPlain<float>(data, begin, end, stride, out); break;
+    case arrow::Type::INT8: FillPlain<int8_t>(data, begin, end, stride, out); break;
+    case arrow::Type::INT16: FillPlain<int16_t>(data, begin, end, stride, out); break;
+    case arrow::Type::INT32: FillPlain<int32_t>(data, begin, end, stride, out); break;
+    case arrow::Type::INT64: FillPlain<int64_t>(data, begin, end, stride, out); break;
+    case arrow::Type::UINT8: FillPlain<uint8_t>(data, begin, end, stride, out); break;
+    case arrow::Type::UINT16: FillPlain<uint16_t>(data, begin, end, stride, out); break;
+    case arrow::Type::UINT32: FillPlain<uint32_t>(data, begin, end, stride, out); break;
+    case arrow::Type::UINT64: FillPlain<uint64_t>(data, begin, end, stride, out); break;
+    case arrow::Type::BOOL: {
+      const uint8_t* bits = data.buffers[1]->data();
+      FillColumn(data, begin, end, stride, out,
+                 [=](int64_t i) { return arrow::bit_util::GetBit(bits, i) ? 1 : 0; });
+      break;
+    }
+    case arrow::Type::HALF_FLOAT: {
+      const auto* halves = reinterpret_cast<const uint16_t*>(data.buffers[1]->data());
+      FillColumn(data, begin, end, stride, out, [=](int64_t i) {
+        return arrow::util::Float16::FromBits(halves[i]).ToFloat();
+      });
+      break;
+    }
+    default: FillOther(batch, c, begin, end, categories[c], stride, out); break;
+  }
+}
+
+}  // namespace
+
 template <typename Number>
 void FillFeatureRows(const arrow::RecordBatch& batch, int64_t begin, int64_t end,
                      const std::vector<CategoryCodes>& categories, Number* rows) {
-  const int columns = batch.num_columns();
   if (begin == end) return;  // an empty column may have no buffers
-  const auto stride = static_cast<size_t>(columns);
+  const int columns = batch.num_columns();
   for (int c = 0; c < columns; ++c) {
-    const arrow::ArrayData& data = *batch.column_data(c);
-    Number* out = rows + c;
-    switch (data.type->id()) {
-      case arrow::Type::DOUBLE: FillPlain<double>(data, begin, end, stride, out); break;
-      case arrow::Type::FLOAT: FillPlain<float>(data, begin, end, stride, out); break;
-      case arrow::Type::INT8: FillPlain<int8_t>(data, begin, end, stride, out); break;
-      case arrow::Type::INT16: FillPlain<int16_t>(data, begin, end, stride, out); break;
-      case arrow::Type::INT32: FillPlain<int32_t>(data, begin, end, stride, out); break;
-      case arrow::Type::INT64: FillPlain<int64_t>(data, begin, end, stride, out); break;
-      case arrow::Type::UINT8: FillPlain<uint8_t>(data, begin, end, stride, out); break;
-      case arrow::Type::UINT16: FillPlain<uint16_t>(data, begin, end, stride, out); break;
-      case arrow::Type::UINT32: FillPlain<uint32_t>(data, begin, end, stride, out); break;
-      case arrow::Type::UINT64: FillPlain<uint64_t>(data, begin, end, stride, out); break;
-      case arrow::Type::BOOL: {
-        const uint8_t* bits = data.buffers[1]->data();
-        FillColumn(data, begin, end, stride, out,
-                   [=](int64_t i) { return arrow::bit_util::GetBit(bits, i) ? 1 : 0; });
-        break;
-      }
-      case arrow::Type::HALF_FLOAT: {
-        const auto* halves = reinterpret_cast<const uint16_t*>(data.buffers[1]->data());
-        FillColumn(data, begin, end, stride, out, [=](int64_t i) {
-          return arrow::util::Float16::FromBits(halves[i]).ToFloat();
-        });
-        break;
-      }
-      default: FillOther(batch, c, begin, end, categories[c], stride, out); break;
-    }
+    FillStrided(batch, c, begin, end, categories, static_cast<size_t>(columns), rows + c);
   }
 }
 
@@ -165,6 +180,17 @@ template void FillFeatureRows<float>(const arrow::RecordBatch&, int64_t, int64_t
                                      const std::vector<CategoryCodes>&, float*);
 template void FillFeatureRows<double>(const arrow::RecordBatch&, int64_t, int64_t,
                                       const std::vector<CategoryCodes>&, double*);
+
+template <typename Number>
+void FillFeatureColumn(const arrow::RecordBatch& batch, int column, int64_t begin, int64_t end,
+                       const std::vector<CategoryCodes>& categories, Number* values) {
+  if (begin != end) FillStrided(batch, column, begin, end, categories, 1, values);
+}
+
+template void FillFeatureColumn<float>(const arrow::RecordBatch&, int, int64_t, int64_t,
+                                       const std::vector<CategoryCodes>&, float*);
+template void FillFeatureColumn<double>(const arrow::RecordBatch&, int, int64_t, int64_t,
+                                        const std::vector<CategoryCodes>&, double*);
 
 Status CheckFeatureTypes(const arrow::Schema& schema, size_t count,
                          const std::vector<CategoryCodes>& categories) {

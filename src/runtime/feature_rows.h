@@ -31,6 +31,16 @@ extern template void FillFeatureRows<float>(const arrow::RecordBatch&, int64_t, 
 extern template void FillFeatureRows<double>(const arrow::RecordBatch&, int64_t, int64_t,
                                              const std::vector<CategoryCodes>&, double*);
 
+/// The same of one column, its numbers side by side.
+template <typename Number>
+void FillFeatureColumn(const arrow::RecordBatch& batch, int column, int64_t begin, int64_t end,
+                       const std::vector<CategoryCodes>& categories, Number* values);
+
+extern template void FillFeatureColumn<float>(const arrow::RecordBatch&, int, int64_t, int64_t,
+                                              const std::vector<CategoryCodes>&, float*);
+extern template void FillFeatureColumn<double>(const arrow::RecordBatch&, int, int64_t, int64_t,
+                                               const std::vector<CategoryCodes>&, double*);
+
 /// The same of one row of cells of `types`, each of which IsFeatureCell.
 template <typename Number>
 void FillFeatureRow(std::span<const Cell> cells, std::span<const arrow::Type::type> types,

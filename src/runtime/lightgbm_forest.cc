@@ -10,8 +10,6 @@ namespace {
 // LightGBM's tree.h: kCategoricalMask, kDefaultLeftMask, then two bits of missing type.
 constexpr int64_t kCategoricalBit = 1, kDefaultLeftBit = 2;
 constexpr int64_t kMissingZero = 1, kMissingNan = 2;
-/// LightGBM's kZeroThreshold, a float there.
-constexpr double kZero = 1e-35f;
 constexpr int64_t kMaxLeaves = 1 << 24;
 
 Status Corrupt(std::string_view what) {
@@ -119,6 +117,43 @@ Status LightgbmForest::AddTree(const LightgbmSection& section, int64_t feature_c
   return Status::OK();
 }
 
+void LightgbmForest::Prepare(int64_t feature_count, int64_t group_count) {
+  PrepareSingleRows(feature_count);
+  PrepareBlocks(group_count);
+}
+
+void LightgbmForest::PrepareBlocks(int64_t group_count) {
+  blocks_.reset();
+  if (!BlockTrees<double>::Supported() || !sets_.empty()) return;
+  std::vector<NumberTree<double>> trees;
+  for (size_t t = 0; t < roots_.size(); ++t) {
+    const size_t end = t + 1 < roots_.size() ? roots_[t + 1] : nodes_.size();
+    NumberTree<double>& tree = trees.emplace_back();
+    tree.group = t % static_cast<size_t>(group_count);
+    for (size_t i = roots_[t]; i < end; ++i) {
+      const Node& node = nodes_[i];
+      if ((node.feature & kInner) == 0) {
+        tree.nodes.push_back({.value = node.threshold});
+        continue;
+      }
+      constexpr double kInfinity = std::numeric_limits<double>::infinity();
+      if (node.threshold == kInfinity) return;  // nothing goes right, and nothing follows it
+      const bool left = (node.feature & kDefaultLeft) != 0;
+      Missing missing = Missing::kAsZero;
+      if ((node.feature & kNanIsMissing) != 0) missing = left ? Missing::kLeft : Missing::kRight;
+      if ((node.feature & kZeroIsMissing) != 0) {
+        missing = left ? Missing::kZeroLeft : Missing::kZeroRight;
+      }
+      // Above a number is at or above the one that follows it.
+      tree.nodes.push_back({.left = static_cast<uint32_t>(i - roots_[t]) + node.left,
+                            .split = {.feature = node.feature & kFeature,
+                                      .threshold = std::nextafter(node.threshold, kInfinity),
+                                      .missing = missing}});
+    }
+  }
+  blocks_ = BlockTrees<double>::Make(trees);
+}
+
 void LightgbmForest::PrepareSingleRows(int64_t feature_count) {
   masks_.reset();
   if (!sets_.empty() || zero_is_missing_) return;
@@ -161,7 +196,7 @@ inline const LightgbmForest::Node* LightgbmForest::Next(const Node* node,
     const bool is_nan = stored != stored;
     const double value = is_nan ? 0.0 : stored;
     const bool missing = (is_nan & ((node->feature & kNanIsMissing) != 0)) |
-                         ((std::fabs(value) <= kZero) & ((node->feature & kZeroIsMissing) != 0));
+                         ((std::fabs(value) <= kZeroDistance) & ((node->feature & kZeroIsMissing) != 0));
     right = (missing & ((node->feature & kDefaultLeft) == 0)) |
             (!missing & !(value <= node->threshold));
     if constexpr (splits == Splits::kCategorical) {

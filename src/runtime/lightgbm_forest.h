@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "runtime/block_trees.h"
 #include "runtime/leaf_masks.h"
 #include "runtime/lightgbm_text.h"
 #include "runtime/tree_walk.h"
@@ -20,9 +21,11 @@ class LightgbmForest {
   /// range, cycles, shared nodes. NotImplemented for linear trees.
   Status AddTree(const LightgbmSection& section, int64_t feature_count);
 
-  /// To be called once all trees are there: gets a shorter way ready for single rows, where the
-  /// trees have one.
-  void PrepareSingleRows(int64_t feature_count);
+  /// To be called once all trees are there: gets shorter ways ready for single rows and for many,
+  /// where the trees have them. Leaves of tree t are added to sum t mod `group_count`.
+  void Prepare(int64_t feature_count, int64_t group_count);
+  /// The same trees for many rows at a time; null where there is no such way.
+  const BlockTrees<double>* blocks() const { return blocks_ ? &*blocks_ : nullptr; }
 
   int64_t tree_count() const { return static_cast<int64_t>(roots_.size()); }
 
@@ -56,6 +59,8 @@ class LightgbmForest {
   template <Splits splits>
   const Node* Next(const Node* node, const double* row) const;
   bool GoesRight(const CategorySet& set, double value) const;
+  void PrepareSingleRows(int64_t feature_count);
+  void PrepareBlocks(int64_t group_count);
   uint32_t AddToMasks(const Node* node, LeafMasks::Tree* tree) const;
 
   std::vector<Node> nodes_;
@@ -64,6 +69,7 @@ class LightgbmForest {
   std::vector<CategorySet> sets_;
   std::vector<uint32_t> set_words_;
   std::optional<LeafMasks> masks_;  ///< of one row without missing values
+  std::optional<BlockTrees<double>> blocks_;
 };
 
 }  // namespace tercet

@@ -4,6 +4,7 @@
 #include <arrow/type.h>
 
 #include "base/json.h"
+#include "runtime/forest_rows.h"
 #include "runtime/lightgbm_forest.h"
 #include "runtime/tree_model.h"
 
@@ -149,11 +150,9 @@ class LightgbmModel : public TreeModel {
 
   void Evaluate(const arrow::RecordBatch& features, int64_t begin, int64_t end,
                 double* predictions) const override {
-    const int64_t count = end - begin, columns = static_cast<int64_t>(categories_.size());
-    std::vector<double> rows(static_cast<size_t>(count * columns));
-    FillFeatureRows(features, begin, end, categories_, rows.data());
+    const int64_t count = end - begin;
     std::fill(predictions, predictions + count * groups_, 0.0);
-    forest_.AddLeaves(rows.data(), count, columns, groups_, predictions);
+    AddLeavesOf(forest_, features, begin, end, categories_, groups_, predictions);
     const int64_t iterations = std::max<int64_t>(1, forest_.tree_count() / groups_);
     for (int64_t i = 0; i < count; ++i) {
       objective_.Predict(predictions + i * groups_, groups_, iterations);
@@ -215,7 +214,7 @@ Result<std::shared_ptr<const TreeModel>> ReadLightgbmModel(std::string_view byte
     return Status::IOError("corrupt LightGBM model: ", forest.tree_count(), " trees are not ",
                            groups, " an iteration");
   }
-  forest.PrepareSingleRows(last_feature + 1);
+  forest.Prepare(last_feature + 1, groups);
   std::vector<CategoryCodes> categories(words.size());
   const Status read = ReadCategories(header, bytes, &categories);
   if (!read.ok()) return Status::IOError("corrupt LightGBM model: ", read.message());

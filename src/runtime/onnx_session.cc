@@ -1,6 +1,7 @@
 #include "runtime/onnx_session.h"
 
-#include <type_traits>
+#include <functional>
+#include <numeric>
 
 #include <onnxruntime_cxx_api.h>
 
@@ -14,16 +15,47 @@ Ort::Env& Environment() {
   return *environment;
 }
 
-std::shared_ptr<arrow::DataType> TypeOf(ONNXTensorElementDataType type) {
-  switch (type) {
-    case ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT: return arrow::float32();
-    case ONNX_TENSOR_ELEMENT_DATA_TYPE_DOUBLE: return arrow::float64();
-    case ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64: return arrow::int64();
-    case ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32: return arrow::int32();
-    case ONNX_TENSOR_ELEMENT_DATA_TYPE_BOOL: return arrow::boolean();
-    case ONNX_TENSOR_ELEMENT_DATA_TYPE_STRING: return arrow::utf8();
-    default: return nullptr;
+struct Element {
+  ONNXTensorElementDataType onnx;
+  std::shared_ptr<arrow::DataType> type;
+};
+
+const std::vector<Element>& Elements() {
+  static const auto* elements = new std::vector<Element>{
+      {ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT, arrow::float32()},
+      {ONNX_TENSOR_ELEMENT_DATA_TYPE_DOUBLE, arrow::float64()},
+      {ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16, arrow::float16()},
+      {ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64, arrow::int64()},
+      {ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32, arrow::int32()},
+      {ONNX_TENSOR_ELEMENT_DATA_TYPE_INT16, arrow::int16()},
+      {ONNX_TENSOR_ELEMENT_DATA_TYPE_INT8, arrow::int8()},
+      {ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT64, arrow::uint64()},
+      {ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT32, arrow::uint32()},
+      {ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT16, arrow::uint16()},
+      {ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8, arrow::uint8()},
+      {ONNX_TENSOR_ELEMENT_DATA_TYPE_BOOL, arrow::boolean()},
+      {ONNX_TENSOR_ELEMENT_DATA_TYPE_STRING, arrow::utf8()},
+  };
+  return *elements;
+}
+
+/// Null for what no column holds (complex numbers, four bits).
+std::shared_ptr<arrow::DataType> TypeOf(ONNXTensorElementDataType onnx) {
+  for (const Element& element : Elements()) {
+    if (element.onnx == onnx) return element.type;
   }
+  return nullptr;
+}
+
+ONNXTensorElementDataType ElementOf(const arrow::DataType& type) {
+  for (const Element& element : Elements()) {
+    if (element.type->id() == type.id()) return element.onnx;
+  }
+  return ONNX_TENSOR_ELEMENT_DATA_TYPE_UNDEFINED;
+}
+
+int64_t Product(const std::vector<int64_t>& shape) {
+  return std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
 }
 
 Result<OnnxTensor> Describe(std::string name, const Ort::TypeInfo& info, std::string_view side) {
@@ -37,27 +69,19 @@ Result<OnnxTensor> Describe(std::string name, const Ort::TypeInfo& info, std::st
   if (described.type == nullptr) {
     return Status::NotImplemented("ONNX ", side, " '", described.name, "' has the element type ",
                                   static_cast<int>(tensor.GetElementType()),
-                                  "; float, double, int64, int32, bool and string are taken");
+                                  "; floating-point numbers, integers, bool and string are taken");
   }
-  if (described.shape.empty() || described.shape.size() > 2) {
-    return Status::NotImplemented("ONNX ", side, " '", described.name, "' has ",
-                                  described.shape.size(),
-                                  " dimensions; (rows) and (rows, columns) are taken");
+  if (described.shape.empty()) {
+    return Status::NotImplemented("ONNX ", side, " '", described.name,
+                                  "' has no dimensions; the first is taken for the rows");
   }
   return described;
 }
 
 }  // namespace
 
-OnnxValues OnnxTensor::Values(size_t count) const {
-  switch (type->id()) {
-    case arrow::Type::FLOAT: return std::vector<float>(count);
-    case arrow::Type::DOUBLE: return std::vector<double>(count);
-    case arrow::Type::INT64: return std::vector<int64_t>(count);
-    case arrow::Type::INT32: return std::vector<int32_t>(count);
-    case arrow::Type::BOOL: return std::vector<uint8_t>(count);
-    default: return std::vector<std::string>(count);
-  }
+int64_t OnnxOutput::width() const {
+  return Product({shape.begin() + 1, shape.end()});
 }
 
 class OnnxSession::Impl {
@@ -76,37 +100,23 @@ class OnnxSession::Impl {
     return options;
   }
 
-  /// A tensor over the caller's values (words are copied).
-  Ort::Value Tensor(const OnnxTensor& tensor, const OnnxValues& values, int64_t width,
-                    int64_t begin, int64_t rows) {
-    std::vector<int64_t> shape = {rows};
-    if (tensor.shape.size() == 2) shape.push_back(width);
-    const auto first = static_cast<size_t>(begin * width);
-    const auto count = static_cast<size_t>(rows * width);
-    return std::visit(
-        [&](const auto& list) {
-          using Item = typename std::decay_t<decltype(list)>::value_type;
-          if constexpr (std::is_same_v<Item, std::string>) {
-            Ort::AllocatorWithDefaultOptions allocator;
-            Ort::Value value = Ort::Value::CreateTensor(allocator, shape.data(), shape.size(),
-                                                        ONNX_TENSOR_ELEMENT_DATA_TYPE_STRING);
-            std::vector<const char*> words;
-            for (size_t i = first; i < first + count; ++i) words.push_back(list[i].c_str());
-            value.FillStringTensor(words.data(), words.size());
-            return value;
-          } else {
-            // ONNX Runtime takes inputs by non-const pointer and does not write to them.
-            auto* items = const_cast<Item*>(list.data()) + first;
-            if constexpr (std::is_same_v<Item, uint8_t>) {
-              return Ort::Value::CreateTensor<bool>(memory, reinterpret_cast<bool*>(items), count,
-                                                    shape.data(), shape.size());
-            } else {
-              return Ort::Value::CreateTensor<Item>(memory, items, count, shape.data(),
-                                                    shape.size());
-            }
-          }
-        },
-        values);
+  /// A tensor over the caller's numbers; words are copied.
+  Ort::Value Tensor(const OnnxTensor& tensor, const OnnxInput& input) const {
+    const std::vector<int64_t>& shape = input.shape;
+    const auto count = static_cast<size_t>(Product(shape));
+    if (tensor.words()) {
+      Ort::AllocatorWithDefaultOptions allocator;
+      Ort::Value value = Ort::Value::CreateTensor(allocator, shape.data(), shape.size(),
+                                                  ONNX_TENSOR_ELEMENT_DATA_TYPE_STRING);
+      std::vector<const char*> words;
+      for (size_t i = 0; i < count; ++i) words.push_back(input.words[i].c_str());
+      value.FillStringTensor(words.data(), words.size());
+      return value;
+    }
+    // ONNX Runtime takes inputs by non-const pointer and does not write to them.
+    return Ort::Value::CreateTensor(memory, const_cast<uint8_t*>(input.numbers),
+                                    count * static_cast<size_t>(tensor.element_bytes()),
+                                    shape.data(), shape.size(), ElementOf(*tensor.type));
   }
 
   const Ort::MemoryInfo memory;
@@ -150,47 +160,41 @@ Result<std::unique_ptr<OnnxSession>> OnnxSession::Open(const std::string& path) 
   return opened;
 }
 
-Result<OnnxSession::Answer> OnnxSession::Run(const std::vector<OnnxValues>& values,
-                                             const std::vector<int64_t>& widths, int64_t begin,
-                                             int64_t rows) const {
-  Answer answer;
+Result<std::vector<OnnxOutput>> OnnxSession::Run(const std::vector<OnnxInput>& inputs,
+                                                 int64_t rows) const {
+  std::vector<OnnxOutput> outputs;
   try {
     std::vector<Ort::Value> tensors;
     for (size_t i = 0; i < inputs_.size(); ++i) {
-      tensors.push_back(impl_->Tensor(inputs_[i], values[i], widths[i], begin, rows));
+      tensors.push_back(impl_->Tensor(inputs_[i], inputs[i]));
     }
-    std::vector<Ort::Value> results = impl_->session.Run(
+    const std::vector<Ort::Value> results = impl_->session.Run(
         Ort::RunOptions{nullptr}, impl_->input_names.data(), tensors.data(), tensors.size(),
         impl_->output_names.data(), impl_->output_names.size());
     for (size_t o = 0; o < results.size(); ++o) {
       const auto info = results[o].GetTensorTypeAndShapeInfo();
-      const auto count = static_cast<int64_t>(info.GetElementCount());
-      const std::vector<int64_t> shape = info.GetShape();
-      if (shape.empty() || shape[0] != rows || (rows > 0 && count % rows != 0)) {
+      const auto count = info.GetElementCount();
+      OnnxOutput& output = outputs.emplace_back();
+      output.shape = info.GetShape();
+      if (output.shape.empty() || output.shape[0] != rows) {
         return Status::ExecutionError("ONNX output '", outputs_[o].name, "' has ", count,
-                                      " numbers for ", rows, " rows");
+                                      " elements for ", rows,
+                                      " rows; its first dimension must be the rows");
       }
-      answer.widths.push_back(rows == 0 ? 0 : count / rows);
-      OnnxValues list = outputs_[o].Values(static_cast<size_t>(count));
-      std::visit(
-          [&](auto& items) {
-            using Item = typename std::decay_t<decltype(items)>::value_type;
-            if constexpr (std::is_same_v<Item, std::string>) {
-              for (size_t i = 0; i < items.size(); ++i) {
-                items[i] = results[o].GetStringTensorElement(i);
-              }
-            } else {
-              const auto* data = static_cast<const Item*>(results[o].GetTensorRawData());
-              items.assign(data, data + count);
-            }
-          },
-          list);
-      answer.values.push_back(std::move(list));
+      if (outputs_[o].words()) {
+        for (size_t i = 0; i < count; ++i) {
+          output.words.push_back(results[o].GetStringTensorElement(i));
+        }
+      } else {
+        const auto* data = static_cast<const uint8_t*>(results[o].GetTensorRawData());
+        output.numbers.assign(data,
+                              data + count * static_cast<size_t>(outputs_[o].element_bytes()));
+      }
     }
   } catch (const Ort::Exception& error) {
     return Status::ExecutionError("the ONNX model failed: ", error.what());
   }
-  return answer;
+  return outputs;
 }
 
 }  // namespace tercet

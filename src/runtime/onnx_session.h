@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include <arrow/type.h>
@@ -12,19 +11,34 @@
 
 namespace tercet {
 
-/// Numbers or words of one tensor, row-major. Booleans are bytes.
-using OnnxValues = std::variant<std::vector<float>, std::vector<double>, std::vector<int64_t>,
-                                std::vector<int32_t>, std::vector<uint8_t>,
-                                std::vector<std::string>>;
-
 /// One input or output of a model.
 struct OnnxTensor {
   std::string name;
-  std::shared_ptr<arrow::DataType> type;
-  std::vector<int64_t> shape;  ///< −1 where the model leaves a dimension open
+  std::shared_ptr<arrow::DataType> type;  ///< of an element
+  std::vector<int64_t> shape;             ///< −1 where the model leaves a dimension open
 
-  /// An empty list of this tensor's type.
-  OnnxValues Values(size_t count) const;
+  bool words() const { return type->id() == arrow::Type::STRING; }
+  /// Of a number; a boolean takes a byte.
+  int64_t element_bytes() const {
+    return type->id() == arrow::Type::BOOL ? 1 : type->byte_width();
+  }
+};
+
+/// A tensor to run a model on, row-major; only one of the two is set. Not owned.
+struct OnnxInput {
+  const uint8_t* numbers = nullptr;
+  const std::string* words = nullptr;
+  std::vector<int64_t> shape;  ///< rows first
+};
+
+/// A tensor that a model gave, row-major.
+struct OnnxOutput {
+  std::vector<uint8_t> numbers;
+  std::vector<std::string> words;
+  std::vector<int64_t> shape;  ///< rows first
+
+  /// Elements a row.
+  int64_t width() const;
 };
 
 /// A model in ONNX Runtime: the one place that knows its interface. Thread-safe.
@@ -38,14 +52,9 @@ class OnnxSession {
   const std::vector<OnnxTensor>& inputs() const { return inputs_; }
   const std::vector<OnnxTensor>& outputs() const { return outputs_; }
 
-  /// Runs rows [begin, begin + rows) of the input values, `widths[i]` numbers a row of input i.
-  /// Returns each output's values and how many a row. ExecutionError when the model fails.
-  struct Answer {
-    std::vector<OnnxValues> values;
-    std::vector<int64_t> widths;
-  };
-  Result<Answer> Run(const std::vector<OnnxValues>& values, const std::vector<int64_t>& widths,
-                     int64_t begin, int64_t rows) const;
+  /// Runs the model on `rows` rows, one tensor for each input; gives one for each output.
+  /// ExecutionError when it fails, or an output is not of so many rows.
+  Result<std::vector<OnnxOutput>> Run(const std::vector<OnnxInput>& inputs, int64_t rows) const;
 
  private:
   class Impl;

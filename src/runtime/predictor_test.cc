@@ -71,6 +71,11 @@ TEST_P(FixtureTest, AnswersAsItsLibraryDoes) {
     const auto one = predictor->Predict(*fixture.inputs->Slice(row, 1)).ValueOrDie();
     EXPECT_TRUE(one->Equals(*whole->Slice(row, 1), arrow::EqualOptions().nans_equal(true)));
   }
+  // So few rows are walked one by one, more of them go through the trees in blocks.
+  for (int64_t row = 0; row < fixture.inputs->num_rows(); row += 15) {
+    const auto few = predictor->Predict(*fixture.inputs->Slice(row, 15)).ValueOrDie();
+    EXPECT_TRUE(few->Equals(*whole->Slice(row, 15), arrow::EqualOptions().nans_equal(true)));
+  }
   std::vector<std::shared_ptr<arrow::RecordBatch>> copies(40, fixture.inputs);
   const auto large = arrow::Table::FromRecordBatches(copies).ValueOrDie()
                          ->CombineChunksToBatch().ValueOrDie();

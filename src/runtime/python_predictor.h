@@ -21,14 +21,7 @@ namespace tercet {
 /// `preprocess(self, batch)` and `postprocess(self, predictions)` run before and after, if there
 /// are any.
 ///
-/// A request that is traced has the schema metadata "traceparent" (W3C trace context), for spans of
-/// the class's own.
-///
-/// A worker answers one call at a time; Predictor::Reserve says how many there are. One that
-/// crashes or takes longer than the timeout is an IOError (TooLate where the caller's deadline came
-/// first) and is replaced in the background, later and later when that goes on; an exception of the
-/// class is an ExecutionError with its traceback. One that has run out of memory, or nearly, is
-/// replaced as well. Workers end with this process, however this process ends.
+/// Its workers, deadlines and errors are those of PythonProgram (python_program.h).
 Result<std::unique_ptr<Predictor>> LoadPythonPredictor(const std::string& directory,
                                                        const Signature& signature,
                                                        const PredictorOptions& options);

@@ -197,7 +197,7 @@ TEST_F(PythonPredictorTest, WaitsForAWorkerNoLongerThanTheDeadline) {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(50);
   const Status waited = predictor->PredictBy(*Batch({1}), deadline).status();
   EXPECT_TRUE(IsTooLate(waited)) << waited;
-  EXPECT_THAT(waited.message(), HasSubstr("no worker of the predictor class was free"));
+  EXPECT_THAT(waited.message(), HasSubstr("predictor class 'Sum': no worker was free"));
   hanging.join();
 }
 

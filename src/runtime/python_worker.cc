@@ -1,8 +1,12 @@
 #include "runtime/python_worker.h"
 
-namespace tercet {
+#include <string_view>
 
-const std::string_view kPythonWorker = R"py(
+namespace tercet {
+namespace {
+
+/// Frames in and out; `load(start)` gives what `answer(loaded, payload)` is asked with.
+constexpr std::string_view kLoop = R"py(
 import inspect, json, os, socket, struct, sys, traceback
 
 channel = socket.socket(fileno=3)
@@ -24,6 +28,49 @@ def send(kind, payload=b""):
     channel.sendall(payload)
 
 
+def import_pyarrow():
+    # Not from wherever the parent stands.
+    sys.path[:] = [path for path in sys.path if path]
+    try:
+        import pyarrow
+    except ImportError:
+        raise RuntimeError(
+            f"pyarrow cannot be imported by {sys.executable}, and code in workers needs it "
+            "(pip install pyarrow)")
+    return pyarrow
+
+
+def stream_of(table):
+    import pyarrow as pa
+
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue()
+
+
+def serve(load, answer):
+    loaded = None
+    while True:
+        kind, length = struct.unpack("<cQ", receive(9))
+        payload = receive(length)
+        try:
+            if kind == b"I":
+                loaded = load(json.loads(payload))
+                result = b""
+            else:
+                result = answer(loaded, payload)
+        except BaseException as error:
+            frames = traceback.format_exception(type(error), error, error.__traceback__)
+            place = getattr(error, "place", "")  # what an answer says of where it was
+            message = f"{place}{type(error).__name__}: {error}"
+            send(b"E", json.dumps({"error": message[:2000],
+                                   "traceback": "".join(frames)[-4000:]}).encode())
+        else:
+            send(b"R", result)
+)py";
+
+constexpr std::string_view kPredictor = R"py(
 def check_requirements(path):
     """Pinned and bounded packages of requirements.txt against those that are installed."""
     from importlib import metadata
@@ -63,14 +110,8 @@ def load(start):
     requirements = os.path.join(directory, "requirements.txt")
     if os.path.exists(requirements):
         check_requirements(requirements)
-    # Not from wherever the parent stands, but from the model's own folder.
-    sys.path[:] = [directory] + [path for path in sys.path if path]
-    try:
-        import pyarrow
-    except ImportError:
-        raise RuntimeError(
-            f"pyarrow cannot be imported by {sys.executable}, and predictor classes need it "
-            "(pip install pyarrow)")
+    import_pyarrow()
+    sys.path.insert(0, directory)
     module = __import__(start["module"], fromlist=["*"])
     if not hasattr(module, start["class"]):
         names = [name for name, value in vars(module).items() if inspect.isclass(value)]
@@ -83,7 +124,7 @@ def load(start):
         takes_directory = len(inspect.signature(kind).parameters) > 0
     except (TypeError, ValueError):
         takes_directory = False
-    return kind(directory) if takes_directory else kind()
+    return kind(directory) if takes_directory else kind(), start["outputs"]
 
 
 def to_table(result, outputs, rows):
@@ -135,9 +176,10 @@ def column(values):
     return values if isinstance(values, (pa.Array, pa.ChunkedArray)) else pa.array(values)
 
 
-def predict(predictor, payload, outputs):
+def predict(loaded, payload):
     import pyarrow as pa
 
+    predictor, outputs = loaded
     batch = pa.ipc.open_stream(pa.py_buffer(payload)).read_next_batch()
     result = batch
     if hasattr(predictor, "preprocess"):
@@ -145,36 +187,106 @@ def predict(predictor, payload, outputs):
     result = predictor.predict(result)
     if hasattr(predictor, "postprocess"):
         result = predictor.postprocess(result)
-    table = to_table(result, outputs, batch.num_rows).combine_chunks()
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    return sink.getvalue()
+    return stream_of(to_table(result, outputs, batch.num_rows).combine_chunks())
 
 
-def main():
-    predictor, outputs = None, []
-    while True:
-        kind, length = struct.unpack("<cQ", receive(9))
-        payload = receive(length)
-        try:
-            if kind == b"I":
-                start = json.loads(payload)
-                outputs = start["outputs"]
-                predictor = load(start)
-                answer = b""
-            else:
-                answer = predict(predictor, payload, outputs)
-        except BaseException as error:
-            frames = traceback.format_exception(type(error), error, error.__traceback__)
-            message = f"{type(error).__name__}: {error}"
-            send(b"E", json.dumps({"error": message[:2000],
-                                   "traceback": "".join(frames)[-4000:]}).encode())
-        else:
-            send(b"R", answer)
-
-
-main()
+serve(load, predict)
 )py";
+
+constexpr std::string_view kFunction = R"py(
+import __future__, base64, datetime, decimal, linecache, numbers
+
+
+class Function:
+    """A function, the type of its values, and what Python calls such values."""
+
+    def __init__(self, function, schema):
+        import pyarrow as pa
+
+        self.function, self.schema, self.type = function, schema, schema.field(0).type
+        kinds = [(pa.types.is_integer, numbers.Integral), (pa.types.is_floating, numbers.Real),
+                 (pa.types.is_decimal, (decimal.Decimal, int)),
+                 (pa.types.is_string, str), (pa.types.is_large_string, str),
+                 (pa.types.is_binary, bytes), (pa.types.is_large_binary, bytes),
+                 (pa.types.is_timestamp, datetime.datetime), (pa.types.is_date, datetime.date),
+                 (pa.types.is_time, datetime.time), (pa.types.is_duration, datetime.timedelta)]
+        self.kinds = next((kind for test, kind in kinds if test(self.type)), object)
+        self.is_bool = pa.types.is_boolean(self.type)
+        self.is_date = pa.types.is_date(self.type)
+
+    def fits(self, value):
+        """Nothing is turned into another type unasked: True is no number, a time is no day."""
+        if value is None:
+            return True
+        boolean = type(value).__name__ in ("bool", "bool_")
+        if boolean or self.is_bool:
+            return boolean and self.is_bool
+        if self.is_date and isinstance(value, datetime.datetime):
+            return False
+        return isinstance(value, self.kinds)
+
+    def wrong(self, row, value, why=""):
+        error = TypeError(f"it returned {value!r:.100} ({type(value).__name__}), which is no "
+                          f"{self.type}{why}")
+        error.place = f"in row {row}: "
+        return error
+
+    def array(self, values):
+        import pyarrow as pa
+
+        for row, value in enumerate(values):
+            if not self.fits(value):
+                raise self.wrong(row, value)
+        try:
+            return pa.array(values, self.type)
+        except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
+            for row, value in enumerate(values):
+                try:
+                    pa.array([value], self.type)
+                except (pa.ArrowException, ValueError, TypeError, OverflowError) as one:
+                    raise self.wrong(row, value, f" ({one})") from None
+            raise error
+
+
+def load(start):
+    pyarrow = import_pyarrow()
+    schema = pyarrow.ipc.read_schema(pyarrow.py_buffer(base64.b64decode(start["output"])))
+    name, source = start["name"], start["source"]
+    file = f"<function {name}>"
+    # For tracebacks, which show the line.
+    linecache.cache[file] = (len(source), None, source.splitlines(True), file)
+    # What parameters are annotated with is not needed here.
+    code = compile(source, file, "exec", __future__.annotations.compiler_flag, True)
+    names = {"__name__": "tercet_function"}
+    exec(code, names)
+    if not callable(names.get(name)):
+        raise RuntimeError(f"the text defines no function '{name}'")
+    return Function(names[name], schema)
+
+
+def call(function, payload):
+    import pyarrow as pa
+
+    batch = pa.ipc.open_stream(pa.py_buffer(payload)).read_next_batch()
+    values = []
+    for arguments in zip(*(column.to_pylist() for column in batch.columns)):
+        try:
+            values.append(function.function(*arguments))
+        except Exception as error:
+            error.place = f"in row {len(values)}: "
+            raise
+    return stream_of(pa.table([function.array(values)], schema=function.schema))
+
+
+serve(load, call)
+)py";
+
+std::string Joined(std::string_view program) { return std::string(kLoop).append(program); }
+
+}  // namespace
+
+std::string PredictorProgram() { return Joined(kPredictor); }
+
+std::string FunctionProgram() { return Joined(kFunction); }
 
 }  // namespace tercet

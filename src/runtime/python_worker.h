@@ -1,15 +1,21 @@
 #pragma once
 
-#include <string_view>
+#include <string>
 
 namespace tercet {
 
-/// The Python program of a worker process: standard library, and pyarrow for the data. Kept in the
-/// binary, so that a wheel or a copied binary has it wherever it is.
+/// The Python programs of worker processes: standard library, and pyarrow for the data. Kept in the
+/// binary, so that a wheel or a copied binary has them wherever it is.
 ///
-/// Frames (worker_process.h) that it takes: 'I' with {"directory", "module", "class", "outputs"}
-/// once, then 'P' with an Arrow IPC stream of one batch. It answers 'R' (for 'P' with an Arrow IPC
-/// stream), or 'E' with {"error", "traceback"}.
-extern const std::string_view kPythonWorker;
+/// Frames (worker_process.h) that they take: 'I' with a JSON object once, then 'P' with an Arrow IPC
+/// stream of one batch. They answer 'R' (for 'P' with an Arrow IPC stream), or 'E' with {"error",
+/// "traceback"}.
+
+/// A predictor class: {"directory", "module", "class", "outputs"}.
+std::string PredictorProgram();
+
+/// A function that is called row by row: {"name", "source", "output"}, the output being an Arrow IPC
+/// schema of one field in base64. It answers with a batch of that schema.
+std::string FunctionProgram();
 
 }  // namespace tercet

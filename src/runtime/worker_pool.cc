@@ -79,7 +79,7 @@ Result<std::unique_ptr<WorkerPool::Worker>> WorkerPool::Take(
   if (!deadline) {
     changed_.wait(lock, ready);
   } else if (!changed_.wait_until(lock, *deadline, ready)) {
-    return TooLate("no worker of the predictor class was free in time");
+    return TooLate("no worker was free in time");
   }
   if (idle_.empty()) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(

@@ -16,7 +16,7 @@
 
 namespace tercet {
 
-/// The workers of one predictor class: as many as are asked for, each lent to one call at a time,
+/// The workers of one program: as many as are asked for, each lent to one call at a time,
 /// and replaced in the background when it has ended, was ended, or has grown too large. One that
 /// fails again and again is started again later and later, up to half a minute. Thread-safe.
 class WorkerPool {
@@ -29,7 +29,7 @@ class WorkerPool {
     int64_t memory_limit_bytes = 0;   ///< of its address space
     int64_t loaded_bytes = 0;         ///< its address space before the first call
   };
-  /// Starts a worker's process and loads the class. Called on one thread, which lives as long as
+  /// Starts a worker's process and loads the program. Called on one thread, which lives as long as
   /// the pool, because a worker dies with the thread that started it (worker_process.h).
   using Start = std::function<Status(WorkerProcess* process, int64_t memory_limit_bytes)>;
   /// How a call left its worker.

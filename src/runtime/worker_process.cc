@@ -159,12 +159,12 @@ Status WorkerProcess::Died(std::string_view what) {
   Kill();
   std::string tail = error_tail_;
   while (!tail.empty() && (tail.back() == '\n' || tail.back() == ' ')) tail.pop_back();
-  return Status::IOError("the predictor's worker failed: ", how,
+  return Status::IOError("its worker failed: ", how,
                          tail.empty() ? "" : "; its last words:\n" + tail);
 }
 
 Result<WorkerProcess::Frame> WorkerProcess::Call(const Frame& request, int64_t timeout_us) {
-  if (!running()) return Status::IOError("the predictor's worker is not running");
+  if (!running()) return Status::IOError("its worker is not running");
   const auto deadline = SteadyClock::now() + std::chrono::microseconds(timeout_us);
   char header[kHeaderBytes];
   header[0] = request.type;

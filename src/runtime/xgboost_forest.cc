@@ -93,53 +93,34 @@ Status XgboostForest::Add(const DocumentValue& model, int64_t feature_count, int
     const float weight = weights.empty() ? 1.0f : static_cast<float>(weights[i]);
     const Status added = AddTree((*trees)[i], feature_count, weight);
     if (!added.ok()) return Explain(added, "tree " + std::to_string(i));
-    const Tree& added_tree = trees_.back();
-    if (levels_.size() + 1 == trees_.size() && !AddLevels(added_tree.root, added_tree.group)) {
-      levels_.Clear();
-    }
   }
+  PrepareBlocks();
   return Status::OK();
 }
 
-int XgboostForest::DepthOf(size_t node) const {
-  std::vector<size_t> level = {node};
-  for (int depth = 0;; ++depth) {
-    std::vector<size_t> next;
-    for (const size_t at : level) {
-      if ((nodes_[at].feature & kInner) == 0) continue;
-      next.push_back(at + nodes_[at].left);
-      next.push_back(at + nodes_[at].left + 1);
+void XgboostForest::PrepareBlocks() {
+  blocks_.reset();
+  if (!BlockTrees<float>::Supported() || !sets_.empty()) return;
+  std::vector<NumberTree<float>> trees;
+  for (size_t t = 0; t < trees_.size(); ++t) {
+    const size_t end = t + 1 < trees_.size() ? trees_[t + 1].root : nodes_.size();
+    NumberTree<float>& tree = trees.emplace_back();
+    tree.group = trees_[t].group;
+    for (size_t i = trees_[t].root; i < end; ++i) {
+      const Node& node = nodes_[i];
+      if ((node.feature & kInner) == 0) {
+        tree.nodes.push_back({.value = node.threshold});
+        continue;
+      }
+      tree.nodes.push_back(
+          {.left = static_cast<uint32_t>(i - trees_[t].root) + node.left,
+           .split = {.feature = node.feature & kFeature,
+                     .threshold = node.threshold,
+                     .missing = (node.feature & kDefaultLeft) != 0 ? Missing::kLeft
+                                                                   : Missing::kRight}});
     }
-    if (next.empty()) return depth;
-    level = std::move(next);
   }
-}
-
-bool XgboostForest::AddLevels(size_t root, uint32_t group) {
-  if (!LevelTrees::Supported() || !sets_.empty()) return false;
-  const int depth = DepthOf(root);
-  if (depth > LevelTrees::kMostDepth) return false;
-  // Below a leaf that ends early all ways lead to its value.
-  std::vector<LevelTrees::Split> splits;
-  std::vector<size_t> level = {root};
-  for (int d = 0; d < depth; ++d) {
-    std::vector<size_t> next;
-    for (const size_t at : level) {
-      const Node& node = nodes_[at];
-      const bool inner = (node.feature & kInner) != 0;
-      if (inner && (node.feature & kFeature) >= LevelTrees::kMostFeatures) return false;
-      splits.push_back(inner ? LevelTrees::Split{node.threshold, node.feature & kFeature,
-                                                 (node.feature & kDefaultLeft) != 0}
-                             : LevelTrees::Split{});
-      next.push_back(inner ? at + node.left : at);
-      next.push_back(inner ? at + node.left + 1 : at);
-    }
-    level = std::move(next);
-  }
-  std::vector<float> leaves;
-  for (const size_t at : level) leaves.push_back(nodes_[at].threshold);
-  levels_.Add(depth, splits, leaves, group);
-  return true;
+  blocks_ = BlockTrees<float>::Make(trees);
 }
 
 Status XgboostForest::AddTree(const DocumentValue& tree, int64_t feature_count, float weight) {
@@ -247,9 +228,7 @@ void XgboostForest::AddLeaves(const float* rows, int64_t row_count, int64_t feat
     };
     WalkTrees<Node>(trees_.size(), root_of, group_of, next, rows_of);
   };
-  if (row_count >= LevelTrees::kFewestRows && levels_.size() == trees_.size()) {
-    levels_.AddLeaves(rows, row_count, feature_count, group_count, rows_of.HasNan(), margins);
-  } else if (!sets_.empty()) {
+  if (!sets_.empty()) {
     walk.template operator()<Splits::kCategorical>();
   } else if (!rows_of.HasNan()) {
     walk.template operator()<Splits::kPlain>();

@@ -1,10 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "base/result.h"
-#include "runtime/level_trees.h"
+#include "runtime/block_trees.h"
 #include "runtime/model_document.h"
 #include "runtime/tree_walk.h"
 
@@ -18,6 +19,9 @@ class XgboostForest {
   /// IOError for trees that are no trees: children or features out of range, cycles, shared nodes.
   Status Add(const DocumentValue& model, int64_t feature_count, int64_t group_count,
              const std::vector<double>& weights);
+
+  /// The same trees for many rows at a time; null where there is no such way.
+  const BlockTrees<float>* blocks() const { return blocks_ ? &*blocks_ : nullptr; }
 
   /// Adds each tree's leaf to its group's margin: `rows` is row-major, `margins` has
   /// `group_count` numbers a row and holds the base margins.
@@ -47,10 +51,7 @@ class XgboostForest {
   };
 
   Status AddTree(const DocumentValue& tree, int64_t feature_count, float weight);
-  /// The tree that begins at node `root`, once more for many rows at a time; false where it is too
-  /// deep for that or has sets of categories.
-  bool AddLevels(size_t root, uint32_t group);
-  int DepthOf(size_t node) const;
+  void PrepareBlocks();
   /// What a split may meet; each is a walk of its own, so that the common one has nothing to ask.
   enum class Splits {
     kPlain,        ///< numbers that are there
@@ -65,7 +66,7 @@ class XgboostForest {
   std::vector<Tree> trees_;
   std::vector<CategorySet> sets_;
   std::vector<uint32_t> set_words_;
-  LevelTrees levels_;  ///< all trees, or none
+  std::optional<BlockTrees<float>> blocks_;
 };
 
 }  // namespace tercet

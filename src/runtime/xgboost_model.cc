@@ -1,5 +1,6 @@
 #include <arrow/type.h>
 
+#include "runtime/forest_rows.h"
 #include "runtime/tree_model.h"
 #include "runtime/xgboost_forest.h"
 #include "runtime/xgboost_objective.h"
@@ -125,14 +126,12 @@ class XgboostModel : public TreeModel {
   void Evaluate(const arrow::RecordBatch& features, int64_t begin, int64_t end,
                 double* predictions) const override {
     const int64_t count = end - begin, groups = header_.group_count;
-    std::vector<float> rows(static_cast<size_t>(count * header_.feature_count));
-    FillFeatureRows(features, begin, end, header_.categories, rows.data());
     std::vector<float> margins;
     margins.reserve(static_cast<size_t>(count * groups));
     for (int64_t i = 0; i < count; ++i) {
       margins.insert(margins.end(), header_.base_margins.begin(), header_.base_margins.end());
     }
-    forest_.AddLeaves(rows.data(), count, header_.feature_count, groups, margins.data());
+    AddLeavesOf(forest_, features, begin, end, header_.categories, groups, margins.data());
     const int64_t outputs = objective_.OutputCount(groups);
     for (int64_t i = 0; i < count; ++i) {
       objective_.Predict(margins.data() + i * groups, groups, predictions + i * outputs);

@@ -200,9 +200,16 @@ def onnx_cases():
         rows = [session.run(None, {key: value[i:i + 1] for key, value in feed.items()})
                 for i in range(ROWS)]
         parts = [numpy.concatenate([row[o] for row in rows]) for o in range(len(rows[0]))]
+        write(name, inputs, parts)
+
+    def write(name, inputs, parts):
         columns = dict(inputs)
         count = 0
         for part in parts:
+            if isinstance(part, pyarrow.Array):
+                columns[f"expected_{count}"] = part
+                count += 1
+                continue
             for i in range(1 if part.ndim == 1 else part.shape[1]):
                 column = part if part.ndim == 1 else part[:, i]
                 columns[f"expected_{count}"] = pyarrow.array(numpy.ascontiguousarray(column))
@@ -242,6 +249,71 @@ def onnx_cases():
           "x": values[:, :1]},
          {"carrier": pyarrow.array(words), "count": pyarrow.array(counts),
           "x": pyarrow.array(values[:, 0])})
+
+    tensor_cases(write)
+
+
+def tensor_cases(write):
+    """Inputs and outputs with rows of several elements, which are lists."""
+    import onnxruntime
+    from onnx import TensorProto, checker, helper
+
+    random = numpy.random.default_rng(11)
+
+    def save(name, nodes, inputs, outputs):
+        graph = helper.make_graph(
+            nodes, name, [helper.make_tensor_value_info(*one) for one in inputs],
+            [helper.make_tensor_value_info(*one) for one in outputs])
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+        checker.check_model(model)
+        (FOLDER / f"{name}.onnx").write_bytes(model.SerializeToString())
+        return onnxruntime.InferenceSession(model.SerializeToString())
+
+    def lists(rows, type):
+        return pyarrow.array([numpy.ravel(row).tolist() for row in rows], pyarrow.list_(type))
+
+    # What Triton's examples call "simple".
+    session = save("onnx_simple",
+                   [helper.make_node("Add", ["INPUT0", "INPUT1"], ["OUTPUT0"]),
+                    helper.make_node("Sub", ["INPUT0", "INPUT1"], ["OUTPUT1"])],
+                   [(name, TensorProto.INT32, [None, 16]) for name in ("INPUT0", "INPUT1")],
+                   [(name, TensorProto.INT32, [None, 16]) for name in ("OUTPUT0", "OUTPUT1")])
+    feed = {name: random.integers(-9, 9, (ROWS, 16), dtype=numpy.int32)
+            for name in ("INPUT0", "INPUT1")}
+    write("onnx_simple", {name: lists(rows, pyarrow.int32()) for name, rows in feed.items()},
+          [lists(part, pyarrow.int32()) for part in session.run(None, feed)])
+
+    # Rows of any length, of three dimensions, of bytes, of halves, and of one number.
+    session = save("onnx_tensors",
+                   [helper.make_node("Cast", ["tokens"], ["numbers"], to=TensorProto.FLOAT),
+                    helper.make_node("Mul", ["numbers", "weight"], ["weighted"]),
+                    helper.make_node("Transpose", ["image"], ["turned"], perm=[0, 2, 1]),
+                    helper.make_node("Add", ["tokens", "tokens"], ["doubled"]),
+                    helper.make_node("Neg", ["halves"], ["negated"])],
+                   [("tokens", TensorProto.INT64, ["n", "length"]),
+                    ("weight", TensorProto.FLOAT, ["n", 1]),
+                    ("image", TensorProto.UINT8, ["n", 2, 3]),
+                    ("halves", TensorProto.FLOAT16, ["n", 2])],
+                   [("turned", TensorProto.UINT8, ["n", 3, 2]),
+                    ("doubled", TensorProto.INT64, ["n", "length"]),
+                    ("weighted", TensorProto.FLOAT, ["n", "length"]),
+                    ("negated", TensorProto.FLOAT16, ["n", 2])])
+    tokens = [random.integers(0, 1000, random.integers(1, 7)) for _ in range(ROWS)]
+    weight = random.normal(size=(ROWS, 1)).astype(numpy.float32)
+    image = random.integers(0, 255, (ROWS, 2, 3), dtype=numpy.uint8)
+    halves = random.normal(size=(ROWS, 2)).astype(numpy.float16)
+    rows = [session.run(None, {"tokens": tokens[i].reshape(1, -1), "weight": weight[i:i + 1],
+                               "image": image[i:i + 1], "halves": halves[i:i + 1]})
+            for i in range(ROWS)]
+    floats = pyarrow.float32()
+    write("onnx_tensors",
+          {"tokens": lists(tokens, pyarrow.int64()), "weight": pyarrow.array(weight[:, 0]),
+           "image": lists(image, pyarrow.uint8()),
+           "halves": lists(halves.astype(numpy.float32), floats)},
+          [lists([row[o][0].astype(dtype) for row in rows], type)
+           for o, (dtype, type) in enumerate([
+               ("uint8", pyarrow.uint8()), ("int64", pyarrow.int64()), ("float32", floats),
+               ("float32", floats)])])
 
 
 if __name__ == "__main__":

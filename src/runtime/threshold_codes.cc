@@ -1,0 +1,169 @@
+#include "runtime/threshold_codes.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <tuple>
+
+#include "runtime/avx512.h"
+
+namespace tercet {
+
+template <typename Number>
+std::optional<ThresholdCodes<Number>> ThresholdCodes<Number>::Make(
+    const std::vector<NumberSplit<Number>>& splits) {
+  std::vector<NumberSplit<Number>> sorted = splits;
+  for (const auto& split : sorted) {
+    if (std::isnan(split.threshold)) return std::nullopt;
+  }
+  std::sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) {
+    return std::tie(a.feature, a.threshold) < std::tie(b.feature, b.threshold);
+  });
+  ThresholdCodes made;
+  for (size_t begin = 0, end; begin < sorted.size(); begin = end) {
+    Feature feature{sorted[begin].feature, {}, made.tables_.size()};
+    bool used[kMissingKinds] = {};
+    const auto finish_table = [&] {
+      for (size_t kind = 0; kind < kMissingKinds; ++kind) {
+        if (!used[kind]) continue;
+        made.columns_.push_back({static_cast<uint32_t>(made.features_.size()),
+                                 static_cast<uint32_t>(made.tables_.size()),
+                                 static_cast<Missing>(kind)});
+        used[kind] = false;
+      }
+      Table& table = made.tables_.emplace_back();
+      std::fill(std::begin(table.thresholds), std::end(table.thresholds),
+                std::numeric_limits<Number>::quiet_NaN());
+      const size_t first = (made.tables_.size() - 1 - feature.first_table) * kTableSize;
+      std::copy(feature.thresholds.begin() + static_cast<int64_t>(first),
+                feature.thresholds.end(), table.thresholds);
+      for (size_t g = 0; g < kGroup; ++g) {
+        table.last[g] = table.thresholds[g * kGroup + kGroup - 1];
+      }
+    };
+    for (end = begin; end < sorted.size() && sorted[end].feature == feature.index; ++end) {
+      const Number threshold = sorted[end].threshold;
+      if (feature.thresholds.empty() || feature.thresholds.back() != threshold) {
+        if (!feature.thresholds.empty() && feature.thresholds.size() % kTableSize == 0) {
+          finish_table();
+        }
+        feature.thresholds.push_back(threshold);
+      }
+      used[static_cast<size_t>(sorted[end].missing)] = true;
+    }
+    finish_table();
+    made.features_.push_back(std::move(feature));
+    if (made.columns_.size() > kMostColumns) return std::nullopt;
+  }
+  return made;
+}
+
+template <typename Number>
+const typename ThresholdCodes<Number>::Feature& ThresholdCodes<Number>::FeatureOf(
+    size_t index) const {
+  return *std::lower_bound(features_.begin(), features_.end(), index,
+                           [](const Feature& feature, size_t i) { return feature.index < i; });
+}
+
+template <typename Number>
+typename ThresholdCodes<Number>::Place ThresholdCodes<Number>::PlaceOf(
+    const NumberSplit<Number>& split) const {
+  const Feature& feature = FeatureOf(split.feature);
+  const auto at = static_cast<size_t>(
+      std::lower_bound(feature.thresholds.begin(), feature.thresholds.end(), split.threshold) -
+      feature.thresholds.begin());
+  const size_t table = feature.first_table + at / kTableSize;
+  const auto column = std::lower_bound(
+      columns_.begin(), columns_.end(), std::tuple(table, split.missing),
+      [](const Column& c, const auto& wanted) {
+        return std::tuple<size_t, Missing>(c.table, c.missing) < wanted;
+      });
+  return {static_cast<uint32_t>(column - columns_.begin()),
+          static_cast<uint8_t>(at % kTableSize + 1)};
+}
+
+namespace {
+
+#if defined(__x86_64__)
+
+TERCET_AVX512 inline size_t CountAtMost(const float* sixteen, __m512 value) {
+  return static_cast<size_t>(
+      __builtin_popcount(_mm512_cmp_ps_mask(value, _mm512_load_ps(sixteen), _CMP_GE_OQ)));
+}
+
+TERCET_AVX512 inline size_t CountAtMost(const double* sixteen, __m512d value) {
+  const __mmask8 low = _mm512_cmp_pd_mask(value, _mm512_load_pd(sixteen), _CMP_GE_OQ);
+  const __mmask8 high = _mm512_cmp_pd_mask(value, _mm512_load_pd(sixteen + 8), _CMP_GE_OQ);
+  return static_cast<size_t>(__builtin_popcount(_mm512_kunpackb(high, low)));
+}
+
+TERCET_AVX512 inline __m512 InAllLanes(float value) { return _mm512_set1_ps(value); }
+TERCET_AVX512 inline __m512d InAllLanes(double value) { return _mm512_set1_pd(value); }
+
+/// The number of thresholds that each value is not below: first of whole groups of 16, by the last
+/// of each, then of those in the next group.
+template <typename Number>
+TERCET_AVX512 void RankAll(const Number* thresholds, const Number* last, const Number* values,
+                           size_t rows, uint8_t* ranks) {
+  for (size_t i = 0; i < rows; ++i) {
+    const auto value = InAllLanes(values[i]);
+    const size_t group = CountAtMost(last, value) * 16;
+    ranks[i] = static_cast<uint8_t>(group + CountAtMost(thresholds + group, value));
+  }
+}
+
+#else
+
+template <typename Number>
+void RankAll(const Number*, const Number*, const Number*, size_t, uint8_t*) {}
+
+#endif
+
+}  // namespace
+
+template <typename Number>
+size_t ThresholdCodes<Number>::Rank(const Table& table, Number value) {
+  size_t rank = 0;
+  while (rank < kTableSize && value >= table.thresholds[rank]) ++rank;
+  return rank;
+}
+
+template <typename Number>
+void ThresholdCodes<Number>::PlaceMissing(const Column& column, const Number* values, size_t rows,
+                                          uint8_t* codes) const {
+  // NaN has the code 0 so far, which goes left everywhere; 255 goes right.
+  const bool zero_too = column.missing >= Missing::kZeroLeft;
+  uint8_t code = 255;
+  if (column.missing == Missing::kAsZero) {
+    code = static_cast<uint8_t>(Rank(tables_[column.table], Number{0}));
+  } else if (column.missing == Missing::kLeft || column.missing == Missing::kZeroLeft) {
+    code = 0;
+  }
+  for (size_t i = 0; i < rows; ++i) {
+    const bool missing = (values[i] != values[i]) |
+                         (zero_too & (std::fabs(static_cast<double>(values[i])) <= kZeroDistance));
+    codes[i] = missing ? code : codes[i];
+  }
+}
+
+template <typename Number>
+void ThresholdCodes<Number>::Encode(const Values& values_of, size_t rows, uint8_t* codes) const {
+  alignas(64) Number values[kBlockRows];
+  bool nan = false;
+  for (size_t c = 0; c < columns_.size(); ++c, codes += kBlockRows) {
+    const Column& column = columns_[c];
+    if (c == 0 || columns_[c - 1].feature != column.feature) {
+      values_of(features_[column.feature].index, values);
+      nan = false;
+      for (size_t i = 0; i < rows; ++i) nan |= values[i] != values[i];
+    }
+    const Table& table = tables_[column.table];
+    RankAll(table.thresholds, table.last, values, rows, codes);
+    if (nan || column.missing >= Missing::kZeroLeft) PlaceMissing(column, values, rows, codes);
+  }
+}
+
+template class ThresholdCodes<float>;
+template class ThresholdCodes<double>;
+
+}  // namespace tercet

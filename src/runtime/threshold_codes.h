@@ -1,0 +1,94 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <vector>
+
+namespace tercet {
+
+/// What a split makes of values that are not there.
+enum class Missing : uint8_t {
+  kLeft,       ///< NaN goes left
+  kRight,      ///< NaN goes right
+  kAsZero,     ///< NaN counts as 0
+  kZeroLeft,   ///< NaN and what LightGBM takes for 0 go left
+  kZeroRight,  ///< they go right
+};
+inline constexpr size_t kMissingKinds = 5;
+
+/// LightGBM's kZeroThreshold, a float there: as far as this from 0 counts as 0.
+inline constexpr double kZeroDistance = 1e-35f;
+
+/// A split of numbers: a row goes right where value >= threshold.
+template <typename Number>
+struct NumberSplit {
+  size_t feature = 0;
+  Number threshold = 0;
+  Missing missing = Missing::kRight;
+};
+
+/// The columns of a block of rows as bytes that decide an ensemble's splits just as the numbers do.
+/// Of a split only the order of value and threshold matters, and an ensemble has few thresholds for
+/// a feature: a value's code is how many of them it is not below, and the split asks whether that is
+/// at least its own threshold's number. What is missing gets the code that goes its way. A feature
+/// of more thresholds than a byte can count has several columns, each for 255 of them.
+template <typename Number>
+class ThresholdCodes {
+ public:
+  static constexpr size_t kBlockRows = 256;
+  /// Values of a feature: rows of the block that is asked for.
+  using Values = std::function<void(size_t feature, Number* values)>;
+
+  /// nullopt when there are too many columns for a cache, or a threshold is NaN.
+  static std::optional<ThresholdCodes> Make(const std::vector<NumberSplit<Number>>& splits);
+
+  /// Where a split finds its codes: right where the row's byte of `column` is ≥ `code`, which is
+  /// never 0. One of those that it was made of.
+  struct Place {
+    uint32_t column;
+    uint8_t code;
+  };
+  Place PlaceOf(const NumberSplit<Number>& split) const;
+
+  size_t column_count() const { return columns_.size(); }
+
+  /// Writes each column's codes, kBlockRows apart. `rows` ≤ kBlockRows; codes of rows behind them
+  /// are any. Only where HasAvx512().
+  void Encode(const Values& values_of, size_t rows, uint8_t* codes) const;
+
+ private:
+  static constexpr size_t kGroup = 16;
+  static constexpr size_t kTableSize = 255;
+  static constexpr size_t kMostColumns = 4096;
+
+  /// Up to kTableSize thresholds, ascending, with NaN behind them, so that no value counts those.
+  struct alignas(64) Table {
+    Number thresholds[kGroup * kGroup];
+    Number last[kGroup];  ///< of each group of kGroup; the last of them NaN
+  };
+  struct Feature {
+    size_t index;
+    std::vector<Number> thresholds;
+    size_t first_table;
+  };
+  struct Column {
+    uint32_t feature;  ///< into features_
+    uint32_t table;
+    Missing missing;
+  };
+
+  static size_t Rank(const Table& table, Number value);
+  void PlaceMissing(const Column& column, const Number* values, size_t rows, uint8_t* codes) const;
+  const Feature& FeatureOf(size_t index) const;
+
+  std::vector<Feature> features_;  ///< that some split looks at, ascending
+  std::vector<Table> tables_;
+  std::vector<Column> columns_;  ///< by feature, table and kind
+};
+
+extern template class ThresholdCodes<float>;
+extern template class ThresholdCodes<double>;
+
+}  // namespace tercet
