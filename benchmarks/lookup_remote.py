@@ -22,54 +22,17 @@ import json
 import os
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Callable
 
 from lookup import FEAST, FEAST_BUILD
-from lookup_embedded import BUILD
-from served import ROOT, Served, cpu_seconds, free_port, our_server, run
+from lookup_embedded import BUILD, FEAST_CONFIG
+from served import ROOT, Redis, Served, cpu_seconds, free_port, our_server, run
 
 CLIENT = ROOT / "build" / "release" / "benchmarks" / "lookup_remote"
 FEATURES = [f"f{g}{f}" for g in range(5) for f in range(10)]
-
-FEAST_CONFIG = """project: lookup
-provider: local
-registry: {folder}/registry.db
-online_store:
-  type: redis
-  connection_string: "127.0.0.1:{port}"
-offline_store:
-  type: file
-entity_key_serialization_version: 3
-"""
-
-
-class Redis:
-    """A redis-server that keeps nothing on disk, until the block ends."""
-
-    def __init__(self, folder: Path):
-        self.folder, self.port = folder, free_port()
-        folder.mkdir()
-
-    def __enter__(self) -> "Redis":
-        self.process = subprocess.Popen(
-            ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "",
-             "--dir", str(self.folder), "--logfile", "log"])
-        for _ in range(200):
-            if b"PONG" in subprocess.run(["redis-cli", "-p", str(self.port), "ping"],
-                                         capture_output=True).stdout:
-                return self
-            time.sleep(0.05)
-        raise SystemExit("redis-server did not start")
-
-    def __exit__(self, *_: object) -> None:
-        self.process.kill()
-        self.process.wait()
-
 
 def feast_server(folder: Path, redis: Redis, entities: int) -> Served:
     folder.mkdir()

@@ -84,6 +84,29 @@ class Served:
             return json.load(answer)
 
 
+class Redis:
+    """A redis-server that keeps nothing on disk, until the block ends."""
+
+    def __init__(self, folder: Path):
+        self.folder, self.port = folder, free_port()
+        folder.mkdir()
+
+    def __enter__(self) -> "Redis":
+        self.process = subprocess.Popen(
+            ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "",
+             "--dir", str(self.folder), "--logfile", "log"])
+        for _ in range(200):
+            if b"PONG" in subprocess.run(["redis-cli", "-p", str(self.port), "ping"],
+                                         capture_output=True).stdout:
+                return self
+            time.sleep(0.05)
+        raise SystemExit("redis-server did not start")
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
 def our_server(project: Path) -> Served:
     import tercet
 

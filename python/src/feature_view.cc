@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <map>
 #include <string>
 #include <vector>
@@ -12,68 +13,91 @@
 namespace tercet::python {
 namespace {
 
-/// The names of a view's features as Python strings, made once a schema. Called with the
-/// interpreter's lock held; never freed, since the interpreter may be gone by then.
-const std::vector<nb::str>& NamesOf(const std::shared_ptr<arrow::Schema>& schema) {
+/// A schema as Python fills dicts by it.
+struct DictShape {
+  std::vector<nb::str> names;
+  bool plain = true;  ///< every column has a plain value (HasValueOfCell)
+  nb::dict empty;     ///< name → None: a dict that takes its keys over at once has no need to grow
+};
+
+/// Made once a schema. Called with the interpreter's lock held; never freed, since the interpreter
+/// may be gone by then.
+std::shared_ptr<const DictShape> ShapeOf(const std::shared_ptr<arrow::Schema>& schema) {
   constexpr size_t kMaxSchemas = 256;
-  static auto* const known =
-      new std::map<std::shared_ptr<arrow::Schema>, std::vector<nb::str>>();
+  static auto* const known = new std::map<std::shared_ptr<arrow::Schema>, std::shared_ptr<const DictShape>>();
   const auto found = known->find(schema);
   if (found != known->end()) return found->second;
   if (known->size() >= kMaxSchemas) known->clear();
-  std::vector<nb::str>& names = (*known)[schema];
+  auto shape = std::make_shared<DictShape>();
   for (const auto& field : schema->fields()) {
-    names.push_back(nb::str(field->name().data(), field->name().size()));
+    nb::str name(field->name().data(), field->name().size());
+    PyObject* interned = name.release().ptr();
+    PyUnicode_InternInPlace(&interned);
+    shape->names.push_back(nb::steal<nb::str>(interned));
+    shape->plain &= HasValueOfCell(*field->type());
+    shape->empty[shape->names.back()] = nb::none();
   }
-  return names;
+  return (*known)[schema] = std::move(shape);
 }
 
-/// ([features], [status], [helpers]) of one entity the short way (Platform::Reader), or None.
-nb::object PlainRow(const CoreProject& self, const Ref& view, nb::handle entity,
-                    std::optional<int64_t> event_time_us) {
-  if (!PyDict_CheckExact(entity.ptr())) return nb::none();
-  const ValuesOfRow row(entity);
-  const auto reader = Unlocked([&] { return self->Reader(view); });
-  if (reader == nullptr) return nb::none();
-  const arrow::Schema& features = *reader->features();
-  for (const auto& schema : {reader->features(), reader->helpers()}) {
-    for (const auto& field : schema->fields()) {
-      if (!HasValueOfCell(*field->type())) return nb::none();
+/// Puts a cell for each column of a schema into a dict.
+void FillDict(const arrow::Schema& schema, const DictShape& shape, const std::vector<Cell>& cells,
+              nb::handle dict) {
+  if (PyDict_Update(dict.ptr(), shape.empty.ptr()) != 0) nb::raise_python_error();
+  for (size_t i = 0; i < shape.names.size(); ++i) {
+    const nb::object value = ValueOfCell(*schema.field(static_cast<int>(i))->type(), cells[i]);
+    if (PyDict_SetItem(dict.ptr(), shape.names[i].ptr(), value.ptr()) != 0) {
+      nb::raise_python_error();
     }
   }
-  std::vector<Cell> cells;
-  std::vector<uint64_t> numbers;
-  if (!row.Cells(*reader->entities(), &cells, &numbers)) return nb::none();
-  thread_local VectorCells vector;
-  const bool read = Unlocked([&] { return reader->Read(cells, event_time_us, &vector); });
-  if (!read) return nb::none();
-  static auto* const statuses = [] {
+}
+
+nb::dict StatusDict(const DictShape& shape, const std::vector<RowStatus>& status) {
+  static auto* const texts = [] {
     auto* names = new std::vector<nb::str>();
-    for (const RowStatus status : {RowStatus::kPresent, RowStatus::kMissing, RowStatus::kExpired,
-                                   RowStatus::kUnavailable}) {
-      const std::string_view name = RowStatusName(status);
+    for (const RowStatus one : {RowStatus::kPresent, RowStatus::kMissing, RowStatus::kExpired,
+                                RowStatus::kUnavailable}) {
+      const std::string_view name = RowStatusName(one);
       names->push_back(nb::str(name.data(), name.size()));
     }
     return names;
   }();
-  const std::vector<nb::str>& names = NamesOf(reader->features());
-  nb::dict values, status, helpers;
-  for (size_t f = 0; f < names.size(); ++f) {
-    values[names[f]] =
-        ValueOfCell(*features.field(static_cast<int>(f))->type(), vector.features[f]);
-    status[names[f]] = (*statuses)[static_cast<size_t>(vector.status[f])];
+  nb::dict dict;
+  for (size_t f = 0; f < status.size(); ++f) {
+    dict[shape.names[f]] = (*texts)[static_cast<size_t>(status[f])];
   }
-  const std::vector<nb::str>& helper_names = NamesOf(reader->helpers());
-  for (size_t h = 0; h < helper_names.size(); ++h) {
-    helpers[helper_names[h]] =
-        ValueOfCell(*reader->helpers()->field(static_cast<int>(h))->type(), vector.helpers[h]);
+  return dict;
+}
+
+/// Fills an empty Vector with one entity's features the short way (Platform::Reader), and sets its
+/// `status` where one is not present and its `helpers` where the view has some. False, and nothing
+/// is filled, where that way can't be gone.
+bool FillVector(const CoreProject& self, const Ref& view, nb::handle vector, nb::handle entity,
+                std::optional<int64_t> event_time_us) {
+  if (!PyDict_CheckExact(entity.ptr())) return false;
+  const ValuesOfRow row(entity);
+  const auto reader = Unlocked([&] { return self->Reader(view); });
+  if (reader == nullptr) return false;
+  const auto features = ShapeOf(reader->features());
+  const auto helpers = ShapeOf(reader->helpers());
+  if (!features->plain || !helpers->plain) return false;
+  thread_local std::vector<Cell> cells;
+  thread_local std::vector<uint64_t> numbers;
+  thread_local VectorCells found;
+  if (!row.Cells(*reader->entities(), &cells, &numbers)) return false;
+  const bool read = Unlocked([&] { return reader->Read(cells, event_time_us, &found); });
+  if (!read) return false;
+  FillDict(*reader->features(), *features, found.features, vector);
+  const bool present = std::all_of(found.status.begin(), found.status.end(), [](RowStatus status) {
+    return status == RowStatus::kPresent;
+  });
+  if (!present) nb::setattr(vector, "status", StatusDict(*features, found.status));
+  if (!helpers->names.empty()) {
+    nb::dict values;
+    FillDict(*reader->helpers(), *helpers, found.helpers, values);
+    nb::setattr(vector, "helpers", values);
   }
-  const auto list_of = [](const nb::dict& one) {
-    nb::list list;
-    list.append(one);
-    return list;
-  };
-  return nb::make_tuple(list_of(values), list_of(status), list_of(helpers));
+  return true;
 }
 
 }  // namespace
@@ -111,14 +135,16 @@ void BindFeatureViews(ProjectClass& project) {
                                    FrameOf(data.helpers));
            },
            nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg().none())
+      .def("fill_vector",
+           [](const CoreProject& self, nb::dict vector, const std::string& name, int64_t version,
+              nb::object entity, std::optional<int64_t> event_time_us) {
+             return FillVector(self, {name, version}, vector, entity, event_time_us);
+           },
+           nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none())
       .def("vector_rows",
            [](const CoreProject& self, const std::string& name, int64_t version,
               nb::object entities, std::optional<int64_t> event_time_us,
               std::optional<int64_t> training_dataset_version) {
-             if (!training_dataset_version) {
-               nb::object plain = PlainRow(self, {name, version}, entities, event_time_us);
-               if (!plain.is_none()) return nb::borrow<nb::tuple>(plain);
-             }
              const VectorRequest request = {.entities = BatchOf(entities),
                                             .event_time_us = event_time_us,
                                             .training_dataset_version = training_dataset_version};

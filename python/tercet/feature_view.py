@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from typing import TYPE_CHECKING, Any, Mapping
@@ -20,12 +21,22 @@ if TYPE_CHECKING:
 class Vector(dict):
     """One feature vector: feature → value, with `status` and `helpers` beside it."""
 
-    def __init__(self, values: dict, status: dict, helpers: dict):
+    def __init__(self, values: Any = (), status: dict | None = None, helpers: dict | None = None):
         super().__init__(values)
-        #: feature → "present", "missing", "expired" or "unavailable"
-        self.status: dict[str, str] = status
-        #: helper column → value
-        self.helpers: dict[str, Any] = helpers
+        if status is not None:
+            self.status = status
+        if helpers is not None:
+            self.helpers = helpers
+
+    @functools.cached_property
+    def status(self) -> dict[str, str]:
+        """Feature → "present", "missing", "expired" or "unavailable"."""
+        return dict.fromkeys(self, "present")
+
+    @functools.cached_property
+    def helpers(self) -> dict[str, Any]:
+        """Helper column → value."""
+        return {}
 
 
 class Vectors(Frame):
@@ -131,9 +142,15 @@ class FeatureView:
         `entity`: keys, request parameters, and any feature to pass in instead of looking it up.
         With a `training_dataset` version (0: the newest), its transformations are applied.
         """
-        features, status, helpers = self._core.vector_rows(
-            self.name, self.version, dict(entity), to_micros(event_time, "event_time"),
-            training_dataset)
+        event_time_us = None if event_time is None else to_micros(event_time, "event_time")
+        entity = entity if type(entity) is dict else dict(entity)
+        name, version = self._definition["name"], self._definition["version"]
+        if training_dataset is None:
+            vector = Vector()
+            if self._project._core.fill_vector(vector, name, version, entity, event_time_us):
+                return vector
+        features, status, helpers = self._core.vector_rows(name, version, entity, event_time_us,
+                                                           training_dataset)
         return Vector(features[0], status[0], helpers[0])
 
     def vectors(self, entities: Any, *, event_time: Time | None = None,
