@@ -56,7 +56,7 @@ nb::dict StatusDict(const DictShape& shape, const std::vector<RowStatus>& status
   static auto* const texts = [] {
     auto* names = new std::vector<nb::str>();
     for (const RowStatus one : {RowStatus::kPresent, RowStatus::kMissing, RowStatus::kExpired,
-                                RowStatus::kUnavailable}) {
+                                RowStatus::kUnavailable, RowStatus::kStale}) {
       const std::string_view name = RowStatusName(one);
       names->push_back(nb::str(name.data(), name.size()));
     }

@@ -30,7 +30,7 @@ class Vector(dict):
 
     @functools.cached_property
     def status(self) -> dict[str, str]:
-        """Feature → "present", "missing", "expired" or "unavailable"."""
+        """Feature → "present", "missing", "expired", "stale" or "unavailable"."""
         return dict.fromkeys(self, "present")
 
     @functools.cached_property

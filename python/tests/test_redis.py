@@ -115,6 +115,33 @@ def test_a_redis_that_goes_away_is_told_and_comes_back(tmp_path, redis):
             time.sleep(0.05)
 
 
+def test_a_server_may_answer_from_before_and_says_so(tmp_path, redis):
+    server = Server(tmp_path / "project", "--online", redis.url + "?stale=3600")
+    try:
+        with tc.open(server.location) as project:
+            group = define(project)
+            view = project.feature_view("rain")
+            read = dict(event_time=START + HOUR)
+            assert view.vector({"city": "Oslo"}, **read).status == {"rain": "present"}
+            redis.stop()
+            vector = view.vector({"city": "Oslo"}, **read)
+            assert vector == {"rain": 1.0} and vector.status == {"rain": "stale"}
+            unknown = view.vector({"city": "Bergen"}, **read)
+            assert unknown == {"rain": None} and unknown.status == {"rain": "unavailable"}
+            # The TTL holds for copies, too.
+            late = view.vector({"city": "Oslo"}, event_time=START + 4 * HOUR)
+            assert late == {"rain": None} and late.status == {"rain": "unavailable"}
+            group.insert(weather(4.0))
+            redis.start()
+            deadline = time.monotonic() + 20
+            while (vector := view.vector({"city": "Oslo"}, **read)) != {"rain": 4.0}:
+                assert vector == {"rain": 1.0} and time.monotonic() < deadline
+                time.sleep(0.05)
+            assert vector.status == {"rain": "present"}
+    finally:
+        server.stop()
+
+
 def test_addresses_that_are_none(tmp_path):
     with tc.open(tmp_path / "project", online="memcached://x") as project:
         group = project.feature_group("weather", version=1, primary_key=["city"],

@@ -14,7 +14,7 @@ import pytest
 import tercet as tc
 from conftest import Server
 
-PRESENT, MISSING, NULL = 0, 1, 4
+PRESENT, MISSING, NULL = 0, 1, 5
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ Result<std::shared_ptr<arrow::Array>> KeyOfFound(const std::shared_ptr<arrow::Ar
                                                  const std::vector<RowStatus>& status) {
   arrow::BooleanBuilder found;
   ARROW_RETURN_NOT_OK(found.Reserve(static_cast<int64_t>(status.size())));
-  for (const RowStatus one : status) found.UnsafeAppend(one == RowStatus::kPresent);
+  for (const RowStatus one : status) found.UnsafeAppend(HasRow(one));
   ARROW_ASSIGN_OR_RAISE(const auto mask, found.Finish());
   InitializeArrow();
   ARROW_ASSIGN_OR_RAISE(

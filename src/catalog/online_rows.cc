@@ -8,6 +8,7 @@ std::string_view RowStatusName(RowStatus status) {
     case RowStatus::kMissing: return "missing";
     case RowStatus::kExpired: return "expired";
     case RowStatus::kUnavailable: return "unavailable";
+    case RowStatus::kStale: return "stale";
   }
   return "unavailable";
 }

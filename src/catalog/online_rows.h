@@ -23,7 +23,12 @@ enum class RowStatus : uint8_t {
   kMissing,      ///< the key has no row at or before the request's time
   kExpired,      ///< the latest such row is older than the TTL
   kUnavailable,  ///< the store no longer (or not yet) keeps what the answer would need
+  kStale,        ///< the store is away, and this is a row that was read before; there may be a newer
 };
+/// Whether values are a row's.
+inline bool HasRow(RowStatus status) {
+  return status == RowStatus::kPresent || status == RowStatus::kStale;
+}
 std::string_view RowStatusName(RowStatus status);  ///< "present", "missing", "expired", …
 
 /// Rows of one feature group by key.
@@ -93,7 +98,7 @@ struct KeyList {
 };
 
 /// Beside the RowStatus of a value in a column of fixed width: the row is present, its value null.
-inline constexpr uint8_t kNullValue = 4;
+inline constexpr uint8_t kNullValue = 5;
 
 inline constexpr uint32_t kMaxTargetWidth = 8;
 

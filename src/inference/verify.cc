@@ -50,7 +50,7 @@ int64_t NumberAt(const arrow::Array& column, int64_t row, size_t index, int64_t 
 
 Result<RowStatus> StatusOf(const std::string& name) {
   for (const RowStatus status : {RowStatus::kPresent, RowStatus::kMissing, RowStatus::kExpired,
-                                 RowStatus::kUnavailable}) {
+                                 RowStatus::kUnavailable, RowStatus::kStale}) {
     if (name == RowStatusName(status)) return status;
   }
   return Status::Invalid("the log has an unknown status '", name, "'");
@@ -102,13 +102,15 @@ class Verifier {
   Verification Finish() { return std::move(report_); }
 
  private:
-  /// Leaves out the rows that online could not answer.
+  /// Leaves out the rows that online could not answer, or said that it answered from before.
   Status TakeAlike(const Shape& shape, const Batch& log) {
     std::vector<int64_t> answered;
     for (int64_t row = 0; row < log->num_rows(); ++row) {
       const auto status = TextsAt(*log->GetColumnByName(kLogReadStatus), row);
-      const auto unavailable = RowStatusName(RowStatus::kUnavailable);
-      if (std::find(status.begin(), status.end(), unavailable) != status.end()) {
+      const auto said = [&](RowStatus one) {
+        return std::find(status.begin(), status.end(), RowStatusName(one)) != status.end();
+      };
+      if (said(RowStatus::kUnavailable) || said(RowStatus::kStale)) {
         ++report_.unavailable;
       } else {
         answered.push_back(row);

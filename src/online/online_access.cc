@@ -116,7 +116,8 @@ class ProjectAccess : public OnlineAccess {
     {
       std::lock_guard lock(redis_mutex_);
       if (redis_ == nullptr || forks_of_redis_ != OwnerLock::forks()) {
-        ARROW_ASSIGN_OR_RAISE(redis_, RedisStore::OpenFor(directory_, options_.redis, clock_));
+        ARROW_ASSIGN_OR_RAISE(redis_, RedisStore::OpenFor(directory_, options_.redis, clock_,
+                                                          options_.row_cache_bytes));
         forks_of_redis_ = OwnerLock::forks();
       }
       reader = redis_;

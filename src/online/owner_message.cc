@@ -194,7 +194,7 @@ Result<std::vector<RowsAnswer>> AnswersFromMessage(const OwnerMessage& message) 
     const auto* commit = static_cast<const arrow::Int64Array&>(*commits).raw_values();
     answer.commits.assign(commit, commit + commits->length());
     for (int64_t row = 0; row < status->length(); ++row) {
-      if (code[row] > static_cast<uint8_t>(RowStatus::kUnavailable)) return Malformed();
+      if (code[row] > static_cast<uint8_t>(RowStatus::kStale)) return Malformed();
       answer.status.push_back(static_cast<RowStatus>(code[row]));
     }
   }

@@ -9,7 +9,6 @@
 namespace tercet {
 namespace {
 
-constexpr int kSlots = 16384;
 constexpr timeval kConnectTimeout{1, 0};
 constexpr timeval kAnswerTimeout{5, 0};
 constexpr std::chrono::milliseconds kFirstPause{50};
@@ -31,49 +30,13 @@ constexpr std::array<uint16_t, 256> MakeCrcTable() {
 }
 constexpr std::array<uint16_t, 256> kCrcTable = MakeCrcTable();
 
-RedisReply ReplyOf(const redisReply& reply) {
-  RedisReply answer;
-  switch (reply.type) {
-    case REDIS_REPLY_STRING:
-    case REDIS_REPLY_STATUS:
-      answer.kind = RedisReply::Kind::kText;
-      answer.text.assign(reply.str, reply.len);
-      break;
-    case REDIS_REPLY_ERROR:
-      answer.kind = RedisReply::Kind::kError;
-      answer.text.assign(reply.str, reply.len);
-      break;
-    case REDIS_REPLY_INTEGER:
-      answer.kind = RedisReply::Kind::kNumber;
-      answer.number = reply.integer;
-      break;
-    case REDIS_REPLY_ARRAY:
-      answer.kind = RedisReply::Kind::kList;
-      answer.list.reserve(reply.elements);
-      for (size_t i = 0; i < reply.elements; ++i) {
-        answer.list.push_back(ReplyOf(*reply.element[i]));
-      }
-      break;
-    default:
-      break;
-  }
-  return answer;
-}
-
-/// "MOVED 3999 127.0.0.1:6381" → the node; empty for other replies.
-std::string RedirectOf(const RedisReply& reply, std::string_view word, const std::string& from) {
-  if (reply.kind != RedisReply::Kind::kError || !reply.text.starts_with(word)) return "";
-  const std::string node = reply.text.substr(reply.text.rfind(' ') + 1);
-  // A node that does not know its own address leaves the host out: it is the one that was asked.
-  return node.starts_with(':') ? from.substr(0, from.rfind(':')) + node : node;
-}
-
 }  // namespace
 
 Result<RedisAddress> RedisAddress::Parse(const std::string& url) {
   constexpr std::string_view kScheme = "redis://";
   const Status wrong = Status::Invalid(
-      "the online store's address must be redis://[:PASSWORD@]HOST:PORT[/DATABASE]");
+      "the online store's address must be "
+      "redis://[:PASSWORD@]HOST:PORT[/DATABASE][?stale=SECONDS]");
   if (!url.starts_with(kScheme)) return wrong;
   std::string_view rest = std::string_view(url).substr(kScheme.size());
   RedisAddress address;
@@ -86,6 +49,13 @@ Result<RedisAddress> RedisAddress::Parse(const std::string& url) {
     if (!rest.starts_with(':')) return wrong;
     address.password = rest.substr(1, at - 1);
     rest = rest.substr(at + 1);
+  }
+  if (const size_t question = rest.find('?'); question != std::string_view::npos) {
+    constexpr std::string_view kStale = "?stale=";
+    const std::string_view query = rest.substr(question);
+    if (!query.starts_with(kStale)) return wrong;
+    if (!number(query.substr(kStale.size()), &address.stale_seconds)) return wrong;
+    rest = rest.substr(0, question);
   }
   if (const size_t slash = rest.find('/'); slash != std::string_view::npos) {
     const std::string_view database = rest.substr(slash + 1);
@@ -190,7 +160,7 @@ int RedisLink::SlotOf(std::string_view key) {
     crc = static_cast<uint16_t>((crc << 8) ^
                                 kCrcTable[((crc >> 8) ^ static_cast<uint8_t>(byte)) & 0xff]);
   }
-  return crc % kSlots;
+  return crc % kRedisSlots;
 }
 
 Result<std::unique_ptr<RedisLink::Connection>> RedisLink::Take(const std::string& node) {
@@ -252,20 +222,8 @@ Status RedisLink::ReadSlots() {
     failed = RunOn(node, false, {{"CLUSTER", "SLOTS"}}, {0}, &replies);
     if (!failed.ok()) continue;
     const std::lock_guard lock(mutex_);
-    // A Redis that is no Cluster says so by an error.
-    cluster_ = replies[0].kind == RedisReply::Kind::kList;
-    slots_.assign(cluster_ ? kSlots : 0, "");
-    for (const RedisReply& range : replies[0].list) {
-      // [first slot, last slot, [host, port, …], replicas …]
-      if (range.list.size() < 3 || range.list[2].list.size() < 2) continue;
-      const RedisReply& owner = range.list[2];
-      const std::string host =
-          owner.list[0].text.empty() ? node.substr(0, node.rfind(':')) : owner.list[0].text;
-      for (int64_t slot = std::max<int64_t>(0, range.list[0].number);
-           slot <= range.list[1].number && slot < kSlots; ++slot) {
-        slots_[static_cast<size_t>(slot)] = host + ":" + std::to_string(owner.list[1].number);
-      }
-    }
+    slots_ = NodesOfSlots(replies[0], node);
+    cluster_ = !slots_.empty();
     return Status::OK();
   }
   return failed;

@@ -11,15 +11,18 @@
 #include <vector>
 
 #include "base/result.h"
+#include "online/redis_reply.h"
 
 namespace tercet {
 
-/// Where a Redis is: "redis://[:password@]host:port[/db]". Of a Cluster, any of its nodes.
+/// Where a Redis is: "redis://[:password@]host:port[/db][?stale=seconds]". Of a Cluster, any of its
+/// nodes.
 struct RedisAddress {
   std::string host;
   int port = 6379;
   std::string password;  ///< empty: none
   int database = 0;      ///< 0 in a Cluster
+  int stale_seconds = 0;  ///< how long readers may answer without it; 0: not at all
   /// Invalid for any other text; the password is not repeated.
   static Result<RedisAddress> Parse(const std::string& url);
   std::string Node() const { return host + ":" + std::to_string(port); }
@@ -27,15 +30,6 @@ struct RedisAddress {
 
 /// A command: its name and arguments, as bytes.
 using RedisCommand = std::vector<std::string_view>;
-
-/// What a command was answered.
-struct RedisReply {
-  enum class Kind { kNothing, kText, kNumber, kList, kError };
-  Kind kind = Kind::kNothing;
-  std::string text;  ///< of a text, or of an error
-  int64_t number = 0;
-  std::vector<RedisReply> list;
-};
 
 /// Commands to a Redis, or to the nodes of a Redis Cluster by the slots of their keys. Connections
 /// are kept and used by one thread at a time; one that broke is made again, at once and then, while

@@ -25,17 +25,24 @@ std::optional<RedisStore::Version> RedisStore::Version::Parse(std::string_view t
 }
 
 Result<std::unique_ptr<OnlineStore>> RedisStore::Open(const RedisAddress& address,
-                                                      std::string prefix, const Clock* clock) {
+                                                      std::string prefix, const Clock* clock,
+                                                      size_t copies_bytes) {
   ARROW_ASSIGN_OR_RAISE(auto link, RedisLink::Connect(address));
   std::unique_ptr<RedisStore> store(new RedisStore(std::move(link), std::move(prefix), clock));
   ARROW_RETURN_NOT_OK(store->CheckEviction());
   ARROW_RETURN_NOT_OK(store->ReadGroups());
+  if (address.stale_seconds > 0 && copies_bytes > 0) {
+    store->stale_us_ = address.stale_seconds * int64_t{1'000'000};
+    store->copies_ = std::make_unique<RowCache>(copies_bytes);
+    store->heard_us_ = clock->NowMicros();
+  }
   return store;
 }
 
 Result<std::unique_ptr<OnlineStore>> RedisStore::OpenFor(const std::string& directory,
                                                          const std::string& url,
-                                                         const Clock* clock) {
+                                                         const Clock* clock,
+                                                         size_t copies_bytes) {
   ARROW_ASSIGN_OR_RAISE(const RedisAddress address, RedisAddress::Parse(url));
   const auto files = LocalFileSystem();
   ARROW_RETURN_NOT_OK(files->MakeDirectory(directory));
@@ -44,7 +51,7 @@ Result<std::unique_ptr<OnlineStore>> RedisStore::OpenFor(const std::string& dire
   const Status put = files->PutIfAbsent(path, "tercet:" + NewUuid());
   if (!put.ok() && !put.IsAlreadyExists()) return put;
   ARROW_ASSIGN_OR_RAISE(std::string prefix, files->ReadFile(path));
-  return Open(address, std::move(prefix), clock);
+  return Open(address, std::move(prefix), clock, copies_bytes);
 }
 
 Status RedisStore::CheckEviction() {
@@ -75,7 +82,13 @@ Status RedisStore::ReadGroups() {
   const std::lock_guard lock(reading_mutex_);
   const std::string key = prefix_ + ":groups";
   ARROW_ASSIGN_OR_RAISE(const RedisReply reply, link_->Run(RedisCommand{"HGETALL", key}));
-  auto groups = std::make_shared<GroupMap>();
+  ARROW_ASSIGN_OR_RAISE(GroupMap groups, GroupsOf(reply));
+  groups_.store(std::make_shared<GroupMap>(std::move(groups)));
+  return Status::OK();
+}
+
+Result<RedisStore::GroupMap> RedisStore::GroupsOf(const RedisReply& reply) {
+  GroupMap groups;
   for (size_t i = 0; i + 1 < reply.list.size(); i += 2) {
     const std::string& text = reply.list[i + 1].text;
     const size_t line = text.find('\n');
@@ -88,10 +101,9 @@ Status RedisStore::ReadGroups() {
     ARROW_ASSIGN_OR_RAISE(GroupState state,
                           GroupState::FromBytes(std::string_view(text).substr(line + 1)));
     const Ref ref = state.definition.ref();
-    (*groups)[ref] = {serial, std::make_shared<GroupState>(std::move(state))};
+    groups[ref] = {serial, std::make_shared<GroupState>(std::move(state))};
   }
-  groups_.store(std::move(groups));
-  return Status::OK();
+  return groups;
 }
 
 Result<RedisStore::Group> RedisStore::Find(const Ref& group) {

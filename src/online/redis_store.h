@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <map>
 #include <memory>
@@ -13,6 +14,7 @@
 #include "online/group_state.h"
 #include "online/online_store.h"
 #include "online/redis_link.h"
+#include "online/row_cache.h"
 
 namespace tercet {
 
@@ -31,17 +33,25 @@ namespace tercet {
 /// second round trip. A serial beyond the one that a reader knows tells it to read the groups'
 /// states again: a column was added, or the group was loaded anew.
 ///
+/// Where the address says so (`stale=seconds`), a reader keeps copies of the rows that it has read.
+/// While Redis is away or not ready, it answers from them with RowStatus::kStale, up to so long
+/// after Redis last answered; what it has not read, or had then no visible row, is kUnavailable.
+/// Copies are not of one moment.
+///
 /// No key ever expires: a TTL is a rule of the reader's (a view may have a longer one than its
 /// group). A Redis that may evict such keys is refused. As durable as the Redis is: what it lost is
 /// applied again from the offline table.
 class RedisStore : public OnlineStore {
  public:
   /// IOError when it can't be reached; Invalid when it may evict keys.
+  /// `copies_bytes`: of copies, at most.
   static Result<std::unique_ptr<OnlineStore>> Open(const RedisAddress& address, std::string prefix,
-                                                   const Clock* clock);
+                                                   const Clock* clock,
+                                                   size_t copies_bytes = size_t{1} << 30);
   /// The same for a project, whose prefix a file in the online store's directory keeps.
   static Result<std::unique_ptr<OnlineStore>> OpenFor(const std::string& directory,
-                                                      const std::string& url, const Clock* clock);
+                                                      const std::string& url, const Clock* clock,
+                                                      size_t copies_bytes = size_t{1} << 30);
 
   Status Define(const FeatureGroupDefinition& definition) override;
   std::vector<Ref> Groups() override;
@@ -58,12 +68,13 @@ class RedisStore : public OnlineStore {
   Status Drop(const Ref& group) override;
   Result<std::vector<RowsAnswer>> Read(const std::vector<RowsRequest>& requests) override;
 
- private:
   struct Group {
     int64_t serial = 0;
     std::shared_ptr<const GroupState> state;
   };
   using GroupMap = std::map<Ref, Group>;
+  /// The groups by what PREFIX:groups has. IOError when it can't be read.
+  static Result<GroupMap> GroupsOf(const RedisReply& reply);
 
   /// What the rows are of, in their field "".
   struct Version {
@@ -74,6 +85,8 @@ class RedisStore : public OnlineStore {
     static std::optional<Version> Parse(std::string_view text);
     bool operator==(const Version&) const = default;
   };
+
+ private:
   /// Fields of a group's rows to set; an empty value takes the field out.
   struct Fields {
     std::deque<std::string> texts;  ///< field, value, field, value, …
@@ -91,7 +104,7 @@ class RedisStore : public OnlineStore {
   };
 
   RedisStore(std::unique_ptr<RedisLink> link, std::string prefix, const Clock* clock)
-      : link_(std::move(link)), prefix_(std::move(prefix)), clock_(clock) {}
+      : link_(std::move(link)), prefix_(std::move(prefix)), clock_(clock), heard_us_(0) {}
 
   std::string RowsKey(const GroupState& state) const;
   std::string RefillKey(const GroupState& state) const;
@@ -108,16 +121,27 @@ class RedisStore : public OnlineStore {
   Status WriteFields(const GroupState& state, const Fields& fields, Version* version);
   Status Retire(const GroupState& state);
 
-  /// One try of Read. nullopt when a group changed meanwhile.
-  Result<std::optional<std::vector<RowsAnswer>>> TryRead(const std::vector<RowsRequest>& requests);
   struct Asked;
+  /// `known`: of the states that are known here, without asking whether there are newer ones.
+  Result<Asked> Prepare(const RowsRequest& request, bool known);
+  /// Read of Redis itself; `away` is set when it fails since Redis does not answer, or not yet.
+  Result<std::vector<RowsAnswer>> ReadRedis(const std::vector<RowsRequest>& requests, bool* away);
+  /// One try of that. nullopt when a group changed meanwhile.
+  Result<std::optional<std::vector<RowsAnswer>>> TryRead(const std::vector<RowsRequest>& requests,
+                                                         bool* away);
   /// What a reply has of one request's rows; nullopt when the group's state is no longer known.
   Result<std::optional<RowsAnswer>> AnswerOf(const RowsRequest& request, const Asked& asked,
                                              const RedisReply& reply);
+  /// Read of the copies.
+  Result<std::vector<RowsAnswer>> ReadCopies(const std::vector<RowsRequest>& requests);
+  Result<RowsAnswer> CopyOf(const RowsRequest& request);
 
   const std::unique_ptr<RedisLink> link_;
   const std::string prefix_;
   const Clock* const clock_;
+  int64_t stale_us_ = 0;
+  std::unique_ptr<RowCache> copies_;  ///< by rows' key and field; null: none are kept
+  std::atomic<int64_t> heard_us_;     ///< when Redis last answered
   Published<GroupMap> groups_;
   std::mutex reading_mutex_;           // held while the states are read and published
   std::mutex mutex_;                   // of what follows

@@ -84,9 +84,13 @@ TEST_F(RedisStoreTest, AddressesAreRead) {
   EXPECT_EQ(address.port, 7000);
   EXPECT_EQ(address.password, "secret");
   EXPECT_EQ(address.database, 2);
+  EXPECT_EQ(address.stale_seconds, 0);
   EXPECT_EQ(RedisAddress::Parse("redis://localhost").ValueOrDie().Node(), "localhost:6379");
+  EXPECT_EQ(RedisAddress::Parse("redis://localhost:7/3?stale=90").ValueOrDie().stale_seconds, 90);
+  EXPECT_EQ(RedisAddress::Parse("redis://localhost?stale=9").ValueOrDie().Node(), "localhost:6379");
   for (const char* wrong : {"", "localhost:6379", "redis://", "redis://x:y", "redis://x:6379/a",
-                            "redis://user:secret@x", "redis://x:99999"}) {
+                            "redis://user:secret@x", "redis://x:99999", "redis://x?stale=",
+                            "redis://x?stale=-1", "redis://x?fresh=1"}) {
     const Status status = RedisAddress::Parse(wrong).status();
     EXPECT_TRUE(status.IsInvalid()) << wrong;
     EXPECT_THAT(status.message(), Not(HasSubstr("secret")));
@@ -144,6 +148,87 @@ TEST_F(RedisStoreTest, ARedisThatGoesAwayIsToldAndFoundAgain) {
   EXPECT_EQ(value.ValueOrDie(), 5);
   EXPECT_TRUE(Upsert(store.get(), 1, 6, 2).ok());
   EXPECT_EQ(ReadValue(store.get(), 1).ValueOrDie(), 6);
+}
+
+TEST_F(RedisStoreTest, AReaderMayAnswerFromBeforeAndSaysSo) {
+  TestRedis server({"--appendonly", "yes", "--appendfsync", "always"});
+  RedisAddress address = server.address();
+  address.stale_seconds = 60;
+  ManualClock clock(kNow);
+  const auto store = RedisStore::Open(address, "test", &clock).ValueOrDie();
+  FeatureGroupDefinition definition = Weather();
+  definition.schema =
+      definition.schema->AddField(2, arrow::field("next", arrow::int64())).ValueOrDie();
+  ASSERT_TRUE(store->Define(definition).ok());
+  const auto rows = arrow::RecordBatch::Make(definition.schema, 3,
+                                             {Int64s({1, 2, 3}), Int64s({10, 20, 30}),
+                                              Int64s({2, 3, 1})});
+  ASSERT_TRUE(store->Load(kGroup, arrow::RecordBatchReader::Make({rows}).ValueOrDie(), 1).ok());
+  struct Row {
+    RowStatus status;
+    int64_t value;
+    bool operator==(const Row&) const = default;
+  };
+  /// The row of an id, and that of the id in its column `next`.
+  const auto read = [&](int64_t id) -> Result<std::vector<Row>> {
+    const auto key_schema = arrow::schema({arrow::field("id", arrow::int64())});
+    const auto keys = arrow::RecordBatch::Make(key_schema, 1, {Int64s({id})});
+    ARROW_ASSIGN_OR_RAISE(
+        const auto answers,
+        store->Read({{.group = kGroup,
+                      .keys = keys,
+                      .event_times_us = {kNow},
+                      .columns = {"value", "next"}},
+                     {.group = kGroup,
+                      .keys = keys,
+                      .event_times_us = {kNow},
+                      .columns = {"value"},
+                      .keys_from = {{.key = 0, .request = 0, .column = "next"}}}}));
+    std::vector<Row> found;
+    for (const RowsAnswer& answer : answers) {
+      const auto& values = static_cast<const arrow::Int64Array&>(*answer.rows->column(0));
+      found.push_back({answer.status[0], values.IsNull(0) ? -1 : values.Value(0)});
+    }
+    return found;
+  };
+  const Row kUnknown{RowStatus::kUnavailable, -1};
+  EXPECT_EQ(read(1).ValueOrDie(),
+            (std::vector<Row>{{RowStatus::kPresent, 10}, {RowStatus::kPresent, 20}}));
+  EXPECT_EQ(read(4).ValueOrDie()[0], (Row{RowStatus::kMissing, -1}));
+  server.Kill();
+  EXPECT_EQ(read(1).ValueOrDie(),
+            (std::vector<Row>{{RowStatus::kStale, 10}, {RowStatus::kStale, 20}}));
+  EXPECT_EQ(read(2).ValueOrDie()[0], (Row{RowStatus::kStale, 20}));
+  // Was never read, or was not there: it may be by now.
+  EXPECT_EQ(read(2).ValueOrDie()[1], kUnknown);
+  EXPECT_EQ(read(4).ValueOrDie()[0], kUnknown);
+  EXPECT_TRUE(Upsert(store.get(), 1, 6, 2).IsIOError());
+  clock.Advance(61'000'000);
+  EXPECT_TRUE(read(1).status().IsIOError());
+  server.Start();
+  Result<std::vector<Row>> back = Status::IOError("not asked");
+  for (int i = 0; i < 500 && !back.ok(); ++i) {
+    back = read(2);
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  EXPECT_EQ(back.ValueOrDie(),
+            (std::vector<Row>{{RowStatus::kPresent, 20}, {RowStatus::kPresent, 30}}));
+  // The copies have what was read since.
+  server.Kill();
+  EXPECT_EQ(read(2).ValueOrDie()[1], (Row{RowStatus::kStale, 30}));
+}
+
+TEST_F(RedisStoreTest, RepliesThatAreNoAddressesAreNotFollowed) {
+  RedisReply reply{.kind = RedisReply::Kind::kError, .text = "MOVED 3999 127.0.0.1:6381"};
+  EXPECT_EQ(RedirectOf(reply, "MOVED ", "a:1"), "127.0.0.1:6381");
+  EXPECT_EQ(RedirectOf(reply, "ASK ", "a:1"), "");
+  reply.text = "MOVED 3999 :6381";
+  EXPECT_EQ(RedirectOf(reply, "MOVED ", "a:1"), "a:6381");
+  for (const char* text : {"MOVED ", "MOVED 1 x", "MOVED 1 x:", "MOVED 1 x:y", "MOVED 1 x:70000",
+                           "MOVED 1 x:0", "MOVED 1 x:12y"}) {
+    reply.text = text;
+    EXPECT_EQ(RedirectOf(reply, "MOVED ", "a:1"), "") << text;
+  }
 }
 
 TEST_F(RedisStoreTest, WhatARedisLostIsKnownToBeLost) {

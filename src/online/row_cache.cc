@@ -135,6 +135,20 @@ void RowCache::Replace(std::string_view key, std::optional<std::string_view> val
   Put(&shard, place, key, hash, value);
 }
 
+void RowCache::Keep(std::string_view key, std::optional<std::string_view> value) {
+  const uint64_t hash = Hash64(key);
+  Shard& shard = ShardOf(hash);
+  const std::lock_guard lock(shard.mutex);
+  Entry** place = PlaceOf(&shard, key, hash);
+  if (Entry* entry = *place; entry != nullptr) {
+    entry->found = true;
+    const bool has = entry->value_size != kNoValue;
+    if (value ? has && entry->value() == *value : !has) return;
+    Remove(&shard, place);
+  }
+  Put(&shard, place, key, hash, value);
+}
+
 void RowCache::Forget(std::string_view key) {
   const uint64_t hash = Hash64(key);
   Shard& shard = ShardOf(hash);

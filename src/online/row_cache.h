@@ -71,6 +71,8 @@ class RowCache {
   /// Puts a written value (nullopt: the key was deleted) in place of the one that is kept, if one
   /// is. Between the writes' Begin and End.
   void Replace(std::string_view key, std::optional<std::string_view> value);
+  /// Puts a value in, whether or not one is kept: for a cache that no store's writes follow.
+  void Keep(std::string_view key, std::optional<std::string_view> value);
   /// Forgets a key of which nobody knows what the store has.
   void Forget(std::string_view key);
 

@@ -20,7 +20,8 @@ constexpr int64_t kFirstSyncTimeoutUs = 600LL * 1'000'000;
 Result<std::unique_ptr<OnlineStore>> OpenPatiently(const std::string& directory, const Clock* clock,
                                                    const OnlineOptions& options) {
   const auto deadline = std::chrono::steady_clock::now() + kOpenPatience;
-  if (!options.redis.empty()) return RedisStore::OpenFor(directory, options.redis, clock);
+  // It writes; readers open one of their own.
+  if (!options.redis.empty()) return RedisStore::OpenFor(directory, options.redis, clock, 0);
   while (true) {
     auto store = OnlineStore::Open(JoinPath(directory, "rocksdb"), clock, options);
     const bool locked = !store.ok() && store.status().message().find("lock") != std::string::npos;

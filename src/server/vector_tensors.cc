@@ -160,7 +160,8 @@ Result<std::optional<HttpAnswer>> PlainVectors(Platform* platform, const Ref& vi
 
 uint8_t StatusOf(const arrow::Array* statuses, const arrow::Array& values, int64_t row) {
   static constexpr RowStatus kAll[] = {RowStatus::kPresent, RowStatus::kMissing,
-                                       RowStatus::kExpired, RowStatus::kUnavailable};
+                                       RowStatus::kExpired, RowStatus::kUnavailable,
+                                       RowStatus::kStale};
   if (statuses != nullptr) {
     const auto text = static_cast<const arrow::StringArray&>(*statuses).GetView(row);
     for (const RowStatus status : kAll) {

@@ -13,7 +13,7 @@ namespace tercet {
 ///
 /// Where a value is not there (the answer's parameter "all_present" is false), numbers are 0,
 /// floats NaN and texts empty, and a last output "$status", UINT8 of shape [n, outputs], says why:
-/// 0 present, 1 missing, 2 expired, 3 unavailable, 4 null.
+/// 0 present, 1 missing, 2 expired, 3 unavailable, 4 stale (there is a value), 5 null.
 Result<HttpAnswer> TensorVectors(Platform* platform, VectorContracts* contracts, const Ref& view,
                                  const HttpRequest& request);
 

@@ -282,7 +282,8 @@ class VectorRead {
     for (const RowsRequest::KeyFrom& from : request.keys_from) {
       const std::vector<RowStatus>& source = answers_[from.request].status;
       for (size_t i = 0; i < source.size(); ++i) {
-        if (source[i] != RowStatus::kPresent) answer->status[i] = source[i];
+        const bool found_by_stale = source[i] == RowStatus::kStale && HasRow(answer->status[i]);
+        if (!HasRow(source[i]) || found_by_stale) answer->status[i] = source[i];
       }
     }
   }
