@@ -23,7 +23,7 @@ enum class RowStatus : uint8_t {
   kMissing,      ///< the key has no row at or before the request's time
   kExpired,      ///< the latest such row is older than the TTL
   kUnavailable,  ///< the store no longer (or not yet) keeps what the answer would need
-  kStale,        ///< the store is away, and this is a row that was read before; there may be a newer
+  kStale,        ///< the store is away; this row was read before, and there may be a newer one
 };
 /// Whether values are a row's.
 inline bool HasRow(RowStatus status) {

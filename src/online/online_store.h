@@ -16,8 +16,8 @@ namespace tercet {
 
 struct OnlineOptions {
   size_t row_cache_bytes = size_t{1} << 30;  ///< of rows that are kept in memory, at most
-  /// "redis://[:PASSWORD@]HOST:PORT[/DATABASE][?stale=SECONDS]": rows are there, and every process reads them
-  /// itself. Empty: in RocksDB, which its owner reads for all.
+  /// "redis://[:PASSWORD@]HOST:PORT[/DATABASE][?stale=SECONDS]": rows are there, and every process
+  /// reads them itself. Empty: in RocksDB, which its owner reads for all.
   std::string redis = {};
 
   /// With the bytes that the environment's TERCET_ONLINE_CACHE_BYTES says, and the Redis that
