@@ -16,6 +16,13 @@ Status Corrupt(std::string_view what) {
   return Status::IOError("corrupt LightGBM tree: ", what);
 }
 
+/// LightGBM reads numbers so close to 0 as 0. The threshold that tells numbers as they are apart in
+/// the way in which the file's tells those that it reads.
+double ThresholdOfUnread(double threshold) {
+  if (!(std::fabs(threshold) <= kZeroDistance)) return threshold;
+  return threshold < 0 ? std::nextafter(-kZeroDistance, -1.0) : kZeroDistance;
+}
+
 }  // namespace
 
 Status LightgbmForest::AddTree(const LightgbmSection& section, int64_t feature_count) {
@@ -79,7 +86,7 @@ Status LightgbmForest::AddTree(const LightgbmSection& section, int64_t feature_c
     }
     const int64_t missing = (decisions[id] >> 2) & 3;
     if (decisions[id] < 0 || missing > 2) return Corrupt("a split's decision type is unknown");
-    Node node{thresholds[id], static_cast<uint32_t>(features[id]) | kInner,
+    Node node{ThresholdOfUnread(thresholds[id]), static_cast<uint32_t>(features[id]) | kInner,
               static_cast<uint32_t>(order.size() - i)};
     if ((decisions[id] & kDefaultLeftBit) != 0) node.feature |= kDefaultLeft;
     if (missing == kMissingZero) {
