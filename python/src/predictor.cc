@@ -5,6 +5,7 @@
 
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/string_view.h>
 
 #include "catalog/row_predictor.h"
 #include "project.h"
@@ -32,7 +33,7 @@ class RowAsker {
     for (const auto& field : predictor->outputs()->fields()) {
       if (!HasValueOfCell(*field->type())) return nb::none();
     }
-    const std::shared_ptr<const Texts> texts = TextsOf(*predictor);
+    const std::shared_ptr<const Texts> texts = TextsOf(predictor->outputs());
     // Their memory is used again and again; a call that meets another under way has its own.
     Scratch own;
     const bool idle = !std::exchange(busy_, true);
@@ -55,10 +56,8 @@ class RowAsker {
     RowPrediction prediction;
   };
 
-  /// What of a release answers have, as Python's texts.
+  /// What answers have, as Python's texts.
   struct Texts {
-    std::string release_id;
-    nb::str release;
     std::shared_ptr<arrow::Schema> schema;
     std::vector<nb::str> outputs;
   };
@@ -81,20 +80,15 @@ class RowAsker {
       outputs[texts.outputs[i]] = ValueOfCell(
           *predictor.outputs()->field(static_cast<int>(i))->type(), prediction.outputs[i]);
     }
-    return nb::make_tuple(outputs, texts.release, predictor.release_number(),
+    return nb::make_tuple(outputs, prediction.release_id, prediction.release_number,
                           prediction.request_id);
   }
 
   /// Made once a release; a call under way keeps those that it began with.
-  std::shared_ptr<const Texts> TextsOf(const RowPredictor& predictor) {
-    if (texts_ != nullptr && texts_->release_id == predictor.release_id() &&
-        texts_->schema == predictor.outputs()) {
-      return texts_;
-    }
+  std::shared_ptr<const Texts> TextsOf(const std::shared_ptr<arrow::Schema>& outputs) {
+    if (texts_ != nullptr && texts_->schema == outputs) return texts_;
     auto texts = std::make_shared<Texts>();
-    texts->release_id = predictor.release_id();
-    texts->release = nb::str(texts->release_id.data(), texts->release_id.size());
-    texts->schema = predictor.outputs();
+    texts->schema = outputs;
     for (const auto& field : texts->schema->fields()) {
       texts->outputs.push_back(nb::str(field->name().data(), field->name().size()));
     }

@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <arrow/type.h>
@@ -22,29 +23,29 @@ struct RowPrediction {
   /// that tells its time and release.
   std::string request_id;
   std::vector<Cell> outputs;         ///< until the next prediction into this object
+  std::string_view release_id;       ///< of the release that answered; as long as its predictor
+  int64_t release_number = 0;
   std::vector<std::string> missing;  ///< "temp: expired (row 0)", for people
   StageTimes stages{};
   VectorCells vector;                ///< what the features were, and the memory of the outputs
 };
 
-/// Predictions of single rows by the release that a deployment pointed at when this was asked for,
-/// by the short way: from cells to cells, without a box around any value, with the bits that a
-/// batch gives, under the deployment's policy and in its statistics. Immutable, thread-safe.
+/// Predictions of single rows by a deployment as it was when this was asked for, by the short way:
+/// from cells to cells, without a box around any value, with the bits that a batch gives, under the
+/// deployment's policy, by its traffic and in its statistics. Immutable, thread-safe.
 class RowPredictor {
  public:
   virtual ~RowPredictor() = default;
   /// What a row brings: nothing else, and all of it.
   virtual const std::shared_ptr<arrow::Schema>& entities() const = 0;
   virtual const std::shared_ptr<arrow::Schema>& outputs() const = 0;
-  virtual const std::string& release_id() const = 0;
-  virtual int64_t release_number() const = 0;
   /// Whether a request may wait for a place.
   virtual bool may_wait() const = 0;
 
   /// `row`: a cell for each of entities(), which must stay while `prediction` is used. As of
   /// `event_time_us`, by default the clock's now. False, and nothing was answered or counted, when
-  /// another process has the online rows, or the groups have changed since: the way by batches
-  /// answers. Errors as those of a batch.
+  /// another process has the online rows, the groups have changed since, or the prediction log
+  /// takes this request: the way by batches answers. Errors as those of a batch.
   virtual Result<bool> Predict(std::span<const Cell> row, std::optional<int64_t> event_time_us,
                                RowPrediction* prediction) const = 0;
 };

@@ -58,18 +58,13 @@ void DeploymentBook::Failed(int64_t number, const Status& why, int64_t total_ns,
 }
 
 void DeploymentBook::Gave(int64_t number, const arrow::RecordBatch& outputs) const {
-  if (!followed_.load(std::memory_order_relaxed)) return;
+  if (!followed()) return;
   std::shared_ptr<ArmBook> trial;
   {
     const std::lock_guard lock(mutex_);
     trial = trial_;
   }
   if (trial != nullptr) trial->Gave(number, outputs);
-}
-
-bool DeploymentBook::followed() const {
-  const std::lock_guard lock(mutex_);
-  return trial_ != nullptr;
 }
 
 void DeploymentBook::Follow(std::shared_ptr<ArmBook> trial) {

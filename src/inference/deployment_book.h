@@ -31,7 +31,7 @@ class DeploymentBook {
   /// Of an answer given: what a trial that runs counts of its outputs.
   void Gave(int64_t number, const arrow::RecordBatch& outputs) const;
   /// Whether a trial is followed, which must see every answer.
-  bool followed() const;
+  bool followed() const { return followed_.load(std::memory_order_relaxed); }
   /// Counts into this trial too from now on; null: into none.
   void Follow(std::shared_ptr<ArmBook> trial);
   /// A call of a model that answered several requests at once, of so many rows.

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "base/cell_row.h"
 #include "base/log.h"
 #include "base/overload.h"
 #include "base/request_trace.h"
@@ -184,15 +185,15 @@ class Inference::Impl {
       log->book = std::shared_ptr<PredictionLogBook>(served->book, &served->book->log);
       log_.Offer(*std::move(log));
     }
-    AskShadows(*served, entities, as_of_us, prediction.outputs);
+    AskShadows(*served, as_of_us, [&]() -> Result<ShadowedAnswer> {
+      return ShadowedAnswer{entities, prediction.outputs};
+    });
     return prediction;
   }
 
   Result<std::shared_ptr<const RowPredictor>> PredictorOf(const std::string& deployment) {
     ARROW_ASSIGN_OR_RAISE(auto served, releases_.Of(deployment));
-    const bool plain = served->arms.empty() && served->main.batch == nullptr &&
-                       served->policy.log_percent <= 0 && !served->book->followed();
-    if (!plain || served->main.loaded->rows() == nullptr) return nullptr;
+    if (!served->in_place) return nullptr;
     return std::make_shared<ServedRows>(this, deployment, std::move(served));
   }
 
@@ -294,31 +295,53 @@ class Inference::Impl {
     const std::shared_ptr<arrow::Schema>& outputs() const override {
       return loaded().signature().outputs;
     }
-    const std::string& release_id() const override { return loaded().release().id; }
-    int64_t release_number() const override { return served_->main.number; }
     bool may_wait() const override { return served_->policy.concurrency > 0; }
 
     Result<bool> Predict(std::span<const Cell> row, std::optional<int64_t> event_time_us,
                          RowPrediction* prediction) const override {
       if (prediction->request_id.size() > kRequestIdBytes) return false;
+      // The log keeps each row that was read with its time and commit, which cells don't have.
+      if (served_->book->log.PutOff(served_->policy.log_percent)) return false;
       const SteadyClock::time_point begun = SteadyClock::now();
       const int64_t now_us = impl_->clock_->NowMicros();
-      const Asked asked{deployment_, *served_, served_->main.number, 1, begun, now_us};
+      const int64_t as_of_us = event_time_us.value_or(now_us);
+      const ServedReleases::Arm& arm = served_->Choose(deployment_, row);
+      const Asked asked{deployment_, *served_, arm.number, 1, begun, now_us};
       const auto answered = impl_->Serve(asked, [&](const Deadline& deadline, StageTimes* times) {
-        auto row_answered = impl_->AnswerRow(loaded(), row, event_time_us.value_or(now_us),
-                                             deadline, times, prediction);
+        auto row_answered =
+            impl_->AnswerRow(*arm.loaded, row, as_of_us, deadline, times, prediction);
         prediction->stages = *times;
         return row_answered;
       });
+      if (!answered.ok() || !*answered) return answered;
+      prediction->release_id = arm.loaded->release().id;
+      prediction->release_number = arm.number;
       if (prediction->request_id.empty()) {
-        prediction->request_id = RequestId::Make(deployment_, served_->main.number, now_us);
+        prediction->request_id = RequestId::Make(deployment_, arm.number, now_us);
       }
-      return answered;
+      ARROW_RETURN_NOT_OK(Watched(arm, row, as_of_us, *prediction));
+      return true;
     }
 
    private:
     static constexpr size_t kRequestIdBytes = 200;  // beyond, the long way refuses
+    /// Of the release that the deployment points at; what it takes and gives, all arms do.
     const LoadedRelease& loaded() const { return *served_->main.loaded; }
+
+    /// Shows an answer to the trial that counts it and the shadows that repeat it, if any do.
+    Status Watched(const ServedReleases::Arm& arm, std::span<const Cell> row, int64_t as_of_us,
+                   const RowPrediction& prediction) const {
+      if (served_->book->followed()) {
+        ARROW_ASSIGN_OR_RAISE(const auto given, BatchOfRow(outputs(), prediction.outputs));
+        served_->book->Gave(arm.number, *given);
+      }
+      impl_->AskShadows(*served_, as_of_us, [&]() -> Result<ShadowedAnswer> {
+        ARROW_ASSIGN_OR_RAISE(auto asked, BatchOfRow(entities(), row));
+        ARROW_ASSIGN_OR_RAISE(auto given, BatchOfRow(outputs(), prediction.outputs));
+        return ShadowedAnswer{std::move(asked), std::move(given)};
+      });
+      return Status::OK();
+    }
 
     Impl* const impl_;
     const std::string deployment_;
@@ -453,16 +476,27 @@ class Inference::Impl {
     if (!logged.ok()) LogWarn("slow requests are not logged: " + logged.ToString());
   }
 
-  void AskShadows(const Served& served, const std::shared_ptr<arrow::RecordBatch>& entities,
-                  int64_t as_of_us, const std::shared_ptr<arrow::RecordBatch>& given) {
+  struct ShadowedAnswer {
+    std::shared_ptr<arrow::RecordBatch> entities;
+    std::shared_ptr<arrow::RecordBatch> given;
+  };
+
+  /// `answer_of()`: what was asked and given, a Result<ShadowedAnswer>; called where a shadow asks.
+  template <typename AnswerOf>
+  void AskShadows(const Served& served, int64_t as_of_us, const AnswerOf& answer_of) {
     for (const ServedReleases::Arm& arm : served.arms) {
       if (!arm.shadow || served.book->NextTurn() >= arm.percent) continue;
+      const Result<ShadowedAnswer> answer = answer_of();
+      if (!answer.ok()) {
+        served.book->ShadowDropped(arm.number);
+        continue;
+      }
       shadows_.Offer({.loaded = arm.loaded,
                       .number = arm.number,
                       .book = served.book,
-                      .entities = entities,
+                      .entities = answer->entities,
                       .event_time_us = as_of_us,
-                      .given = given});
+                      .given = answer->given});
     }
   }
 

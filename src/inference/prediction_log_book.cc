@@ -6,6 +6,19 @@ namespace tercet {
 
 bool PredictionLogBook::Take(double percent) {
   if (percent <= 0) return false;
+  return put_off_.exchange(false, std::memory_order_relaxed) || IsTurn(percent);
+}
+
+bool PredictionLogBook::PutOff(double percent) {
+  if (percent <= 0) return false;
+  // One that is put off already is kept instead of this one, or with it.
+  if (put_off_.load(std::memory_order_relaxed)) return true;
+  if (!IsTurn(percent)) return false;
+  put_off_.store(true, std::memory_order_relaxed);
+  return true;
+}
+
+bool PredictionLogBook::IsTurn(double percent) {
   if (percent >= 100) return true;
   // Multiples of the root of two modulo one (Weyl), which with those of the golden ratio
   // (DeploymentBook::NextTurn) cover the square evenly: the choices are independent.

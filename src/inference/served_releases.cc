@@ -4,6 +4,7 @@
 
 #include <arrow/scalar.h>
 
+#include "base/cell_row.h"
 #include "base/hash.h"
 #include "base/log.h"
 
@@ -12,13 +13,30 @@ namespace tercet {
 const ServedReleases::Arm& ServedReleases::Served::Choose(
     const std::string& deployment, const arrow::RecordBatch& entities) const {
   if (arms.empty()) return main;
+  const auto sticky =
+      sticky_key.empty() ? nullptr : entities.GetColumnByName(sticky_key);
+  return ArmOf(deployment, sticky.get());
+}
+
+const ServedReleases::Arm& ServedReleases::Served::Choose(const std::string& deployment,
+                                                          std::span<const Cell> row) const {
+  if (arms.empty()) return main;
+  const arrow::Schema& columns = *main.loaded->row_schema();
+  const int column = sticky_key.empty() ? -1 : columns.GetFieldIndex(sticky_key);
+  if (column < 0) return ArmOf(deployment, nullptr);
+  const auto sticky =
+      ArrayOfCell(columns.field(column)->type(), row[static_cast<size_t>(column)]);
+  return sticky.ok() ? ArmOf(deployment, sticky->get()) : main;
+}
+
+const ServedReleases::Arm& ServedReleases::Served::ArmOf(const std::string& deployment,
+                                                         const arrow::Array* sticky) const {
   double turn = 0;
   if (sticky_key.empty()) {
     turn = book->NextTurn();
   } else {
-    const auto column = entities.GetColumnByName(sticky_key);
-    if (column == nullptr || column->length() == 0) return main;
-    const auto value = column->GetScalar(0);
+    if (sticky == nullptr || sticky->length() == 0) return main;
+    const auto value = sticky->GetScalar(0);
     if (!value.ok()) return main;
     // Seeded by the deployment, so that two experiments don't choose the same customers.
     turn = static_cast<double>(Hash64((*value)->ToString(), Hash64(deployment)) % 1'000'000) / 1e4;
@@ -76,7 +94,22 @@ Result<std::shared_ptr<const ServedReleases::Served>> ServedReleases::Look(
   served->arms = LoadArms(pointer);
   Prepare(deployment, before.get(), &served->main, *served);
   for (Arm& arm : served->arms) Prepare(deployment, before.get(), &arm, *served);
+  served->in_place = AnswersInPlace(*served);
   return served;
+}
+
+bool ServedReleases::AnswersInPlace(const Served& served) {
+  const LoadedRelease& main = *served.main.loaded;
+  const auto fits = [&main](const Arm& arm) {
+    // All look rows up or none does: were one way refused for some arms only, their requests would
+    // choose again, and these arms get less than their part.
+    return arm.shadow ||
+           (arm.batch == nullptr && arm.loaded->rows() != nullptr &&
+            arm.loaded->row_schema()->Equals(*main.row_schema()) &&
+            arm.loaded->signature().outputs->Equals(*main.signature().outputs) &&
+            (arm.loaded->plan() == nullptr) == (main.plan() == nullptr));
+  };
+  return fits(served.main) && std::all_of(served.arms.begin(), served.arms.end(), fits);
 }
 
 void ServedReleases::Prepare(const std::string& deployment, const Served* before, Arm* arm,

@@ -6,9 +6,11 @@
 #include <memory>
 #include <mutex>
 #include <shared_mutex>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "base/cell.h"
 #include "catalog/catalog.h"
 #include "inference/adaptive_batch.h"
 #include "inference/deployment_book.h"
@@ -42,8 +44,17 @@ class ServedReleases {
     ServingPolicy policy;
     std::shared_ptr<DeploymentBook> book;
 
+    /// Whether every arm that answers does so the short way, and takes and gives the same.
+    bool in_place = false;
+
     /// The arm that answers a request; never a shadow.
     const Arm& Choose(const std::string& deployment, const arrow::RecordBatch& entities) const;
+    /// The same for one row of the main arm's row_schema().
+    const Arm& Choose(const std::string& deployment, std::span<const Cell> row) const;
+
+   private:
+    /// `sticky`: the value of the sticky key, an array of at least one; null: there is none.
+    const Arm& ArmOf(const std::string& deployment, const arrow::Array* sticky) const;
   };
 
   /// `referee` may be null: then trials are followed by the traffic alone, and nobody counts.
@@ -79,6 +90,7 @@ class ServedReleases {
   /// when neither has changed since `before`, which may be null.
   static void Prepare(const std::string& deployment, const Served* before, Arm* arm,
                       const Served& served);
+  static bool AnswersInPlace(const Served& served);
 
   Catalog* const catalog_;
   FeatureViews* const views_;

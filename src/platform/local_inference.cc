@@ -1,9 +1,6 @@
 #include <algorithm>
-#include <cstring>
 
-#include <arrow/array.h>
-#include <arrow/buffer.h>
-
+#include "base/cell_row.h"
 #include "catalog/row_predictor.h"
 #include "inference/model_registration.h"
 #include "platform/local_discovery.h"
@@ -179,19 +176,6 @@ std::optional<std::vector<Cell>> CellsOfRow(const arrow::RecordBatch& batch,
   return cells;
 }
 
-/// One row of numbers as a batch.
-Result<std::shared_ptr<arrow::RecordBatch>> BatchOfCells(
-    const std::shared_ptr<arrow::Schema>& schema, std::span<const Cell> cells) {
-  arrow::ArrayVector columns;
-  for (size_t i = 0; i < cells.size(); ++i) {
-    ARROW_ASSIGN_OR_RAISE(auto buffer, arrow::AllocateBuffer(cells[i].size));
-    std::memcpy(buffer->mutable_data(), cells[i].data, cells[i].size);
-    columns.push_back(arrow::MakeArray(arrow::ArrayData::Make(
-        schema->field(static_cast<int>(i))->type(), 1, {nullptr, std::move(buffer)}, 0)));
-  }
-  return arrow::RecordBatch::Make(schema, 1, std::move(columns));
-}
-
 }  // namespace
 
 Result<std::optional<PredictData>> LocalPlatform::PredictRow(const std::string& deployment,
@@ -209,11 +193,11 @@ Result<std::optional<PredictData>> LocalPlatform::PredictRow(const std::string& 
   if (!answered) return std::nullopt;
   PredictData data{.outputs = nullptr,
                    .missing = prediction.missing,
-                   .release_id = predictor->release_id(),
-                   .release_number = predictor->release_number(),
+                   .release_id = std::string(prediction.release_id),
+                   .release_number = prediction.release_number,
                    .request_id = prediction.request_id,
                    .stages = prediction.stages};
-  ARROW_ASSIGN_OR_RAISE(data.outputs, BatchOfCells(predictor->outputs(), prediction.outputs));
+  ARROW_ASSIGN_OR_RAISE(data.outputs, BatchOfRow(predictor->outputs(), prediction.outputs));
   return data;
 }
 

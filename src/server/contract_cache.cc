@@ -12,6 +12,13 @@ std::shared_ptr<arrow::Schema> Joined(const std::shared_ptr<arrow::Schema>& firs
   return arrow::schema(std::move(fields));
 }
 
+/// Whether a release's answers may wait for a worker.
+Result<bool> MayWait(Platform* platform, const std::string& release_id) {
+  ARROW_ASSIGN_OR_RAISE(const Release release, platform->GetRelease(release_id));
+  ARROW_ASSIGN_OR_RAISE(const ModelDefinition model, platform->GetModel(release.model));
+  return model.format == ModelFormat::kPython || model.format == ModelFormat::kComposite;
+}
+
 }  // namespace
 
 std::unique_ptr<VectorContracts> MakeVectorContracts(Platform* platform) {
@@ -31,14 +38,15 @@ std::unique_ptr<DeploymentContracts> MakeDeploymentContracts(Platform* platform)
         KnownContract<DeploymentContract> known;
         ARROW_ASSIGN_OR_RAISE(known.contract, platform->Contract(name));
         known.columns = Joined(known.contract.entities, known.contract.optional);
-        ARROW_ASSIGN_OR_RAISE(const Release release,
-                              platform->GetRelease(known.contract.release_id));
-        ARROW_ASSIGN_OR_RAISE(const ModelDefinition model, platform->GetModel(release.model));
         ARROW_ASSIGN_OR_RAISE(const Deployment deployment, platform->GetDeployment(name));
-        known.slow = model.format == ModelFormat::kPython ||
-                     model.format == ModelFormat::kComposite ||
-                     deployment.policy.concurrency > 0 || deployment.policy.batch_rows > 0 ||
-                     !deployment.traffic.arms.empty();
+        ARROW_ASSIGN_OR_RAISE(known.slow, MayWait(platform, known.contract.release_id));
+        known.slow |= deployment.policy.concurrency > 0 || deployment.policy.batch_rows > 0;
+        for (const TrafficArm& arm : deployment.traffic.arms) {
+          if (arm.shadow || known.slow) continue;
+          // One that can't be read is left out of the traffic.
+          const Result<bool> waits = MayWait(platform, arm.release_id);
+          known.slow = !waits.ok() || *waits;
+        }
         return known;
       });
 }

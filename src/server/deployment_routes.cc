@@ -14,8 +14,8 @@ namespace {
 using Answer = Result<HttpAnswer>;
 
 /// What follows the outputs in an answer.
-void AppendProvenance(const std::vector<std::string>& missing, const std::string& release_id,
-                      int64_t release_number, const std::string& request_id, std::string* out) {
+void AppendProvenance(const std::vector<std::string>& missing, std::string_view release_id,
+                      int64_t release_number, std::string_view request_id, std::string* out) {
   *out += ",\"missing\":[";
   for (size_t i = 0; i < missing.size(); ++i) {
     if (i > 0) out->push_back(',');
@@ -74,7 +74,7 @@ Result<std::optional<HttpAnswer>> PlainPrediction(Platform* platform,
   out.reserve(512);
   out = "{\"prediction\":";
   AppendJsonRow(*predictor->outputs(), prediction.outputs, &out);
-  AppendProvenance(prediction.missing, predictor->release_id(), predictor->release_number(),
+  AppendProvenance(prediction.missing, prediction.release_id, prediction.release_number,
                    prediction.request_id, &out);
   return answer;
 }
