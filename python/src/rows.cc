@@ -26,15 +26,15 @@ std::string TypeNameOf(nb::handle value) {
   return nb::cast<std::string>(value.type().attr("__name__"));
 }
 
-enum class ValueKind { kNone, kBool, kInt, kDouble, kString, kBinary, kTime, kDate };
+enum class ValueKind { kNone, kBool, kInt, kDouble, kString, kBinary, kTime, kDate, kList, kMap };
 
-/// Strips a NumPy scalar to the Python value that it holds.
+/// Strips a NumPy scalar to the Python value that it holds, and an array to a list.
 nb::object Plain(nb::handle value) {
   if (PyBool_Check(value.ptr()) || PyLong_CheckExact(value.ptr()) ||
       PyFloat_CheckExact(value.ptr()) || PyUnicode_CheckExact(value.ptr()) || value.is_none()) {
     return nb::borrow(value);
   }
-  if (nb::hasattr(value, "dtype") && nb::hasattr(value, "item")) return value.attr("item")();
+  if (nb::hasattr(value, "dtype") && nb::hasattr(value, "tolist")) return value.attr("tolist")();
   if (nb::hasattr(value, "to_pydatetime")) return value.attr("to_pydatetime")();
   return nb::borrow(value);
 }
@@ -49,10 +49,12 @@ ValueKind KindOf(const std::string& column, nb::handle value) {
   if (PyBytes_Check(object)) return ValueKind::kBinary;
   if (PyDateTime_Check(object)) return ValueKind::kTime;
   if (PyDate_Check(object)) return ValueKind::kDate;
+  if (PyList_Check(object) || PyTuple_Check(object)) return ValueKind::kList;
+  if (PyDict_Check(object)) return ValueKind::kMap;
   throw StatusError{Status::TypeError("column '", column, "' has a value of type ",
                                       TypeNameOf(value),
-                                      "; rows hold bool, int, float, str, bytes, datetime "
-                                      "or date")};
+                                      "; rows hold bool, int, float, str, bytes, datetime, "
+                                      "date, lists and dicts of these")};
 }
 
 int64_t DaysSinceEpoch(nb::handle date) {
@@ -97,8 +99,74 @@ int64_t IntOf(nb::handle value) {
   return number;
 }
 
+constexpr int kMostNested = 16;  // lists in lists; one that holds itself has no end
+
+/// `depth`: how many lists and dicts hold the values.
 std::shared_ptr<arrow::Array> ColumnOf(const std::string& name,
-                                       const std::vector<nb::object>& values) {
+                                       const std::vector<nb::object>& values, int depth = 0);
+
+/// Where each value's items end; `parts` takes them and gives their number.
+template <typename Parts>
+std::shared_ptr<arrow::Array> EndsOf(const std::vector<nb::object>& values, const Parts& parts) {
+  arrow::Int32Builder ends;
+  int32_t end = 0;
+  Check(ends.Append(0));
+  for (const nb::object& value : values) {
+    end += value.is_none() ? 0 : static_cast<int32_t>(parts(value));
+    Check(ends.Append(end));
+  }
+  return Unwrap(ends.Finish());
+}
+
+/// The same list or map, null where the value is None.
+std::shared_ptr<arrow::Array> WithNones(const std::shared_ptr<arrow::Array>& array,
+                                        const std::vector<nb::object>& values) {
+  arrow::TypedBufferBuilder<bool> valid;
+  for (const nb::object& value : values) Check(valid.Append(!value.is_none()));
+  auto data = array->data()->Copy();
+  data->null_count = valid.false_count();
+  data->buffers[0] = Unwrap(valid.Finish());
+  return arrow::MakeArray(std::move(data));
+}
+
+std::shared_ptr<arrow::Array> ListsOf(const std::string& name,
+                                      const std::vector<nb::object>& values, int depth) {
+  std::vector<nb::object> items;
+  const auto ends = EndsOf(values, [&](const nb::object& value) {
+    const size_t before = items.size();
+    for (nb::handle item : value) items.push_back(Plain(item));
+    return items.size() - before;
+  });
+  return WithNones(Unwrap(arrow::ListArray::FromArrays(*ends, *ColumnOf(name, items, depth))),
+                   values);
+}
+
+std::shared_ptr<arrow::Array> MapsOf(const std::string& name,
+                                     const std::vector<nb::object>& values, int depth) {
+  std::vector<nb::object> keys, items;
+  const auto ends = EndsOf(values, [&](const nb::object& value) {
+    const nb::dict map = nb::cast<nb::dict>(value);
+    for (const auto& [key, item] : map) {
+      if (key.is_none()) {
+        throw StatusError{Status::TypeError("column '", name, "' has a dict with the key None")};
+      }
+      keys.push_back(Plain(key));
+      items.push_back(Plain(item));
+    }
+    return nb::len(map);
+  });
+  return WithNones(
+      Unwrap(arrow::MapArray::FromArrays(ends, ColumnOf(name, keys, depth),
+                                         ColumnOf(name, items, depth))),
+      values);
+}
+
+std::shared_ptr<arrow::Array> ColumnOf(const std::string& name,
+                                       const std::vector<nb::object>& values, int depth) {
+  if (depth > kMostNested) {
+    throw StatusError{Status::Invalid("column '", name, "' has lists nested deeper than ",
+                                      kMostNested)};
+  }
   ValueKind kind = ValueKind::kNone;
   for (const nb::object& value : values) {
     const ValueKind one = KindOf(name, value);
@@ -134,6 +202,10 @@ std::shared_ptr<arrow::Array> ColumnOf(const std::string& name,
     case ValueKind::kDate:
       return Build(arrow::Date32Builder(), values,
                    [](nb::handle value) { return static_cast<int32_t>(DaysSinceEpoch(value)); });
+    case ValueKind::kList:
+      return ListsOf(name, values, depth + 1);
+    case ValueKind::kMap:
+      return MapsOf(name, values, depth + 1);
   }
   throw StatusError{Status::UnknownError("unreachable kind of value")};
 }
@@ -382,6 +454,12 @@ nb::object ValueOfCell(const arrow::DataType& type, const Cell& cell) {
   }
 }
 
+static nb::list ListOf(const arrow::Array& items) {
+  nb::list values;
+  for (int64_t k = 0; k < items.length(); ++k) values.append(ValueOf(items, k));
+  return values;
+}
+
 nb::object ValueOf(const arrow::Array& array, int64_t i) {
   if (HasValueOfCell(*array.type())) return ValueOfCell(*array.type(), CellOf(array, i));
   if (array.IsNull(i)) return nb::none();
@@ -407,11 +485,27 @@ nb::object ValueOf(const arrow::Array& array, int64_t i) {
       const std::string text = static_cast<const arrow::Decimal128Array&>(array).FormatValue(i);
       return nb::module_::import_("decimal").attr("Decimal")(text.c_str());
     }
-    case Type::LIST: {
-      const auto& lists = static_cast<const arrow::ListArray&>(array);
-      const std::shared_ptr<arrow::Array> items = lists.value_slice(i);
-      nb::list values;
-      for (int64_t k = 0; k < items->length(); ++k) values.append(ValueOf(*items, k));
+    case Type::LIST:
+      return ListOf(*static_cast<const arrow::ListArray&>(array).value_slice(i));
+    case Type::LARGE_LIST:
+      return ListOf(*static_cast<const arrow::LargeListArray&>(array).value_slice(i));
+    case Type::FIXED_SIZE_LIST:
+      return ListOf(*static_cast<const arrow::FixedSizeListArray&>(array).value_slice(i));
+    case Type::MAP: {
+      const auto& maps = static_cast<const arrow::MapArray&>(array);
+      nb::dict values;
+      for (int64_t k = maps.value_offset(i); k < maps.value_offset(i + 1); ++k) {
+        values[ValueOf(*maps.keys(), k)] = ValueOf(*maps.items(), k);
+      }
+      return values;
+    }
+    case Type::STRUCT: {
+      const auto& structs = static_cast<const arrow::StructArray&>(array);
+      nb::dict values;
+      for (int k = 0; k < structs.num_fields(); ++k) {
+        const std::string& name = structs.type()->field(k)->name();
+        values[nb::str(name.data(), name.size())] = ValueOf(*structs.field(k), i);
+      }
       return values;
     }
     default: {

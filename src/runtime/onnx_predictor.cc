@@ -121,7 +121,8 @@ class OnnxPredictor : public Predictor {
     const auto count = session_->outputs().size();
     for (size_t o = 0; o < count; ++o) {
       const std::vector<int64_t>& shape = session_->outputs()[o].shape;
-      bool list = shape.size() > 2 || (inputs_.lists() && shape.size() == 2 && shape[1] != 1);
+      bool list = shape.size() > 2 || (outputs.num_fields() == 0 && inputs_.lists() &&
+                                       shape.size() == 2 && shape[1] != 1);
       if (static_cast<size_t>(outputs.num_fields()) == count) {
         list = arrow::is_list_like(outputs.field(static_cast<int>(o))->type()->id());
       }

@@ -229,6 +229,12 @@ TEST(LoadPredictor, RefusesSignaturesThatDoNotFit) {
   EXPECT_TRUE(InferSignature(ModelFormat::kPython, fixture.directory()).status().IsInvalid());
 }
 
+std::shared_ptr<arrow::Array> Int64s(const std::vector<int64_t>& values) {
+  arrow::Int64Builder builder;
+  EXPECT_TRUE(builder.AppendValues(values).ok());
+  return builder.Finish().ValueOrDie();
+}
+
 TEST(OnnxPredictor, RefusesWhatDoesNotFit) {
   const ModelFixture columns("onnx_columns.onnx");
   const Signature good = *InferSignature(columns.format, columns.directory());
@@ -253,6 +259,62 @@ TEST(OnnxPredictor, RefusesWhatDoesNotFit) {
       predictor->Predict(*arrow::RecordBatch::Make(good.inputs, 1, nulls)).status();
   EXPECT_TRUE(missing.IsInvalid());
   EXPECT_THAT(missing.message(), HasSubstr("'carrier' is null in row 0"));
+}
+
+TEST(OnnxPredictor, TakesRowsOfSeveralElementsAsLists) {
+  const ModelFixture tensors("onnx_tensors.onnx");
+  const Signature good = *InferSignature(tensors.format, tensors.directory());
+  EXPECT_EQ(good.inputs->field(0)->type()->ToString(), "list<item: int64>");
+  EXPECT_EQ(good.inputs->field(1)->type()->ToString(), "float");
+  EXPECT_EQ(good.inputs->field(2)->type()->ToString(), "fixed_size_list<item: uint8>[6]");
+  EXPECT_EQ(good.outputs->field(0)->type()->ToString(), "fixed_size_list<item: uint8>[6]");
+  EXPECT_EQ(good.outputs->field(3)->type()->ToString(), "fixed_size_list<item: float>[2]");
+  auto predictor = LoadPredictor(tensors.format, tensors.directory(), good).ValueOrDie();
+  const auto with = [&](int column, const std::shared_ptr<arrow::Array>& values) {
+    const auto row = tensors.inputs->Slice(0, 1);
+    const auto field = arrow::field(row->column_name(column), values->type());
+    return predictor->Predict(*row->SetColumn(column, field, values).ValueOrDie()).status();
+  };
+  const auto null = arrow::MakeArrayOfNull(arrow::list(arrow::int64()), 1).ValueOrDie();
+  EXPECT_THAT(with(0, null).message(), HasSubstr("'tokens' is null in row 0"));
+  EXPECT_THAT(with(2, null).message(), HasSubstr("'image' is null in row 0"));
+  const auto one = Int64s({1});
+  EXPECT_THAT(with(2, one).message(), HasSubstr("takes a list of uint8"));
+  const auto offsets = arrow::compute::Cast(*Int64s({0, 1}), arrow::int32()).ValueOrDie();
+  const auto short_list = arrow::ListArray::FromArrays(*offsets, *one).ValueOrDie();
+  EXPECT_THAT(with(2, short_list).message(),
+              HasSubstr("has 1 elements in row 0; the model takes 6, of the shape (2, 3)"));
+  Signature bad = good;
+  bad.inputs = *good.inputs->SetField(2, arrow::field("image", arrow::int64()));
+  EXPECT_THAT(LoadPredictor(tensors.format, tensors.directory(), bad).status().message(),
+              HasSubstr("the model takes a row of the shape (2, 3): a list"));
+  bad.inputs = *good.inputs->SetField(2, arrow::field("image", arrow::fixed_size_list(
+                                                                   arrow::uint8(), 5)));
+  EXPECT_THAT(LoadPredictor(tensors.format, tensors.directory(), bad).status().message(),
+              HasSubstr("lists of 5, the model takes 6"));
+}
+
+/// A matrix takes its features in one list where the signature says so: the same answers.
+TEST(OnnxPredictor, TakesAMatrixAsOneList) {
+  const ModelFixture forest("onnx_forest.onnx");
+  Signature signature = *InferSignature(forest.format, forest.directory());
+  auto columns = LoadPredictor(forest.format, forest.directory(), signature).ValueOrDie();
+  const auto expected = columns->Predict(*forest.inputs).ValueOrDie();
+  signature.inputs =
+      arrow::schema({arrow::field("embedding", arrow::fixed_size_list(arrow::float32(), 4))});
+  auto lists = LoadPredictor(forest.format, forest.directory(), signature).ValueOrDie();
+  arrow::FloatBuilder items;
+  for (int64_t row = 0; row < forest.inputs->num_rows(); ++row) {
+    for (const auto& column : forest.inputs->columns()) {
+      ASSERT_TRUE(items.Append(static_cast<const arrow::FloatArray&>(*column).Value(row)).ok());
+    }
+  }
+  const auto embedding = std::make_shared<arrow::FixedSizeListArray>(
+      signature.inputs->field(0)->type(), forest.inputs->num_rows(), items.Finish().ValueOrDie());
+  const auto answers =
+      lists->Predict(*arrow::RecordBatch::Make(signature.inputs, embedding->length(), {embedding}))
+          .ValueOrDie();
+  EXPECT_TRUE(answers->Equals(*expected));
 }
 
 /// Each file cut short or with bytes changed is an error, or a model that still answers.

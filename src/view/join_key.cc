@@ -41,12 +41,30 @@ bool SameFamily(const arrow::DataType& a, const arrow::DataType& b) {
   return family != Family::kOther && family == FamilyOf(b);
 }
 
-Status Fits(const std::string& name, const arrow::DataType& from, const arrow::DataType& to) {
-  // A column of nothing but nulls fits everything; a whole number fits a fraction.
-  if (from.id() == arrow::Type::NA || SameFamily(from, to) ||
-      (FamilyOf(from) == Family::kInteger && FamilyOf(to) == Family::kFloat)) {
-    return Status::OK();
+bool IsList(const arrow::DataType& type) {
+  return arrow::is_list_like(type.id()) && type.id() != arrow::Type::MAP;
+}
+
+/// A column of nothing but nulls fits everything, a whole number a fraction, and a list or map one
+/// whose items it fits.
+bool Fit(const arrow::DataType& from, const arrow::DataType& to) {
+  const bool maps = from.id() == arrow::Type::MAP && to.id() == arrow::Type::MAP;
+  if (maps || (IsList(from) && IsList(to))) {
+    return Fit(*from.field(0)->type(), *to.field(0)->type());
   }
+  if (from.id() == arrow::Type::STRUCT && to.id() == arrow::Type::STRUCT) {
+    bool fit = from.num_fields() == to.num_fields();
+    for (int i = 0; fit && i < from.num_fields(); ++i) {
+      fit = Fit(*from.field(i)->type(), *to.field(i)->type());
+    }
+    return fit;
+  }
+  return from.id() == arrow::Type::NA || SameFamily(from, to) ||
+         (FamilyOf(from) == Family::kInteger && FamilyOf(to) == Family::kFloat);
+}
+
+Status Fits(const std::string& name, const arrow::DataType& from, const arrow::DataType& to) {
+  if (Fit(from, to)) return Status::OK();
   return Status::TypeError("column '", name, "' is ", from.ToString(), ", not ", to.ToString());
 }
 

@@ -15,8 +15,8 @@ namespace tercet {
 Status CheckJoinKey(const std::string& left, const arrow::DataType& left_type,
                     const std::string& key, const arrow::DataType& key_type);
 
-/// A left column as the type of a group's column. A value that does not fit is Invalid and names
-/// the column; TypeError when the types have nothing in common.
+/// A left column as the type of a group's column; lists and maps by their items. A value that does
+/// not fit is Invalid and names the column; TypeError when the types have nothing in common.
 Result<std::shared_ptr<arrow::ChunkedArray>> CastColumn(
     const std::string& name, const std::shared_ptr<arrow::ChunkedArray>& column,
     const std::shared_ptr<arrow::DataType>& type);
