@@ -82,7 +82,9 @@ void BindDeployments(ProjectClass& project) {
                                           {"optional", SchemaToJson(*contract.optional)},
                                           {"outputs", SchemaToJson(*contract.outputs)},
                                           {"release_id", contract.release_id},
-                                          {"release_number", contract.release_number}};
+                                          {"release_number", contract.release_number},
+                                         {"python_features",
+                                          ToJsonArray(contract.python_features)}};
              return ToText(object);
            })
       // (outputs, missing, release id, release number, request id); outputs a frame, or rows for

@@ -19,6 +19,7 @@ from tercet.feature_view import FeatureView
 from tercet.frame import Frame, library_of, to_stream
 from tercet.lineage import Annotation, Hit, Impact, Lineage, name_of
 from tercet.model import Model, Signature
+from tercet.on_demand import BoundUdf, Udf, with_functions
 from tercet.query import Query
 from tercet.run import Run
 from tercet.source import Source, find_extensions
@@ -216,7 +217,8 @@ class Project:
     # -- the contract: feature views
 
     def feature_view(self, name: str, *, version: int = 0, query: Query | None = None,
-                     on_demand: Mapping[str, str] | None = None, labels: Sequence[str] = (),
+                     on_demand: Mapping[str, str | Udf | BoundUdf] | None = None,
+                     labels: Sequence[str] = (),
                      transformations: Sequence[Transformation | Chain] = (),
                      helper_columns: Sequence[str] = (),
                      request_parameters: Mapping[str, str] | None = None, description: str = "",
@@ -224,17 +226,19 @@ class Project:
         """Gets or creates a feature view; just gets it when no `query` is given.
 
         `on_demand`: name → expression over the view's columns, "group.feature", `event_time` and
-        `request_parameters` (name → type). `labels` are never given to a model, `helper_columns`
-        come beside the features. docs/reference/expressions.md has the expression language.
+        `request_parameters` (name → type), or a function in Python (`tc.udf`), which is slower.
+        `labels` are never given to a model, `helper_columns` come beside the features.
+        docs/reference/expressions.md has the expression language.
         """
         if query is None:
             return FeatureView(self, json.loads(self._core.feature_view(name, version)))
         if isinstance(labels, str) or isinstance(helper_columns, str):
             raise InvalidError("labels and helper_columns must be lists of names")
+        expressions, functions = with_functions(on_demand or {})
         definition = {
             "name": name, "version": version or 1, "root": query.root(),
             "joins": list(query.joins), "filter": query.filter_expression,
-            "on_demand": dict(on_demand or {}),
+            "on_demand": expressions, "functions": functions,
             "request_parameters": dict(request_parameters or {}),
             "labels": list(labels), "helper_columns": list(helper_columns),
             "transformations": [one.to_json() for one in flatten(transformations)],

@@ -148,25 +148,32 @@ json::object FeatureViewDefinition::ToJson() const {
   for (const auto& transformation : transformations) {
     transformation_list.push_back(transformation.ToJson());
   }
-  return {{"name", name},
-          {"version", version},
-          {"root", SelectionToJson(root)},
-          {"joins", std::move(join_list)},
-          {"filter", filter.empty() ? json::value(nullptr) : json::value(filter)},
-          {"on_demand", ToJsonObject(on_demand)},
-          {"request_parameters", ToJsonObject(request_parameters)},
-          {"labels", ToJsonArray(labels)},
-          {"helper_columns", ToJsonArray(helper_columns)},
-          {"transformations", std::move(transformation_list)},
-          {"description", description},
-          {"tags", ToJsonObject(tags)}};
+  json::object object{{"name", name},
+                      {"version", version},
+                      {"root", SelectionToJson(root)},
+                      {"joins", std::move(join_list)},
+                      {"filter", filter.empty() ? json::value(nullptr) : json::value(filter)},
+                      {"on_demand", ToJsonObject(on_demand)},
+                      {"request_parameters", ToJsonObject(request_parameters)},
+                      {"labels", ToJsonArray(labels)},
+                      {"helper_columns", ToJsonArray(helper_columns)},
+                      {"transformations", std::move(transformation_list)},
+                      {"description", description},
+                      {"tags", ToJsonObject(tags)}};
+  // Only where there are some, so that definitions of before keep their text.
+  if (!functions.empty()) {
+    json::array function_list;
+    for (const PythonFunction& function : functions) function_list.push_back(function.ToJson());
+    object["functions"] = std::move(function_list);
+  }
+  return object;
 }
 
 Result<FeatureViewDefinition> FeatureViewDefinition::FromJson(const json::object& object) {
   ARROW_RETURN_NOT_OK(CheckMembers(
       "feature view", object,
       {"name", "version", "root", "joins", "filter", "on_demand", "request_parameters", "labels",
-       "helper_columns", "transformations", "description", "tags"}));
+       "helper_columns", "transformations", "description", "tags", "functions"}));
   FeatureViewDefinition view;
   ARROW_ASSIGN_OR_RAISE(view.name, GetString(object, "name"));
   ARROW_ASSIGN_OR_RAISE(const auto version, FindInt(object, "version"));
@@ -186,6 +193,12 @@ Result<FeatureViewDefinition> FeatureViewDefinition::FromJson(const json::object
   ARROW_ASSIGN_OR_RAISE(view.request_parameters, FindStringPairs(object, "request_parameters"));
   ARROW_ASSIGN_OR_RAISE(view.labels, FindStrings(object, "labels"));
   ARROW_ASSIGN_OR_RAISE(view.helper_columns, FindStrings(object, "helper_columns"));
+  ARROW_ASSIGN_OR_RAISE(const auto functions, FindObjects(object, "functions"));
+  for (const json::object& item : functions) {
+    auto function = PythonFunction::FromJson(item);
+    if (!function.ok()) return Explain(function.status(), "feature view '" + view.name + "'");
+    view.functions.push_back(std::move(function).ValueUnsafe());
+  }
   ARROW_ASSIGN_OR_RAISE(const auto transformations, FindObjects(object, "transformations"));
   for (const json::object& item : transformations) {
     ARROW_ASSIGN_OR_RAISE(auto transformation, TransformationDefinition::FromJson(item));

@@ -9,6 +9,7 @@
 
 #include "base/json.h"
 #include "catalog/noun.h"
+#include "catalog/python_function.h"
 
 namespace tercet {
 
@@ -69,6 +70,8 @@ struct FeatureViewDefinition {
   /// Name → expression, in order; may use view columns, "group.feature", `event_time`, request
   /// parameters and on-demand features before it.
   std::vector<std::pair<std::string, std::string>> on_demand;
+  /// What on-demand features may call beside the functions that expressions have.
+  std::vector<PythonFunction> functions;
   /// Name → type text of values that a request (or the spine) brings.
   std::vector<std::pair<std::string, std::string>> request_parameters;
   std::vector<std::string> labels;    ///< view columns never given to a model, nor needed online

@@ -19,7 +19,7 @@ void AddServeCommand(CLI::App* app, Session* session, const Serve& serve) {
                       "File with the token that clients must show; needed to listen on other than "
                       "loopback");
   command->add_flag("--allow-predictor-code", request->allow_predictor_code,
-                    "Run Python predictor classes that clients register");
+                    "Run predictor classes and on-demand features in Python that clients register");
   command->add_option("--allow-source", request->source_folders,
                       "A folder that external feature groups may read, or 'postgres'; several "
                       "times for several");

@@ -137,7 +137,8 @@ json::object ToJson(const DeploymentContract& contract) {
           {"optional", SchemaOrNull(contract.optional)},
           {"outputs", SchemaOrNull(contract.outputs)},
           {"release_id", contract.release_id},
-          {"release_number", contract.release_number}};
+          {"release_number", contract.release_number},
+          {"python_features", ToJsonArray(contract.python_features)}};
 }
 
 Result<DeploymentContract> DeploymentContractFromJson(const json::object& object) {
@@ -147,6 +148,7 @@ Result<DeploymentContract> DeploymentContractFromJson(const json::object& object
   ARROW_ASSIGN_OR_RAISE(contract.outputs, FindSchema(object, "outputs"));
   ARROW_ASSIGN_OR_RAISE(contract.release_id, GetString(object, "release_id"));
   ARROW_ASSIGN_OR_RAISE(contract.release_number, GetInt(object, "release_number"));
+  ARROW_ASSIGN_OR_RAISE(contract.python_features, FindStrings(object, "python_features"));
   return contract;
 }
 

@@ -34,7 +34,8 @@ Result<TrainingDataRequest> TrainingDataRequestFromJson(const json::object& obje
 json::object ToJson(const VectorContract& contract);
 Result<VectorContract> VectorContractFromJson(const json::object& object);
 
-/// {"entities": schema, "optional": schema, "outputs": schema, "release_id", "release_number"}.
+/// {"entities": schema, "optional": schema, "outputs": schema, "release_id", "release_number",
+/// "python_features": names}.
 json::object ToJson(const DeploymentContract& contract);
 Result<DeploymentContract> DeploymentContractFromJson(const json::object& object);
 

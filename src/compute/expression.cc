@@ -1,5 +1,6 @@
 #include "compute/expression.h"
 
+#include <algorithm>
 #include <string>
 #include <unordered_map>
 
@@ -117,6 +118,26 @@ Result<Expression> Expression::Parse(std::string_view text) {
 }
 
 const std::vector<std::string>& Expression::columns() const { return tree_->columns; }
+
+bool Expression::IsFunction(std::string_view name) { return Functions().contains(name); }
+
+bool Expression::Calls(std::string_view function) const {
+  return std::any_of(tree_->nodes.begin(), tree_->nodes.end(), [&](const Node& node) {
+    return node.form == Node::Form::kCall && node.name == function;
+  });
+}
+
+std::optional<Expression::ColumnCall> Expression::column_call() const {
+  const Node& result = tree_->nodes.back();
+  if (result.form != Node::Form::kCall) return std::nullopt;
+  ColumnCall call{.function = result.name, .columns = {}};
+  for (const int32_t argument : result.arguments) {
+    const Node& node = tree_->nodes[static_cast<size_t>(argument)];
+    if (node.form != Node::Form::kColumn) return std::nullopt;
+    call.columns.push_back(node.name);
+  }
+  return call;
+}
 
 Result<std::shared_ptr<const CompiledExpression>> CompiledExpression::Compile(
     const Expression& expression, const arrow::Schema& schema) {

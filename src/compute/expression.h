@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -37,6 +38,18 @@ class Expression {
   Expression& operator=(Expression&&) noexcept;
   /// Names as written ("temp", "planes.year"), each once, in order of first use.
   const std::vector<std::string>& columns() const;
+
+  /// Whether the language has a function of this name, in lower case.
+  static bool IsFunction(std::string_view name);
+  /// Whether a function is called anywhere, by its name in lower case; the language need not have it.
+  bool Calls(std::string_view function) const;
+  /// The function's name in lower case and its arguments, where the whole expression is one call on
+  /// columns; nullopt for any other.
+  struct ColumnCall {
+    std::string function;
+    std::vector<std::string> columns;
+  };
+  std::optional<ColumnCall> column_call() const;
 
  private:
   friend class CompiledExpression;

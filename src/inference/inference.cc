@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/cell_row.h"
+#include "base/deadline.h"
 #include "base/log.h"
 #include "base/overload.h"
 #include "base/request_trace.h"
@@ -123,13 +124,14 @@ void AddMissing(const arrow::Schema& features, const std::vector<RowStatus>& sta
 class Inference::Impl {
  public:
   Impl(Catalog* catalog, FeatureTables* tables, Registry* registry, OnlineRows* online,
-       const Clock* clock, const PredictorOptions& options, Referee* referee)
+       const Clock* clock, const PredictorOptions& options, Referee* referee,
+       PythonFunctions* python)
       : catalog_(catalog),
         tables_(tables),
         registry_(registry),
         online_(online),
         clock_(clock),
-        views_(catalog, tables),
+        views_(catalog, tables, python),
         releases_(catalog, &views_, registry, options, referee),
         log_(tables) {}
 
@@ -207,6 +209,7 @@ class Inference::Impl {
                       .release_number = served->main.number};
     if (loaded.plan() == nullptr) return contract;
     contract.entities = loaded.plan()->entity_schema();
+    contract.python_features = loaded.plan()->python_features();
     const arrow::Schema& labels = *loaded.plan()->label_schema();
     arrow::FieldVector optional;
     for (const ViewColumn& column : loaded.plan()->columns()) {
@@ -271,7 +274,6 @@ class Inference::Impl {
   }
 
  private:
-  using Deadline = std::optional<SteadyClock::time_point>;
 
   /// One request, as it is written in the deployment's book.
   struct Asked {
@@ -363,6 +365,7 @@ class Inference::Impl {
       ARROW_ASSIGN_OR_RAISE(const auto place,
                             served.book->admission.Enter(served.policy, deadline));
       StageOf(&times, ServingStage::kQueue) = laps.Next();
+      const DeadlineScope scope(deadline);
       return answer(deadline, &times);
     }();
     const int64_t total_ns = std::chrono::duration_cast<std::chrono::nanoseconds>(
@@ -547,9 +550,10 @@ class Inference::Impl {
 
 Inference::Inference(Catalog* catalog, FeatureTables* tables, Registry* registry,
                      OnlineRows* online, const Clock* clock,
-                     const PredictorOptions& predictor_options, Referee* referee)
+                     const PredictorOptions& predictor_options, Referee* referee,
+                     PythonFunctions* python)
     : impl_(std::make_unique<Impl>(catalog, tables, registry, online, clock, predictor_options,
-                                   referee)) {}
+                                   referee, python)) {}
 
 Inference::~Inference() = default;
 

@@ -51,7 +51,7 @@ class Inference {
  public:
   Inference(Catalog* catalog, FeatureTables* tables, Registry* registry, OnlineRows* online,
             const Clock* clock, const PredictorOptions& predictor_options,
-            Referee* referee = nullptr);
+            Referee* referee = nullptr, PythonFunctions* python = nullptr);
   ~Inference();
 
   /// Left keys, event time and the model's outputs for the view's rows in a time range or of a
@@ -87,6 +87,7 @@ class Inference {
     std::shared_ptr<arrow::Schema> outputs;
     std::string release_id;
     int64_t release_number = 0;
+    std::vector<std::string> python_features = {};  ///< on-demand ones that Python computes
   };
   Result<Contract> ContractOf(const std::string& deployment);
 

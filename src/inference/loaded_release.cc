@@ -49,6 +49,7 @@ Status LoadedRelease::BindView(FeatureViews* views) {
   ARROW_ASSIGN_OR_RAISE(const auto definition,
                         FeatureViewDefinition::FromJson(release_.view_definition));
   ARROW_ASSIGN_OR_RAISE(plan_, views->Resolve(definition));
+  ARROW_RETURN_NOT_OK(plan_->Prepare());
   ARROW_ASSIGN_OR_RAISE(const auto fitted, FittedFromJson(release_.fitted_transformations));
   ARROW_ASSIGN_OR_RAISE(transformations_,
                         TransformationPlan::Make(fitted, plan_->feature_schema()));

@@ -160,6 +160,15 @@ Result<json::object> LocalPlatform::DescribeFeatureGroup(const Ref& ref) {
 
 Result<FeatureViewDefinition> LocalPlatform::DefineFeatureView(
     const FeatureViewDefinition& definition) {
+  if (!definition.functions.empty() && !options_.allow_predictor_code) {
+    // What was allowed once may be asked for again, as a pipeline does that gets or creates.
+    const auto stored = views_.Get(definition.ref());
+    if (!stored.ok() || stored->functions != definition.functions) {
+      return Status::NotImplemented("feature view '", definition.name,
+                                    "' brings Python code, which this server does not run; start "
+                                    "it with --allow-predictor-code to allow it");
+    }
+  }
   return views_.Define(definition);
 }
 

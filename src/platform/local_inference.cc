@@ -149,7 +149,8 @@ Result<DeploymentContract> LocalPlatform::Contract(const std::string& deployment
                             .optional = contract.optional,
                             .outputs = contract.outputs,
                             .release_id = contract.release_id,
-                            .release_number = contract.release_number};
+                            .release_number = contract.release_number,
+                            .python_features = contract.python_features};
 }
 
 Result<std::shared_ptr<const RowPredictor>> LocalPlatform::PredictorOf(

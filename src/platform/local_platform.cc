@@ -20,8 +20,9 @@ LocalPlatform::LocalPlatform(std::string location, const ProjectLayout& layout,
       clock_(clock),
       catalog_(std::move(catalog)),
       tables_(catalog_.get(), layout.file_system, layout.tables, clock, layout.in_bucket()),
-      views_(catalog_.get(), &tables_),
-      training_(catalog_.get(), &tables_, layout.file_system, layout.tables, clock),
+      functions_(options.python),
+      views_(catalog_.get(), &tables_, &functions_),
+      training_(catalog_.get(), &tables_, layout.file_system, layout.tables, clock, &functions_),
       runs_(catalog_.get(), clock),
       registry_(catalog_.get(), LocalFileSystem(), layout.root, clock) {
   tables_.SetWriteMemory(
@@ -70,7 +71,7 @@ Result<std::shared_ptr<Platform>> LocalPlatform::Open(const std::string& locatio
       std::make_unique<Referee>(&platform->registry_, LocalFileSystem(), layout.trials(), clock);
   platform->inference_ = std::make_unique<Inference>(
       platform->catalog_.get(), tables, &platform->registry_, platform->online_.get(), clock,
-      platform->predictor_options(), platform->referee_.get());
+      platform->predictor_options(), platform->referee_.get(), &platform->functions_);
   platform->inference_->LogSlowRequestsTo(layout.slow_log());
   platform->trials_ = platform->MakeTrials();
   return platform;

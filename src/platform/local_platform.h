@@ -16,6 +16,7 @@
 #include "platform/trials.h"
 #include "platform/project_layout.h"
 #include "registry/registry.h"
+#include "runtime/worker_functions.h"
 #include "training/training_data.h"
 #include "view/feature_views.h"
 
@@ -148,6 +149,7 @@ class LocalPlatform : public Platform {
   FeatureTables tables_;
   std::unique_ptr<OnlineAccess> online_;
   std::unique_ptr<Ingest> ingest_;
+  WorkerFunctions functions_;
   FeatureViews views_;
   TrainingData training_;
   Runs runs_;

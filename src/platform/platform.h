@@ -217,6 +217,8 @@ struct DeploymentContract {
   std::shared_ptr<arrow::Schema> outputs;
   std::string release_id;
   int64_t release_number = 0;
+  /// On-demand features that Python computes, in a worker process, at every request.
+  std::vector<std::string> python_features = {};
 };
 
 /// The whole product: the three pipelines and the state between them, of one project.

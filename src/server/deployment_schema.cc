@@ -74,6 +74,15 @@ json::object PredictionSchema(const DeploymentContract& contract) {
           {"properties", std::move(properties)}};
 }
 
+/// Whoever reads it learns what makes answers slow.
+std::string DescriptionOf(const DeploymentContract& contract) {
+  std::string text = "Release " + contract.release_id;
+  for (size_t i = 0; i < contract.python_features.size(); ++i) {
+    text += (i == 0 ? ". Computed in Python at each request: " : ", ") + contract.python_features[i];
+  }
+  return text;
+}
+
 json::object Reference(const char* name) {
   return {{"$ref", "#/components/schemas/" + std::string(name)}};
 }
@@ -160,7 +169,7 @@ json::object DeploymentOpenApi(const std::string& name, const DeploymentContract
           {"info",
            {{"title", "Deployment '" + name + "'"},
             {"version", std::to_string(contract.release_number)},
-            {"description", "Release " + contract.release_id}}},
+            {"description", DescriptionOf(contract)}}},
           {"paths",
            {{"/api/v1/deployments/" + name + "/predict",
              Operation("predict", "Predictions by entity", Reference("PredictRequest"),

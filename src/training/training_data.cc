@@ -61,12 +61,13 @@ Status CheckEqual(const TrainingDatasetDefinition& registered,
 }  // namespace
 
 TrainingData::TrainingData(Catalog* catalog, FeatureTables* tables,
-                           std::shared_ptr<FileSystem> file_system, std::string root, const Clock*)
+                           std::shared_ptr<FileSystem> file_system, std::string root, const Clock*,
+                           PythonFunctions* python)
     : catalog_(catalog),
       tables_(tables),
       file_system_(std::move(file_system)),
       root_(std::move(root)),
-      views_(catalog, tables) {}
+      views_(catalog, tables, python) {}
 
 std::string TrainingData::FolderOf(const Ref& view) const {
   return JoinPath(JoinPath(root_, "training_datasets"), view.ToText());

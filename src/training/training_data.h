@@ -65,7 +65,7 @@ class TrainingData {
   /// `root`: where spines are kept, `<root>/training_datasets/<view>@<version>/`. Scratch files are
   /// where those of the feature tables are.
   TrainingData(Catalog* catalog, FeatureTables* tables, std::shared_ptr<FileSystem> file_system,
-               std::string root, const Clock* clock);
+               std::string root, const Clock* clock, PythonFunctions* python = nullptr);
 
   /// Makes and registers a new version, of the groups' heads as they are when the call begins. The
   /// transformations' parameters come from the part named "train", else from the first part.

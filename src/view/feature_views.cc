@@ -81,7 +81,8 @@ Result<FeatureViewDefinition> FeatureViews::Define(const FeatureViewDefinition& 
                                    "\nuse another version, or drop the stored one");
     }
     ARROW_RETURN_NOT_OK(NameGroupVersions(nullptr, tables_, &named));
-    ARROW_RETURN_NOT_OK(Resolve(named).status());
+    ARROW_ASSIGN_OR_RAISE(const auto plan, Resolve(named));
+    ARROW_RETURN_NOT_OK(plan->Prepare());
     std::vector<NounRef> groups;
     for (const GroupSelection* selection : Selections(&named)) {
       groups.push_back({Kind::kFeatureGroup, selection->group});
@@ -113,8 +114,8 @@ Status FeatureViews::Drop(const Ref& ref) { return catalog_->Drop(Kind::kFeature
 
 Result<std::shared_ptr<const ViewPlan>> FeatureViews::Resolve(
     const FeatureViewDefinition& definition) {
-  return ViewPlan::Make(definition,
-                        [this](const Ref& group) { return tables_->Definition(group); });
+  return ViewPlan::Make(
+      definition, [this](const Ref& group) { return tables_->Definition(group); }, python_);
 }
 
 Result<FeatureViews::Kept> FeatureViews::Keep(const Ref& ref) {
@@ -146,12 +147,14 @@ Result<std::shared_ptr<const VectorLookup>> FeatureViews::Lookup(const Ref& ref)
 Result<std::shared_ptr<const ViewPlan>> FeatureViews::PlanAt(
     const Ref& ref, const std::map<std::string, int64_t>& pins) {
   ARROW_ASSIGN_OR_RAISE(const FeatureViewDefinition definition, Get(ref));
-  return ViewPlan::Make(definition,
-                        [&](const Ref& group) -> Result<FeatureGroupDefinition> {
-                          const auto pin = pins.find(group.ToText());
-                          if (pin == pins.end()) return tables_->Definition(group);
-                          return tables_->DefinitionAt(group, pin->second);
-                        });
+  return ViewPlan::Make(
+      definition,
+      [&](const Ref& group) -> Result<FeatureGroupDefinition> {
+        const auto pin = pins.find(group.ToText());
+        if (pin == pins.end()) return tables_->Definition(group);
+        return tables_->DefinitionAt(group, pin->second);
+      },
+      python_);
 }
 
 }  // namespace tercet

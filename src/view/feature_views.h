@@ -18,7 +18,9 @@ namespace tercet {
 /// nothing in the catalog changes. Thread-safe.
 class FeatureViews {
  public:
-  FeatureViews(Catalog* catalog, FeatureTables* tables) : catalog_(catalog), tables_(tables) {}
+  /// `python` runs the functions of views that bring some; null: there are none.
+  FeatureViews(Catalog* catalog, FeatureTables* tables, PythonFunctions* python = nullptr)
+      : catalog_(catalog), tables_(tables), python_(python) {}
 
   /// Gets or creates. A new definition is checked as a whole (ViewPlan::Make) before it is stored;
   /// a group of version 0 stands for the group's newest version, which the stored definition names.
@@ -61,6 +63,7 @@ class FeatureViews {
 
   Catalog* const catalog_;
   FeatureTables* const tables_;
+  PythonFunctions* const python_;
   std::mutex mutex_;
   std::map<Ref, Kept> plans_;  ///< guarded by mutex_
 };

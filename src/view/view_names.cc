@@ -47,20 +47,25 @@ Result<ViewNames::Meaning> ViewNames::Resolve(const std::string& name) {
 }
 
 Result<ViewExpression> ViewExpression::Make(const std::string& what, const std::string& text,
-                                            ViewNames* names) {
+                                            const ViewFunctions& functions, ViewNames* names) {
   ViewExpression made;
   made.what_ = what;
   auto parsed = Expression::Parse(text);
   if (!parsed.ok()) return Explain(parsed.status(), what);
+  auto called = functions.Find(*parsed);
+  if (!called.ok()) return Explain(called.status(), what);
+  made.is_python_ = called->function != nullptr;
   arrow::FieldVector fields;
-  for (const std::string& name : parsed->columns()) {
+  // A function's parameters may be one column twice.
+  for (const std::string& name : called->function ? called->columns : parsed->columns()) {
     const auto meaning = names->Resolve(name);
     if (!meaning.ok()) return Explain(meaning.status(), what);
     fields.push_back(arrow::field(name, meaning->type));
     made.inputs_.push_back(meaning->input);
   }
   made.schema_ = arrow::schema(std::move(fields));
-  auto compiled = CompiledExpression::Compile(*parsed, *made.schema_);
+  auto compiled = called->function ? functions.Compile(*called->function, *made.schema_)
+                                   : CompiledExpression::Compile(*parsed, *made.schema_);
   if (!compiled.ok()) return Explain(compiled.status(), what);
   made.compiled_ = std::move(compiled).ValueUnsafe();
   return made;

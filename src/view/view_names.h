@@ -9,6 +9,7 @@
 #include <arrow/record_batch.h>
 
 #include "compute/expression.h"
+#include "view/view_functions.h"
 #include "view/view_plan.h"
 
 namespace tercet {
@@ -56,16 +57,19 @@ class ViewNames {
   int computed_ = 0;
 };
 
-/// An expression of a view, compiled against just the columns that it names.
+/// An expression of a view, compiled against just the columns that it names; or a call of a Python
+/// function that the view brings.
 class ViewExpression {
  public:
   /// `what` says in errors whose expression it is: "on-demand feature 'age'".
   static Result<ViewExpression> Make(const std::string& what, const std::string& text,
-                                     ViewNames* names);
+                                     const ViewFunctions& functions, ViewNames* names);
 
   const std::shared_ptr<arrow::DataType>& type() const { return compiled_->type(); }
   const std::vector<ExpressionInput>& inputs() const { return inputs_; }
   const std::string& what() const { return what_; }
+  /// A call of a Python function.
+  bool is_python() const { return is_python_; }
   /// Over the inputs, in their order.
   const std::shared_ptr<const CompiledExpression>& compiled() const { return compiled_; }
   Result<std::shared_ptr<arrow::Array>> Evaluate(
@@ -74,6 +78,7 @@ class ViewExpression {
 
  private:
   std::string what_;
+  bool is_python_ = false;
   std::shared_ptr<arrow::Schema> schema_;
   std::vector<ExpressionInput> inputs_;  // one a field of the schema
   std::shared_ptr<const CompiledExpression> compiled_;

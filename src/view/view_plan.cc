@@ -5,6 +5,7 @@
 
 #include "base/name.h"
 #include "base/time_text.h"
+#include "catalog/feature_type.h"
 #include "compute/sort_key.h"
 #include "compute/transformation.h"
 #include "view/join_key.h"
@@ -26,7 +27,10 @@ class ResolvedView : public ViewPlan {
   explicit ResolvedView(const FeatureViewDefinition& definition)
       : definition_(definition), names_(definition.name) {}
 
-  Status Resolve(const Groups& groups) {
+  Status Resolve(const Groups& groups, PythonFunctions* python) {
+    auto functions = ViewFunctions::Make(definition_.functions, python);
+    if (!functions.ok()) return Error(functions.status());
+    functions_ = std::move(functions).ValueUnsafe();
     ARROW_RETURN_NOT_OK(AddGroup(definition_.root, groups));
     names_.SetRoot(groups_[0].definition);
     ARROW_RETURN_NOT_OK(ReadParameters());
@@ -62,6 +66,9 @@ class ResolvedView : public ViewPlan {
   std::vector<std::string> FilterInputs() const override {
     return filter_ ? InputNames(filter_->inputs()) : std::vector<std::string>();
   }
+
+  const std::vector<std::string>& python_features() const override { return python_features_; }
+  Status Prepare() const override { return Error(functions_.Prepare()); }
 
   Result<std::shared_ptr<arrow::RecordBatch>> Evaluate(
       const std::shared_ptr<arrow::RecordBatch>& rows) const override {
@@ -170,6 +177,12 @@ class ResolvedView : public ViewPlan {
         return Error(Status::KeyError("feature group '", of.ref().ToText(), "' has no feature '",
                                       feature, "'", Suggest(feature, NamesOf(*of.schema))));
       }
+      if (!IsFeatureType(*field->type())) {
+        return Error(Status::TypeError(
+            "column '", feature, "' of '", of.ref().ToText(), "' is ", field->type()->ToString(),
+            ", and a feature is a scalar or a list of scalars; select the others by their names, ",
+            "or take a scalar of it by SQL into a group"));
+      }
       const std::string name = selection.prefix + feature;
       ARROW_RETURN_NOT_OK(
           AddColumn({.name = name, .group = index, .feature = feature, .type = field->type()}));
@@ -248,7 +261,8 @@ class ResolvedView : public ViewPlan {
             Status::Invalid("on-demand feature '", name, "' has the name of a request parameter"));
       }
       ARROW_RETURN_NOT_OK(Error(CheckColumnName(name)));
-      auto expression = ViewExpression::Make("on-demand feature '" + name + "'", text, &names_);
+      auto expression = ViewExpression::Make("on-demand feature '" + name + "'", text, functions_,
+                                             &names_);
       if (!expression.ok()) return Error(expression.status());
       const bool is_feature =
           !Contains(definition_.labels, name) && !Contains(definition_.helper_columns, name);
@@ -269,10 +283,11 @@ class ResolvedView : public ViewPlan {
       ARROW_RETURN_NOT_OK(
           AddColumn({.name = name, .group = -1, .feature = "", .type = expression->type()}));
       names_.AddComputed(name, expression->type());
+      if (expression->is_python()) python_features_.push_back(name);
       on_demand_.push_back(std::move(expression).ValueUnsafe());
     }
     if (definition_.filter.empty()) return Status::OK();
-    auto filter = ViewExpression::Make("filter", definition_.filter, &names_);
+    auto filter = ViewExpression::Make("filter", definition_.filter, functions_, &names_);
     if (!filter.ok()) return Error(filter.status());
     if (filter->type()->id() != arrow::Type::BOOL) {
       return Error(Status::TypeError("the filter '", definition_.filter, "' is ",
@@ -473,6 +488,8 @@ class ResolvedView : public ViewPlan {
   ViewNames names_;
   std::vector<ViewGroup> groups_;
   std::vector<ViewColumn> columns_;
+  ViewFunctions functions_;
+  std::vector<std::string> python_features_;
   std::vector<ViewExpression> on_demand_;
   std::optional<ViewExpression> filter_;
   std::set<std::string> of_labels_to_come_;  // helpers and labels that are computed from them
@@ -484,9 +501,10 @@ class ResolvedView : public ViewPlan {
 }  // namespace
 
 Result<std::shared_ptr<const ViewPlan>> ViewPlan::Make(const FeatureViewDefinition& definition,
-                                                       const Groups& groups) {
+                                                      const Groups& groups,
+                                                      PythonFunctions* python) {
   auto view = std::make_shared<ResolvedView>(definition);
-  ARROW_RETURN_NOT_OK(view->Resolve(groups));
+  ARROW_RETURN_NOT_OK(view->Resolve(groups, python));
   return view;
 }
 

@@ -68,8 +68,10 @@ class ViewPlan {
   /// KeyError with a suggestion for unknown groups, features, join keys, labels, helper columns;
   /// AlreadyExists-free: duplicate view columns are Invalid and suggest a prefix; TypeError where
   /// join keys or expressions don't fit. Also checks every transformation (CheckTransformation).
+  /// NotImplemented when the view brings Python functions and there is nobody to run them.
   static Result<std::shared_ptr<const ViewPlan>> Make(const FeatureViewDefinition& definition,
-                                                      const Groups& groups);
+                                                      const Groups& groups,
+                                                      PythonFunctions* python = nullptr);
   virtual ~ViewPlan() = default;
 
   virtual const FeatureViewDefinition& definition() const = 0;
@@ -104,6 +106,12 @@ class ViewPlan {
 
   /// The on-demand features in order, compiled (view_names.h).
   virtual const std::vector<ViewExpression>& on_demand() const = 0;
+
+  /// The names of on-demand features that Python computes.
+  virtual const std::vector<std::string>& python_features() const = 0;
+  /// Sees to what evaluates on-demand features in Python, which is done at the first need else.
+  /// ExecutionError when the text of a function does not give it.
+  virtual Status Prepare() const = 0;
 
   /// Evaluates the on-demand features in order and returns all view columns. `rows` has the
   /// root's and joins' view columns, request parameters, `left` columns that expressions name, and

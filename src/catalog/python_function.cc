@@ -1,0 +1,80 @@
+#include "catalog/python_function.h"
+
+#include <algorithm>
+#include <set>
+#include <string_view>
+
+#include "catalog/definition_json.h"
+#include "catalog/feature_group.h"
+
+namespace tercet {
+namespace {
+
+constexpr size_t kMaxSourceBytes = 64 << 10;
+
+/// Of ASCII, so that it can be written as a word in an expression.
+bool IsIdentifier(std::string_view name) {
+  const auto letter = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+  };
+  return !name.empty() && letter(name[0]) && std::all_of(name.begin(), name.end(), [&](char c) {
+    return letter(c) || (c >= '0' && c <= '9');
+  });
+}
+
+}  // namespace
+
+json::object PythonFunction::ToJson() const {
+  return {{"name", name},
+          {"source", source},
+          {"inputs", ToJsonObject(inputs)},
+          {"output", output}};
+}
+
+Result<PythonFunction> PythonFunction::FromJson(const json::object& object) {
+  ARROW_RETURN_NOT_OK(
+      CheckMembers("Python function", object, {"name", "source", "inputs", "output"}));
+  PythonFunction function;
+  ARROW_ASSIGN_OR_RAISE(function.name, GetString(object, "name"));
+  ARROW_ASSIGN_OR_RAISE(function.source, GetString(object, "source"));
+  ARROW_ASSIGN_OR_RAISE(function.inputs, FindStringPairs(object, "inputs"));
+  ARROW_ASSIGN_OR_RAISE(function.output, GetString(object, "output"));
+  const std::string what = "Python function '" + function.name.substr(0, 80) + "'";
+  if (!IsIdentifier(function.name)) {
+    return Status::Invalid(what, ": its name is not a word of letters, digits and underscores");
+  }
+  if (function.source.size() > kMaxSourceBytes) {
+    return Status::Invalid(what, ": its text has ", function.source.size(), " bytes; at most ",
+                           kMaxSourceBytes, " are allowed");
+  }
+  if (function.inputs.empty()) return Status::Invalid(what, " takes no column");
+  std::set<std::string> seen;
+  for (const auto& [parameter, type] : function.inputs) {
+    if (!IsIdentifier(parameter) || !seen.insert(parameter).second) {
+      return Status::Invalid(what, ": '", parameter.substr(0, 80),
+                             "' is no parameter's name, or there twice");
+    }
+  }
+  for (const Status& status : {function.InputSchema().status(), function.OutputType().status()}) {
+    if (!status.ok()) return Explain(status, what);
+  }
+  return function;
+}
+
+Result<std::shared_ptr<arrow::Schema>> PythonFunction::InputSchema() const {
+  arrow::FieldVector fields;
+  for (const auto& [parameter, text] : inputs) {
+    auto type = TypeFromText(text);
+    if (!type.ok()) return Explain(type.status(), "parameter '" + parameter + "'");
+    fields.push_back(arrow::field(parameter, std::move(type).ValueUnsafe()));
+  }
+  return arrow::schema(std::move(fields));
+}
+
+Result<std::shared_ptr<arrow::DataType>> PythonFunction::OutputType() const {
+  auto type = TypeFromText(output);
+  if (!type.ok()) return Explain(type.status(), "its output");
+  return type;
+}
+
+}  // namespace tercet
