@@ -8,8 +8,10 @@
 namespace tercet {
 namespace {
 
-/// Rows that are transformed and predicted at once, by one thread.
-constexpr int64_t kSliceRows = 65536;
+/// Rows that are transformed and predicted at once, by one thread: so few that a slice's columns
+/// stay in its cache, and that the C library gives them memory which it has at hand; larger ones
+/// come fresh from the kernel, page by page, each time.
+constexpr int64_t kSliceRows = 8192;
 /// How much of the work the point-in-time read is, for progress.
 constexpr double kReadShare = 0.6;
 
