@@ -32,12 +32,13 @@ def served(tmp_path_factory):
                 wait_online=True)
             texts = project.feature_group("texts", version=1, primary_key=["code"], online=True)
             texts.insert(pa.table({
-                "code": [f"c{i}" for i in range(10)], "name": [f"name {i}" for i in range(10)],
+                "code": [f"c{i}" for i in range(10)], "rank": range(10), "name": [f"name {i}" for i in range(10)],
                 "embedding": pa.array([[i, 2.0, 3.0] for i in range(10)],
                                       pa.list_(pa.float32(), 3))}), wait_online=True)
             project.feature_view("numbers", version=1,
                                  query=numbers.select("price", "share", "count", "open"))
             project.feature_view("texts", version=1, query=texts.select("name", "embedding"))
+            project.feature_view("ranks", version=1, query=texts.select("rank"))
             yield server
     finally:
         server.stop()
@@ -57,7 +58,7 @@ def post(server, view: str, head: dict, binary: bytes, query: str = "") -> tuple
 
 def tensors(answer: dict, rest: bytes) -> dict:
     """Name → NumPy array, or a list of bytes."""
-    kinds = {"FP64": "<f8", "FP32": "<f4", "INT32": "<i4", "UINT8": "u1", "BOOL": "?"}
+    kinds = {"FP64": "<f8", "FP32": "<f4", "INT32": "<i4", "INT64": "<i8", "UINT8": "u1", "BOOL": "?"}
     found = {}
     for output in answer["outputs"]:
         size = output["parameters"]["binary_data_size"]
@@ -122,6 +123,23 @@ def test_texts_lists_and_chosen_outputs(served):
     assert list(found) == ["embedding", "name"]
     assert found["embedding"].tolist() == [[3, 2, 3], [9, 2, 3]]
     assert found["name"] == [b"name 3", b"name 9"]
+
+
+@pytest.mark.parametrize("short", [True, False])
+def test_keys_are_texts(served, short):
+    data = b"".join(struct.pack("<I", len(code)) + code for code in (b"c3", b"", b"c9"))
+    head = {"inputs": [{"name": "code", "datatype": "BYTES", "shape": [3],
+                        "parameters": {"binary_data_size": len(data)}}]}
+    if not short:
+        head["outputs"] = [{"name": "rank"}]
+    found = tensors(*post(served, "ranks", head, data))
+    assert found["rank"].tolist() == [3, 0, 9]
+    assert found["$status"].tolist() == [[PRESENT], [MISSING], [PRESENT]]
+    for bad, message in ((b"\x09\0\0\0c3", "binary data"), (b"\x01\0\0\0\xff", "UTF-8")):
+        head["inputs"][0].update(shape=[1], parameters={"binary_data_size": len(bad)})
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            post(served, "ranks", head, bad)
+        assert refused.value.code == 400 and message in refused.value.read().decode()
 
 
 def test_bad_requests_are_refused(served):

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/log.h"
 #include "catalog/given_keys.h"
 #include "compute/sort_key.h"
 #include "online/group_rows.h"
@@ -27,9 +28,18 @@ Result<std::vector<RowsAnswer>> RedisStore::Read(const std::vector<RowsRequest>&
   auto answers = ReadRedis(requests, &away);
   if (copies_ == nullptr) return answers;
   const int64_t now_us = clock_->NowMicros();
-  if (answers.ok()) heard_us_.store(now_us, std::memory_order_relaxed);
+  if (answers.ok()) {
+    heard_us_.store(now_us, std::memory_order_relaxed);
+    if (stale_.exchange(false, std::memory_order_relaxed)) {
+      LogInfo("online store: Redis answers again");
+    }
+  }
   const bool copies = away && now_us - heard_us_.load(std::memory_order_relaxed) <= stale_us_;
-  return copies ? ReadCopies(requests) : answers;
+  if (!copies) return answers;
+  if (!stale_.exchange(true, std::memory_order_relaxed)) {
+    LogWarn("online store: answering from copies, since " + answers.status().message());
+  }
+  return ReadCopies(requests);
 }
 
 Result<std::vector<RowsAnswer>> RedisStore::ReadRedis(const std::vector<RowsRequest>& requests,

@@ -142,6 +142,7 @@ class RedisStore : public OnlineStore {
   int64_t stale_us_ = 0;
   std::unique_ptr<RowCache> copies_;  ///< by rows' key and field; null: none are kept
   std::atomic<int64_t> heard_us_;     ///< when Redis last answered
+  std::atomic<bool> stale_{false};    ///< copies were given out since
   Published<GroupMap> groups_;
   std::mutex reading_mutex_;           // held while the states are read and published
   std::mutex mutex_;                   // of what follows

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <limits>
 
+#include <arrow/util/utf8.h>
+
 #include "base/name.h"
 #include "client/json_rows.h"
 #include "server/inference_request.h"
@@ -75,8 +77,25 @@ uint64_t NullBits(const arrow::DataType& type) {
   return bits;
 }
 
+/// The texts of a binary tensor, each with its length before it, as column `at` of cells that are
+/// `width` a row. False when they are no UTF-8, or not as many as the shape says.
+bool TextCells(const InputTensor& input, size_t width, size_t at, std::vector<Cell>* cells) {
+  arrow::util::InitializeUTF8();
+  std::string_view rest = *input.binary;
+  for (size_t i = 0; i < static_cast<size_t>(input.rows); ++i) {
+    uint32_t size = 0;
+    if (rest.size() < sizeof(size)) return false;
+    std::memcpy(&size, rest.data(), sizeof(size));
+    rest.remove_prefix(sizeof(size));
+    if (rest.size() < size || !arrow::util::ValidateUTF8(rest.substr(0, size))) return false;
+    (*cells)[i * width + at] = {rest.data(), size};
+    rest.remove_prefix(size);
+  }
+  return rest.empty();
+}
+
 /// The entities' cells, row by row, in the request's own bytes. False where the inputs are not just
-/// the view's entity columns as binary integers and floats of their own types.
+/// the view's entity columns as binary texts, integers and floats of their own types.
 bool CellsOf(const InferenceRequest& request, const arrow::Schema& entities,
              std::vector<Cell>* cells) {
   const auto width = static_cast<size_t>(entities.num_fields());
@@ -87,6 +106,12 @@ bool CellsOf(const InferenceRequest& request, const arrow::Schema& entities,
     const int at = entities.GetFieldIndex(input.name);
     if (at < 0 || !input.binary || input.width != 1) return false;
     const arrow::DataType& type = *entities.field(at)->type();
+    if (arrow::is_string(type.id())) {
+      const bool read = input.datatype == "BYTES" &&
+                        TextCells(input, width, static_cast<size_t>(at), cells);
+      if (!read) return false;
+      continue;
+    }
     const auto bytes = NumberWidth(type);
     if (!bytes || type.id() == arrow::Type::BOOL || DatatypeOf(type) != input.datatype ||
         input.binary->size() != rows * *bytes) {
