@@ -3,6 +3,7 @@
   arrow        Arrow's C++ headers and libraries, out of the pyarrow wheel
   onnxruntime  ONNX Runtime's library, out of its wheel, and headers from Debian trixie
   duckdb       DuckDB's library and its C header, out of two npm packages
+  re2          RE2's source, out of Debian's, to be compiled with ours (cmake/Re2.cmake)
   venv         Python packages to build, test and measure with
   venv-NAME    those of tools/requirements-NAME.txt
   spark        Delta's jars for Spark, by Maven
@@ -13,6 +14,7 @@ when its stamp holds the hash of its pins.
 """
 
 import hashlib
+import inspect
 import os
 import pathlib
 import re
@@ -41,6 +43,8 @@ DUCKDB_LIBRARY = ("@duckdb/node-bindings-linux-x64@1.5.5-r.5",
 DUCKDB_HEADER = ("duckdb@1.4.4",
                  "5bb967dcbcd517670ba5f169f238fb9d6787e53752c60ebe24386169d76941ed")
 
+RE2_SOURCE_SHA256 = "3bc61251da3b0b97be40a8a127818c517c62516e4eda11fc901d29496663df54"
+
 
 # What comes as source packages, beside the pins of a name; built with the setuptools of these.
 SOURCES = {"test": "requirements-data.txt", "spark": "requirements-spark-source.txt"}
@@ -55,6 +59,8 @@ def pins(part: str) -> str:
     if part == "spark":
         content = (TOOLS / "spark-jars.txt").read_bytes()
         return hashlib.sha256(content + str(ROOT).encode()).hexdigest()
+    if part == "re2":
+        return hashlib.sha256((RE2_SOURCE_SHA256 + inspect.getsource(re2)).encode()).hexdigest()
     name = {"arrow": "native", "onnxruntime": "native", "duckdb": "native", "venv": "test"}.get(
         part, part.removeprefix("venv-"))
     content = (TOOLS / f"requirements-{name}.txt").read_bytes()
@@ -133,6 +139,29 @@ def duckdb(part: pathlib.Path, scratch: pathlib.Path) -> None:
     shutil.copyfile(header, part / "include/duckdb.h")
 
 
+def re2(part: pathlib.Path, scratch: pathlib.Path) -> None:
+    archive = debian_source("re2", RE2_SOURCE_SHA256, scratch)
+    with tarfile.open(archive) as files:
+        files.extractall(scratch / "source", filter="data")
+    source, = (scratch / "source").iterdir()
+    for folder in ("re2", "util"):
+        shutil.copytree(source / folder, part / folder, ignore=shutil.ignore_patterns(
+            "testing", "fuzzing", "*.py", "*.pl"))
+    shutil.copyfile(source / "LICENSE", part / "LICENSE")
+    # Unicode's tables are generated, so Debian's source has none; the package's archive does, as
+    # plain data, under RE2's own names.
+    archive = run("c++", "-print-file-name=libre2.a", stdout=subprocess.PIPE,
+                  text=True).stdout.strip()
+    tables = ["perl_groups.o", "unicode_casefold.o", "unicode_groups.o"]
+    run("ar", "x", archive, *tables, cwd=part)
+    for table in tables:
+        symbols = run("nm", "--defined-only", "--format=just-symbols", part / table,
+                      stdout=subprocess.PIPE, text=True).stdout.split()
+        renamed = [word for one in symbols if "N3re2" in one
+                   for word in ("--redefine-sym", one + "=" + one.replace("N3re2", "N10tercet_re2"))]
+        run("objcopy", *renamed, part / table)
+
+
 def spark(part: pathlib.Path, scratch: pathlib.Path) -> None:
     """The jars of tools/spark-jars.txt; Spark itself is in venv-spark."""
     for line in (TOOLS / "spark-jars.txt").read_text().splitlines():
@@ -160,28 +189,44 @@ def debian_mirror() -> str:
     found = re.search(r"^(?:URIs:|deb\s+(?:\[.*?\])?)\s*(\S+/debian/?)(?:\s|$)", text,
                       re.MULTILINE)
     if not found:
-        sys.exit("setup: apt's source lists name no Debian archive to take trixie's "
-                 f"{ONNX_HEADERS} from")
+        sys.exit("setup: apt's source lists name no Debian archive to take RE2 and "
+                 f"trixie's {ONNX_HEADERS} from")
     return found.group(1)
 
 
-def trixie_package(name: str, sha256: str, scratch: pathlib.Path) -> pathlib.Path:
-    """Downloads one package of Debian trixie, leaving the machine's own lists alone."""
+def apt_options(kind: str, suite: str, scratch: pathlib.Path) -> list[str]:
+    """Has apt-get read the lists of one suite ("deb" or "deb-src" of "trixie") and returns what
+    makes it use them alone, leaving the machine's own lists as they are."""
     apt = scratch / "apt"
     (apt / "lists/partial").mkdir(parents=True)
     (apt / "cache/archives/partial").mkdir(parents=True)
     keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
-    (apt / "sources.list").write_text(f"deb [signed-by={keyring}] {debian_mirror()} trixie main\n")
+    (apt / "sources.list").write_text(
+        f"{kind} [signed-by={keyring}] {debian_mirror()} {suite} main\n")
     settings = [f"Dir::Etc::sourcelist={apt}/sources.list", "Dir::Etc::sourceparts=-",
                 f"Dir::State::lists={apt}/lists", f"Dir::Cache={apt}/cache",
                 "Acquire::Languages=none", "APT::Sandbox::User=root",
                 "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false"]
     options = [word for setting in settings for word in ("-o", setting)]
     run("apt-get", "-qq", *options, "update")
-    run("apt-get", "-qq", *options, "download", name, cwd=scratch)
+    return options
+
+
+def trixie_package(name: str, sha256: str, scratch: pathlib.Path) -> pathlib.Path:
+    """Downloads one package of Debian trixie."""
+    run("apt-get", "-qq", *apt_options("deb", "trixie", scratch), "download", name, cwd=scratch)
     package = next(scratch.glob(f"{name}_*.deb"))
     check_sha256(package, sha256)
     return package
+
+
+def debian_source(name: str, sha256: str, scratch: pathlib.Path) -> pathlib.Path:
+    """Downloads the source of a package of Debian 12, as its authors gave it out."""
+    run("apt-get", "-qq", *apt_options("deb-src", "bookworm", scratch), "source",
+        "--download-only", name, cwd=scratch)
+    archive = next(scratch.glob(f"{name}_*.orig.tar.*"))
+    check_sha256(archive, sha256)
+    return archive
 
 
 def venv(part: pathlib.Path, name: str) -> None:
@@ -210,6 +255,8 @@ def ensure(name: str) -> None:
             onnxruntime(part, pathlib.Path(scratch))
         elif name == "duckdb":
             duckdb(part, pathlib.Path(scratch))
+        elif name == "re2":
+            re2(part, pathlib.Path(scratch))
         elif name == "spark":
             spark(part, pathlib.Path(scratch))
         else:

@@ -22,8 +22,8 @@ const std::unordered_map<std::string_view, const Function*>& Functions() {
     for (const auto& some : {expr::ArithmeticFunctions(), expr::MathFunctions(),
                              expr::ComparisonFunctions(), expr::LogicFunctions(),
                              expr::TimeFunctions(), expr::ZoneFunctions(), expr::TextFunctions(),
-                             expr::PlaceFunctions(), expr::ListFunctions(), expr::MapFunctions(),
-                             expr::CastFunctions()}) {
+                             expr::PatternFunctions(), expr::PlaceFunctions(),
+                             expr::ListFunctions(), expr::MapFunctions(), expr::CastFunctions()}) {
       for (const Function& function : some) all.emplace(function.name, &function);
     }
     return all;

@@ -121,6 +121,7 @@ std::span<const Function> ComparisonFunctions();
 std::span<const Function> LogicFunctions();
 std::span<const Function> TimeFunctions();
 std::span<const Function> TextFunctions();
+std::span<const Function> PatternFunctions();
 std::span<const Function> PlaceFunctions();
 std::span<const Function> ZoneFunctions();
 std::span<const Function> ListFunctions();

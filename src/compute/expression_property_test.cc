@@ -109,6 +109,9 @@ TEST(ExpressionPropertyTest, AnyBatchSizeGivesTheSameBits) {
                                           "replace(s, 'b', upper(s))",
                                           "split_part(s, 'b', j)",
                                           "haversine(x, y, f, j)",
+                                          "regexp_replace(s, '[bz]|é', '<\\0>', 'g')",
+                                          "regexp_extract(s, '(A)?(b)', 2) || lower(s)",
+                                          "regexp_matches(s, 'z$') or b",
                                           "geodesic_distance(x, y, f, j)",
                                           "date_trunc('week', t, 'America/Sao_Paulo')",
                                           "date_trunc('minute', t, 'Asia/Kathmandu')",
@@ -203,6 +206,7 @@ std::string AnyExpression(std::mt19937_64& random, int depth) {
       return "(" + part() + ") in (" + part() + ", " + pick(leaves) + ") or (" + part() +
              ") is null";
     default:
+      if (random() % 4 == 0) return "regexp_replace(" + part() + ", '[Ab]', 'x')";
       if (random() % 4 == 0) return "element_at(map('Ab', 1, 'b', 2), " + part() + ")";
       if (random() % 4 == 0) return "from_utc_timestamp(" + part() + ", 'Europe/Oslo')";
       return random() % 2 == 0 ? "date_trunc('" + pick(units) + "', " + part() + ")"

@@ -128,6 +128,29 @@ TEST_F(ExpressionTest, DistancesOnTheEarth) {
   EXPECT_ANSWER("is_nan(haversine(nan, 0, 0, 0))", "bool: true, null");
 }
 
+TEST_F(ExpressionTest, Patterns) {
+  EXPECT_ANSWER("regexp_matches(s, '^O.*o$')", "bool: true, null");
+  EXPECT_ANSWER("regexp_matches(s, 'sl') and not regexp_matches(s, '^sl')", "bool: true, null");
+  EXPECT_ANSWER("regexp_matches(accents, '^.{10}$')", "bool: true, null");
+  EXPECT_ANSWER("regexp_extract('flight AA-1234 to', '([A-Z]+)-(\\d+)')",
+                "string: AA-1234, AA-1234");
+  EXPECT_ANSWER("regexp_extract('flight AA-1234 to', '([A-Z]+)-(\\d+)', 2)", "string: 1234, 1234");
+  EXPECT_ANSWER("regexp_extract(s, '(x)|o', 1)", "string: , null");
+  EXPECT_ANSWER("regexp_extract(s, 'x')", "string: , null");
+  EXPECT_ANSWER("regexp_replace('a.b.c', '\\.', '-')", "string: a-b.c, a-b.c");
+  EXPECT_ANSWER("regexp_replace('a.b.c', '\\.', '-', 'g')", "string: a-b-c, a-b-c");
+  EXPECT_ANSWER("regexp_replace(s, '(?i)(O)(s)', '\\2\\1')", "string: sOlo, null");
+  EXPECT_THAT(Answer("regexp_matches(s, '(a')"),
+              ::testing::HasSubstr("the pattern '(a' is none: missing )"));
+  EXPECT_THAT(Answer("regexp_matches(s, s)"), ::testing::HasSubstr("takes a pattern in quotes"));
+  EXPECT_THAT(Answer("regexp_matches(s, '((a{100}){100}){100}')"),
+              ::testing::HasSubstr("is none: "));
+  EXPECT_THAT(Answer("regexp_replace(s, 'a', '\\1')"), ::testing::HasSubstr("the replacement"));
+  EXPECT_THAT(Answer("regexp_replace(s, 'a', '', 'i')"), ::testing::HasSubstr("no option 'i'"));
+  EXPECT_THAT(Answer("regexp_extract(s, '(a)', 2)"), ::testing::HasSubstr("from 0"));
+  EXPECT_THAT(Answer("regexp_matches(i, 'a')"), ::testing::HasSubstr("takes a string"));
+}
+
 TEST_F(ExpressionTest, GeodesicsOfTheEllipsoid) {
   // A quarter of a meridian, and half of the equator's girth, which goes over a pole instead.
   EXPECT_ANSWER("round(geodesic_distance(0, 0, 90, 0), 3)", "double: 10001965.729, 10001965.729");
