@@ -30,9 +30,15 @@ def served(tmp_path_factory):
                 "count": pa.array([None if i == 6 else i for i in range(100)], pa.int32()),
                 "open": pa.array([i % 2 == 0 for i in range(100)], pa.bool_())}),
                 wait_online=True)
+            wide = project.feature_group("wide", version=1, primary_key=["id"], online=True)
+            wide.insert(pa.table({"id": [1], **{f"c{i}": [i] for i in range(40)}}),
+                        wait_online=True)
+            project.feature_view("wide", version=1,
+                                 query=wide.select(*(f"c{i}" for i in range(40))))
             texts = project.feature_group("texts", version=1, primary_key=["code"], online=True)
             texts.insert(pa.table({
-                "code": [f"c{i}" for i in range(10)], "rank": range(10), "name": [f"name {i}" for i in range(10)],
+                "code": [f"c{i}" for i in range(10)], "rank": range(10),
+                "name": [f"name {i}" for i in range(10)],
                 "embedding": pa.array([[i, 2.0, 3.0] for i in range(10)],
                                       pa.list_(pa.float32(), 3))}), wait_online=True)
             project.feature_view("numbers", version=1,
@@ -58,7 +64,8 @@ def post(server, view: str, head: dict, binary: bytes, query: str = "") -> tuple
 
 def tensors(answer: dict, rest: bytes) -> dict:
     """Name → NumPy array, or a list of bytes."""
-    kinds = {"FP64": "<f8", "FP32": "<f4", "INT32": "<i4", "INT64": "<i8", "UINT8": "u1", "BOOL": "?"}
+    kinds = {"FP64": "<f8", "FP32": "<f4", "INT32": "<i4", "INT64": "<i8", "UINT8": "u1",
+             "BOOL": "?"}
     found = {}
     for output in answer["outputs"]:
         size = output["parameters"]["binary_data_size"]
@@ -154,3 +161,12 @@ def test_bad_requests_are_refused(served):
             post(served, "numbers", bad, binary)
         assert refused.value.code in (400, 404)
         assert message in refused.value.read().decode()
+
+
+def test_an_answer_has_a_limit(served):
+    ids = np.ones(1_000_000, "<i8")
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        post(served, "wide", *of_ids(ids))
+    assert refused.value.code == 413 and "fewer at once" in refused.value.read().decode()
+    found = tensors(*post(served, "wide", *of_ids(ids[:50_000])))
+    assert (found["c39"] == 39).all()

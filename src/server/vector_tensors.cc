@@ -23,6 +23,18 @@ struct TensorHead {
 };
 
 constexpr std::string_view kStatus = "$status";
+/// A few keys may ask for many features: what an answer may take, values and statuses.
+constexpr int64_t kMaxAnswerBytes = 256 << 20;
+/// What a thread keeps for its next request.
+constexpr size_t kKeptCells = 64 << 10;
+
+Status CheckSize(const InferenceRequest& request, int64_t outputs) {
+  const int64_t rows = request.inputs[0].rows;
+  if (rows * outputs * static_cast<int64_t>(sizeof(double)) <= kMaxAnswerBytes) return Status::OK();
+  return Status::CapacityError(rows, " entities with ", outputs, " features each are more than ",
+                               "the ", kMaxAnswerBytes >> 20, " MiB that an answer of tensors may ",
+                               "be; ask for fewer at once");
+}
 
 std::string HeadOf(const Ref& view, const InferenceRequest& request, bool all_present,
                    const std::vector<TensorHead>& tensors) {
@@ -131,7 +143,9 @@ Result<std::optional<HttpAnswer>> PlainVectors(Platform* platform, const Ref& vi
   if (!request.outputs.empty()) return std::nullopt;
   ARROW_ASSIGN_OR_RAISE(const auto reader, platform->Reader(view));
   if (reader == nullptr || reader->helpers()->num_fields() > 0) return std::nullopt;
+  ARROW_RETURN_NOT_OK(CheckSize(request, reader->features()->num_fields()));
   thread_local std::vector<Cell> cells;
+  if (cells.capacity() > kKeptCells) cells = {};
   if (!CellsOf(request, *reader->entities(), &cells)) return std::nullopt;
   const int64_t rows = request.inputs[0].rows;
   const auto count = static_cast<size_t>(rows);
@@ -141,6 +155,7 @@ Result<std::optional<HttpAnswer>> PlainVectors(Platform* platform, const Ref& vi
   tensors.reserve(features.size() + 1);
   targets.reserve(features.size());
   thread_local std::vector<uint8_t> status;
+  if (status.capacity() > kKeptCells) status = {};
   status.assign(count * features.size(), 0);
   size_t values_size = 0;
   for (const auto& feature : features) {
@@ -278,6 +293,9 @@ Result<HttpAnswer> TensorVectors(Platform* platform, VectorContracts* contracts,
   }
   const auto answer =
       [&](const KnownContract<VectorContract>& known) -> Result<HttpAnswer> {
+    const size_t outputs = request.outputs.size();
+    ARROW_RETURN_NOT_OK(CheckSize(request, outputs > 0 ? static_cast<int64_t>(outputs)
+                                                       : known.contract.features->num_fields()));
     ARROW_ASSIGN_OR_RAISE(
         vectors.entities,
         EntitiesOf(request, "feature view '" + view.ToText() + "'", *known.columns));
