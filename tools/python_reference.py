@@ -29,8 +29,8 @@ dict of columns.
 #: Sections in the order of a user's journey; what no other section names comes under the last one.
 SECTIONS: dict[str, list[str]] = {
     "A project": ["open", "Project"],
-    "Features": ["FeatureGroup", "Commit", "source", "Query", "FeatureView", "Vector", "Vectors",
-                 "Frame"],
+    "Features": ["FeatureGroup", "Commit", "source", "Query", "FeatureView", "udf", "Udf",
+                 "BoundUdf", "Vector", "Vectors", "Frame"],
     "Training": ["Run", "entities", "Entities", "split", "TrainingData", "TrainingPart"],
     "Transformations": [],
     "Models and deployments": ["Model", "Signature", "predictor", "composite", "Deployment",

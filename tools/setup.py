@@ -157,8 +157,8 @@ def re2(part: pathlib.Path, scratch: pathlib.Path) -> None:
     for table in tables:
         symbols = run("nm", "--defined-only", "--format=just-symbols", part / table,
                       stdout=subprocess.PIPE, text=True).stdout.split()
-        renamed = [word for one in symbols if "N3re2" in one
-                   for word in ("--redefine-sym", one + "=" + one.replace("N3re2", "N10tercet_re2"))]
+        renamed = [f"--redefine-sym={one}={one.replace('N3re2', 'N10tercet_re2')}"
+                   for one in symbols if "N3re2" in one]
         run("objcopy", *renamed, part / table)
 
 

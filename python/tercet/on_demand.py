@@ -57,15 +57,20 @@ class Udf:
         if not inspect.isfunction(function) or function.__name__ == "<lambda>":
             raise InvalidError("an on-demand feature is a function made by 'def', not "
                                f"{function!r:.80}")
-        self.function = function
-        self.name = function.__name__
-        self.source = _source(function)
+        #: the plain function, to be called with values
+        self.function: Callable = function
+        #: as expressions call it
+        self.name: str = function.__name__
+        #: what is kept: imports, constants and the function's text
+        self.source: str = _source(function)
         annotations = dict(function.__annotations__)
         output = _annotated(annotations.get("return"), function) if output is None else output
         if output is None:
             raise InvalidError(f"function '{self.name}' has no output type; write "
                                f"@udf(float) or '-> float'")
-        self.output = _type_text(output, function)
+        #: the type of what it returns
+        self.output: str = _type_text(output, function)
+        #: parameter → type
         self.inputs: dict[str, str] = {}
         for parameter in inspect.signature(function).parameters.values():
             if parameter.kind not in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
@@ -106,11 +111,14 @@ class BoundUdf:
     """A function of columns: what an on-demand feature is."""
 
     def __init__(self, function: Udf, columns: tuple[str, ...]):
-        self.udf = function
-        self.columns = columns
+        #: the function
+        self.udf: Udf = function
+        #: the columns that its parameters are
+        self.columns: tuple[str, ...] = columns
 
     @property
     def expression(self) -> str:
+        """What a feature view keeps: a call of the function on the columns."""
         return f"{self.udf.name}({', '.join(map(_quoted, self.columns))})"
 
 
