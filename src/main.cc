@@ -49,6 +49,8 @@ Status Serve(const tercet::ServeRequest& request) {
   platform_options.allow_predictor_code = request.allow_predictor_code;
   platform_options.state = request.state;
   platform_options.source_folders = request.source_folders;
+  platform_options.allowed_sinks = request.allowed_sinks;
+  platform_options.build_environments = request.build_environments;
   platform_options.online = request.online;
   if (!request.python.empty()) platform_options.python = request.python;
   ARROW_ASSIGN_OR_RAISE(auto platform,

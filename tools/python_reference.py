@@ -33,7 +33,7 @@ SECTIONS: dict[str, list[str]] = {
                  "BoundUdf", "Vector", "Vectors", "Frame"],
     "Training": ["Run", "entities", "Entities", "split", "TrainingData", "TrainingPart"],
     "Transformations": [],
-    "Models and deployments": ["Model", "Signature", "predictor", "composite", "Deployment",
+    "Models and deployments": ["Model", "Signature", "predictor", "composite", "Deployment", "sink",
                                "Prediction", "Predictions", "Predictor", "Canary", "Experiment"],
     "Search and lineage": ["Annotation", "Hit", "Impact", "Lineage"],
     "Errors": [],

@@ -7,6 +7,7 @@
   venv         Python packages to build, test and measure with
   venv-NAME    those of tools/requirements-NAME.txt
   spark        Delta's jars for Spark, by Maven
+  kafka        a broker of Kafka's, by Maven
 
 Arrow's, ONNX Runtime's and DuckDB's libraries become private copies under names of our own, so
 that Tercet shares a process with any of theirs. Everything is pinned by checksum. A part is done
@@ -56,19 +57,29 @@ def run(*command, **options):
 
 def pins(part: str) -> str:
     """The hash of all that decides what a part holds."""
-    if part == "spark":
-        content = (TOOLS / "spark-jars.txt").read_bytes()
+    if part in ("spark", "kafka"):
+        content = (TOOLS / f"{part}-jars.txt").read_bytes()
         return hashlib.sha256(content + str(ROOT).encode()).hexdigest()
     if part == "re2":
-        return hashlib.sha256((RE2_SOURCE_SHA256 + inspect.getsource(re2)).encode()).hexdigest()
+        return hashlib.sha256(RE2_SOURCE_SHA256.encode() + recipe(re2)).hexdigest()
     name = {"arrow": "native", "onnxruntime": "native", "duckdb": "native", "venv": "test"}.get(
         part, part.removeprefix("venv-"))
     content = (TOOLS / f"requirements-{name}.txt").read_bytes()
     if name in SOURCES:
         content += (TOOLS / SOURCES[name]).read_bytes()
-    if name == "native":
-        content += pathlib.Path(__file__).read_bytes()
+    if part == "arrow":
+        content += repr((ARROW_ABI, ARROW_LIBRARIES)).encode() + recipe(arrow, private_copy)
+    elif part == "onnxruntime":
+        content += ONNX_HEADERS_SHA256.encode() + recipe(onnxruntime, private_copy)
+    elif part == "duckdb":
+        content += repr((DUCKDB_LIBRARY, DUCKDB_HEADER)).encode() + recipe(duckdb, private_copy)
     return hashlib.sha256(content + str(ROOT).encode()).hexdigest()
+
+
+def recipe(*functions) -> bytes:
+    """How a part is made. What only fetches is not of it, since checksums say what comes: an edit
+    elsewhere in this file installs nothing anew."""
+    return "".join(inspect.getsource(function) for function in functions).encode()
 
 
 def private_copy(source: pathlib.Path, target: pathlib.Path, needed: dict[str, str]) -> None:
@@ -162,17 +173,24 @@ def re2(part: pathlib.Path, scratch: pathlib.Path) -> None:
         run("objcopy", *renamed, part / table)
 
 
-def spark(part: pathlib.Path, scratch: pathlib.Path) -> None:
-    """The jars of tools/spark-jars.txt; Spark itself is in venv-spark."""
-    for line in (TOOLS / "spark-jars.txt").read_text().splitlines():
-        if line.startswith("#"):
-            continue
-        artifact, sha256 = line.split()
-        run("mvn", "--quiet", "--batch-mode", f"-Dmaven.repo.local={scratch}",
-            "dependency:copy", f"-Dartifact={artifact}", f"-DoutputDirectory={part / 'jars'}",
-            stdin=subprocess.DEVNULL, cwd=scratch)
-        _, name, version = artifact.split(":")
-        check_sha256(part / "jars" / f"{name}-{version}.jar", sha256)
+def jars(name: str, part: pathlib.Path, scratch: pathlib.Path) -> None:
+    """The jars of tools/NAME-jars.txt; those of Spark itself are in venv-spark."""
+    pinned = dict(line.split() for line in (TOOLS / f"{name}-jars.txt").read_text().splitlines()
+                  if not line.startswith("#"))
+    dependencies = "".join(
+        "<dependency><groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version>"
+        "</dependency>".format(*artifact.split(":")) for artifact in pinned)
+    pom = scratch / "pom.xml"
+    pom.write_text(
+        '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>'
+        "<groupId>tercet</groupId><artifactId>jars</artifactId><version>1</version>"
+        f"<dependencies>{dependencies}</dependencies></project>")
+    run("mvn", "--quiet", "--batch-mode", "--file", pom, f"-Dmaven.repo.local={scratch / 'repo'}",
+        "dependency:copy-dependencies", "-DexcludeTransitive=true",
+        f"-DoutputDirectory={part / 'jars'}", stdin=subprocess.DEVNULL, cwd=scratch)
+    for artifact, sha256 in pinned.items():
+        _, jar, version = artifact.split(":")
+        check_sha256(part / "jars" / f"{jar}-{version}.jar", sha256)
 
 
 def check_sha256(file: pathlib.Path, sha256: str) -> None:
@@ -257,8 +275,8 @@ def ensure(name: str) -> None:
             duckdb(part, pathlib.Path(scratch))
         elif name == "re2":
             re2(part, pathlib.Path(scratch))
-        elif name == "spark":
-            spark(part, pathlib.Path(scratch))
+        elif name in ("spark", "kafka"):
+            jars(name, part, pathlib.Path(scratch))
         else:
             venv(part, "test" if name == "venv" else name.removeprefix("venv-"))
     stamp.write_text(wanted)

@@ -7,7 +7,7 @@
 when a frame is turned into theirs.
 """
 
-from tercet import composite, source, split
+from tercet import composite, sink, source, split
 from tercet._entities import Entities, entities
 from tercet.deployment import Deployment, Prediction, Predictions, Predictor
 from tercet.errors import (
@@ -73,16 +73,17 @@ from tercet.trial import Canary, Experiment
 __version__ = "0.1.0"
 
 __all__ = [
-    "Annotation", "BoundUdf", "Canary", "Chain", "Commit", "ConflictError", "Deployment", "Entities", "Error",
-    "Experiment", "FeatureGroup", "FeatureView", "Frame", "Hit", "Impact", "InternalError",
-    "InvalidError", "LimitError", "Lineage", "Model", "NotFoundError", "NotSupportedError",
-    "Prediction", "Predictions", "Predictor", "PredictorError", "Project", "Query", "Run",
-    "Signature", "StorageError", "TrainingData", "TrainingPart", "Transformation", "Udf", "Vector",
-    "Vectors", "WrongTypeError", "binarizer", "bins", "clip", "composite", "cyclical", "date_parts",
-    "entities", "equal_frequency_bins", "equal_width_bins", "frequency_encoder", "hash_bucket",
-    "hashed_ngrams", "hashing_encoder", "impute", "impute_constant", "impute_mean", "impute_median",
-    "impute_most_frequent", "label_encoder", "log1p", "max_abs_scaler", "min_max_scaler",
-    "missing_indicator", "one_hot_encoder", "open", "ordinal_encoder", "power_transformer",
-    "predictor", "quantile_transformer", "rank", "robust_scaler", "source", "split",
-    "standard_scaler", "target_encoder", "text_length", "top_k", "udf", "winsorizer",
+    "Annotation", "BoundUdf", "Canary", "Chain", "Commit", "ConflictError", "Deployment",
+    "Entities", "Error", "Experiment", "FeatureGroup", "FeatureView", "Frame", "Hit", "Impact",
+    "InternalError", "InvalidError", "LimitError", "Lineage", "Model", "NotFoundError",
+    "NotSupportedError", "Prediction", "Predictions", "Predictor", "PredictorError", "Project",
+    "Query", "Run", "Signature", "StorageError", "TrainingData", "TrainingPart", "Transformation",
+    "Udf", "Vector", "Vectors", "WrongTypeError", "binarizer", "bins", "clip", "composite",
+    "cyclical", "date_parts", "entities", "equal_frequency_bins", "equal_width_bins",
+    "frequency_encoder", "hash_bucket", "hashed_ngrams", "hashing_encoder", "impute",
+    "impute_constant", "impute_mean", "impute_median", "impute_most_frequent", "label_encoder",
+    "log1p", "max_abs_scaler", "min_max_scaler", "missing_indicator", "one_hot_encoder", "open",
+    "ordinal_encoder", "power_transformer", "predictor", "quantile_transformer", "rank",
+    "robust_scaler", "sink", "source", "split", "standard_scaler", "target_encoder", "text_length",
+    "top_k", "udf", "winsorizer",
 ]

@@ -52,7 +52,8 @@ def _predictor_files(model: PredictorFiles) -> dict[str, bytes]:
     files = {model.path.name: model.path.read_bytes(),
              "predictor.json": json.dumps({"module": model.path.stem,
                                            "class": model.class_name,
-                                           **({"python": model.python} if model.python else {})}
+                                           **({"python": model.python} if model.python else {}),
+                                           **({"step": model.step} if model.step else {})}
                                           ).encode()}
     for path in model.files:
         if path.name in files:

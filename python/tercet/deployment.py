@@ -11,6 +11,7 @@ from tercet._times import Duration, Time, duration_to_micros, from_micros, to_mi
 from tercet.errors import InvalidError
 from tercet.frame import Frame
 from tercet.model import Model
+from tercet.sink import Sink
 from tercet.trial import Canary, Experiment
 
 if TYPE_CHECKING:
@@ -190,7 +191,8 @@ class Deployment:
                   workers: int | None = None, worker_timeout_ms: int | None = None,
                   worker_memory_mb: int | None = None, worker_requests: int | None = None,
                   batch_rows: int | None = None, batch_wait_us: int | None = None,
-                  log_percent: float | None = None) -> "Deployment":
+                  log_percent: float | None = None,
+                  sinks: Iterable[Sink] | None = None) -> "Deployment":
         """Changes the service level; what is not given stays.
 
         An answer later than `deadline_ms` is refused. Of more than `concurrency` requests at once
@@ -204,13 +206,16 @@ class Deployment:
         `batch_rows` rows together (0: never), for which a request waits `batch_wait_us` at most.
 
         `log_percent` of the requests are kept, with what was read and answered, in the feature
-        group "<deployment>_predictions", a few seconds later (`flush_log`).
+        group "<deployment>_predictions", a few seconds later (`flush_log`). `sinks` (of `tc.sink`)
+        get the same rows as JSON; an empty list ends that. A sink that is down holds nothing up:
+        its rows wait, are tried again, and are dropped and counted when too many wait.
         """
         given = {"deadline_ms": deadline_ms, "concurrency": concurrency, "queue": queue,
                  "slow_ms": slow_ms, "workers": workers, "worker_timeout_ms": worker_timeout_ms,
                  "worker_memory_mb": worker_memory_mb, "worker_requests": worker_requests,
                  "batch_rows": batch_rows, "batch_wait_us": batch_wait_us,
-                 "log_percent": log_percent}
+                 "log_percent": log_percent,
+                 "sinks": None if sinks is None else [sink.to_json() for sink in sinks]}
         policy = {**self._project.deployment(self.name).policy,
                   **{name: value for name, value in given.items() if value is not None}}
         return Deployment(self._project, json.loads(

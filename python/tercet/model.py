@@ -38,19 +38,26 @@ class PredictorFiles:
     class_name: str
     files: tuple[Path, ...] = ()
     python: str = ""
+    step: str = ""
 
 
 def predictor(path: str, class_name: str, *, files: tuple[str, ...] | list[str] = (),
-              python: str = "") -> PredictorFiles:
+              python: str = "", step: str = "") -> PredictorFiles:
     """A predictor class for `register_model`: `class_name` in the Python file `path`.
 
     The class may have `__init__(self, directory)`, where `files` are, and has
     `predict(self, batch)`: a pyarrow.RecordBatch of the inputs to as many rows of outputs (a
     dict of columns, a list, an array or a table). It runs in a supervised worker process, of the
     interpreter `python` (the server's own by default), which needs pyarrow. A "requirements.txt"
-    among the files is checked against what that interpreter has.
+    among the files is checked against what that interpreter has, or, by a server that may
+    (`tercet serve --build-environments`), made into an environment of its own.
+
+    `step`: "preprocess" or "postprocess" calls that method alone, which then takes the signature's
+    inputs and gives its outputs: a transformer, to stand before or behind another model in a
+    `tc.composite.chain`.
     """
-    return PredictorFiles(Path(path), class_name, tuple(Path(file) for file in files), python)
+    return PredictorFiles(Path(path), class_name, tuple(Path(file) for file in files), python,
+                          step)
 
 
 class Model:

@@ -5,6 +5,8 @@
 
 #include <dlfcn.h>
 
+#include "base/sanitized.h"
+
 namespace tercet {
 namespace {
 
@@ -41,6 +43,20 @@ Result<void*> OpenPrivateLibrary(const std::string& file_name, std::string_view 
   }
   return Status::IOError(purpose, ", which could not be opened", problem, " (looked for ",
                          looked_for, "); install Tercet again");
+}
+
+Result<void*> OpenSystemLibrary(const std::string& file_name, std::string_view purpose,
+                                std::string_view package) {
+  int flags = RTLD_NOW | RTLD_LOCAL;
+#ifndef TERCET_SANITIZED
+  // It finds its own OpenSSL before the parts of another that Arrow's libraries export. The
+  // sanitizers' runtimes know no such order.
+  flags |= RTLD_DEEPBIND;
+#endif
+  void* library = ::dlopen(file_name.c_str(), flags);
+  if (library != nullptr) return library;
+  return Status::IOError(purpose, ", which could not be opened: ", ::dlerror(), "; install it (",
+                         package, " in Debian)");
 }
 
 Result<void*> FindFunction(void* library, const std::string& name, std::string_view purpose) {

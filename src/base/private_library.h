@@ -14,6 +14,11 @@ namespace tercet {
 /// looked for, when it is not there.
 Result<void*> OpenPrivateLibrary(const std::string& file_name, std::string_view purpose);
 
+/// Opens a library of the machine's ("libpq.so.5") in the same way. IOError, naming the Debian
+/// `package` that has it, when it is not installed.
+Result<void*> OpenSystemLibrary(const std::string& file_name, std::string_view purpose,
+                                std::string_view package);
+
 /// A function of a library; IOError when it has none of that name, for then it is of another
 /// version.
 Result<void*> FindFunction(void* library, const std::string& name, std::string_view purpose);

@@ -8,6 +8,7 @@ namespace tercet {
 namespace {
 
 constexpr size_t kMaxArms = 8;
+constexpr size_t kMaxSinks = 8;
 
 /// Reads a count into `*number`, which keeps its value when the member is missing.
 Status ReadCount(const json::object& object, std::string_view key, int64_t least, int64_t most,
@@ -44,6 +45,8 @@ Result<LatencyHistogram> HistogramFromJson(const json::object& object) {
 }  // namespace
 
 json::object ServingPolicy::ToJson() const {
+  json::array sink_list;
+  for (const PredictionSink& sink : sinks) sink_list.push_back(sink.ToJson());
   return {{"deadline_ms", deadline_ms},
           {"concurrency", concurrency},
           {"queue", queue},
@@ -54,14 +57,15 @@ json::object ServingPolicy::ToJson() const {
           {"worker_requests", worker_requests},
           {"batch_rows", batch_rows},
           {"batch_wait_us", batch_wait_us},
-          {"log_percent", log_percent}};
+          {"log_percent", log_percent},
+          {"sinks", std::move(sink_list)}};
 }
 
 Result<ServingPolicy> ServingPolicy::FromJson(const json::object& object) {
   ARROW_RETURN_NOT_OK(CheckMembers("serving policy", object,
                                    {"deadline_ms", "concurrency", "queue", "slow_ms", "workers",
                                     "worker_timeout_ms", "worker_memory_mb", "worker_requests",
-                                    "batch_rows", "batch_wait_us", "log_percent"}));
+                                    "batch_rows", "batch_wait_us", "log_percent", "sinks"}));
   constexpr int64_t kDayMs = 86'400'000;
   ServingPolicy policy;
   ARROW_RETURN_NOT_OK(ReadCount(object, "deadline_ms", 0, kDayMs, &policy.deadline_ms));
@@ -82,6 +86,13 @@ Result<ServingPolicy> ServingPolicy::FromJson(const json::object& object) {
   if (!(policy.log_percent >= 0 && policy.log_percent <= 100)) {
     return Status::Invalid("'log_percent' is ", policy.log_percent,
                            ", which must be between 0 and 100");
+  }
+  ARROW_ASSIGN_OR_RAISE(const auto sinks, FindObjects(object, "sinks"));
+  if (sinks.size() > kMaxSinks) {
+    return Status::Invalid("there are ", sinks.size(), " sinks; at most ", kMaxSinks);
+  }
+  for (const json::object& sink : sinks) {
+    ARROW_ASSIGN_OR_RAISE(policy.sinks.emplace_back(), PredictionSink::FromJson(sink));
   }
   return policy;
 }
@@ -238,11 +249,14 @@ Result<ReleaseStatistics> ReleaseStatistics::FromJson(const json::object& object
 }
 
 json::object PredictionLogStatistics::ToJson() const {
+  json::array sink_list;
+  for (const PredictionSinkStatistics& sink : sinks) sink_list.push_back(sink.ToJson());
   return {{"waiting", waiting},
           {"written", written},
           {"dropped", dropped},
           {"failed", failed},
-          {"last_error", last_error}};
+          {"last_error", last_error},
+          {"sinks", std::move(sink_list)}};
 }
 
 Result<PredictionLogStatistics> PredictionLogStatistics::FromJson(const json::object& object) {
@@ -252,6 +266,10 @@ Result<PredictionLogStatistics> PredictionLogStatistics::FromJson(const json::ob
   ARROW_ASSIGN_OR_RAISE(log.dropped, GetInt(object, "dropped"));
   ARROW_ASSIGN_OR_RAISE(log.failed, GetInt(object, "failed"));
   ARROW_ASSIGN_OR_RAISE(log.last_error, GetString(object, "last_error"));
+  ARROW_ASSIGN_OR_RAISE(const auto sinks, FindObjects(object, "sinks"));
+  for (const json::object& sink : sinks) {
+    ARROW_ASSIGN_OR_RAISE(log.sinks.emplace_back(), PredictionSinkStatistics::FromJson(sink));
+  }
   return log;
 }
 

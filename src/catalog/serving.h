@@ -9,6 +9,7 @@
 
 #include "base/json.h"
 #include "base/result.h"
+#include "catalog/prediction_sink.h"
 
 namespace tercet {
 
@@ -26,6 +27,7 @@ struct ServingPolicy {
   int64_t batch_rows = 0;       ///< requests at once are put together up to so many rows; 0: never
   int64_t batch_wait_us = 1000; ///< that a request waits for others to be put together with
   double log_percent = 0;   ///< of the requests that the prediction log keeps
+  std::vector<PredictionSink> sinks;  ///< that get the log's rows besides; at most eight
   json::object ToJson() const;
   /// Members that are missing keep their defaults. Invalid for numbers out of range.
   static Result<ServingPolicy> FromJson(const json::object& object);
@@ -118,6 +120,7 @@ struct PredictionLogStatistics {
   int64_t dropped = 0;     ///< since too many waited
   int64_t failed = 0;      ///< could not be written, or have no entity to be keyed by
   std::string last_error;  ///< why the last of those failed; empty: none did
+  std::vector<PredictionSinkStatistics> sinks;
   json::object ToJson() const;
   static Result<PredictionLogStatistics> FromJson(const json::object& object);
 };

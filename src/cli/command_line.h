@@ -17,7 +17,9 @@ struct ServeRequest {
   std::string grpc;  ///< empty: see ServerOptions
   std::string token_file;
   bool allow_predictor_code = false;
+  bool build_environments = false;  ///< PlatformOptions::build_environments
   std::vector<std::string> source_folders;  ///< that external groups may read
+  std::vector<std::string> allowed_sinks;   ///< PlatformOptions::allowed_sinks
   std::string python;
   std::string online;           ///< PlatformOptions::online
   std::string traces;           ///< an OpenTelemetry collector's URL; empty: no traces

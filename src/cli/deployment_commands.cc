@@ -15,6 +15,7 @@ struct DeploymentOptions {
   std::vector<std::string> entity, arms, shadows;
   int64_t release = 0, before = 0, after = 0;
   ServingPolicy policy;
+  std::vector<std::string> sinks;
 };
 
 std::string NumberOf(const Deployment& deployment) { return std::to_string(deployment.number()); }
@@ -196,6 +197,9 @@ void AddDeploymentCommands(CLI::App* app, Session* session) {
       ->capture_default_str();
   policy->add_option("--log-percent", options->policy.log_percent,
                      "Of the requests that the prediction log keeps");
+  policy->add_option("--sink", options->sinks,
+                     "Where the log's rows go, too: file:/FOLDER, 'postgres:host=… dbname=…#TABLE' "
+                     "or kafka:HOST:PORT#TOPIC; several times for several");
   policy->add_option("--worker-timeout-ms", options->policy.worker_timeout_ms,
                      "Of one call into a worker, which is then replaced")
       ->capture_default_str();
@@ -210,6 +214,18 @@ void AddDeploymentCommands(CLI::App* app, Session* session) {
                      "That a request waits for others at most")
       ->capture_default_str();
   OnRun(policy, session, [=](Platform* platform) -> Status {
+    for (const std::string& sink : options->sinks) {
+      const size_t colon = sink.find(':');
+      const size_t sharp = std::min(sink.rfind('#'), sink.size());
+      if (colon == std::string::npos || sharp < colon) {
+        return Status::Invalid("a sink is KIND:LOCATION, as file:/srv/predictions, not '", sink,
+                               "'");
+      }
+      options->policy.sinks.push_back(
+          {.kind = sink.substr(0, colon),
+           .location = sink.substr(colon + 1, sharp - colon - 1),
+           .target = sharp < sink.size() ? sink.substr(sharp + 1) : std::string()});
+    }
     // Through JSON, whose reader knows the ranges.
     ARROW_ASSIGN_OR_RAISE(const auto checked, ServingPolicy::FromJson(options->policy.ToJson()));
     ARROW_ASSIGN_OR_RAISE(const auto deployment,

@@ -20,9 +20,15 @@ void AddServeCommand(CLI::App* app, Session* session, const Serve& serve) {
                       "loopback");
   command->add_flag("--allow-predictor-code", request->allow_predictor_code,
                     "Run predictor classes and on-demand features in Python that clients register");
+  command->add_flag("--build-environments", request->build_environments,
+                    "Make an environment, by venv and pip, for the requirements.txt of a predictor "
+                    "class");
   command->add_option("--allow-source", request->source_folders,
                       "A folder that external feature groups may read, or 'postgres'; several "
                       "times for several");
+  command->add_option("--allow-sink", request->allowed_sinks,
+                      "A folder that sinks of predictions may write to, 'postgres' or 'kafka'; "
+                      "several times for several");
   command->add_option("--python", request->python, "Interpreter for predictor classes")
       ->envname("TERCET_PYTHON");
   command->add_option("--online", request->online,

@@ -11,13 +11,12 @@
 
 #include "base/cell.h"
 #include "base/json.h"
+#include "base/rows_to_json.h"
 
 namespace tercet {
 
-/// Rows as JSON, for people and for clients without Arrow. Numbers are numbers; NaN and infinities
-/// are the texts "NaN", "Infinity", "-Infinity"; timestamps and dates are ISO 8601 (timestamps are
-/// also read as integer microseconds since the epoch); decimals are texts; binary is base64; lists
-/// are arrays; times of day and durations are integers of their type's unit.
+/// Rows from JSON as base/rows_to_json.h writes it; timestamps are also read as integer
+/// microseconds since the epoch.
 
 /// An array of `type`; `values[i]` may be null for a null. TypeError for a value that does not
 /// fit, naming `column` and the value.
@@ -37,20 +36,5 @@ Result<std::shared_ptr<arrow::RecordBatch>> RowsFromJson(std::string_view noun,
 /// not fit: RowsFromJson takes it or says why not.
 bool CellsFromJson(const json::object& row, const arrow::Schema& known, std::vector<Cell>* cells,
                    std::vector<uint64_t>* numbers);
-
-/// Appends a JSON string with its quotes.
-void AppendJsonText(std::string_view text, std::string* out);
-/// Appends the shortest text that reads back as the same double.
-void AppendJsonNumber(double value, std::string* out);
-
-/// Appends one value; of a cell type where a cell is given.
-void AppendJsonCell(const arrow::Array& array, int64_t row, std::string* out);
-void AppendJsonCell(const arrow::DataType& type, const Cell& cell, std::string* out);
-/// Appends {"column": value, …}; of cells, one a column.
-void AppendJsonRow(const arrow::Schema& schema, std::span<const Cell> cells, std::string* out);
-void AppendJsonRow(const arrow::RecordBatch& batch, int64_t row, std::string* out);
-
-/// A value as people read it in a table: like its JSON, without quotes; a null is "".
-std::string CellText(const arrow::Array& array, int64_t row);
 
 }  // namespace tercet

@@ -8,6 +8,7 @@
 #include <arrow/record_batch.h>
 
 #include "catalog/online_rows.h"
+#include "catalog/prediction_sink.h"
 #include "inference/loaded_release.h"
 #include "inference/prediction_log_book.h"
 
@@ -39,6 +40,7 @@ struct AnsweredRequest {
   std::shared_ptr<arrow::RecordBatch> outputs;
   std::vector<ReadRows> reads;              ///< in the order of the reading
   std::shared_ptr<PredictionLogBook> book;  ///< never null
+  std::shared_ptr<const std::vector<PredictionSink>> sinks;  ///< of the policy; may be null
 
   int64_t rows() const { return outputs->num_rows(); }
 };

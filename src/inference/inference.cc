@@ -125,7 +125,7 @@ class Inference::Impl {
  public:
   Impl(Catalog* catalog, FeatureTables* tables, Registry* registry, OnlineRows* online,
        const Clock* clock, const PredictorOptions& options, Referee* referee,
-       PythonFunctions* python)
+       std::optional<std::vector<std::string>> allowed_sinks, PythonFunctions* python)
       : catalog_(catalog),
         tables_(tables),
         registry_(registry),
@@ -133,7 +133,7 @@ class Inference::Impl {
         clock_(clock),
         views_(catalog, tables, python),
         releases_(catalog, &views_, registry, options, referee),
-        log_(tables) {}
+        log_(tables, std::move(allowed_sinks)) {}
 
   Result<Release> MakeRelease(const Ref& model) {
     ARROW_ASSIGN_OR_RAISE(ModelDefinition definition, registry_->GetModel(model));
@@ -185,6 +185,7 @@ class Inference::Impl {
       log->entities = entities;
       log->outputs = prediction.outputs;
       log->book = std::shared_ptr<PredictionLogBook>(served->book, &served->book->log);
+      log->sinks = {served, &served->policy.sinks};
       log_.Offer(*std::move(log));
     }
     AskShadows(*served, as_of_us, [&]() -> Result<ShadowedAnswer> {
@@ -270,7 +271,9 @@ class Inference::Impl {
 
   Result<ServingStatistics> Statistics(const std::string& deployment) {
     ARROW_RETURN_NOT_OK(registry_->GetDeployment(deployment).status());
-    return releases_.Book(deployment)->Read();
+    ServingStatistics statistics = releases_.Book(deployment)->Read();
+    statistics.log.sinks = log_.SinkStatistics(deployment);
+    return statistics;
   }
 
  private:
@@ -551,9 +554,10 @@ class Inference::Impl {
 Inference::Inference(Catalog* catalog, FeatureTables* tables, Registry* registry,
                      OnlineRows* online, const Clock* clock,
                      const PredictorOptions& predictor_options, Referee* referee,
+                     std::optional<std::vector<std::string>> allowed_sinks,
                      PythonFunctions* python)
     : impl_(std::make_unique<Impl>(catalog, tables, registry, online, clock, predictor_options,
-                                   referee, python)) {}
+                                   referee, std::move(allowed_sinks), python)) {}
 
 Inference::~Inference() = default;
 

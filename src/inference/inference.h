@@ -46,12 +46,15 @@ struct Prediction {
 /// A model without a view takes its inputs straight from the request: its entities are then its
 /// signature's inputs, and nothing is looked up.
 ///
-/// `referee`, if there is one, judges canaries by what is answered here.
+/// `referee`, if there is one, judges canaries by what is answered here. `allowed_sinks`: where
+/// prediction logs may go besides (CheckSinkAllowed).
 class Inference {
  public:
   Inference(Catalog* catalog, FeatureTables* tables, Registry* registry, OnlineRows* online,
             const Clock* clock, const PredictorOptions& predictor_options,
-            Referee* referee = nullptr, PythonFunctions* python = nullptr);
+            Referee* referee = nullptr,
+            std::optional<std::vector<std::string>> allowed_sinks = std::nullopt,
+            PythonFunctions* python = nullptr);
   ~Inference();
 
   /// Left keys, event time and the model's outputs for the view's rows in a time range or of a

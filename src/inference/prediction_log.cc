@@ -79,7 +79,10 @@ Status PredictionLog::Flush() {
   const int64_t mine = ++wanted_;
   offered_.notify_all();
   flushed_.wait(lock, [&] { return done_ >= mine; });
-  return status_;
+  Status status = status_;
+  lock.unlock();
+  sinks_.Settle();
+  return status;
 }
 
 void PredictionLog::Run() {
@@ -119,6 +122,8 @@ Status PredictionLog::Write(const Batch& batch) {
     Status written = rows.status();
     if (rows.ok()) {
       const size_t keys = LogKeys(*requests[0]->loaded).size();
+      const AnsweredRequest& newest = *requests.back();  // whose policy is the newest
+      if (newest.sinks != nullptr) sinks_.Offer(part.first, *newest.sinks, *rows->rows, keys);
       if (rows->rows->num_rows() > 0) written = Persist(tables_, part.first, *rows, keys);
       if (rows->without_entity > 0) {
         count -= rows->without_entity;

@@ -6,10 +6,14 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "inference/answered_request.h"
+#include "inference/prediction_sinks.h"
 #include "offline/feature_tables.h"
 
 namespace tercet {
@@ -18,18 +22,27 @@ namespace tercet {
 /// the request path: they wait in a queue that is bounded by bytes, and one thread, started by the
 /// first, writes them as one commit every few seconds, or earlier when many wait. What does not fit
 /// into the queue is dropped and counted, as is what can't be written. Lost when the process is
-/// killed is what waits. Thread-safe.
+/// killed is what waits. The same rows go on to the sinks of the deployment's policy, whatever
+/// becomes of the group. Thread-safe.
 class PredictionLog {
  public:
-  explicit PredictionLog(FeatureTables* tables) : tables_(tables) {}
+  /// `allowed_sinks`: CheckSinkAllowed.
+  explicit PredictionLog(FeatureTables* tables,
+                         std::optional<std::vector<std::string>> allowed_sinks = std::nullopt)
+      : tables_(tables), sinks_(std::move(allowed_sinks)) {}
   /// Writes what waits.
   ~PredictionLog();
 
   /// Takes a request over. Never waits for the writer.
   void Offer(AnsweredRequest request);
 
-  /// Returns when what was offered before is written: the failure of the write, if it failed.
+  /// Returns when what was offered before is written: the failure of the write, if it failed. A
+  /// sink that fails is waited for no longer than one try, and is told by its statistics alone.
   Status Flush();
+
+  std::vector<PredictionSinkStatistics> SinkStatistics(const std::string& deployment) const {
+    return sinks_.Statistics(deployment);
+  }
 
  private:
   using Batch = std::deque<AnsweredRequest>;
@@ -41,6 +54,7 @@ class PredictionLog {
   Status Write(const Batch& batch);
 
   FeatureTables* const tables_;
+  PredictionSinks sinks_;
   std::mutex mutex_;
   std::condition_variable offered_;  ///< waited for by the writer
   std::condition_variable flushed_;

@@ -5,6 +5,7 @@
 #include "inference/model_registration.h"
 #include "platform/local_discovery.h"
 #include "platform/local_platform.h"
+#include "source/record_sink.h"
 
 namespace tercet {
 
@@ -102,6 +103,9 @@ Result<Release> LocalPlatform::ReleaseOf(const std::string& name, int64_t number
 
 Result<Deployment> LocalPlatform::SetServingPolicy(const std::string& name,
                                                    const ServingPolicy& policy) {
+  for (const PredictionSink& sink : policy.sinks) {
+    ARROW_RETURN_NOT_OK(CheckSinkAllowed(sink, options_.allowed_sinks));
+  }
   return registry_.SetPolicy(name, policy);
 }
 

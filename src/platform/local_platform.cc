@@ -71,7 +71,8 @@ Result<std::shared_ptr<Platform>> LocalPlatform::Open(const std::string& locatio
       std::make_unique<Referee>(&platform->registry_, LocalFileSystem(), layout.trials(), clock);
   platform->inference_ = std::make_unique<Inference>(
       platform->catalog_.get(), tables, &platform->registry_, platform->online_.get(), clock,
-      platform->predictor_options(), platform->referee_.get(), &platform->functions_);
+      platform->predictor_options(), platform->referee_.get(), options.allowed_sinks,
+      &platform->functions_);
   platform->inference_->LogSlowRequestsTo(layout.slow_log());
   platform->trials_ = platform->MakeTrials();
   return platform;
@@ -85,6 +86,7 @@ Result<std::shared_ptr<Platform>> Platform::Open(const std::string& location,
 PredictorOptions LocalPlatform::predictor_options() const {
   PredictorOptions predictor;
   predictor.python = options_.python;
+  if (options_.build_environments) predictor.environments = layout_.environments();
   return predictor;
 }
 

@@ -54,6 +54,9 @@ struct PlatformOptions {
   /// server's default is none.
   std::optional<std::vector<std::string>> allowed_sinks;
   std::string python = "python3";          ///< interpreter for predictor classes
+  /// Make an environment, by venv and pip, for each requirements.txt of a predictor class that names
+  /// no interpreter, in the project's folder environments/; else `python` has to meet it.
+  bool build_environments = false;
   /// Where online rows are kept: "redis://[:PASSWORD@]HOST:PORT[/DATABASE]", of a Cluster any node;
   /// empty: what TERCET_ONLINE says, else RocksDB in the project. Alike in all its processes.
   std::string online;

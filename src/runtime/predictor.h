@@ -63,6 +63,9 @@ class Predictor {
 
 struct PredictorOptions {
   std::string python = "python3";       ///< interpreter for predictor classes
+  /// Where environments of classes that have a requirements.txt are made and kept
+  /// (python_environment.h); empty: none is made, and `python` must meet the requirements.
+  std::string environments;
   WorkerLimits workers;                 ///< until Reserve says otherwise
 };
 

@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "base/name.h"
 #include "runtime/prediction_columns.h"
+#include "runtime/python_environment.h"
 #include "runtime/python_program.h"
 #include "runtime/python_worker.h"
 
@@ -13,6 +14,7 @@ namespace {
 struct ClassName {
   std::string module, name;
   std::string python;  ///< an interpreter of its own; empty: the process's
+  std::string step;    ///< "preprocess" or "postprocess", when it is that of another model
 };
 
 Result<ClassName> ReadClassName(const std::string& directory) {
@@ -27,9 +29,9 @@ Result<ClassName> ReadClassName(const std::string& directory) {
     ARROW_ASSIGN_OR_RAISE(const json::object object, ParseJsonObject(*text));
     for (const auto& member : object) {
       const std::string_view key = member.key();
-      if (key != "module" && key != "class" && key != "python") {
+      if (key != "module" && key != "class" && key != "python" && key != "step") {
         return Status::Invalid("it has no member '", key.substr(0, 80), "'",
-                               Suggest(key.substr(0, 80), {"module", "class", "python"}));
+                               Suggest(key.substr(0, 80), {"module", "class", "python", "step"}));
       }
     }
     ClassName found;
@@ -37,6 +39,12 @@ Result<ClassName> ReadClassName(const std::string& directory) {
     ARROW_ASSIGN_OR_RAISE(found.name, GetString(object, "class"));
     ARROW_ASSIGN_OR_RAISE(const auto python, FindString(object, "python"));
     found.python = python.value_or("");
+    ARROW_ASSIGN_OR_RAISE(const auto step, FindString(object, "step"));
+    found.step = step.value_or("");
+    if (!found.step.empty() && found.step != "preprocess" && found.step != "postprocess") {
+      return Status::Invalid("'step' is 'preprocess' or 'postprocess', not '",
+                             found.step.substr(0, 80), "'");
+    }
     return found;
   };
   Result<ClassName> found = read();
@@ -80,6 +88,7 @@ class PythonPredictor : public Predictor {
             .start = {{"directory", directory},
                       {"module", class_name.module},
                       {"class", class_name.name},
+                      {"step", class_name.step},
                       {"outputs", ToJsonArray(signature_.outputs->field_names())}}};
   }
 
@@ -108,7 +117,16 @@ class PythonPredictor : public Predictor {
 Result<std::unique_ptr<Predictor>> LoadPythonPredictor(const std::string& directory,
                                                        const Signature& signature,
                                                        const PredictorOptions& options) {
-  ARROW_ASSIGN_OR_RAISE(const ClassName class_name, ReadClassName(directory));
+  ARROW_ASSIGN_OR_RAISE(ClassName class_name, ReadClassName(directory));
+  const std::string requirements = JoinPath(directory, "requirements.txt");
+  if (!options.environments.empty() && class_name.python.empty()) {
+    ARROW_ASSIGN_OR_RAISE(const bool given, LocalFileSystem()->Exists(requirements));
+    if (given) {
+      ARROW_ASSIGN_OR_RAISE(const std::string text, LocalFileSystem()->ReadFile(requirements));
+      ARROW_ASSIGN_OR_RAISE(class_name.python,
+                            EnsurePythonEnvironment(options.environments, options.python, text));
+    }
+  }
   auto predictor = std::make_unique<PythonPredictor>(directory, class_name, signature, options);
   ARROW_RETURN_NOT_OK(predictor->Reserve(options.workers));
   return predictor;

@@ -272,6 +272,42 @@ TEST_F(PythonPredictorTest, ChecksRequirementsAndTakesAnInterpreterOfItsOwn) {
   EXPECT_THAT(other.message(), HasSubstr("cannot start '/no/such/env'"));
 }
 
+/// pip has no index here, so only what nothing has to be fetched for could be made.
+TEST_F(PythonPredictorTest, AnEnvironmentThatCanNotBeMadeSaysWhy) {
+  ::setenv("PIP_NO_INDEX", "1", 1);
+  options_.environments = directory_ / "environments";
+  std::ofstream(directory_ / "requirements.txt") << "no-such-package==1\n";
+  const Status missing = Load("Sum").status();
+  ::unsetenv("PIP_NO_INDEX");
+  EXPECT_TRUE(missing.IsExecutionError()) << missing;
+  EXPECT_THAT(missing.message(), HasSubstr("cannot make an environment with requirements.txt"));
+  EXPECT_THAT(missing.message(), HasSubstr("no-such-package==1"));
+  // Nothing half-made is left to be found the next time.
+  for (const auto& entry : std::filesystem::directory_iterator(options_.environments)) {
+    EXPECT_FALSE(entry.is_directory()) << entry.path();
+  }
+}
+
+TEST_F(PythonPredictorTest, AStepIsTheOneMethodThatIsCalled) {
+  std::ofstream(directory_ / "steps.py") << R"(
+class Steps:
+    def preprocess(self, batch):
+        return [value.as_py() * 2 for value in batch.column(0)]
+    def postprocess(self, batch):
+        return [value.as_py() + 1 for value in batch.column(0)]
+)";
+  const Signature signature{inputs_, arrow::schema({arrow::field("s", arrow::float64())})};
+  const auto load = [&](const std::string& step) {
+    std::ofstream(directory_ / "predictor.json")
+        << R"({"module": "steps", "class": "Steps", "step": ")" << step << "\"}";
+    return LoadPredictor(ModelFormat::kPython, directory_, signature, options_);
+  };
+  EXPECT_EQ(Value(**load("preprocess").ValueOrDie()->Predict(*Batch({3})), 0), 6);
+  EXPECT_EQ(Value(**load("postprocess").ValueOrDie()->Predict(*Batch({3})), 0), 4);
+  EXPECT_THAT(load("").status().message(), HasSubstr("no method predict"));
+  EXPECT_THAT(load("process").status().message(), HasSubstr("'preprocess' or 'postprocess'"));
+}
+
 TEST_F(PythonPredictorTest, TakesWhateverPredictReturns) {
   auto predictor = Load("Shapes", {arrow::field("sum", arrow::float64()),
                                    arrow::field("other", arrow::float32())}).ValueOrDie();

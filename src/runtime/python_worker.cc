@@ -118,13 +118,15 @@ def load(start):
         raise RuntimeError(
             f"module '{start['module']}' has no class '{start['class']}' (it has {names})")
     kind = getattr(module, start["class"])
-    if not callable(getattr(kind, "predict", None)):
-        raise RuntimeError(f"class '{start['class']}' has no method predict(self, batch)")
+    step = start["step"]
+    if not callable(getattr(kind, step or "predict", None)):
+        raise RuntimeError(
+            f"class '{start['class']}' has no method {step or 'predict'}(self, batch)")
     try:
         takes_directory = len(inspect.signature(kind).parameters) > 0
     except (TypeError, ValueError):
         takes_directory = False
-    return kind(directory) if takes_directory else kind(), start["outputs"]
+    return kind(directory) if takes_directory else kind(), step, start["outputs"]
 
 
 def to_table(result, outputs, rows):
@@ -179,14 +181,15 @@ def column(values):
 def predict(loaded, payload):
     import pyarrow as pa
 
-    predictor, outputs = loaded
+    predictor, step, outputs = loaded
     batch = pa.ipc.open_stream(pa.py_buffer(payload)).read_next_batch()
-    result = batch
-    if hasattr(predictor, "preprocess"):
-        result = predictor.preprocess(result)
-    result = predictor.predict(result)
-    if hasattr(predictor, "postprocess"):
-        result = predictor.postprocess(result)
+    if step:
+        result = getattr(predictor, step)(batch)
+    else:
+        result = predictor.preprocess(batch) if hasattr(predictor, "preprocess") else batch
+        result = predictor.predict(result)
+        if hasattr(predictor, "postprocess"):
+            result = predictor.postprocess(result)
     return stream_of(to_table(result, outputs, batch.num_rows).combine_chunks())
 
 

@@ -11,7 +11,8 @@ namespace tercet {
 /// stream of one batch. They answer 'R' (for 'P' with an Arrow IPC stream), or 'E' with {"error",
 /// "traceback"}.
 
-/// A predictor class: {"directory", "module", "class", "outputs"}.
+/// A predictor class: {"directory", "module", "class", "step", "outputs"}; the step is the one
+/// method that is called, empty for predict with what comes before and after it.
 std::string PredictorProgram();
 
 /// A function that is called row by row: {"name", "source", "output"}, the output being an Arrow IPC

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "client/json_rows.h"
+
 namespace tercet {
 namespace {
 
@@ -107,6 +109,34 @@ void AppendLogMetrics(const Deployments& deployments, std::string* out) {
          "Rows that were not logged, since too many waited.", &Log::dropped);
   append("tercet_prediction_log_failed_total", "counter",
          "Rows that could not be logged.", &Log::failed);
+}
+
+/// And of those that went to sinks.
+void AppendSinkMetrics(const Deployments& deployments, std::string* out) {
+  using Sink = PredictionSinkStatistics;
+  const auto append = [&](const char* name, const char* type, const char* help,
+                          int64_t Sink::*value) {
+    const auto end = std::back_inserter(*out);
+    fmt::format_to(end, "# HELP {} {}\n# TYPE {} {}\n", name, help, name, type);
+    for (const auto& [deployment, statistics] : deployments) {
+      for (const Sink& sink : statistics.log.sinks) {
+        // A label's text has the escapes of a JSON text.
+        fmt::format_to(end, "{}{{deployment=\"{}\",sink=", name, deployment);
+        AppendJsonText(sink.sink, out);
+        fmt::format_to(end, "}} {}\n", sink.*value);
+      }
+    }
+  };
+  append("tercet_prediction_sink_waiting_rows", "gauge", "Rows that wait for a sink.",
+         &Sink::waiting);
+  append("tercet_prediction_sink_written_total", "counter", "Rows that a sink took.",
+         &Sink::written);
+  append("tercet_prediction_sink_dropped_total", "counter",
+         "Rows that a sink did not get, since too many waited.", &Sink::dropped);
+  append("tercet_prediction_sink_failed_total", "counter", "Rows that a sink refused.",
+         &Sink::failed);
+  append("tercet_prediction_sink_retries_total", "counter", "Times that writing was tried again.",
+         &Sink::retries);
 }
 
 int64_t Micros(int64_t ns) { return ns / 1000; }
@@ -233,6 +263,7 @@ std::string ServingMetricsText(const Deployments& deployments) {
     }
   }
   AppendLogMetrics(deployments, &text);
+  AppendSinkMetrics(deployments, &text);
   AppendCounter("tercet_batched_calls_total", "Calls of the model that answered requests together.",
                 deployments,
                 [](const ReleaseStatistics& release) { return release.batching.calls; }, &text);

@@ -1,3 +1,9 @@
+#include "base/rows_to_json.h"
+
+#include <charconv>
+#include <cmath>
+#include <limits>
+
 #include <arrow/array/array_binary.h>
 #include <arrow/array/array_decimal.h>
 #include <arrow/array/array_nested.h>
@@ -6,12 +12,7 @@
 #include <arrow/type.h>
 #include <arrow/util/base64.h>
 
-#include <charconv>
-#include <cmath>
-#include <limits>
-
 #include "base/time_text.h"
-#include "client/json_rows.h"
 
 namespace tercet {
 namespace {
@@ -75,6 +76,32 @@ void AppendList(const Array& array, int64_t row, std::string* out) {
     AppendJsonCell(*array.values(), array.value_offset(row) + i, out);
   }
   out->push_back(']');
+}
+
+/// An object; keys that are no texts are written as ones.
+void AppendMap(const arrow::MapArray& maps, int64_t row, std::string* out) {
+  out->push_back('{');
+  for (int64_t i = maps.value_offset(row); i < maps.value_offset(row) + maps.value_length(row);
+       ++i) {
+    if (i > maps.value_offset(row)) out->push_back(',');
+    std::string key;
+    AppendJsonCell(*maps.keys(), i, &key);
+    out->append(key.starts_with('"') ? key : '"' + key + '"');
+    out->push_back(':');
+    AppendJsonCell(*maps.items(), i, out);
+  }
+  out->push_back('}');
+}
+
+void AppendStruct(const arrow::StructArray& structs, int64_t row, std::string* out) {
+  out->push_back('{');
+  for (int i = 0; i < structs.num_fields(); ++i) {
+    if (i > 0) out->push_back(',');
+    AppendJsonText(structs.type()->field(i)->name(), out);
+    out->push_back(':');
+    AppendJsonCell(*structs.field(i), row, out);
+  }
+  out->push_back('}');
 }
 
 template <typename Array>
@@ -180,6 +207,12 @@ void AppendJsonCell(const arrow::Array& array, int64_t row, std::string* out) {
       return AppendList(As<arrow::ListArray>(array), row, out);
     case arrow::Type::LARGE_LIST:
       return AppendList(As<arrow::LargeListArray>(array), row, out);
+    case arrow::Type::FIXED_SIZE_LIST:
+      return AppendList(As<arrow::FixedSizeListArray>(array), row, out);
+    case arrow::Type::MAP:
+      return AppendMap(As<arrow::MapArray>(array), row, out);
+    case arrow::Type::STRUCT:
+      return AppendStruct(As<arrow::StructArray>(array), row, out);
     default: {
       const Result<std::shared_ptr<arrow::Scalar>> scalar = array.GetScalar(row);
       AppendJsonText(scalar.ok() ? (*scalar)->ToString() : scalar.status().message(), out);
