@@ -1,6 +1,10 @@
 """ONNX models whose inputs are tensors: embeddings of a feature group, and what Triton's examples
 call "simple"."""
 
+import json
+import urllib.error
+import urllib.request
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -105,3 +109,30 @@ def test_tritons_simple_model(simple, library, rows):
     narrow.set_data_from_numpy(numbers[:, :8].copy())
     with pytest.raises(library.InferenceServerException, match="has 8 values a row.*lists of 16"):
         client.infer("simple", [narrow, inputs[1]])
+
+
+def test_lists_as_json(simple):
+    with tc.open(simple.location) as project:
+        project.deploy("image", project.register_model("image", model(
+            [("Identity", ["X"], ["Y"])], [("X", FLOAT, [None, 2, 3])],
+            [("Y", FLOAT, [None, 2, 3])])))
+
+    def call(path, body):
+        request = urllib.request.Request(f"http://127.0.0.1:{simple.http}{path}",
+                                         json.dumps(body).encode(),
+                                         {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.load(answer)
+
+    ones, image = [1] * 16, [[1, 2, 3], [4, 5, 6]]
+    answer = call("/api/v1/deployments/simple/predict",
+                  {"entities": {"INPUT0": ones, "INPUT1": ones}})
+    assert answer["prediction"] == {"OUTPUT0": [2] * 16, "OUTPUT1": [0] * 16}
+    for instance in (image, {"X": image}, [1, 2, 3, 4, 5, 6], {"X": [1, 2, 3, 4, 5, 6]}):
+        assert call("/v1/models/image:predict", {"instances": [instance]}) == {
+            "predictions": [[1, 2, 3, 4, 5, 6]]}
+    tensor = {"name": "X", "shape": [1, 2, 3], "datatype": "FP32", "data": [image]}
+    assert call("/v2/models/image/infer", {"inputs": [tensor]})["outputs"][0]["data"] == [
+        1, 2, 3, 4, 5, 6]
+    with pytest.raises(urllib.error.HTTPError, match="400"):
+        call("/v1/models/image:predict", {"instances": [[1, 2, 3]]})

@@ -22,16 +22,21 @@ std::shared_ptr<arrow::Schema> Everything() {
                         arrow::field("us", arrow::timestamp(arrow::TimeUnit::MICRO, "UTC")),
                         arrow::field("ns", arrow::timestamp(arrow::TimeUnit::NANO)),
                         arrow::field("m", arrow::decimal128(10, 3)),
-                        arrow::field("l", arrow::list(arrow::int32()))});
+                        arrow::field("l", arrow::list(arrow::int32())),
+                        arrow::field("e", arrow::fixed_size_list(arrow::float32(), 2)),
+                        arrow::field("o", arrow::struct_({arrow::field("x", arrow::int32()),
+                                                          arrow::field("y", arrow::utf8())})),
+                        arrow::field("k", arrow::map(arrow::utf8(), arrow::float64()))});
 }
 
 TEST(JsonRowsTest, RowsComeBackAsTheyWent) {
   const std::string text =
       R"([{"b":true,"i":-9223372036854775808,"u":18446744073709551615,"f":0.1,"d":5e-324,)"
       R"("s":"\"\\\n\u0001é","r":"/wA=","day":"1969-12-31","us":"2013-01-01T05:00:00.25Z",)"
-      R"("ns":"1970-01-01T00:00:00","m":"-1.500","l":[1,null]},)"
+      R"("ns":"1970-01-01T00:00:00","m":"-1.500","l":[1,null],)"
+      R"("e":[0.5,null],"o":{"x":1,"y":null},"k":{"a":1.5}},)"
       R"({"b":null,"i":null,"u":null,"f":"NaN","d":"-Infinity","s":"","r":"","day":null,)"
-      R"("us":null,"ns":null,"m":null,"l":[]}])";
+      R"("us":null,"ns":null,"m":null,"l":[],"e":null,"o":null,"k":{}}])";
   const auto rows = RowsFromJson("row", ParseJson(text).ValueOrDie(), *Everything());
   ASSERT_TRUE(rows.ok()) << rows.status();
   ASSERT_TRUE((*rows)->ValidateFull().ok());
@@ -54,13 +59,16 @@ TEST(JsonRowsTest, TakesColumnsThatAppearAndRefusesOthers) {
   EXPECT_EQ((*read(R"({"s": "a", "b": false})"))->schema()->field_names(),
             (std::vector<std::string>{"b", "s"}));
   EXPECT_EQ((*read("{}"))->num_rows(), 1);
+  EXPECT_TRUE((*read(R"({"e": [[1], [2]]})"))->Equals(**read(R"({"e": [1, 2]})")));
   EXPECT_EQ((*read("[]"))->num_rows(), 0);
   EXPECT_THAT(read(R"({"dayy": 1})").status().message(),
               HasSubstr("view 'v' has no column 'dayy' (did you mean 'day'?)"));
   for (const char* text :
        {R"({"b": 1})", R"({"i": 1.5})", R"({"i": "1"})", R"({"i": 1e30})", R"({"u": -1})",
         R"({"d": "x"})", R"({"s": 1})", R"({"r": "%"})", R"({"day": "2013-01-01T01:00:00Z"})",
-        R"({"m": "x"})", R"({"m": 12345678})", R"({"l": 1})", R"({"l": ["a"]})", "3", "[1]",
+        R"({"m": "x"})", R"({"m": 12345678})", R"({"l": 1})", R"({"l": ["a"]})",
+        R"({"e": [1]})", R"({"e": [1, 2, 3]})", R"({"e": [[1], "x"]})", R"({"o": {"z": 1}})",
+        R"({"o": [1]})", R"({"k": [1]})", R"({"k": {"a": "b"}})", "3", "[1]",
         "null"}) {
     EXPECT_FALSE(read(text).ok()) << text;
   }

@@ -20,6 +20,8 @@ namespace {
 
 constexpr int64_t kMicrosPerDay = 86'400'000'000;
 
+const json::value kNull;
+
 std::string_view View(const json::string& text) { return {text.data(), text.size()}; }
 
 /// Appends JSON values to a builder of any type that a feature may have.
@@ -81,8 +83,12 @@ class Appender {
         return AppendList<arrow::ListBuilder>(value, builder);
       case arrow::Type::LARGE_LIST:
         return AppendList<arrow::LargeListBuilder>(value, builder);
+      case arrow::Type::FIXED_SIZE_LIST:
+        return AppendFixedSizeList(value, builder);
       case arrow::Type::MAP:
         return AppendMap(value, builder);
+      case arrow::Type::STRUCT:
+        return AppendStruct(value, builder);
       default:
         return Status::NotImplemented("column '", column_, "' of type ",
                                       builder->type()->ToString(),
@@ -225,10 +231,57 @@ class Appender {
     return Status::OK();
   }
 
+  /// A tensor's row may be nested by its dimensions; its elements stand in row-major order.
+  Status AppendFixedSizeList(const json::value& value, arrow::ArrayBuilder* builder) const {
+    if (!value.is_array()) return Mismatch(value, *builder);
+    const std::shared_ptr<arrow::DataType> made = builder->type();
+    const auto& type = static_cast<const arrow::FixedSizeListType&>(*made);
+    std::vector<const json::value*> items;
+    const bool nested = arrow::is_list_like(type.value_type()->id());
+    Flatten(value.as_array(), !nested, &items);
+    if (items.size() != static_cast<size_t>(type.list_size())) {
+      return Status::TypeError("column '", column_, "' takes ", type.ToString(), ", not ",
+                               items.size(), " values: ", ToText(value).substr(0, 80));
+    }
+    auto* list = static_cast<arrow::FixedSizeListBuilder*>(builder);
+    ARROW_RETURN_NOT_OK(list->Append());
+    for (const json::value* item : items) {
+      ARROW_RETURN_NOT_OK(Append(*item, list->value_builder()));
+    }
+    return Status::OK();
+  }
+
+  static void Flatten(const json::array& values, bool deep,
+                      std::vector<const json::value*>* items) {
+    for (const json::value& value : values) {
+      if (deep && value.is_array()) {
+        Flatten(value.as_array(), deep, items);
+      } else {
+        items->push_back(&value);
+      }
+    }
+  }
+
+  /// An object; members that it leaves out are null.
+  Status AppendStruct(const json::value& value, arrow::ArrayBuilder* builder) const {
+    if (!value.is_object()) return Mismatch(value, *builder);
+    const json::object& object = value.as_object();
+    auto& members = *static_cast<arrow::StructBuilder*>(builder);
+    const std::shared_ptr<arrow::DataType> made = builder->type();
+    const auto& type = static_cast<const arrow::StructType&>(*made);
+    for (const auto& member : object) {
+      if (type.GetFieldIndex(std::string(member.key())) < 0) return Mismatch(value, *builder);
+    }
+    ARROW_RETURN_NOT_OK(members.Append());
+    for (int i = 0; i < type.num_fields(); ++i) {
+      const json::value* member = object.if_contains(type.field(i)->name());
+      ARROW_RETURN_NOT_OK(Append(member == nullptr ? kNull : *member, members.field_builder(i)));
+    }
+    return Status::OK();
+  }
+
   const std::string_view column_;
 };
-
-const json::value kNull;
 
 Status NotRows(std::string_view noun, const json::value& value) {
   return Status::Invalid(noun, " must be an object of columns or a list of them, not ",

@@ -15,6 +15,15 @@ using Batch = std::shared_ptr<arrow::RecordBatch>;
 
 constexpr size_t kMaxRows = 1'000'000;
 
+/// Whether an instance is the value of the only input, and not a row that has it: [1, 2] is a
+/// list's.
+bool IsValueOf(const json::value& instance, const arrow::DataType& type) {
+  const json::array* array = instance.if_array();
+  if (array == nullptr) return true;
+  const bool holds_a_list = array->size() == 1 && (*array)[0].is_array();
+  return arrow::is_list_like(type.id()) && type.id() != arrow::Type::MAP && !holds_a_list;
+}
+
 /// A list of values as an object of the columns.
 Result<json::object> Named(const json::value& row, const std::vector<std::string>& columns) {
   if (!row.is_array() || row.as_array().size() != columns.size()) {
@@ -74,7 +83,7 @@ Result<Batch> RowsOfInstances(std::string_view noun, const json::value& instance
   for (const json::value& instance : instances.as_array()) {
     if (instance.is_object()) {
       rows.push_back(instance);
-    } else if (!instance.is_array() && needed.num_fields() == 1) {
+    } else if (needed.num_fields() == 1 && IsValueOf(instance, *needed.field(0)->type())) {
       rows.push_back(json::object{{needed.field(0)->name(), instance}});
     } else {
       ARROW_ASSIGN_OR_RAISE(json::object named, Named(instance, needed.field_names()));
