@@ -54,6 +54,7 @@ NB_MODULE(_core, module) {
   BindTrials(project);
   BindSql(project);
   BindPredictors(module, project);
+  BindViewExport(module, project);
   module.def("open", &Open);
   module.def("code_version", &tercet::CodeVersion);
   module.def("parse_duration",

@@ -33,6 +33,8 @@ void BindModels(ProjectClass& project);
 void BindDeployments(ProjectClass& project);
 void BindTrials(ProjectClass& project);
 void BindSql(ProjectClass& project);
+/// Views as another engine runs them.
+void BindViewExport(nb::module_& module, ProjectClass& project);
 /// Asking a deployment for single rows.
 void BindPredictors(nb::module_& module, ProjectClass& project);
 

@@ -5,17 +5,21 @@ from __future__ import annotations
 import functools
 import json
 import os
-from typing import TYPE_CHECKING, Any, Mapping
+from typing import TYPE_CHECKING, Any, Literal, Mapping, overload
 
 from tercet._entities import Entities
 from tercet._progress import Progress
 from tercet._times import Time, to_micros
+from tercet.errors import InvalidError, NotSupportedError
 from tercet.frame import Frame, to_stream
 from tercet.split import Split, none
 from tercet.training_data import TrainingData
 
 if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
     from tercet.project import Project
+    from tercet.spark import SparkTrainingData
 
 
 class Vector(dict):
@@ -80,10 +84,27 @@ class FeatureView:
     def _core(self) -> Any:
         return self._project._core
 
+    @overload
+    def training_data(self, spine: Any = None, *, split: Split | None = None, seed: int = 0,
+                      start: Time | None = None, end: Time | None = None, known_at: bool = False,
+                      location: str | os.PathLike | None = None, format: str = "parquet",
+                      engine: None = None, spark: None = None,
+                      training_dataset: None = None) -> TrainingData: ...
+
+    @overload
+    def training_data(self, spine: "DataFrame | None" = None, *, split: Split | None = None,
+                      seed: int = 0, start: Time | None = None, end: Time | None = None,
+                      known_at: bool = False, location: str | os.PathLike | None = None,
+                      format: str = "parquet", engine: Literal["spark"],
+                      spark: "SparkSession | None" = None,
+                      training_dataset: int | None = None) -> "SparkTrainingData": ...
+
     def training_data(self, spine: Any = None, *, split: Split | None = None, seed: int = 0,
                       start: Time | None = None, end: Time | None = None, known_at: bool = False,
                       location: str | os.PathLike | None = None,
-                      format: str = "parquet") -> TrainingData:  # noqa: A002: the field's name
+                      format: str = "parquet",  # noqa: A002: the field's name
+                      engine: str | None = None, spark: Any = None,
+                      training_dataset: int | None = None) -> Any:
         """Point-in-time correct training data, registered as a new training dataset version. With
         a `location` also written there as files (`TrainingData.save`).
 
@@ -97,7 +118,18 @@ class FeatureView:
         Transformations are fitted on the part "train" (else the
         first). The dataset keeps its spine, commits, seed and fitted parameters, so that
         `rebuild` makes the same bytes again.
+
+        With `engine="spark"` Spark reads the same rows, as Spark's DataFrames (`SparkTrainingData`),
+        for data that outgrows a machine: in the session `spark`, by default the active one; a spine
+        is a Spark DataFrame, and parts are divided by times. Transformations are those that were
+        fitted for a `training_dataset` version of this view (0: the newest). Nothing is registered.
+        NotSupportedError for what only the native engine does.
         """
+        if engine is not None:
+            return self._by_engine(engine, spine, spark, split or none(), start, end, known_at,
+                                   training_dataset, location, format)
+        if spark is not None or training_dataset is not None:
+            raise InvalidError('`spark` and `training_dataset` go with engine="spark"')
         times: list[int] = []
         if isinstance(spine, Entities):
             times, spine = list(spine.times), None
@@ -117,6 +149,29 @@ class FeatureView:
             outputs=[f"training_dataset {data.view}@{data.version}"])
         if location is not None:
             data.save(location, format)
+        return data
+
+    def _by_engine(self, engine: str, spine: Any, session: Any, split: Split, start: Time | None,
+                   end: Time | None, known_at: bool, training_dataset: int | None,
+                   location: str | os.PathLike | None, file_format: str) -> "SparkTrainingData":
+        from tercet import spark
+
+        if engine != "spark":
+            raise InvalidError(f"there is no engine '{engine}' (engines: spark; without one rows "
+                               "are read by Tercet itself)")
+        if known_at or isinstance(spine, Entities):
+            raise NotSupportedError(
+                f"Spark does not read {'as known at a time' if known_at else 'all entities'}: "
+                "leave out the engine" + ("" if known_at else ", or give a spine of their keys"))
+        until = to_micros(end)
+        if split.end is not None:
+            until = split.end if until is None else min(until, split.end)
+        data = spark.training_data(self._core, (self.name, self.version), spine, session, split,
+                                   to_micros(start), until, training_dataset)
+        self._project._record(inputs=[f"feature_group {group} commit {commit}"
+                                      for group, commit in data.pins.items()], outputs=[])
+        if location is not None:
+            data.save(location, file_format)
         return data
 
     def rebuild(self, version: int = 0) -> TrainingData:

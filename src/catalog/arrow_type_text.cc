@@ -72,7 +72,7 @@ const std::map<std::string, TypePointer, std::less<>>& PlainTypes() {
   return *types;
 }
 
-/// A recursive-descent reader of one type. `position_` only moves forward, and lists nest at most
+/// A recursive-descent reader of one type. `position_` only moves forward, and types nest at most
 /// kMaxDepth deep, so hostile text ends early.
 class TypeReader {
  public:
@@ -141,14 +141,16 @@ class TypeReader {
   Result<TypePointer> Read(int depth) {
     if (depth > kMaxDepth) {
       return Status::Invalid("data type '", text_.substr(0, 120), "' nests more than ", kMaxDepth,
-                             " lists");
+                             " types");
     }
     const std::string_view word = TakeWhile(IsWord);
     SkipSpace();
     const char next = position_ < text_.size() ? text_[position_] : '\0';
     if (next == '[') return ReadBracketed(word);
     if (next == '(') return ReadDecimal(word);
-    if (next == '<') return word == "map" ? ReadMap(depth) : ReadList(word, depth);
+    if (next == '<' && word == "map") return ReadMap(depth);
+    if (next == '<' && word == "struct") return ReadStruct(depth);
+    if (next == '<') return ReadList(word, depth);
     const auto found = PlainTypes().find(word);
     if (found == PlainTypes().end()) return Unknown();
     return found->second;
@@ -236,6 +238,20 @@ class TypeReader {
     ARROW_ASSIGN_OR_RAISE(TypePointer value, Read(depth + 1));
     if (!Take(">")) return Unknown();
     return arrow::map(std::move(key), std::move(value));
+  }
+
+  /// "struct<city: string, at: timestamp[us] not null>". A member's name ends at the first colon.
+  Result<TypePointer> ReadStruct(int depth) {
+    Take("<");
+    arrow::FieldVector members;
+    while (!Take(">")) {
+      if (!members.empty() && !Take(",")) return Unknown();
+      const std::string name(TakeWhile([](char c) { return c != ':'; }));
+      if (!Take(":")) return Unknown();
+      ARROW_ASSIGN_OR_RAISE(TypePointer type, Read(depth + 1));
+      members.push_back(arrow::field(name, std::move(type), !Take("not null")));
+    }
+    return arrow::struct_(std::move(members));
   }
 
   const std::string_view text_;

@@ -24,7 +24,11 @@ TEST(TypeFromText, ReadsWhatArrowWrites) {
       arrow::smallest_decimal(5, 1), arrow::list(arrow::int64()),
       arrow::list(arrow::field("element", arrow::utf8(), false)),
       arrow::large_list(arrow::timestamp(arrow::TimeUnit::MICRO, "UTC")),
-      arrow::fixed_size_list(arrow::float32(), 3), arrow::list(arrow::list(arrow::int8()))};
+      arrow::fixed_size_list(arrow::float32(), 3), arrow::list(arrow::list(arrow::int8())),
+      arrow::map(arrow::utf8(), arrow::float64()), arrow::struct_({}),
+      arrow::struct_({arrow::field("a b", arrow::utf8()),
+                      arrow::field("at", arrow::struct_({arrow::field("x", arrow::int8(), false)})),
+                      arrow::field("m", arrow::list(arrow::map(arrow::int8(), arrow::utf8())))})};
   for (const auto& type : types) {
     const auto read = TypeFromText(type->ToString());
     ASSERT_TRUE(read.ok()) << read.status();
@@ -58,8 +62,9 @@ TEST(TypeFromText, RefusesTheRestWithASuggestion) {
            "", "int64x", "int64 int64", "timestamp[", "timestamp[us", "timestamp[h]",
            "timestamp[us, tz=]", "time32[us]", "time64[s]", "decimal128(99, 2)", "decimal128(x)",
            "decimal128(10, 2", "decimal128(99999999999, 1)", "list<", "list<int64",
+           "struct<", "struct<a>", "struct<a: int64", "struct<a: int64 b: int64>", "struct<a: >",
            "list<item: >", "set<int64>", "fixed_size_list<int64>[-1]", "fixed_size_binary[-2]",
-           "duration[us, tz=UTC]", "struct<a: int64>", deep}) {
+           "duration[us, tz=UTC]", deep}) {
     EXPECT_FALSE(TypeFromText(bad).ok()) << bad.substr(0, 40);
   }
 }

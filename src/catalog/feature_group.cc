@@ -9,6 +9,7 @@
 #include "base/name.h"
 #include "base/time_text.h"
 #include "catalog/definition_json.h"
+#include "catalog/feature_type.h"
 #include "compute/sort_key.h"
 
 namespace tercet {
@@ -23,17 +24,6 @@ bool IsScalar(const arrow::DataType& type) {
   return type.id() != arrow::Type::NA && !arrow::is_nested(type.id()) &&
          type.id() != arrow::Type::DICTIONARY && type.id() != arrow::Type::EXTENSION &&
          !arrow::is_interval(type.id());
-}
-
-bool IsColumnType(const arrow::DataType& type) {
-  switch (type.id()) {
-    case arrow::Type::LIST:
-    case arrow::Type::LARGE_LIST:
-    case arrow::Type::FIXED_SIZE_LIST:
-      return IsScalar(*type.field(0)->type());
-    default:
-      return IsScalar(type);
-  }
 }
 
 bool IsKeyType(const arrow::DataType& type) {
@@ -90,6 +80,17 @@ void AddColumns(const arrow::Schema& mine, const arrow::Schema& other, Differenc
 }
 
 }  // namespace
+
+bool IsFeatureType(const arrow::DataType& type) {
+  switch (type.id()) {
+    case arrow::Type::LIST:
+    case arrow::Type::LARGE_LIST:
+    case arrow::Type::FIXED_SIZE_LIST:
+      return IsScalar(*type.field(0)->type());
+    default:
+      return IsScalar(type);
+  }
+}
 
 json::object FeatureGroupDefinition::ToJson() const {
   const json::value columns =
@@ -195,7 +196,8 @@ Status FeatureGroupDefinition::Check() const {
         return Status::Invalid(what, ": column '", reserved, "' has a reserved name");
       }
     }
-    if (!IsColumnType(*field->type())) {
+    // What is served online is served whole.
+    if (!IsFeatureType(*field->type()) && (!source || online)) {
       return Status::TypeError(what, ": column '", field->name(), "' has the type ",
                                field->type()->ToString(),
                                "; a feature is a scalar or a list of scalars");

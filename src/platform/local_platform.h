@@ -68,6 +68,7 @@ class LocalPlatform : public Platform {
   Result<VectorContract> ContractOfView(const Ref& ref) override;
   Result<VectorData> Vectors(const Ref& view, const VectorRequest& request) override;
   Result<std::shared_ptr<const VectorReader>> Reader(const Ref& view) override;
+  Result<json::object> ExportView(const Ref& view, const ViewExportRequest& request) override;
   Result<std::shared_ptr<const RowPredictor>> PredictorOf(const std::string& deployment) override;
 
   Result<TrainingDatasetData> CreateTrainingDataset(const Ref& view,

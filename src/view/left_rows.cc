@@ -218,25 +218,15 @@ Result<LeftRows> ReadRoot(const ViewPlan& plan, ViewSnapshots* snapshots,
   return RootRows(plan, table);
 }
 
-Result<LeftRows> ReadSpine(const ViewPlan& plan, ViewSnapshots* snapshots,
-                           const ViewReadOptions& options) {
+Result<SpineColumns> ResolveSpine(const ViewPlan& plan, const arrow::Schema& spine) {
   const FeatureGroupDefinition& root = plan.groups()[0].definition;
-  ARROW_RETURN_NOT_OK(CheckNamesOnce(*options.spine->schema()));
-  LeftRows left;
-  const std::string time_column = TimeColumn(plan, *options.spine->schema());
-  if (!time_column.empty()) {
-    auto times = TimesOf(*options.spine->GetColumnByName(time_column));
-    if (!times.ok()) return Explain(times.status(), "spine column '" + time_column + "'");
-    left.times_us = std::move(times).ValueUnsafe();
-    ARROW_RETURN_NOT_OK(CheckSpineTimes(*left.times_us));
-  } else if (!root.event_time.empty()) {
+  ARROW_RETURN_NOT_OK(CheckNamesOnce(spine));
+  SpineColumns columns{.time = TimeColumn(plan, spine)};
+  if (columns.time.empty() && !root.event_time.empty()) {
     return Status::Invalid("the spine has no event time: neither a column '", root.event_time,
                            "' nor '", kEventTime, "'",
-                           Suggest(root.event_time, options.spine->schema()->field_names()));
+                           Suggest(root.event_time, spine.field_names()));
   }
-  ARROW_ASSIGN_OR_RAISE(const auto spine, InRange(options.spine, &left.times_us, options));
-  left.rows = spine->num_rows();
-
   const Needs needs = NeedsOf(plan);
   std::vector<std::string> wanted = root.primary_key;
   for (const std::string& name : needs.must) AddOnce(&wanted, name);
@@ -244,23 +234,57 @@ Result<LeftRows> ReadSpine(const ViewPlan& plan, ViewSnapshots* snapshots,
   std::vector<std::string> missing;
   for (const std::string& name : wanted) {
     if (name == root.event_time) continue;
-    const std::string in_spine = SpineName(plan, *spine->schema(), name);
+    std::string in_spine = SpineName(plan, spine, name);
     if (in_spine.empty()) {
       missing.push_back(name);
-      continue;
+    } else {
+      columns.given[name] = std::move(in_spine);
     }
+  }
+  for (const auto& parameter : plan.definition().request_parameters) {
+    if (spine.GetFieldByName(parameter.first) != nullptr) continue;
+    return Status::Invalid("the spine has no column '", parameter.first, "', a request parameter",
+                           Suggest(parameter.first, spine.field_names()));
+  }
+  const bool has_key =
+      std::none_of(root.primary_key.begin(), root.primary_key.end(),
+                   [&](const std::string& key) { return Contains(missing, key); });
+  for (const std::string& name : missing) {
+    if (has_key) {
+      columns.look_up.push_back(name);
+    } else if (Contains(needs.must, name)) {
+      return Status::Invalid("the spine has no column '", name,
+                             "', nor all of the primary key of '", root.ref().ToText(),
+                             "' to look it up by", Suggest(name, spine.field_names()));
+    } else if (Contains(needs.may, name)) {
+      columns.unknown.push_back(name);
+    }  // else a primary key column that nothing needs
+  }
+  return columns;
+}
+
+Result<LeftRows> ReadSpine(const ViewPlan& plan, ViewSnapshots* snapshots,
+                           const ViewReadOptions& options) {
+  const FeatureGroupDefinition& root = plan.groups()[0].definition;
+  ARROW_ASSIGN_OR_RAISE(const SpineColumns columns, ResolveSpine(plan, *options.spine->schema()));
+  LeftRows left;
+  if (!columns.time.empty()) {
+    auto times = TimesOf(*options.spine->GetColumnByName(columns.time));
+    if (!times.ok()) return Explain(times.status(), "spine column '" + columns.time + "'");
+    left.times_us = std::move(times).ValueUnsafe();
+    ARROW_RETURN_NOT_OK(CheckSpineTimes(*left.times_us));
+  }
+  ARROW_ASSIGN_OR_RAISE(const auto spine, InRange(options.spine, &left.times_us, options));
+  left.rows = spine->num_rows();
+  for (const auto& [name, in_spine] : columns.given) {
     ARROW_ASSIGN_OR_RAISE(left.columns[name],
                           CastColumn(in_spine, spine->GetColumnByName(in_spine),
                                      root.schema->GetFieldByName(name)->type()));
   }
   for (const auto& [name, text] : plan.definition().request_parameters) {
-    const auto column = spine->GetColumnByName(name);
-    if (column == nullptr) {
-      return Status::Invalid("the spine has no column '", name, "', a request parameter",
-                             Suggest(name, spine->schema()->field_names()));
-    }
     ARROW_ASSIGN_OR_RAISE(const auto type, TypeFromText(text));
-    ARROW_ASSIGN_OR_RAISE(left.columns[name], CastColumn(name, column, type));
+    ARROW_ASSIGN_OR_RAISE(left.columns[name],
+                          CastColumn(name, spine->GetColumnByName(name), type));
   }
   if (!root.event_time.empty()) {
     ARROW_ASSIGN_OR_RAISE(
@@ -268,29 +292,13 @@ Result<LeftRows> ReadSpine(const ViewPlan& plan, ViewSnapshots* snapshots,
         EventTimeAs(*left.times_us, root.schema->GetFieldByName(root.event_time)->type()));
     left.columns[root.event_time] = std::make_shared<arrow::ChunkedArray>(std::move(times));
   }
-
-  std::vector<std::string> look_up;
-  bool has_key = true;
-  for (const std::string& key : root.primary_key) {
-    has_key = has_key && !Contains(missing, key);
-  }
-  for (const std::string& name : missing) {
-    if (has_key) {
-      look_up.push_back(name);
-      continue;
-    }
-    if (Contains(needs.must, name)) {
-      return Status::Invalid("the spine has no column '", name,
-                             "', nor all of the primary key of '", root.ref().ToText(),
-                             "' to look it up by", Suggest(name, spine->schema()->field_names()));
-    }
-    if (!Contains(needs.may, name)) continue;  // a primary key column that nothing needs
+  for (const std::string& name : columns.unknown) {
     ARROW_ASSIGN_OR_RAISE(
         auto nulls, arrow::MakeArrayOfNull(root.schema->GetFieldByName(name)->type(), left.rows));
     left.columns[name] = std::make_shared<arrow::ChunkedArray>(std::move(nulls));
   }
-  if (!look_up.empty()) {
-    ARROW_RETURN_NOT_OK(LookUp(plan, look_up, snapshots, options, &left));
+  if (!columns.look_up.empty()) {
+    ARROW_RETURN_NOT_OK(LookUp(plan, columns.look_up, snapshots, options, &left));
   }
   return left;
 }

@@ -31,6 +31,17 @@ Result<LeftRows> ReadRoot(const ViewPlan& plan, ViewSnapshots* snapshots,
 Result<ScanOptions> RootScan(const ViewPlan& plan, const ViewReadOptions& options);
 Result<LeftRows> RootRows(const ViewPlan& plan, const std::shared_ptr<arrow::Table>& table);
 
+/// What a read takes of a spine, by the columns that it has.
+struct SpineColumns {
+  std::string time;                          ///< its event time column; empty: it has none
+  std::map<std::string, std::string> given;  ///< root column → what the spine calls it
+  std::vector<std::string> look_up;          ///< root columns, by the root's primary key
+  std::vector<std::string> unknown;          ///< of labels and helper columns: null
+};
+/// Invalid, naming the column, where the spine lacks what the view can't do without, request
+/// parameters among it.
+Result<SpineColumns> ResolveSpine(const ViewPlan& plan, const arrow::Schema& spine);
+
 /// The spine's rows in its order. Root columns that it lacks are looked up in the root group by
 /// its primary key as of the row's event time; Invalid, naming them, where it lacks the key too
 /// (labels and helper columns are then null: a spine for predictions has no labels yet).

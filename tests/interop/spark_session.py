@@ -1,6 +1,6 @@
 """Spark beside the tests, in an environment and a process of its own: plain PySpark in local mode
-with Delta's jars. Run by `spark.py` with Spark's Python; reads statements as lines of JSON,
-answers each with one line of JSON."""
+with Delta's jars. Run by `spark.py` with Spark's Python; reads lines of JSON, a statement in SQL
+or a view to run, and answers each with one line of JSON."""
 
 from __future__ import annotations
 
@@ -32,6 +32,20 @@ def session(jars: Path):
     return spark
 
 
+def run_view(spark, asked: dict) -> None:
+    """Training data of a view by Spark, written as Parquet files in `folder`, a part each."""
+    import tercet as tc
+
+    options = dict(asked["options"])
+    if "split" in options:
+        options["split"] = tc.split.by_time(**options["split"])
+    with tc.open(asked["project"]) as project:
+        spine = spark.read.parquet(asked["spine"]) if "spine" in asked else None
+        data = project.feature_view(asked["view"]).training_data(
+            spine, engine="spark", **options)
+        data.save(asked["folder"])
+
+
 def main() -> None:
     spark = session(Path(sys.argv[1]))
     answers = sys.stdout
@@ -39,8 +53,13 @@ def main() -> None:
     print("{}", file=answers, flush=True)
     for line in sys.stdin:
         try:
-            rows = [row.asDict(recursive=True) for row in spark.sql(json.loads(line)).collect()]
-            answer = {"rows": rows}
+            asked = json.loads(line)
+            if isinstance(asked, dict):
+                run_view(spark, asked)
+                answer = {}
+            else:
+                rows = [row.asDict(recursive=True) for row in spark.sql(asked).collect()]
+                answer = {"rows": rows}
         except Exception as error:  # whatever the statement's fault, the test is told
             answer = {"error": str(error)}
         print(json.dumps(answer, default=str), file=answers, flush=True)

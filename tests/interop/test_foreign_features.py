@@ -100,10 +100,20 @@ def test_nested_columns_of_another_writer(project, kind):
         group.delete(rows.select(["key"]))
 
 
-def test_nested_columns_are_no_features(project, tmp_path):
-    write_deltalake(tmp_path / "theirs", theirs(NESTED["place"]))
-    with pytest.raises(tc.WrongTypeError, match="'value' has the type struct"):
-        external(project, tmp_path / "theirs")
+@pytest.mark.parametrize("kind", NESTED)
+def test_nested_columns_beside_features(project, tmp_path, kind):
+    rows = theirs(NESTED[kind]).append_column("n", pa.array([4, 5, 6]))
+    write_deltalake(tmp_path / "theirs", rows)
+    group = external(project, tmp_path / "theirs")
+    assert group.read().to_arrow()["value"].to_pylist() == NESTED[kind].to_pylist()
+    assert group.schema["value"].startswith(("struct<", "list<", "map<"))
+    view = project.feature_view("v", query=group.select("n"))
+    assert view.training_data().train.features.to_arrow()["n"].to_pylist() == [4, 5, 6]
+    with pytest.raises(tc.WrongTypeError, match="column 'value' of 'theirs@1' is"):
+        project.feature_view("nested", query=group.select())
+    with pytest.raises(tc.WrongTypeError, match="a feature is a scalar"):
+        project.external_feature_group("online", source=tc.source.delta(tmp_path / "theirs"),
+                                       primary_key=["key"], event_time="at", online=True)
 
 
 def rewritten_checkpoint(path: Path) -> None:

@@ -3,58 +3,13 @@ while our joins and our online store follow."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
 import pandas as pd
 import pytest
 
 import tercet as tc
 from engines import table_path
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 DAYS = pd.date_range("2024-01-01", periods=20, freq="D", tz="UTC")
-
-
-class Spark:
-    """Spark SQL by statement; see spark_session.py."""
-
-    def __init__(self, folder: Path):
-        subprocess.run([sys.executable, ROOT / "tools/setup.py", "venv-spark", "spark"], check=True)
-        self._log = open(folder / "spark.log", "w+")
-        self._process = subprocess.Popen(
-            [ROOT / ".deps/venv-spark/bin/python", Path(__file__).with_name("spark_session.py"),
-             ROOT / ".deps/spark/jars", folder / "warehouse"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True, cwd=folder)
-        self._answer()
-
-    def _answer(self) -> dict:
-        line = self._process.stdout.readline()
-        if not line:
-            self._log.seek(0)
-            raise RuntimeError("Spark ended: " + self._log.read()[-3000:])
-        return json.loads(line)
-
-    def sql(self, statement: str) -> list[dict]:
-        self._process.stdin.write(json.dumps(statement) + "\n")
-        self._process.stdin.flush()
-        answer = self._answer()
-        assert "error" not in answer, answer["error"][:2000]
-        return answer["rows"]
-
-    def close(self) -> None:
-        self._process.stdin.close()
-        self._process.wait(60)
-        self._log.close()
-
-
-@pytest.fixture(scope="module")
-def spark(tmp_path_factory):
-    spark = Spark(tmp_path_factory.mktemp("spark"))
-    yield spark
-    spark.close()
 
 
 @pytest.fixture

@@ -1,0 +1,244 @@
+#include "view/view_program.h"
+
+#include <algorithm>
+#include <set>
+
+#include <arrow/compute/api_vector.h>
+#include <arrow/compute/cast.h>
+
+#include "base/parallel.h"
+#include "catalog/feature_view.h"
+#include "offline/stored_type.h"
+#include "view/event_time.h"
+
+namespace tercet {
+namespace {
+
+/// A column as an engine handed it over, as the view takes it.
+Result<std::shared_ptr<arrow::Array>> Received(std::shared_ptr<arrow::Array> array,
+                                               const std::shared_ptr<arrow::DataType>& stored,
+                                               const std::shared_ptr<arrow::DataType>& logical) {
+  if (array->type_id() == arrow::Type::TIMESTAMP && stored->id() == arrow::Type::TIMESTAMP) {
+    // An engine calls the zone as its session does; the number is the same.
+    ARROW_ASSIGN_OR_RAISE(array, EventTimeAs(*array, stored));
+  } else if (!array->type()->Equals(*stored)) {
+    ARROW_ASSIGN_OR_RAISE(array, arrow::compute::Cast(*array, stored));
+  }
+  return ConvertStored(array, logical);
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const ViewProgram>> ViewProgram::Make(
+    std::shared_ptr<const ViewPlan> plan, std::vector<FittedTransformation> fitted,
+    std::vector<std::string> keys, bool has_time) {
+  InitializeArrow();
+  std::shared_ptr<ViewProgram> program(new ViewProgram());
+  program->plan_ = std::move(plan);
+  program->fitted_ = std::move(fitted);
+  program->keys_ = std::move(keys);
+  program->has_time_ = has_time;
+  program->FindInputs();
+  for (size_t i = 0; i < program->inputs_.size(); ++i) {
+    ARROW_ASSIGN_OR_RAISE(program->inputs_[i].type, StoredType(*program->logical_[i]));
+  }
+  ARROW_RETURN_NOT_OK(program->FindOutputs());
+  return program;
+}
+
+Result<std::shared_ptr<const ViewProgram>> ViewProgram::FromJson(const json::object& object) {
+  ARROW_ASSIGN_OR_RAISE(const json::object view, FindObject(object, "view"));
+  ARROW_ASSIGN_OR_RAISE(const auto definition, FeatureViewDefinition::FromJson(view));
+  ARROW_ASSIGN_OR_RAISE(const json::array items, FindArray(object, "groups"));
+  std::vector<FeatureGroupDefinition> groups;
+  for (const json::value& item : items) {
+    if (!item.is_object()) return Status::Invalid("a group of a view's program must be an object");
+    ARROW_ASSIGN_OR_RAISE(groups.emplace_back(),
+                          FeatureGroupDefinition::FromJson(item.as_object()));
+  }
+  const auto group_of = [&](const Ref& ref) -> Result<FeatureGroupDefinition> {
+    for (const FeatureGroupDefinition& group : groups) {
+      if (group.ref() == ref) return group;
+    }
+    return Status::Invalid("a view's program lacks its feature group '", ref.ToText(), "'");
+  };
+  ARROW_ASSIGN_OR_RAISE(auto plan, ViewPlan::Make(definition, group_of));
+  ARROW_ASSIGN_OR_RAISE(const json::array fitted, FindArray(object, "fitted"));
+  ARROW_ASSIGN_OR_RAISE(auto transformations, FittedFromJson(fitted));
+  ARROW_ASSIGN_OR_RAISE(auto keys, FindStrings(object, "keys"));
+  ARROW_ASSIGN_OR_RAISE(const auto has_time, FindBool(object, "has_time"));
+  return Make(std::move(plan), std::move(transformations), std::move(keys),
+              has_time.value_or(false));
+}
+
+json::object ViewProgram::ToJson() const {
+  json::array groups, fitted, keys;
+  std::set<Ref> named;
+  for (const ViewGroup& group : plan_->groups()) {
+    if (named.insert(group.definition.ref()).second) groups.push_back(group.definition.ToJson());
+  }
+  for (const FittedTransformation& one : fitted_) fitted.push_back(one.ToJson());
+  for (const std::string& key : keys_) keys.emplace_back(key);
+  return {{"view", plan_->definition().ToJson()},
+          {"groups", std::move(groups)},
+          {"fitted", std::move(fitted)},
+          {"keys", std::move(keys)},
+          {"has_time", has_time_}};
+}
+
+void ViewProgram::FindInputs() {
+  const FeatureGroupDefinition& root = plan_->groups()[0].definition;
+  const auto add = [&](int group, const std::string& column,
+                       const std::shared_ptr<arrow::DataType>& type) {
+    inputs_.push_back({group, column, nullptr});
+    logical_.push_back(type);
+    return static_cast<int>(inputs_.size()) - 1;
+  };
+  // The root's event time means the left row's time, which comes by itself.
+  const auto add_left = [&](const std::string& column,
+                            const std::shared_ptr<arrow::DataType>& type) {
+    return column == root.event_time ? -1 : add(0, column, type);
+  };
+  for (const ViewColumn& column : plan_->columns()) {
+    if (column.group == 0) row_inputs_.push_back(add_left(column.feature, column.type));
+  }
+  for (const auto& parameter : plan_->definition().request_parameters) {
+    const auto type = plan_->row_schema()->field(static_cast<int>(row_inputs_.size()))->type();
+    row_inputs_.push_back(add(0, parameter.first, type));
+  }
+  for (const LeftColumn& column : plan_->left_columns()) {
+    row_inputs_.push_back(add_left(column.column, column.type));
+  }
+  for (const ViewColumn& column : plan_->columns()) {
+    if (column.group > 0) row_inputs_.push_back(add(column.group, column.feature, column.type));
+  }
+  std::erase(keys_, root.event_time);
+  for (const std::string& key : keys_) {
+    std::shared_ptr<arrow::DataType> type;
+    for (const auto& [parameter, text] : plan_->definition().request_parameters) {
+      if (parameter == key) type = plan_->row_schema()->GetFieldByName(key)->type();
+    }
+    add(0, key, type != nullptr ? type : root.schema->GetFieldByName(key)->type());
+  }
+}
+
+Status ViewProgram::FindOutputs() {
+  std::shared_ptr<arrow::Schema> features = plan_->feature_schema();
+  if (!fitted_.empty()) {
+    ARROW_ASSIGN_OR_RAISE(transformations_, TransformationPlan::Make(fitted_, features));
+    features = transformations_->output_schema();
+  }
+  arrow::FieldVector fields;
+  std::set<std::string> names;
+  const auto add = [&](const arrow::Field& field, Output output) -> Status {
+    if (!names.insert(field.name()).second) return Status::OK();
+    ARROW_ASSIGN_OR_RAISE(auto stored, StoredType(*field.type()));
+    fields.push_back(arrow::field(field.name(), std::move(stored)));
+    outputs_.push_back(output);
+    return Status::OK();
+  };
+  for (int i = 0; i < features->num_fields(); ++i) {
+    ARROW_RETURN_NOT_OK(add(*features->field(i), {Output::From::kFeature, i}));
+  }
+  for (const auto& schema : {plan_->label_schema(), plan_->helper_schema()}) {
+    for (const auto& field : schema->fields()) {
+      const auto& columns = plan_->columns();
+      const auto found = std::find_if(columns.begin(), columns.end(), [&](const ViewColumn& one) {
+        return one.name == field->name();
+      });
+      ARROW_RETURN_NOT_OK(
+          add(*field, {Output::From::kView, static_cast<int>(found - columns.begin())}));
+    }
+  }
+  const size_t first_key = inputs_.size() - keys_.size();
+  for (size_t k = first_key; k < inputs_.size(); ++k) {
+    ARROW_RETURN_NOT_OK(add(*arrow::field(inputs_[k].column, logical_[k]),
+                            {Output::From::kKey, static_cast<int>(k)}));
+  }
+  if (has_time_) {
+    ARROW_RETURN_NOT_OK(
+        add(*arrow::field(kEventTime, EventTimeType()), {Output::From::kTime, 0}));
+  }
+  output_ = arrow::schema(std::move(fields));
+  return Status::OK();
+}
+
+Result<std::shared_ptr<arrow::RecordBatch>> ViewProgram::RowsOf(
+    const std::vector<std::shared_ptr<arrow::Array>>& inputs,
+    const std::shared_ptr<arrow::Array>& times) const {
+  arrow::ArrayVector columns;
+  for (const int input : row_inputs_) {
+    if (input >= 0) {
+      columns.push_back(inputs[static_cast<size_t>(input)]);
+      continue;
+    }
+    const FeatureGroupDefinition& root = plan_->groups()[0].definition;
+    ARROW_ASSIGN_OR_RAISE(
+        columns.emplace_back(),
+        EventTimeAs(*times, root.schema->GetFieldByName(root.event_time)->type()));
+  }
+  columns.push_back(times);
+  return arrow::RecordBatch::Make(plan_->row_schema(), times->length(), std::move(columns));
+}
+
+Result<std::shared_ptr<arrow::RecordBatch>> ViewProgram::Run(
+    const arrow::RecordBatch& joined) const {
+  if (joined.num_columns() != static_cast<int>(inputs_.size()) + 1) {
+    return Status::TypeError("a view's program takes ", inputs_.size() + 1, " columns, not ",
+                             joined.num_columns());
+  }
+  arrow::ArrayVector inputs;
+  for (size_t i = 0; i < inputs_.size(); ++i) {
+    auto received = Received(joined.column(static_cast<int>(i)), inputs_[i].type, logical_[i]);
+    if (!received.ok()) {
+      return Explain(received.status(), "column '" + inputs_[i].column + "'");
+    }
+    inputs.push_back(*std::move(received));
+  }
+  const auto& micros = joined.column(joined.num_columns() - 1);
+  if (micros->type_id() != arrow::Type::INT64) {
+    return Status::TypeError("event times of a view's program are int64 microseconds, not ",
+                             micros->type()->ToString());
+  }
+  ARROW_ASSIGN_OR_RAISE(const auto times, micros->View(EventTimeType()));
+  ARROW_ASSIGN_OR_RAISE(const auto rows, RowsOf(inputs, times));
+  ARROW_ASSIGN_OR_RAISE(auto columns, plan_->Evaluate(rows));
+  ARROW_ASSIGN_OR_RAISE(const auto kept, plan_->EvaluateFilter(rows, columns));
+  std::shared_ptr<arrow::Array> kept_times = times;
+  if (kept != nullptr) {
+    ARROW_ASSIGN_OR_RAISE(const auto filtered, arrow::compute::Filter(columns, kept));
+    columns = filtered.record_batch();
+    for (auto& input : inputs) {
+      ARROW_ASSIGN_OR_RAISE(const auto values, arrow::compute::Filter(input, kept));
+      input = values.make_array();
+    }
+    ARROW_ASSIGN_OR_RAISE(const auto values, arrow::compute::Filter(times, kept));
+    kept_times = values.make_array();
+  }
+
+  arrow::ArrayVector features;
+  for (const std::string& name : plan_->feature_schema()->field_names()) {
+    features.push_back(columns->GetColumnByName(name));
+  }
+  const int64_t count = columns->num_rows();
+  auto transformed = arrow::RecordBatch::Make(plan_->feature_schema(), count, std::move(features));
+  if (transformations_ != nullptr) {
+    ARROW_ASSIGN_OR_RAISE(transformed, transformations_->Apply(transformed));
+  }
+  arrow::ArrayVector out;
+  for (size_t i = 0; i < outputs_.size(); ++i) {
+    const Output& output = outputs_[i];
+    std::shared_ptr<arrow::Array> values;
+    switch (output.from) {
+      case Output::From::kFeature: values = transformed->column(output.column); break;
+      case Output::From::kView: values = columns->column(output.column); break;
+      case Output::From::kKey: values = inputs[static_cast<size_t>(output.column)]; break;
+      case Output::From::kTime: values = kept_times; break;
+    }
+    ARROW_ASSIGN_OR_RAISE(out.emplace_back(),
+                          ConvertStored(values, output_->field(static_cast<int>(i))->type()));
+  }
+  return arrow::RecordBatch::Make(output_, count, std::move(out));
+}
+
+}  // namespace tercet
