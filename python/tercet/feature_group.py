@@ -148,6 +148,11 @@ class FeatureGroup:
         return dict(self._definition.get("tags") or {})
 
     @property
+    def history(self) -> bool:
+        """Whether every commit is kept, for `known_at`."""
+        return bool(self._definition.get("history"))
+
+    @property
     def schema(self) -> dict[str, str] | None:
         """Column → type; None until the first insert where no schema was declared."""
         self._definition = json.loads(self._core.feature_group(self.name, self.version))
@@ -285,11 +290,13 @@ class FeatureGroup:
         return self._alter({"widen": {name: str(kind) for name, kind in types.items()}})
 
     def alter(self, *, description: str | None = None, tags: Mapping[str, str] | None = None,
-              ttl: Duration | None = _UNCHANGED,
+              ttl: Duration | None = _UNCHANGED, history: bool | None = None,
               properties: Mapping[str, str | None] | None = None) -> "FeatureGroup":
         """Changes what is given. `ttl=None` takes the TTL away; training datasets that exist are
-        still rebuilt with the one that they were made with. `properties` are those of the table
-        (docs/reference/table-format.md); None takes one away."""
+        still rebuilt with the one that they were made with. `history=True` keeps every commit that
+        is still whole from now on, as a group made with it does; it is never switched off.
+        `properties` are those of the table (docs/reference/table-format.md); None takes one
+        away."""
         change: dict[str, Any] = {}
         if description is not None:
             change["description"] = description
@@ -297,6 +304,8 @@ class FeatureGroup:
             change["tags"] = dict(tags)
         if ttl is not _UNCHANGED:
             change["ttl_us"] = duration_to_micros(ttl, "ttl")
+        if history is not None:
+            change["history"] = history
         if properties is not None:
             change["properties"] = dict(properties)
         return self._alter(change)

@@ -100,6 +100,50 @@ def test_properties(group):
             group.alter(properties=bad)
 
 
+def test_history_switched_on_keeps_what_is_left(project, group):
+    asks = project.feature_group("asks", version=1, primary_key=["ask"], event_time="at",
+                                 schema={"ask": "int64", "at": "timestamp[us, tz=UTC]",
+                                         "city": "string"})
+    view = project.feature_view("asked", version=1,
+                                query=asks.select().join(group.select("count"), on="city"))
+    commits = [group.commits()[-1]]
+    for count in (5, 6, 7):
+        commits.append(group.insert(rows(("Oslo", 0, count))))
+
+    def known(*times: datetime.datetime) -> list:
+        # The rows' own times are those of the commits, so a TTL would hide what they know.
+        spine = pa.table({"ask": list(range(len(times))), "city": ["Oslo"] * len(times),
+                          "event_time": pa.array(times, pa.timestamp("us", "UTC"))})
+        part = view.training_data(spine, known_at=True).train
+        return part.features.to_arrow()["count"].to_pylist()
+
+    group.alter(ttl=None)
+    with pytest.raises(tc.InvalidError, match=r"alter\(history=True\)"):
+        known(commits[0].commit_time)
+    group.vacuum(retention="0s")  # takes all commits but the newest
+    group.alter(history=True)
+    assert group.history and "tercet.history_since" in group.properties
+    commits.append(group.insert(rows(("Oslo", 0, 8))))
+    commits.append(group.insert(rows(("Oslo", 0, 9))))
+    group.compact()
+    group.vacuum(retention="0s")
+    assert known(commits[-2].commit_time, commits[-1].commit_time) == [8, 9]
+    with pytest.raises(tc.InvalidError, match="history is kept since commit"):
+        known(commits[0].commit_time, commits[-1].commit_time)
+    with pytest.raises(tc.InvalidError, match="make a new version of the group"):
+        group.alter(history=False)
+
+
+def test_history_switched_on_before_a_vacuum_is_whole(project, group):
+    group.insert(rows(("Oslo", 0, 5)))
+    group.alter(history=True)
+    assert "tercet.history_since" not in group.properties
+    group.insert(rows(("Oslo", 0, 6)))
+    before = [group.read(as_of=commit).to_arrow() for commit in group.commits()]
+    group.vacuum(retention="0s")
+    assert [group.read(as_of=commit).to_arrow() for commit in group.commits()] == before
+
+
 def test_vacuum_keeps_what_datasets_pin(project, group):
     view = project.feature_view("v", query=group.select("count"))
     dataset = view.training_data()

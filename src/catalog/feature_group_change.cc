@@ -24,6 +24,7 @@ json::object FeatureGroupChange::ToJson() const {
   if (description) object["description"] = *description;
   if (tags) object["tags"] = ToJsonObject(*tags);
   if (change_ttl) object["ttl_us"] = OrNull(ttl_us);
+  if (history) object["history"] = *history;
   if (!properties.empty()) {
     json::object texts;
     for (const auto& [name, text] : properties) {
@@ -37,7 +38,7 @@ json::object FeatureGroupChange::ToJson() const {
 Result<FeatureGroupChange> FeatureGroupChange::FromJson(const json::object& object) {
   ARROW_RETURN_NOT_OK(CheckMembers("change of a feature group", object,
                                    {"add", "widen", "description", "tags", "ttl_us",
-                                    "properties"}));
+                                    "history", "properties"}));
   FeatureGroupChange change;
   if (object.contains("add")) {
     ARROW_ASSIGN_OR_RAISE(const auto features, FindObjects(object, "add"));
@@ -64,6 +65,7 @@ Result<FeatureGroupChange> FeatureGroupChange::FromJson(const json::object& obje
     change.change_ttl = true;
     ARROW_ASSIGN_OR_RAISE(change.ttl_us, FindInt(object, "ttl_us"));
   }
+  ARROW_ASSIGN_OR_RAISE(change.history, FindBool(object, "history"));
   ARROW_ASSIGN_OR_RAISE(const json::object properties, FindObject(object, "properties"));
   for (const auto& member : properties) {
     if (member.value().is_null()) {

@@ -27,13 +27,16 @@ struct FeatureGroupChange {
   std::optional<std::map<std::string, std::string>> tags;
   bool change_ttl = false;
   std::optional<int64_t> ttl_us;  ///< where change_ttl: the new one, or none
+  /// True: from now on no vacuum takes an old commit (FeatureGroupDefinition::history). It is never
+  /// switched off, since nobody can say who counts on it.
+  std::optional<bool> history;
   /// Table properties (docs/reference/table-format.md); nullopt takes one away.
   std::map<std::string, std::optional<std::string>> properties;
 
   bool ChangesTable() const { return !add.empty() || !widen.empty() || !properties.empty(); }
 
   /// {"add": [{"name", "type", "default"}], "widen": {"column": "type"}, "description", "tags",
-  /// "ttl_us": n or null, "properties": {"name": text or null}}; all optional.
+  /// "ttl_us": n or null, "history": true, "properties": {"name": text or null}}; all optional.
   json::object ToJson() const;
   static Result<FeatureGroupChange> FromJson(const json::object& object);
 };

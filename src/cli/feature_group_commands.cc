@@ -17,7 +17,7 @@ struct GroupOptions {
   bool online = false, wait_online = false;
   std::string retention, type, default_value;
   std::vector<std::string> properties;
-  bool dry_run = false;
+  bool dry_run = false, history = false;
 };
 
 void PrintCommits(const Session& session, const std::vector<Commit>& commits) {
@@ -199,6 +199,7 @@ Status Alter(const Session& session, Platform* platform, const GroupOptions& opt
       ARROW_ASSIGN_OR_RAISE(change.ttl_us, ParseDuration(options.ttl));
     }
   }
+  if (options.history) change.history = true;
   ARROW_RETURN_NOT_OK(ReadProperties(options.properties, &change));
   return PrintAltered(session, platform, ref, change);
 }
@@ -394,6 +395,7 @@ void AddFeatureGroupCommands(CLI::App* app, Session* session) {
   CLI::App* alter = add("alter", "Changes description, TTL or table properties", &Alter);
   alter->add_option("--description", options->description, "What it is");
   alter->add_option("--ttl", options->ttl, "Age past which a row is not seen, as 3h, or none");
+  alter->add_flag("--history", options->history, "Keep every commit from now on");
   alter->add_option("--property", options->properties, "NAME=TEXT; NAME= takes one away");
 
   CLI::App* new_feature = add("add-feature", "Adds a column", &AddFeature);

@@ -7,6 +7,7 @@
 #include "base/name.h"
 #include "offline/delta_schema.h"
 #include "offline/feature_tables.h"
+#include "offline/kept_history.h"
 #include "offline/table_property.h"
 
 namespace tercet {
@@ -98,6 +99,13 @@ Result<TableAlteration> FeatureTables::AlterationOf(const Group& group,
         alteration.properties[std::string(kTtlHistoryProperty)],
         ExtendTtlHistory(head->properties(), head->version(), group.declared.ttl_us));
   }
+  if (change.history && !group.declared.history) {
+    ARROW_ASSIGN_OR_RAISE(const int64_t since,
+                          OldestWholeCommit(file_system_.get(), group.table.get()));
+    if (since > 0) {
+      alteration.properties[std::string(kHistorySinceProperty)] = std::to_string(since);
+    }
+  }
   return alteration;
 }
 
@@ -107,6 +115,17 @@ Result<FeatureGroupDefinition> FeatureTables::Alter(const Ref& ref,
   const Ref whole = group.declared.ref();
   for (const auto& [name, text] : change.properties) {
     ARROW_RETURN_NOT_OK(CheckProperty(name, text));
+  }
+  if (change.history && !*change.history) {
+    return Status::Invalid(
+        Naming(group.declared),
+        group.declared.history
+            ? " keeps its history, and training data that was made as known at a time counts on "
+              "it; make a new version of the group without"
+            : " keeps no history already");
+  }
+  if (change.history && group.declared.source) {
+    return Status::Invalid(Naming(group.declared), " is external: its history is not ours to keep");
   }
   if (group.table != nullptr) {
     ARROW_ASSIGN_OR_RAISE(const TableAlteration alteration, AlterationOf(group, change));
@@ -130,6 +149,7 @@ Status FeatureTables::UpdateEntry(const Ref& ref, const FeatureGroupChange& chan
     if (change.description) definition.description = *change.description;
     if (change.tags) definition.tags = *change.tags;
     if (change.change_ttl) definition.ttl_us = change.ttl_us;
+    if (change.history) definition.history = true;
     if (definition.schema != nullptr && group.table != nullptr) {
       ARROW_ASSIGN_OR_RAISE(const auto head, group.table->Head());
       definition.schema = head->schema();
@@ -166,7 +186,11 @@ Result<VacuumReport> FeatureTables::Vacuum(const Ref& ref, const VacuumRequest& 
   for (const auto& [version, by] : pins) versions.insert(version);
   if (definition.history) {
     ARROW_ASSIGN_OR_RAISE(const std::vector<Commit> commits, table->Commits());
-    for (const Commit& commit : commits) versions.insert(commit.version);
+    ARROW_ASSIGN_OR_RAISE(const auto head, table->Head());
+    ARROW_ASSIGN_OR_RAISE(const int64_t since, HistorySince(head->properties()));
+    for (const Commit& commit : commits) {
+      if (commit.version >= since) versions.insert(commit.version);
+    }
   }
   Result<VacuumReport> report = table->Vacuum(request, versions);
   if (!report.ok()) {

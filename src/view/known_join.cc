@@ -7,6 +7,8 @@
 #include <arrow/builder.h>
 #include <arrow/compute/api_vector.h>
 
+#include "base/time_text.h"
+#include "offline/kept_history.h"
 #include "view/join_key.h"
 
 namespace tercet {
@@ -88,6 +90,24 @@ Result<JoinAnswer> JoinAt(Snapshot* snapshot, const arrow::FieldVector& fields,
                     .found = std::move(old.found)};
 }
 
+/// Invalid where a row knows a commit from before the group kept its history.
+Status CheckKept(const Snapshot& head, const std::vector<Commit>& commits,
+                 const arrow::Int64Array& known_at_us) {
+  ARROW_ASSIGN_OR_RAISE(const int64_t since, HistorySince(head.properties()));
+  if (since == 0) return Status::OK();
+  const auto first = std::find_if(commits.begin(), commits.end(),
+                                  [&](const Commit& commit) { return commit.version >= since; });
+  if (first == commits.end()) return Status::OK();
+  for (int64_t i = 0; i < known_at_us.length(); ++i) {
+    if (known_at_us.Value(i) >= first->commit_time_us) continue;
+    return Status::Invalid("its history is kept since commit ", since, " of ",
+                           FormatTime(first->commit_time_us),
+                           ", so nobody can say what was known at ",
+                           FormatTime(known_at_us.Value(i)), "; ask for later rows");
+  }
+  return Status::OK();
+}
+
 }  // namespace
 
 Result<JoinAnswer> JoinAsKnown(ViewSnapshots* snapshots, const FeatureGroupDefinition& group,
@@ -98,8 +118,8 @@ Result<JoinAnswer> JoinAsKnown(ViewSnapshots* snapshots, const FeatureGroupDefin
                                std::optional<int64_t> ttl_us, const ViewReadOptions& options) {
   if (!group.history) {
     return Status::Invalid("feature group '", group.ref().ToText(), "' keeps no history, so ",
-                           "nobody can say what was known of it at a row's time; make a version ",
-                           "of it with history=True, or read without known_at");
+                           "nobody can say what was known of it at a row's time; keep it from ",
+                           "now on with alter(history=True), or read without known_at");
   }
   if (known_at_us == nullptr) {
     return Status::Invalid("the left rows have no event time to say what was known at it; read ",
@@ -115,6 +135,7 @@ Result<JoinAnswer> JoinAsKnown(ViewSnapshots* snapshots, const FeatureGroupDefin
     }
   }
   ARROW_ASSIGN_OR_RAISE(const std::vector<Commit> commits, snapshots->Commits(group));
+  ARROW_RETURN_NOT_OK(CheckKept(*head, commits, *known_at_us));
   ARROW_ASSIGN_OR_RAISE(const RowsByCommit by_commit, Sorted(commits, *known_at_us));
   ARROW_ASSIGN_OR_RAISE(const arrow::Datum keys,
                         arrow::compute::Take(left_keys, by_commit.rows));
