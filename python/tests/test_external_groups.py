@@ -238,10 +238,11 @@ def test_postgres(project, database, tmp_path):
 
 def test_iceberg_needs_its_extension(tmp_path):
     """Says which package to install, in a process that has none."""
+    metadata = tmp_path / "t" / "metadata" / "v1.metadata.json"
+    metadata.parent.mkdir(parents=True)
+    metadata.write_text('{"format-version": 2}')
     code = (f"import tercet as tc; p = tc.open({str(tmp_path / 'p')!r})\n"
-            f"import os; os.makedirs({str(tmp_path / 't/metadata')!r}); "
-            f"open({str(tmp_path / 't/metadata/1.json')!r}, 'w').close()\n"
-            f"p.external_feature_group('t', source=tc.source.iceberg({str(tmp_path / 't')!r}), "
+            f"p.external_feature_group('t', source=tc.source.iceberg({str(metadata)!r}), "
             "primary_key=['k'])")
     done = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True,
                           timeout=60, env={**os.environ, "TERCET_DUCKDB_EXTENSIONS": "/nowhere"})

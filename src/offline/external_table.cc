@@ -1,8 +1,11 @@
 #include "offline/external_table.h"
 
+#include <algorithm>
+#include <map>
 #include <mutex>
 
 #include "offline/source_snapshot.h"
+#include "source/iceberg_metadata.h"
 
 namespace tercet {
 namespace {
@@ -100,7 +103,7 @@ class ExternalSource : public ExternalTable {
     if (head->version() == version) return head;
     return Status::KeyError("the files of ", source().ToText(),
                             " have changed since they were read as version ", version,
-                            "; an external source other than Delta keeps no history");
+                            "; an external source other than Delta and Iceberg keeps no history");
   }
 
   Result<std::shared_ptr<Snapshot>> AtTime(int64_t) override {
@@ -124,6 +127,90 @@ class ExternalSource : public ExternalTable {
   std::shared_ptr<arrow::Schema> schema_;  // of the fingerprint; guarded by mutex_
 };
 
+/// An Iceberg table: its versions are the ids of Iceberg's snapshots, 0 while there is none.
+class ExternalIceberg : public ExternalTable {
+ public:
+  ExternalIceberg(std::shared_ptr<FileSystem> file_system, const DataSource& source,
+                  TableOptions options)
+      : ExternalTable(source), file_system_(std::move(file_system)), options_(std::move(options)) {}
+
+  Result<std::shared_ptr<Snapshot>> Head() override {
+    ARROW_ASSIGN_OR_RAISE(const IcebergMetadata metadata, Metadata());
+    return Open(metadata, metadata.current.value_or(0));
+  }
+
+  Result<std::shared_ptr<Snapshot>> AtVersion(int64_t version) override {
+    ARROW_ASSIGN_OR_RAISE(const IcebergMetadata metadata, Metadata());
+    return Open(metadata, version);
+  }
+
+  Result<std::shared_ptr<Snapshot>> AtTime(int64_t time_us) override {
+    ARROW_ASSIGN_OR_RAISE(const IcebergMetadata metadata, Metadata());
+    const std::vector<IcebergSnapshot> ancestry = metadata.Ancestry();
+    for (auto one = ancestry.rbegin(); one != ancestry.rend(); ++one) {
+      if (one->time_us <= time_us) return Open(metadata, one->id);
+    }
+    return Status::KeyError(source().ToText(), " keeps no snapshot of that time");
+  }
+
+  Result<std::vector<Commit>> Commits() override {
+    ARROW_ASSIGN_OR_RAISE(const IcebergMetadata metadata, Metadata());
+    std::vector<Commit> commits;
+    for (const IcebergSnapshot& one : metadata.Ancestry()) {
+      commits.push_back({.feature_group = {},
+                         .version = one.id,
+                         .commit_time_us = one.time_us,
+                         .operation = one.operation,
+                         .rows_inserted = one.rows_added,
+                         .rows_deleted = one.rows_deleted});
+    }
+    return commits;
+  }
+
+  Result<std::shared_ptr<arrow::RecordBatchReader>> Changes(int64_t, int64_t) override {
+    return Status::NotImplemented("an external group of ", source().ToText(),
+                                  " tells no changes; read it as of two of its snapshots");
+  }
+
+ private:
+  Result<IcebergMetadata> Metadata() const {
+    return ReadIcebergMetadata(file_system_.get(), source().location);
+  }
+
+  Result<std::shared_ptr<Snapshot>> Open(const IcebergMetadata& metadata, int64_t version) {
+    const auto found =
+        std::find_if(metadata.snapshots.begin(), metadata.snapshots.end(),
+                     [&](const IcebergSnapshot& one) { return one.id == version; });
+    const bool empty = version == 0 && !metadata.current;
+    if (found == metadata.snapshots.end() && !empty) {
+      return Status::KeyError(source().ToText(), " has no snapshot ", version,
+                              ": it has expired there, or never was");
+    }
+    const auto query = std::make_shared<SourceQuery>(
+        source(), empty ? std::nullopt : std::optional(version));
+    std::shared_ptr<arrow::Schema> schema;
+    {
+      const std::lock_guard lock(mutex_);
+      if (const auto known = schemas_.find(version); known != schemas_.end()) {
+        schema = known->second;
+      }
+    }
+    if (schema == nullptr) {
+      ARROW_ASSIGN_OR_RAISE(schema, query->Schema());
+      const std::lock_guard lock(mutex_);
+      // Of a table without rows the columns may change while its version does not.
+      if (!empty) schemas_[version] = schema;
+    }
+    return std::make_shared<SourceSnapshot>(query, std::move(schema), options_, version,
+                                            empty ? 0 : found->time_us);
+  }
+
+  const std::shared_ptr<FileSystem> file_system_;
+  const TableOptions options_;
+  std::mutex mutex_;
+  std::map<int64_t, std::shared_ptr<arrow::Schema>> schemas_;  // by snapshot; guarded by mutex_
+};
+
 }  // namespace
 
 Result<std::shared_ptr<Table>> OpenExternalTable(std::shared_ptr<FileSystem> file_system,
@@ -134,6 +221,8 @@ Result<std::shared_ptr<Table>> OpenExternalTable(std::shared_ptr<FileSystem> fil
     ARROW_ASSIGN_OR_RAISE(
         auto delta, Table::Open(std::move(file_system), source.location, options, clock));
     table = std::make_shared<ExternalDelta>(source, std::move(delta));
+  } else if (source.kind == "iceberg") {
+    table = std::make_shared<ExternalIceberg>(std::move(file_system), source, options);
   } else {
     table = std::make_shared<ExternalSource>(source, options, clock);
   }

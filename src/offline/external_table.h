@@ -12,11 +12,12 @@ namespace tercet {
 /// The table of an external feature group: rows that another system keeps, read where they are.
 /// Whatever would write is NotImplemented.
 ///
-/// A Delta source is read as any table of ours, with its versions. Others are read as they are
-/// now: their version is a fingerprint of the files, so a reader that pinned one is told when they
-/// changed since (KeyError); a database over the network has the version 0 always. Such a source's
-/// rows are read by DuckDB, only the columns and event times asked for, and sorted in memory; of
-/// rows of equal (primary key, event time) the later wins, rows without a key or time are left out.
+/// A Delta source is read as any table of ours, with its versions; an Iceberg source has those of
+/// its snapshots, by their ids, with the columns of each. Others are read as they are now: their
+/// version is a fingerprint of the files, so a reader that pinned one is told when they changed
+/// since (KeyError); a database over the network has the version 0 always. Rows of all but Delta
+/// are read by DuckDB, only the columns and event times asked for, and sorted in memory; of rows of
+/// equal (primary key, event time) the later wins, rows without a key or time are left out.
 ///
 /// KeyError when nothing is at the location, Invalid or TypeError when it has no such key or event
 /// time, IOError when it can't be read.

@@ -11,6 +11,7 @@
 
 #include "base/file_system.h"
 #include "base/hash.h"
+#include "source/iceberg_metadata.h"
 #include "source/sql_session.h"
 
 namespace tercet {
@@ -99,19 +100,13 @@ Result<std::string> LoadExtension(const std::string& package, const std::string&
   return "LOAD " + QuoteSqlText(file);
 }
 
-/// Where an Iceberg table is that is given by its folder or by one of its metadata files.
-std::string IcebergFolder(const std::string& location) {
-  if (!location.ends_with(".json")) return location;
-  return std::filesystem::path(location).parent_path().parent_path().string();
-}
-
 /// How a source is opened, and what its rows are then called.
 struct Relation {
   std::string name;
   SqlLimits limits;
 };
 
-Result<Relation> RelationOf(const DataSource& source) {
+Result<Relation> RelationOf(const DataSource& source, const std::optional<int64_t>& snapshot) {
   const std::string location = QuoteSqlText(source.location);
   Relation relation;
   if (source.kind == "duckdb") {
@@ -127,7 +122,9 @@ Result<Relation> RelationOf(const DataSource& source) {
                             LoadExtension(extension, extension));
     }
     relation.limits.files = {IcebergFolder(source.location) + "/"};
-    relation.name = "iceberg_scan(" + location + ")";
+    const std::string at =
+        snapshot ? ", snapshot_from_id => " + std::to_string(*snapshot) : std::string();
+    relation.name = "iceberg_scan(" + location + at + ")";
   } else {
     const std::vector<std::string> files = FilesOf(source.location);
     std::string list;
@@ -156,9 +153,6 @@ std::string StateOf(const std::filesystem::path& path) {
 Result<int64_t> SourceQuery::Fingerprint() const {
   if (source_.kind == "postgres") return 0;
   std::vector<std::string> files = FilesOf(source_.location);
-  if (source_.kind == "iceberg") {
-    files = FilesOf(IcebergFolder(source_.location) + "/metadata/*");
-  }
   if (files.empty()) {
     return Status::KeyError("there is no file '", source_.location, "' for the ", source_.kind,
                             " source");
@@ -170,7 +164,7 @@ Result<int64_t> SourceQuery::Fingerprint() const {
 }
 
 Result<std::shared_ptr<arrow::Schema>> SourceQuery::Schema() const {
-  ARROW_ASSIGN_OR_RAISE(const Relation relation, RelationOf(source_));
+  ARROW_ASSIGN_OR_RAISE(const Relation relation, RelationOf(source_, snapshot_));
   ARROW_ASSIGN_OR_RAISE(const auto session, SqlSession::Open(nullptr, relation.limits));
   ARROW_ASSIGN_OR_RAISE(const auto rows,
                         session->Run("SELECT * FROM " + relation.name + " LIMIT 0", {}));
@@ -181,7 +175,7 @@ Result<std::shared_ptr<arrow::Table>> SourceQuery::Read(const std::vector<std::s
                                                         const TableOptions& options,
                                                         std::optional<int64_t> start_us,
                                                         std::optional<int64_t> end_us) const {
-  ARROW_ASSIGN_OR_RAISE(const Relation relation, RelationOf(source_));
+  ARROW_ASSIGN_OR_RAISE(const Relation relation, RelationOf(source_, snapshot_));
   std::string query = "SELECT ";
   for (size_t i = 0; i < columns.size(); ++i) {
     query += (i == 0 ? "" : ", ") + QuoteSqlName(columns[i]);

@@ -16,7 +16,9 @@ namespace tercet {
 /// A source that DuckDB reads. Thread-safe; each call stands on its own.
 class SourceQuery {
  public:
-  explicit SourceQuery(DataSource source) : source_(std::move(source)) {}
+  /// `snapshot`: of an Iceberg table, as of which to read it; nullopt: as it is now.
+  explicit SourceQuery(DataSource source, std::optional<int64_t> snapshot = std::nullopt)
+      : source_(std::move(source)), snapshot_(snapshot) {}
 
   const DataSource& source() const { return source_; }
 
@@ -36,6 +38,7 @@ class SourceQuery {
 
  private:
   const DataSource source_;
+  const std::optional<int64_t> snapshot_;
 };
 
 }  // namespace tercet

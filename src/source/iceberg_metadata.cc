@@ -1,0 +1,117 @@
+#include "source/iceberg_metadata.h"
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <filesystem>
+
+#include "base/json.h"
+
+namespace tercet {
+namespace {
+
+/// Iceberg's summaries keep counts as text.
+int64_t CountOf(const json::object& summary, std::string_view name) {
+  const auto text = FindString(summary, name);
+  int64_t count = 0;
+  if (text.ok() && *text) {
+    std::from_chars((*text)->data(), (*text)->data() + (*text)->size(), count);
+  }
+  return count;
+}
+
+Result<IcebergSnapshot> SnapshotOf(const json::value& item) {
+  if (!item.is_object()) return Status::Invalid("a snapshot must be an object");
+  const json::object& object = item.as_object();
+  IcebergSnapshot snapshot;
+  ARROW_ASSIGN_OR_RAISE(snapshot.id, GetInt(object, "snapshot-id"));
+  ARROW_ASSIGN_OR_RAISE(const int64_t time_ms, GetInt(object, "timestamp-ms"));
+  if (__builtin_mul_overflow(time_ms, int64_t{1000}, &snapshot.time_us)) {
+    return Status::Invalid("snapshot ", snapshot.id, " has a time out of range: ", time_ms, " ms");
+  }
+  ARROW_ASSIGN_OR_RAISE(snapshot.parent, FindInt(object, "parent-snapshot-id"));
+  ARROW_ASSIGN_OR_RAISE(const json::object summary, FindObject(object, "summary"));
+  ARROW_ASSIGN_OR_RAISE(const auto operation, FindString(summary, "operation"));
+  snapshot.operation = operation.value_or("");
+  snapshot.rows_added = CountOf(summary, "added-records");
+  snapshot.rows_deleted = CountOf(summary, "deleted-records");
+  return snapshot;
+}
+
+Result<IcebergMetadata> MetadataOf(std::string_view text) {
+  ARROW_ASSIGN_OR_RAISE(const json::object object, ParseJsonObject(text));
+  ARROW_RETURN_NOT_OK(GetInt(object, "format-version").status());
+  IcebergMetadata metadata;
+  ARROW_ASSIGN_OR_RAISE(metadata.current, FindInt(object, "current-snapshot-id"));
+  if (metadata.current == -1) metadata.current.reset();  // as the first version writes "none"
+  ARROW_ASSIGN_OR_RAISE(const json::array snapshots, FindArray(object, "snapshots"));
+  for (const json::value& item : snapshots) {
+    ARROW_ASSIGN_OR_RAISE(metadata.snapshots.emplace_back(), SnapshotOf(item));
+  }
+  return metadata;
+}
+
+/// The metadata file of a folder, by its version hint.
+Result<std::string> HintedFile(FileSystem* file_system, const std::string& folder) {
+  const std::string metadata = JoinPath(folder, "metadata");
+  const auto hint = file_system->ReadFile(JoinPath(metadata, "version-hint.text"));
+  if (!hint.ok()) {
+    return Status::KeyError("the Iceberg table in '", folder, "' has no metadata/version-hint.text",
+                            " that says which metadata file counts; its catalog knows: name that "
+                            "file (….metadata.json) instead of the folder");
+  }
+  std::string version = *hint;
+  while (!version.empty() && std::isspace(static_cast<unsigned char>(version.back()))) {
+    version.pop_back();
+  }
+  if (version.empty() || version.find('/') != std::string::npos) {
+    return Status::Invalid("the version hint of the Iceberg table in '", folder,
+                           "' names no version: '", version.substr(0, 80), "'");
+  }
+  for (const std::string& name : {"v" + version + ".metadata.json", version + ".metadata.json"}) {
+    const std::string file = JoinPath(metadata, name);
+    ARROW_ASSIGN_OR_RAISE(const bool exists, file_system->Exists(file));
+    if (exists) return file;
+  }
+  return Status::KeyError("the Iceberg table in '", folder, "' has no metadata file of version ",
+                          version, ", which its version hint names (compressed ones are not read)");
+}
+
+}  // namespace
+
+std::vector<IcebergSnapshot> IcebergMetadata::Ancestry() const {
+  std::vector<IcebergSnapshot> ancestry;
+  std::optional<int64_t> next = current;
+  // No longer than all of them, should parents go in a circle.
+  while (next && ancestry.size() < snapshots.size()) {
+    const auto found = std::find_if(snapshots.begin(), snapshots.end(),
+                                    [&](const IcebergSnapshot& one) { return one.id == *next; });
+    if (found == snapshots.end()) break;
+    ancestry.push_back(*found);
+    next = found->parent;
+  }
+  std::reverse(ancestry.begin(), ancestry.end());
+  return ancestry;
+}
+
+std::string IcebergFolder(const std::string& location) {
+  if (!location.ends_with(".json")) return location;
+  return std::filesystem::path(location).parent_path().parent_path().string();
+}
+
+Result<IcebergMetadata> ReadIcebergMetadata(FileSystem* file_system, const std::string& location) {
+  std::string file = location;
+  if (!location.ends_with(".json")) {
+    ARROW_ASSIGN_OR_RAISE(file, HintedFile(file_system, location));
+  }
+  if (file.ends_with(".gz.metadata.json")) {
+    return Status::NotImplemented("the Iceberg metadata file '", file, "' is compressed; set the "
+                                  "table's write.metadata.compression-codec to none");
+  }
+  ARROW_ASSIGN_OR_RAISE(const std::string text, file_system->ReadFile(file));
+  auto metadata = MetadataOf(text);
+  if (!metadata.ok()) return Explain(metadata.status(), "Iceberg metadata file '" + file + "'");
+  return metadata;
+}
+
+}  // namespace tercet
