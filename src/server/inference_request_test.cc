@@ -132,8 +132,10 @@ TEST(InferenceRequestTest, RefusesWhatDoesNotFitAndSaysWhy) {
   EXPECT_THAT(refused(Input("x", "FP65", "[1]", "[1]")).message(), HasSubstr("FP64"));
   EXPECT_THAT(refused(Input("x", "FP64", "[2]", "[1]")).message(), HasSubstr("1 values"));
   EXPECT_THAT(refused(Input("x", "FP64", "[1, 2]", "[1, 2]")).message(), HasSubstr("[n, 1]"));
-  for (const char* shape :
-       {"[]", "[0]", "[-1]", "[1.5]", "[1, 1, 1]", "[99999999999]", "3", "[\"1\"]"}) {
+  // A row may be a tensor of its own, as long as it has values.
+  EXPECT_TRUE(refused(Input("x", "FP64", "[1, 1, 1]", "[1]")).ok());
+  for (const char* shape : {"[]", "[0]", "[-1]", "[1.5]", "[1, 0, 1]", "[1, 1, -1]",
+                            "[1, 4294967296, 4294967296]", "[99999999999]", "3", "[\"1\"]"}) {
     EXPECT_FALSE(refused(Input("x", "FP64", shape, "[1]")).ok()) << shape;
   }
   EXPECT_TRUE(refused(Input("x", "FP64", "[1]", "[\"1\"]")).IsTypeError());
