@@ -12,7 +12,7 @@
 #include "compute/expression_column.h"
 #include "compute/expression_kernel.h"
 
-/// How columns come into registers: the kernels that read each Arrow type.
+/// How columns and cells come into registers: the kernels that read each Arrow type.
 namespace tercet::expr {
 
 void ReadValidity(const Instruction& instruction, Run& run) {
@@ -62,12 +62,102 @@ void ReadInPlace(const Instruction& instruction, Run& run) {
   run.registers[instruction.out].values = const_cast<T*>(values);
 }
 
-template <typename T, typename O>
-void ReadWidened(const Instruction& instruction, Run& run) {
+/// How one value comes into a register, be it of a column or of a cell: `Read` is false where it
+/// has no place there, which makes it null.
+template <typename From, typename To>
+struct Widened {
+  using In = From;
+  using Out = To;
+  static bool Read(From from, To* to) {
+    *to = static_cast<To>(from);
+    return true;
+  }
+};
+
+/// Null above the largest int64.
+struct Unsigned64 {
+  using In = uint64_t;
+  using Out = int64_t;
+  static bool Read(uint64_t from, int64_t* to) {
+    *to = static_cast<int64_t>(from);
+    return *to >= 0;
+  }
+};
+
+/// Times in coarser units are multiplied, and null where that overflows.
+template <int64_t kFactor>
+struct Multiplied {
+  using In = int64_t;
+  using Out = int64_t;
+  static bool Read(int64_t from, int64_t* to) {
+    if (!__builtin_mul_overflow(from, kFactor, to)) return true;
+    *to = 0;
+    return false;
+  }
+};
+
+/// Times in finer units are cut down (floor).
+template <int64_t kDivisor>
+struct Divided {
+  using In = int64_t;
+  using Out = int64_t;
+  static bool Read(int64_t from, int64_t* to) {
+    *to = from / kDivisor - (from % kDivisor < 0 ? 1 : 0);
+    return true;
+  }
+};
+
+/// Durations and times of day become seconds.
+template <typename From, int64_t kPerSecond>
+struct Seconds {
+  using In = From;
+  using Out = double;
+  static bool Read(From from, double* to) {
+    *to = static_cast<double>(from) / static_cast<double>(kPerSecond);
+    return true;
+  }
+};
+
+template <typename How>
+void ReadColumn(const Instruction& instruction, Run& run) {
   ReadValidity(instruction, run);
-  const T* values = Source(instruction, run).GetValues<T>(1) + run.start;
-  O* out = Out<O>(instruction, run);
-  for (int64_t i = 0; i < run.rows; ++i) out[i] = static_cast<O>(values[i]);
+  const auto* values = Source(instruction, run).GetValues<typename How::In>(1) + run.start;
+  auto* out = Out<typename How::Out>(instruction, run);
+  for (int64_t i = 0; i < run.rows; ++i) {
+    if (!How::Read(values[i], &out[i])) WritableValidity(instruction, run)[i] = 0;
+  }
+}
+
+/// The row's cell; null when it was a null, which then stands in the register as a zero.
+template <typename O>
+const Cell* TakeCell(const Instruction& instruction, Run& run) {
+  const Cell& cell = run.row[instruction.number];
+  Register& out = run.registers[instruction.out];
+  out.has_nulls = cell.null();
+  *out.valid = cell.null() ? 0 : 1;
+  if (!cell.null()) return &cell;
+  *Out<O>(instruction, run) = O{};
+  return nullptr;
+}
+
+template <typename How>
+void ReadCell(const Instruction& instruction, Run& run) {
+  using O = typename How::Out;
+  const Cell* cell = TakeCell<O>(instruction, run);
+  if (cell == nullptr) return;
+  if (!How::Read(cell->As<typename How::In>(), Out<O>(instruction, run))) {
+    *WritableValidity(instruction, run) = 0;
+  }
+}
+
+void ReadTextCell(const Instruction& instruction, Run& run) {
+  const Cell* cell = TakeCell<std::string_view>(instruction, run);
+  if (cell != nullptr) *Out<std::string_view>(instruction, run) = cell->bytes();
+}
+
+/// Only whether there is a value.
+void ReadOpaqueCell(const Instruction& instruction, Run& run) {
+  if (TakeCell<Bool>(instruction, run) != nullptr) *Out<Bool>(instruction, run) = 0;
 }
 
 void ReadBool(const Instruction& instruction, Run& run) {
@@ -77,20 +167,6 @@ void ReadBool(const Instruction& instruction, Run& run) {
   Bool* out = Out<Bool>(instruction, run);
   for (int64_t i = 0; i < run.rows; ++i) {
     out[i] = arrow::bit_util::GetBit(bits, data.offset + run.start + i) ? 1 : 0;
-  }
-}
-
-void ReadUnsigned64(const Instruction& instruction, Run& run) {
-  ReadValidity(instruction, run);
-  const auto* values = Source(instruction, run).GetValues<uint64_t>(1) + run.start;
-  auto* out = Out<int64_t>(instruction, run);
-  uint8_t* valid = nullptr;
-  for (int64_t i = 0; i < run.rows; ++i) {
-    out[i] = static_cast<int64_t>(values[i]);
-    if (out[i] < 0) {
-      if (valid == nullptr) valid = WritableValidity(instruction, run);
-      valid[i] = 0;
-    }
   }
 }
 
@@ -112,44 +188,6 @@ void ReadDecimal(const Instruction& instruction, Run& run) {
   const uint8_t* values = data.buffers[1]->data() + (data.offset + run.start) * width;
   auto* out = Out<double>(instruction, run);
   for (int64_t i = 0; i < run.rows; ++i) out[i] = Decimal(values + i * width).ToDouble(scale);
-}
-
-/// Times in coarser units are multiplied, and null where that overflows.
-template <typename T, int64_t kFactor>
-void ReadMultiplied(const Instruction& instruction, Run& run) {
-  ReadValidity(instruction, run);
-  const T* values = Source(instruction, run).GetValues<T>(1) + run.start;
-  auto* out = Out<int64_t>(instruction, run);
-  uint8_t* valid = nullptr;
-  for (int64_t i = 0; i < run.rows; ++i) {
-    if (__builtin_mul_overflow(static_cast<int64_t>(values[i]), kFactor, &out[i])) {
-      if (valid == nullptr) valid = WritableValidity(instruction, run);
-      valid[i] = 0;
-      out[i] = 0;
-    }
-  }
-}
-
-/// Times in finer units are cut down (floor).
-template <int64_t kDivisor>
-void ReadDivided(const Instruction& instruction, Run& run) {
-  ReadValidity(instruction, run);
-  const auto* values = Source(instruction, run).GetValues<int64_t>(1) + run.start;
-  auto* out = Out<int64_t>(instruction, run);
-  for (int64_t i = 0; i < run.rows; ++i) {
-    out[i] = values[i] / kDivisor - (values[i] % kDivisor < 0 ? 1 : 0);
-  }
-}
-
-/// Durations and times of day become seconds.
-template <typename T, int64_t kPerSecond>
-void ReadSeconds(const Instruction& instruction, Run& run) {
-  ReadValidity(instruction, run);
-  const T* values = Source(instruction, run).GetValues<T>(1) + run.start;
-  auto* out = Out<double>(instruction, run);
-  for (int64_t i = 0; i < run.rows; ++i) {
-    out[i] = static_cast<double>(values[i]) / static_cast<double>(kPerSecond);
-  }
 }
 
 template <typename Offset>
@@ -236,108 +274,119 @@ void ReadDictionary(const Instruction& instruction, Run& run) {
   }
 }
 
+/// How values of a type are read: of a column, and of a cell where it is a type of cells.
+struct Readers {
+  Kernel column;
+  Kernel cell;  ///< null: none
+  ValueType type;
+};
+
+template <typename How>
+Readers Both(const ValueType& type) {
+  return {ReadColumn<How>, ReadCell<How>, type};
+}
+
 template <typename T>
-Kernel TimeReader(arrow::TimeUnit::type unit) {
+Readers InPlace(const ValueType& type) {
+  return {ReadInPlace<T>, ReadCell<Widened<T, T>>, type};
+}
+
+template <typename T>
+Readers SecondsIn(arrow::TimeUnit::type unit) {
   switch (unit) {
     case arrow::TimeUnit::SECOND:
-      return ReadSeconds<T, 1>;
+      return Both<Seconds<T, 1>>(kDoubleType);
     case arrow::TimeUnit::MILLI:
-      return ReadSeconds<T, 1000>;
+      return Both<Seconds<T, 1000>>(kDoubleType);
     case arrow::TimeUnit::MICRO:
-      return ReadSeconds<T, 1'000'000>;
+      return Both<Seconds<T, 1'000'000>>(kDoubleType);
     case arrow::TimeUnit::NANO:
       break;
   }
-  return ReadSeconds<T, 1'000'000'000>;
+  return Both<Seconds<T, 1'000'000'000>>(kDoubleType);
 }
 
-Kernel TimestampReader(arrow::TimeUnit::type unit) {
-  switch (unit) {
+Readers TimestampIn(const arrow::TimestampType& type) {
+  const ValueType of{Kind::kTimestamp, type.timezone()};
+  switch (type.unit()) {
     case arrow::TimeUnit::SECOND:
-      return ReadMultiplied<int64_t, 1'000'000>;
+      return Both<Multiplied<1'000'000>>(of);
     case arrow::TimeUnit::MILLI:
-      return ReadMultiplied<int64_t, 1000>;
+      return Both<Multiplied<1000>>(of);
     case arrow::TimeUnit::MICRO:
-      return ReadInPlace<int64_t>;
+      return InPlace<int64_t>(of);
     case arrow::TimeUnit::NANO:
       break;
   }
-  return ReadDivided<1000>;
+  return Both<Divided<1000>>(of);
 }
 
-}  // namespace
-
-Result<std::pair<Kernel, ValueType>> ColumnReader(const arrow::DataType& type) {
-  using Reader = std::pair<Kernel, ValueType>;
-  const ValueType integer{Kind::kInt, ""}, number{Kind::kDouble, ""}, text{Kind::kString, ""};
+Result<Readers> ReadersOf(const arrow::DataType& type) {
   switch (type.id()) {
     case arrow::Type::NA:
-      return Reader(ReadNull, {Kind::kNull, ""});
+      return Readers{ReadNull, nullptr, {Kind::kNull, ""}};
     case arrow::Type::BOOL:
-      return Reader(ReadBool, {Kind::kBool, ""});
+      return Readers{ReadBool, ReadCell<Widened<uint8_t, Bool>>, kBoolType};
     case arrow::Type::INT8:
-      return Reader(ReadWidened<int8_t, int64_t>, integer);
+      return Both<Widened<int8_t, int64_t>>(kIntType);
     case arrow::Type::INT16:
-      return Reader(ReadWidened<int16_t, int64_t>, integer);
+      return Both<Widened<int16_t, int64_t>>(kIntType);
     case arrow::Type::INT32:
-      return Reader(ReadWidened<int32_t, int64_t>, integer);
+      return Both<Widened<int32_t, int64_t>>(kIntType);
     case arrow::Type::INT64:
-      return Reader(ReadInPlace<int64_t>, integer);
+      return InPlace<int64_t>(kIntType);
     case arrow::Type::UINT8:
-      return Reader(ReadWidened<uint8_t, int64_t>, integer);
+      return Both<Widened<uint8_t, int64_t>>(kIntType);
     case arrow::Type::UINT16:
-      return Reader(ReadWidened<uint16_t, int64_t>, integer);
+      return Both<Widened<uint16_t, int64_t>>(kIntType);
     case arrow::Type::UINT32:
-      return Reader(ReadWidened<uint32_t, int64_t>, integer);
+      return Both<Widened<uint32_t, int64_t>>(kIntType);
     case arrow::Type::UINT64:
-      return Reader(ReadUnsigned64, integer);
+      return Both<Unsigned64>(kIntType);
     case arrow::Type::HALF_FLOAT:
-      return Reader(ReadHalf, number);
+      return Readers{ReadHalf, nullptr, kDoubleType};
     case arrow::Type::FLOAT:
-      return Reader(ReadWidened<float, double>, number);
+      return Both<Widened<float, double>>(kDoubleType);
     case arrow::Type::DOUBLE:
-      return Reader(ReadInPlace<double>, number);
+      return InPlace<double>(kDoubleType);
     case arrow::Type::DECIMAL32:
-      return Reader(ReadDecimal<arrow::Decimal32>, number);
+      return Readers{ReadDecimal<arrow::Decimal32>, nullptr, kDoubleType};
     case arrow::Type::DECIMAL64:
-      return Reader(ReadDecimal<arrow::Decimal64>, number);
+      return Readers{ReadDecimal<arrow::Decimal64>, nullptr, kDoubleType};
     case arrow::Type::DECIMAL128:
-      return Reader(ReadDecimal<arrow::Decimal128>, number);
+      return Readers{ReadDecimal<arrow::Decimal128>, nullptr, kDoubleType};
     case arrow::Type::DECIMAL256:
-      return Reader(ReadDecimal<arrow::Decimal256>, number);
+      return Readers{ReadDecimal<arrow::Decimal256>, nullptr, kDoubleType};
     case arrow::Type::STRING:
-      return Reader(ReadText<int32_t>, text);
+      return Readers{ReadText<int32_t>, ReadTextCell, kStringType};
     case arrow::Type::LARGE_STRING:
-      return Reader(ReadText<int64_t>, text);
+      return Readers{ReadText<int64_t>, ReadTextCell, kStringType};
     case arrow::Type::STRING_VIEW:
-      return Reader(ReadTextView, text);
+      return Readers{ReadTextView, nullptr, kStringType};
     case arrow::Type::DATE32:
-      return Reader(ReadWidened<int32_t, int64_t>, {Kind::kDate, ""});
+      return Both<Widened<int32_t, int64_t>>(kDateType);
     case arrow::Type::DATE64:
-      return Reader(ReadDivided<86'400'000>, {Kind::kDate, ""});
-    case arrow::Type::TIMESTAMP: {
-      const auto& timestamp = static_cast<const arrow::TimestampType&>(type);
-      return Reader(TimestampReader(timestamp.unit()), {Kind::kTimestamp, timestamp.timezone()});
-    }
+      return Both<Divided<86'400'000>>(kDateType);
+    case arrow::Type::TIMESTAMP:
+      return TimestampIn(static_cast<const arrow::TimestampType&>(type));
     case arrow::Type::TIME32:
-      return Reader(TimeReader<int32_t>(static_cast<const arrow::Time32Type&>(type).unit()),
-                    number);
+      return SecondsIn<int32_t>(static_cast<const arrow::Time32Type&>(type).unit());
     case arrow::Type::TIME64:
-      return Reader(TimeReader<int64_t>(static_cast<const arrow::Time64Type&>(type).unit()),
-                    number);
+      return SecondsIn<int64_t>(static_cast<const arrow::Time64Type&>(type).unit());
     case arrow::Type::DURATION:
-      return Reader(TimeReader<int64_t>(static_cast<const arrow::DurationType&>(type).unit()),
-                    number);
+      return SecondsIn<int64_t>(static_cast<const arrow::DurationType&>(type).unit());
     case arrow::Type::DICTIONARY: {
       const auto& values = *static_cast<const arrow::DictionaryType&>(type).value_type();
       if (values.id() == arrow::Type::DICTIONARY) break;
-      ARROW_ASSIGN_OR_RAISE(const Reader reader, ColumnReader(values));
-      const Layout layout = LayoutOf(reader.second.kind);
-      return Reader(WithLayout(layout, []<typename T>() -> Kernel { return ReadDictionary<T>; }),
-                    reader.second);
+      ARROW_ASSIGN_OR_RAISE(const Readers of_value, ReadersOf(values));
+      const Kernel reader = WithLayout(LayoutOf(of_value.type.kind), []<typename T>() -> Kernel {
+        return ReadDictionary<T>;
+      });
+      return Readers{reader, nullptr, of_value.type};
     }
     case arrow::Type::BINARY:
     case arrow::Type::LARGE_BINARY:
+      return Readers{ReadOpaque, ReadOpaqueCell, {Kind::kOpaque, ""}};
     case arrow::Type::BINARY_VIEW:
     case arrow::Type::FIXED_SIZE_BINARY:
     case arrow::Type::LIST:
@@ -347,11 +396,23 @@ Result<std::pair<Kernel, ValueType>> ColumnReader(const arrow::DataType& type) {
     case arrow::Type::FIXED_SIZE_LIST:
     case arrow::Type::STRUCT:
     case arrow::Type::MAP:
-      return Reader(ReadOpaque, {Kind::kOpaque, ""});
+      return Readers{ReadOpaque, nullptr, {Kind::kOpaque, ""}};
     default:
       break;
   }
   return Status::TypeError("expressions can't read the type ", type.ToString());
+}
+
+}  // namespace
+
+Result<std::pair<Kernel, ValueType>> ColumnReader(const arrow::DataType& type) {
+  ARROW_ASSIGN_OR_RAISE(const Readers readers, ReadersOf(type));
+  return std::pair(readers.column, readers.type);
+}
+
+Kernel CellReader(const arrow::DataType& type) {
+  const Result<Readers> readers = ReadersOf(type);
+  return readers.ok() ? readers->cell : nullptr;
 }
 
 }  // namespace tercet::expr
