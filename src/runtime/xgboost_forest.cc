@@ -94,12 +94,13 @@ Status XgboostForest::Add(const DocumentValue& model, int64_t feature_count, int
     const Status added = AddTree((*trees)[i], feature_count, weight);
     if (!added.ok()) return Explain(added, "tree " + std::to_string(i));
   }
-  PrepareBlocks();
+  Prepare();
   return Status::OK();
 }
 
-void XgboostForest::PrepareBlocks() {
+void XgboostForest::Prepare() {
   blocks_.reset();
+  lanes_.reset();
   if (!BlockTrees<float>::Supported() || !sets_.empty()) return;
   std::vector<NumberTree<float>> trees;
   for (size_t t = 0; t < trees_.size(); ++t) {
@@ -121,6 +122,7 @@ void XgboostForest::PrepareBlocks() {
     }
   }
   blocks_ = BlockTrees<float>::Make(trees);
+  lanes_ = LaneTrees::Make(trees);
 }
 
 Status XgboostForest::AddTree(const DocumentValue& tree, int64_t feature_count, float weight) {
@@ -231,6 +233,9 @@ void XgboostForest::AddLeaves(const float* rows, int64_t row_count, int64_t feat
   if (!sets_.empty()) {
     walk.template operator()<Splits::kCategorical>();
   } else if (!rows_of.HasNan()) {
+    if (row_count == 1 && lanes_) {
+      return lanes_->AddLeaves(rows, static_cast<size_t>(feature_count), margins);
+    }
     walk.template operator()<Splits::kPlain>();
   } else {
     walk.template operator()<Splits::kMissing>();

@@ -6,6 +6,7 @@
 
 #include "base/result.h"
 #include "runtime/block_trees.h"
+#include "runtime/lane_trees.h"
 #include "runtime/model_document.h"
 #include "runtime/tree_walk.h"
 
@@ -51,7 +52,8 @@ class XgboostForest {
   };
 
   Status AddTree(const DocumentValue& tree, int64_t feature_count, float weight);
-  void PrepareBlocks();
+  /// Makes the other forms of the trees.
+  void Prepare();
   /// What a split may meet; each is a walk of its own, so that the common one has nothing to ask.
   enum class Splits {
     kPlain,        ///< numbers that are there
@@ -67,6 +69,7 @@ class XgboostForest {
   std::vector<CategorySet> sets_;
   std::vector<uint32_t> set_words_;
   std::optional<BlockTrees<float>> blocks_;
+  std::optional<LaneTrees> lanes_;  ///< for one row
 };
 
 }  // namespace tercet
