@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 class Spark:
     def __init__(self, folder: Path):
         subprocess.run([sys.executable, ROOT / "tools/setup.py", "venv-spark", "spark"], check=True)
+        self.lake = folder / "lake"  # where tables of the catalog `lake` are
         self._log = open(folder / "spark.log", "w+")
         package = Path(tercet.__file__).parent.parent  # as Spark's workers import it
         python = ROOT / ".deps/venv-spark/bin/python"

@@ -14,7 +14,13 @@ def session(jars: Path):
 
     settings = {
         "spark.jars": ",".join(str(jar) for jar in sorted(jars.glob("*.jar"))),
-        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension,"
+                                "org.apache.iceberg.spark.extensions."
+                                "IcebergSparkSessionExtensions",
+        # Iceberg's tables are `lake.db.…`, in the folder `lake` beside the warehouse.
+        "spark.sql.catalog.lake": "org.apache.iceberg.spark.SparkCatalog",
+        "spark.sql.catalog.lake.type": "hadoop",
+        "spark.sql.catalog.lake.warehouse": str(Path(sys.argv[2]).with_name("lake")),
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
         "spark.sql.warehouse.dir": sys.argv[2],
         "spark.sql.session.timeZone": "UTC",

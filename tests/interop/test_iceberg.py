@@ -1,0 +1,112 @@
+"""Iceberg tables that Spark writes, as external groups: every snapshot as Spark reads it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+import tercet as tc
+from spark import ROOT
+
+
+@pytest.fixture(scope="module", autouse=True)
+def extensions():
+    """DuckDB's extensions, of packages that these tests have in an environment of their own."""
+    subprocess.run([sys.executable, ROOT / "tools/setup.py", "venv-iceberg"], check=True)
+    packages = ROOT / ".deps/venv-iceberg/lib" / f"python3.{sys.version_info.minor}/site-packages"
+    before = os.environ.get("TERCET_DUCKDB_EXTENSIONS")
+    folders = [str(packages / f"duckdb_extension_{name}/extensions/v1.5.5")
+               for name in ("avro", "iceberg")]
+    os.environ["TERCET_DUCKDB_EXTENSIONS"] = ":".join([*([before] if before else []), *folders])
+    yield
+    if before is None:
+        del os.environ["TERCET_DUCKDB_EXTENSIONS"]
+    else:
+        os.environ["TERCET_DUCKDB_EXTENSIONS"] = before
+
+
+@pytest.fixture
+def project(tmp_path):
+    with tc.open(tmp_path / "project") as project:
+        yield project
+
+
+# What changes a table, and what Spark then has to find of it: rows deleted and updated without
+# writing the files anew, columns renamed, widened, dropped, and added again under the same name.
+HISTORY = [
+    "INSERT INTO {t} SELECT concat('c', id % 3), timestamp_seconds(1704067200 + id * 3600),"
+    " id / 4, int(id) FROM range(40)",
+    "DELETE FROM {t} WHERE rain BETWEEN 3 AND 4",
+    "ALTER TABLE {t} RENAME COLUMN rain TO wet",
+    "ALTER TABLE {t} ALTER COLUMN n TYPE bigint",
+    "ALTER TABLE {t} ADD COLUMN wind double",
+    "INSERT INTO {t} VALUES ('c9', TIMESTAMP '2024-01-05', NULL, 5000000000, 1.5)",
+    "UPDATE {t} SET wet = -1.0 WHERE city = 'c1' AND n < 10",
+    "ALTER TABLE {t} DROP COLUMN wind",
+    "ALTER TABLE {t} ADD COLUMN wind string",
+    "INSERT INTO {t} VALUES ('c9', TIMESTAMP '2024-01-06', 9.5, 7, 'north')",
+]
+
+
+def theirs(spark, table: str, at: str = "") -> list[dict]:
+    return spark.sql(f"SELECT * FROM {table} {at} ORDER BY city, hour")
+
+
+def ours(group, **options) -> list[dict]:
+    rows = group.read(**options).to_pandas().sort_values(["city", "hour"])
+    return [{name: None if pd.isna(value)
+             else str(value.tz_localize(None)) if name == "hour" else value
+             for name, value in row.items()} for row in rows.to_dict("records")]
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_snapshots_are_read_as_spark_reads_them(spark, project, version):
+    table = f"lake.db.weather{version}"
+    mode = "copy-on-write" if version == 1 else "merge-on-read"
+    spark.sql(f"CREATE TABLE {table} (city string, hour timestamp, rain double, n int)"
+              f" USING iceberg PARTITIONED BY (bucket(2, city)) TBLPROPERTIES ("
+              f"'format-version' = '{version}', 'write.delete.mode' = '{mode}',"
+              f" 'write.update.mode' = '{mode}')")
+    group = project.external_feature_group(
+        "weather", source=tc.source.iceberg(spark.lake / f"db/weather{version}"),
+        primary_key=["city"], event_time="hour")
+    assert len(group.read()) == 0
+    for statement in HISTORY:
+        spark.sql(statement.format(t=table))
+    assert ours(group) == theirs(spark, table)
+
+    snapshots = spark.sql(f"SELECT snapshot_id, operation FROM {table}.snapshots"
+                          " ORDER BY committed_at")
+    commits = group.commits()
+    assert [(one.version, one.operation) for one in commits] == \
+        [(one["snapshot_id"], one["operation"]) for one in snapshots]
+    assert len(commits) == 5
+    if version > 1:
+        files = spark.sql(f"SELECT count(*) AS n FROM {table}.all_delete_files")
+        assert files[0]["n"] > 0  # or nothing was deleted in place
+    for commit in commits:
+        expected = theirs(spark, table, f"VERSION AS OF {commit.version}")
+        assert ours(group, as_of=commit) == expected, commit
+        assert ours(group, as_of=commit.commit_time) == expected
+    with pytest.raises(tc.NotFoundError, match="has no snapshot 7"):
+        group.read(as_of=7)
+
+
+def test_training_data_is_rebuilt_of_its_snapshot(spark, project):
+    spark.sql("CREATE TABLE lake.db.rain (city string, hour timestamp, rain double) USING iceberg")
+    spark.sql("INSERT INTO lake.db.rain SELECT 'Oslo', timestamp_seconds(3600 * id), id"
+              " FROM range(8)")
+    group = project.external_feature_group(
+        "rain", source=tc.source.iceberg(spark.lake / "db/rain"), primary_key=["city"],
+        event_time="hour")
+    view = project.feature_view("rain", version=1, query=group.select("rain"))
+    data = view.training_data()
+    assert data.definition["pins"] == {"rain@1": group.commits()[-1].version}
+    spark.sql("UPDATE lake.db.rain SET rain = rain + 100")
+    again = view.rebuild(data.version)
+    assert again.definition["sha256"] == data.definition["sha256"]
+    assert min(view.training_data().train.X["rain"].to_pylist()) == 100
