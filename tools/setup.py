@@ -6,7 +6,7 @@
   re2          RE2's source, out of Debian's, to be compiled with ours (cmake/Re2.cmake)
   venv         Python packages to build, test and measure with
   venv-NAME    those of tools/requirements-NAME.txt
-  spark        Delta's jars for Spark, by Maven
+  spark        Delta's and Iceberg's jars for Spark, by Maven
   kafka        a broker of Kafka's, by Maven
 
 Arrow's, ONNX Runtime's and DuckDB's libraries become private copies under names of our own, so
