@@ -134,6 +134,15 @@ void ColumnSummary::AddBools(const ColumnValues& values) {
   values.ForEach<bool>([&](bool value) { ++(value ? trues_ : falses_); });
 }
 
+/// Whether the texts are let go depends on which there are, not on how they were summed up.
+void ColumnSummary::Count(std::string_view value, int64_t times) {
+  if (counted_bytes_ > kMaxCountedBytes) return;
+  const auto [place, added] = counts_.try_emplace(std::string(value), 0);
+  place->second += times;
+  if (added) counted_bytes_ += static_cast<int64_t>(value.size());
+  if (counted_bytes_ > kMaxCountedBytes) counts_.clear();
+}
+
 void ColumnSummary::AddStrings(const ColumnValues& values) {
   std::unordered_map<std::string_view, int64_t> counts;
   values.ForEach<std::string_view>([&](std::string_view value) {
@@ -149,7 +158,7 @@ void ColumnSummary::AddStrings(const ColumnValues& values) {
     counts_.clear();
     return;
   }
-  for (const auto& [value, count] : counts) counts_[std::string(value)] += count;
+  for (const auto& [value, count] : counts) Count(value, count);
 }
 
 Result<ColumnSummary> ColumnSummary::Of(const arrow::ChunkedArray& rows) {
@@ -206,7 +215,11 @@ void ColumnSummary::Merge(const ColumnSummary& later) {
   shortest_ = std::min(shortest_, later.shortest_);
   longest_ = std::max(longest_, later.longest_);
   if (distinct_.exact()) {
-    for (const auto& [value, count] : later.counts_) counts_[value] += count;
+    for (const auto& [value, count] : later.counts_) Count(value, count);
+    if (later.counted_bytes_ > kMaxCountedBytes) {
+      counted_bytes_ = later.counted_bytes_;
+      counts_.clear();
+    }
   } else {
     counts_.clear();
   }
@@ -246,7 +259,8 @@ json::object ColumnSummary::ToJson() const {
     if (longest_ < 0) return out;
     out["min_length"] = shortest_;
     out["max_length"] = longest_;
-    if (distinct_.exact()) out["top"] = Top(counts_);
+    const bool counted = distinct_.exact() && counted_bytes_ <= kMaxCountedBytes;
+    if (counted) out["top"] = Top(counts_);
     return out;
   }
   if (nans_ > 0) out["nans"] = nans_;

@@ -22,6 +22,8 @@ class ColumnSummary {
  public:
   /// Rows that are best summed up at once.
   static constexpr int64_t kRows = 1 << 20;
+  /// How much text of different values is kept to count them by.
+  static constexpr int64_t kMaxCountedBytes = 4 << 20;
 
   static Result<ColumnSummary> Of(const arrow::ChunkedArray& rows);
   /// `later` is of the rows that follow, in a column of the same type.
@@ -34,6 +36,7 @@ class ColumnSummary {
   void AddIntegers(const ColumnValues& values);
   void AddBools(const ColumnValues& values);
   void AddStrings(const ColumnValues& values);
+  void Count(std::string_view value, int64_t times);
   void AddNumbers(std::span<const double> finite);
   void PutNumbers(json::object* out) const;
 
@@ -52,9 +55,10 @@ class ColumnSummary {
   int64_t most_integer_ = std::numeric_limits<int64_t>::min();
   // bools
   int64_t trues_ = 0, falses_ = 0;
-  // strings, in characters; counts while distinct is exact
+  // strings, in characters; counts while distinct is exact and their text is short
   int64_t shortest_ = std::numeric_limits<int64_t>::max(), longest_ = -1;
   std::unordered_map<std::string, int64_t> counts_;
+  int64_t counted_bytes_ = 0;  ///< of the keys; beyond kMaxCountedBytes they are let go
 };
 
 }  // namespace tercet

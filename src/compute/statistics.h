@@ -12,7 +12,8 @@ namespace tercet {
 /// "quantiles" {"0.01", "0.05", "0.25", "0.5", "0.75", "0.95", "0.99"}, "histogram" {"edges",
 /// "counts"} of twenty bins, all of the finite values, with "nans" and "infinite" counted where
 /// there are some; for bools "true", "false", "mean"; for strings "min_length", "max_length" (in
-/// characters) and, while distinct is exact, "top" [[value, count] …] of ten; for times "min",
+/// characters) and, while distinct is exact and the different texts have no more than 4 MiB in all,
+/// "top" [[value, count] …] of ten; for times "min",
 /// "max" as ISO text}. What has no value is left out. Other types have counts only. Column order
 /// of the table. Quantiles and histograms are exact up to 16,384 values, then those of a sketch
 /// (quantile_sketch.h). Deterministic, and independent of the table's chunks: rows are summed up

@@ -7,6 +7,7 @@
 #include <arrow/api.h>
 #include <gtest/gtest.h>
 
+#include "compute/column_summary.h"
 #include "compute/distinct_count.h"
 #include "compute/summation.h"
 
@@ -63,6 +64,25 @@ TEST(StatisticsTest, StringsHaveLengthsAndATop) {
       {"b", "Ærø", "a", std::nullopt, "b", ""}, arrow::utf8()));
   EXPECT_EQ(ToText(described), R"({"count":5,"nulls":1,"distinct":4,"min_length":0,"max_length":3,)"
                                R"("top":[["b",2],["",1],["a",1],["Ærø",1]]})");
+}
+
+TEST(StatisticsTest, LongTextsAreNotKeptToBeCounted) {
+  // Too many together, though none of two halves has as much as is kept; summed up either way.
+  arrow::ArrayVector halves;
+  for (const char first : {'a', 'n'}) {
+    arrow::StringBuilder texts;
+    for (char c = first; c < first + 13; ++c) {
+      ASSERT_TRUE(texts.Append(std::string(200'000, c)).ok());
+    }
+    halves.push_back(texts.Finish().ValueOrDie());
+  }
+  const auto both = std::make_shared<arrow::ChunkedArray>(halves);
+  auto merged = ColumnSummary::Of(*both->Slice(0, 13)).ValueOrDie();
+  EXPECT_TRUE(merged.ToJson().contains("top"));
+  merged.Merge(ColumnSummary::Of(*both->Slice(13)).ValueOrDie());
+  EXPECT_FALSE(merged.ToJson().contains("top"));
+  EXPECT_EQ(merged.ToJson().at("distinct").as_int64(), 26);
+  EXPECT_EQ(merged.ToJson(), ColumnSummary::Of(*both).ValueOrDie().ToJson());
 }
 
 TEST(StatisticsTest, TimesAreIsoText) {

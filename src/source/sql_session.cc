@@ -1,6 +1,7 @@
 #include "source/sql_session.h"
 
 #include <atomic>
+#include <cctype>
 #include <filesystem>
 #include <functional>
 
@@ -19,6 +20,12 @@ namespace {
 constexpr int64_t kSpillFactor = 8;
 
 std::string MebiBytes(int64_t bytes) { return std::to_string(bytes >> 20) + "MiB"; }
+
+/// Whether the word is in a query, in whatever case.
+bool HasPivot(std::string query) {
+  for (char& c : query) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return query.find("pivot") != std::string::npos;
+}
 
 /// Where queries of this process spill; DuckDB makes the folder when it needs it, and removes it.
 std::string SpillFolder() {
@@ -183,7 +190,13 @@ Result<std::shared_ptr<arrow::RecordBatchReader>> DuckDbSession::Run(
     return SqlError(message == nullptr ? "the query is empty" : message, query);
   }
   if (count > 1) {
-    return WithQuery(Status::Invalid("one statement is run, not ", count), query);
+    // DuckDB makes two of a PIVOT whose columns it has to ask the data for.
+    const bool pivots = HasPivot(query);
+    return WithQuery(Status::Invalid("one statement is run, not ", count,
+                                     pivots ? "; a PIVOT must name its values: PIVOT rides ON city "
+                                              "IN ('Oslo', 'Rome') USING sum(distance)"
+                                            : ""),
+                     query);
   }
   auto limit = std::make_unique<SqlTimeLimit>(duck_, connection_.get(), limits_.time_us);
   DuckDbHandle<duckdb_prepared_statement> statement(duck_.destroy_prepare);

@@ -183,6 +183,9 @@ TEST_F(SqlSessionTest, ErrorsSayWhatAndWhere) {
   status = Run("select * from broken").status();
   EXPECT_TRUE(status.IsIOError()) << status.ToString();
   EXPECT_THAT(status.message(), HasSubstr("the disk of 'broken' is gone"));
+  status = Run("pivot numbers on n using count(*)").status();
+  EXPECT_TRUE(status.IsInvalid());
+  EXPECT_THAT(status.message(), HasSubstr("a PIVOT must name its values"));
   status = Run("select * from numbers where n > $when").status();
   EXPECT_THAT(status.message(), HasSubstr("the parameter $when has no value"));
 }
