@@ -15,6 +15,7 @@
 #include "client/wire_frames.h"
 #include "server/flight_exchange.h"
 #include "server/flight_upload.h"
+#include "server/grpc_message.h"
 #include "server/sql_routes.h"
 
 namespace tercet {
@@ -140,11 +141,11 @@ Result<json::object> Put(Platform* platform, json::object command,
 
 class FlightDoor::Service : public flight::FlightServerBase {
  public:
-  explicit Service(Platform* platform) : platform_(platform) {}
+  Service(Platform* platform, TraceExporter* traces) : platform_(platform), traces_(traces) {}
 
-  Status DoGet(const flight::ServerCallContext&, const flight::Ticket& ticket,
+  Status DoGet(const flight::ServerCallContext& context, const flight::Ticket& ticket,
                std::unique_ptr<flight::FlightDataStream>* stream) override {
-    return Guard([&]() -> Status {
+    return Guard("arrow.flight.protocol.FlightService/DoGet", context, [&]() -> Status {
       ARROW_ASSIGN_OR_RAISE(json::object command, Command(ticket.ticket));
       ARROW_ASSIGN_OR_RAISE(const RecordBatchReader reader, Get(platform_, std::move(command)));
       *stream = std::make_unique<flight::RecordBatchStream>(reader);
@@ -152,10 +153,10 @@ class FlightDoor::Service : public flight::FlightServerBase {
     });
   }
 
-  Status DoPut(const flight::ServerCallContext&,
+  Status DoPut(const flight::ServerCallContext& context,
                std::unique_ptr<flight::FlightMessageReader> messages,
                std::unique_ptr<flight::FlightMetadataWriter> writer) override {
-    return Guard([&]() -> Status {
+    return Guard("arrow.flight.protocol.FlightService/DoPut", context, [&]() -> Status {
       ARROW_ASSIGN_OR_RAISE(json::object command, Command(messages->descriptor().cmd));
       const std::shared_ptr<flight::FlightMessageReader> upload = std::move(messages);
       ARROW_ASSIGN_OR_RAISE(const json::object answer, Put(platform_, std::move(command), upload));
@@ -164,10 +165,10 @@ class FlightDoor::Service : public flight::FlightServerBase {
     });
   }
 
-  Status DoExchange(const flight::ServerCallContext&,
+  Status DoExchange(const flight::ServerCallContext& context,
                     std::unique_ptr<flight::FlightMessageReader> messages,
                     std::unique_ptr<flight::FlightMessageWriter> writer) override {
-    return Guard([&]() -> Status {
+    return Guard("arrow.flight.protocol.FlightService/DoExchange", context, [&]() -> Status {
       ARROW_ASSIGN_OR_RAISE(json::object command, Command(messages->descriptor().cmd));
       return AnswerExchange(platform_, std::move(command), std::move(messages), writer.get());
     });
@@ -176,34 +177,43 @@ class FlightDoor::Service : public flight::FlightServerBase {
   int under_way() const { return under_way_.load(); }
 
  private:
-  /// Runs a call; what is thrown below becomes an error of the call, not the process's end.
+  /// Runs a call in a span named `method`; what is thrown below becomes an error of the call, not
+  /// the process's end.
   template <typename Call>
-  Status Guard(const Call& call) {
+  Status Guard(std::string_view method, const flight::ServerCallContext& context,
+               const Call& call) {
     ++under_way_;
+    const auto parent = context.incoming_headers().find("traceparent");
+    TraceExporter::Span span(
+        traces_, method,
+        parent == context.incoming_headers().end() ? std::string_view() : parent->second);
     Status status;
     try {
       status = call();
     } catch (const std::exception& error) {
       status = Status::UnknownError("internal error: ", error.what());
     }
+    span.EndCall(GrpcStatusOf(status).error_code());
     --under_way_;
     return status;
   }
 
   Platform* const platform_;
+  TraceExporter* const traces_;  ///< null: nobody asked
   std::atomic<int> under_way_{0};
 };
 
 FlightDoor::FlightDoor(std::unique_ptr<Service> service) : service_(std::move(service)) {}
 
 Result<std::unique_ptr<FlightDoor>> FlightDoor::Start(const Address& address, Platform* platform,
-                                                      const Access* access) {
+                                                      const Access* access,
+                                                      TraceExporter* traces) {
   ARROW_RETURN_NOT_OK(access->CheckBind("Flight", address));
   ARROW_ASSIGN_OR_RAISE(const auto location,
                         flight::Location::ForGrpcTcp(address.host, address.port));
   flight::FlightServerOptions options(location);
   options.middleware.emplace_back("token", std::make_shared<TokenCheck>(access));
-  auto service = std::make_unique<Service>(platform);
+  auto service = std::make_unique<Service>(platform, traces);
   const Status started = service->Init(options);
   if (!started.ok()) {
     return Status::IOError("cannot listen on ", address.ToText(),

@@ -5,6 +5,7 @@
 
 #include "platform/platform.h"
 #include "server/access.h"
+#include "server/trace.h"
 
 namespace tercet {
 
@@ -20,11 +21,14 @@ namespace tercet {
 /// "view", …TrainingDataRequest}, {"verb": "rebuild", "view", "version"}, {"verb": "batch", …},
 /// {"verb": "vectors", "view", "event_time", "training_dataset_version"}, {"verb": "predict",
 /// "deployment", "event_time"}. Metadata messages tell {"progress": 0.4}.
+/// A header "traceparent" is taken as HTTP's is.
 class FlightDoor {
  public:
-  /// `platform` and `access` must outlive it. IOError when the address is taken.
+  /// `platform`, `access` and `traces`, which may be null, must outlive it. IOError when the
+  /// address is taken.
   static Result<std::unique_ptr<FlightDoor>> Start(const Address& address, Platform* platform,
-                                                   const Access* access);
+                                                   const Access* access,
+                                                   TraceExporter* traces = nullptr);
   ~FlightDoor();
   int port() const;
   /// Waits for the calls under way, then takes no new one. Cancelled when some had not ended within

@@ -26,8 +26,8 @@ constexpr std::chrono::milliseconds kDrainStep{5};
 
 class InferenceService final : public proto::GRPCInferenceService::Service {
  public:
-  InferenceService(OpenInference* inference, const Access* access)
-      : inference_(inference), access_(access) {}
+  InferenceService(OpenInference* inference, const Access* access, TraceExporter* traces)
+      : inference_(inference), access_(access), traces_(traces) {}
 
   grpc::Status ServerLive(grpc::ServerContext*, const proto::ServerLiveRequest*,
                           proto::ServerLiveResponse* response) override {
@@ -43,7 +43,7 @@ class InferenceService final : public proto::GRPCInferenceService::Service {
 
   grpc::Status ModelReady(grpc::ServerContext* context, const proto::ModelReadyRequest* request,
                           proto::ModelReadyResponse* response) override {
-    return Answer(context, [&]() -> Status {
+    return Answer("inference.GRPCInferenceService/ModelReady", context, [&]() -> Status {
       const Status model = inference_->Model(request->name(), request->version()).status();
       response->set_ready(model.ok());
       return model.IsKeyError() ? Status::OK() : model;
@@ -52,7 +52,7 @@ class InferenceService final : public proto::GRPCInferenceService::Service {
 
   grpc::Status ServerMetadata(grpc::ServerContext* context, const proto::ServerMetadataRequest*,
                               proto::ServerMetadataResponse* response) override {
-    return Answer(context, [&] {
+    return Answer("inference.GRPCInferenceService/ServerMetadata", context, [&] {
       response->set_name("tercet");
       response->set_version(std::string(kTercetVersion));
       for (const std::string& name : OpenInference::Extensions()) response->add_extensions(name);
@@ -63,7 +63,7 @@ class InferenceService final : public proto::GRPCInferenceService::Service {
   grpc::Status ModelMetadata(grpc::ServerContext* context,
                              const proto::ModelMetadataRequest* request,
                              proto::ModelMetadataResponse* response) override {
-    return Answer(context, [&]() -> Status {
+    return Answer("inference.GRPCInferenceService/ModelMetadata", context, [&]() -> Status {
       ARROW_ASSIGN_OR_RAISE(const auto known,
                             inference_->Model(request->name(), request->version()));
       WriteGrpcMetadata(request->name(), known->contract, response);
@@ -73,18 +73,21 @@ class InferenceService final : public proto::GRPCInferenceService::Service {
 
   grpc::Status ModelInfer(grpc::ServerContext* context, const proto::ModelInferRequest* request,
                           proto::ModelInferResponse* response) override {
-    return Answer(context, [&] { return Infer(*request, response); });
+    return Answer("inference.GRPCInferenceService/ModelInfer", context, [&] {
+      const std::string& id = request->id();
+      return Infer(*request, id.empty() ? Metadata(*context, "x-request-id") : id, response);
+    });
   }
 
   grpc::Status ModelStreamInfer(
       grpc::ServerContext* context,
       grpc::ServerReaderWriter<proto::ModelStreamInferResponse, proto::ModelInferRequest>* stream)
       override {
-    return Answer(context, [&] {
+    return Answer("inference.GRPCInferenceService/ModelStreamInfer", context, [&] {
       proto::ModelInferRequest request;
       while (stream->Read(&request)) {
         proto::ModelStreamInferResponse response;
-        const Status inferred = Infer(request, response.mutable_infer_response());
+        const Status inferred = Infer(request, request.id(), response.mutable_infer_response());
         if (!inferred.ok()) {
           response.mutable_infer_response()->Clear();
           response.mutable_infer_response()->set_id(request.id());
@@ -99,7 +102,7 @@ class InferenceService final : public proto::GRPCInferenceService::Service {
 
   grpc::Status ModelConfig(grpc::ServerContext* context, const proto::ModelConfigRequest* request,
                            proto::ModelConfigResponse* response) override {
-    return Answer(context, [&]() -> Status {
+    return Answer("inference.GRPCInferenceService/ModelConfig", context, [&]() -> Status {
       ARROW_ASSIGN_OR_RAISE(const auto known,
                             inference_->Model(request->name(), request->version()));
       WriteGrpcConfig(request->name(), known->contract, response->mutable_config());
@@ -110,7 +113,7 @@ class InferenceService final : public proto::GRPCInferenceService::Service {
   grpc::Status ModelStatistics(grpc::ServerContext* context,
                                const proto::ModelStatisticsRequest* request,
                                proto::ModelStatisticsResponse* response) override {
-    return Answer(context, [&]() -> Status {
+    return Answer("inference.GRPCInferenceService/ModelStatistics", context, [&]() -> Status {
       ARROW_ASSIGN_OR_RAISE(const auto deployments, inference_->Statistics(request->name()));
       for (const auto& [name, statistics] : deployments) {
         for (const ReleaseStatistics& release : statistics.releases) {
@@ -127,7 +130,7 @@ class InferenceService final : public proto::GRPCInferenceService::Service {
   grpc::Status RepositoryIndex(grpc::ServerContext* context,
                                const proto::RepositoryIndexRequest* request,
                                proto::RepositoryIndexResponse* response) override {
-    return Answer(context, [&]() -> Status {
+    return Answer("inference.GRPCInferenceService/RepositoryIndex", context, [&]() -> Status {
       ARROW_ASSIGN_OR_RAISE(const auto index, inference_->Index(request->ready()));
       for (const auto& entry : index) {
         auto* model = response->add_models();
@@ -143,40 +146,48 @@ class InferenceService final : public proto::GRPCInferenceService::Service {
   grpc::Status RepositoryModelLoad(grpc::ServerContext* context,
                                    const proto::RepositoryModelLoadRequest* request,
                                    proto::RepositoryModelLoadResponse*) override {
-    return Answer(context, [&] { return inference_->Load(request->model_name()); });
+    return Answer("inference.GRPCInferenceService/RepositoryModelLoad", context,
+                  [&] { return inference_->Load(request->model_name()); });
   }
 
   grpc::Status RepositoryModelUnload(grpc::ServerContext* context,
                                      const proto::RepositoryModelUnloadRequest* request,
                                      proto::RepositoryModelUnloadResponse*) override {
-    return Answer(context, [&] { return inference_->Unload(request->model_name()); });
+    return Answer("inference.GRPCInferenceService/RepositoryModelUnload", context,
+                  [&] { return inference_->Unload(request->model_name()); });
   }
 
   void Refuse() { stopping_ = true; }
   int under_way() const { return under_way_.load(); }
 
  private:
-  Status Infer(const proto::ModelInferRequest& request, proto::ModelInferResponse* response) {
+  Status Infer(const proto::ModelInferRequest& request, const std::string& request_id,
+               proto::ModelInferResponse* response) {
     ARROW_ASSIGN_OR_RAISE(const GrpcInferenceRequest read, ReadGrpcRequest(request));
-    ARROW_ASSIGN_OR_RAISE(
-        const auto answer,
-        inference_->Infer(request.model_name(), request.model_version(), read.request,
-                          request.id()));
+    ARROW_ASSIGN_OR_RAISE(const auto answer,
+                          inference_->Infer(request.model_name(), request.model_version(),
+                                            read.request, request_id));
     return WriteGrpcAnswer(request, answer, response);
   }
 
-  /// Checks the token, runs `call` and tells its error; what is thrown below is one.
+  /// What the client sent along under a name; empty where it did not.
+  static std::string Metadata(const grpc::ServerContext& context, const char* name) {
+    const auto found = context.client_metadata().find(name);
+    if (found == context.client_metadata().end()) return {};
+    return {found->second.data(), found->second.size()};
+  }
+
+  /// Checks the token, runs `call` in a span named `method` and tells its error; what is thrown
+  /// below is one.
   template <typename Call>
-  grpc::Status Answer(grpc::ServerContext* context, const Call& call) {
-    const auto& metadata = context->client_metadata();
-    const auto token = metadata.find("authorization");
-    const Status allowed = access_->CheckToken(
-        token == metadata.end() ? std::string_view()
-                                : std::string_view(token->second.data(), token->second.size()));
+  grpc::Status Answer(std::string_view method, grpc::ServerContext* context, const Call& call) {
+    const Status allowed = access_->CheckToken(Metadata(*context, "authorization"));
     if (!allowed.ok()) {
       return {grpc::StatusCode::UNAUTHENTICATED, std::string(allowed.message())};
     }
     ++under_way_;
+    TraceExporter::Span span(traces_, method,
+                             traces_ == nullptr ? "" : Metadata(*context, "traceparent"));
     grpc::Status status(grpc::StatusCode::UNAVAILABLE, "the server stops");
     if (!stopping_) {
       try {
@@ -185,12 +196,14 @@ class InferenceService final : public proto::GRPCInferenceService::Service {
         status = {grpc::StatusCode::INTERNAL, std::string("internal error: ") + error.what()};
       }
     }
+    span.EndCall(status.error_code());
     --under_way_;
     return status;
   }
 
   OpenInference* const inference_;
   const Access* const access_;
+  TraceExporter* const traces_;  ///< null: nobody asked
   std::atomic<bool> stopping_{false};
   std::atomic<int> under_way_{0};
 };
@@ -198,7 +211,8 @@ class InferenceService final : public proto::GRPCInferenceService::Service {
 }  // namespace
 
 struct GrpcDoor::Running {
-  Running(OpenInference* inference, const Access* access) : service(inference, access) {}
+  Running(OpenInference* inference, const Access* access, TraceExporter* traces)
+      : service(inference, access, traces) {}
   InferenceService service;
   int port = 0;
   std::unique_ptr<grpc::Server> server;  ///< ends before its service
@@ -207,9 +221,10 @@ struct GrpcDoor::Running {
 GrpcDoor::GrpcDoor(std::unique_ptr<Running> running) : running_(std::move(running)) {}
 
 Result<std::unique_ptr<GrpcDoor>> GrpcDoor::Start(const Address& address, OpenInference* inference,
-                                                  const Access* access) {
+                                                  const Access* access,
+                                                  TraceExporter* traces) {
   ARROW_RETURN_NOT_OK(access->CheckBind("gRPC", address));
-  auto running = std::make_unique<Running>(inference, access);
+  auto running = std::make_unique<Running>(inference, access, traces);
   grpc::ServerBuilder builder;
   grpc::ResourceQuota quota("tercet");
   quota.SetMaxThreads(kMaxThreads);

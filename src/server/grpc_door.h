@@ -5,17 +5,21 @@
 
 #include "server/access.h"
 #include "server/open_inference.h"
+#include "server/trace.h"
 
 namespace tercet {
 
 /// The Open Inference Protocol over gRPC (api/inference.proto), on a port of its own. A client
-/// shows the token as metadata "authorization". Calls that find no free thread are answered
-/// RESOURCE_EXHAUSTED.
+/// shows the token as metadata "authorization"; "traceparent" and, for one prediction without an
+/// id of its own, "x-request-id" are taken as HTTP's headers are. Calls that find no free thread
+/// are answered RESOURCE_EXHAUSTED.
 class GrpcDoor {
  public:
-  /// `inference` and `access` must outlive it. IOError when the address is taken.
+  /// `inference`, `access` and `traces`, which may be null, must outlive it. IOError when the
+  /// address is taken.
   static Result<std::unique_ptr<GrpcDoor>> Start(const Address& address, OpenInference* inference,
-                                                 const Access* access);
+                                                 const Access* access,
+                                                 TraceExporter* traces = nullptr);
   /// Waits for handlers that run.
   ~GrpcDoor();
   int port() const;

@@ -50,7 +50,8 @@ class RunningServer : public Server {
   Status Listen(const ServerOptions& options) {
     // Both before either: a server with one door open is not what was asked for.
     ARROW_RETURN_NOT_OK(access_.CheckBind("HTTP", options.http));
-    ARROW_ASSIGN_OR_RAISE(flight_, FlightDoor::Start(options.flight, platform_.get(), &access_));
+    ARROW_ASSIGN_OR_RAISE(flight_, FlightDoor::Start(options.flight, platform_.get(), &access_,
+                                                     traces_.get()));
     description_.flight_port = flight_->port();
     ARROW_ASSIGN_OR_RAISE(grpc_, StartGrpc(options.grpc));
     ARROW_ASSIGN_OR_RAISE(
@@ -82,10 +83,10 @@ class RunningServer : public Server {
 
  private:
   Result<std::unique_ptr<GrpcDoor>> StartGrpc(const std::optional<Address>& address) {
-    if (address) return GrpcDoor::Start(*address, &inference_, &access_);
-    auto door = GrpcDoor::Start(kDefaultGrpc, &inference_, &access_);
+    if (address) return GrpcDoor::Start(*address, &inference_, &access_, traces_.get());
+    auto door = GrpcDoor::Start(kDefaultGrpc, &inference_, &access_, traces_.get());
     if (!door.status().IsIOError()) return door;
-    return GrpcDoor::Start({kDefaultGrpc.host, 0}, &inference_, &access_);
+    return GrpcDoor::Start({kDefaultGrpc.host, 0}, &inference_, &access_, traces_.get());
   }
 
   std::vector<Route> Routes() {

@@ -154,11 +154,24 @@ TraceExporter::Span::Span(TraceExporter* exporter, std::string_view name,
 }
 
 void TraceExporter::Span::End(int http_status) {
+  End("http.response.status_code", http_status, http_status >= 500);
+}
+
+void TraceExporter::Span::EndCall(int grpc_status) {
+  constexpr int kUnknown = 2, kDeadlineExceeded = 4, kUnimplemented = 12, kInternal = 13,
+                kUnavailable = 14, kDataLoss = 15;
+  const bool failed = grpc_status == kUnknown || grpc_status == kDeadlineExceeded ||
+                      grpc_status == kUnimplemented || grpc_status == kInternal ||
+                      grpc_status == kUnavailable || grpc_status == kDataLoss;
+  End("rpc.grpc.status_code", grpc_status, failed);
+}
+
+void TraceExporter::Span::End(std::string_view attribute, int status, bool failed) {
   if (exporter_ == nullptr) return;
   scope_.reset();
   const int64_t end_ns = wall_ns_ + Nanos(SteadyClock::now() - begun_);
   const bool predicted = !trace_.deployment.empty();
-  json::array attributes = {Attribute("http.response.status_code", http_status)};
+  json::array attributes = {Attribute(attribute, status)};
   if (predicted) {
     attributes.push_back(Attribute("tercet.deployment", trace_.deployment));
     attributes.push_back(Attribute("tercet.release", trace_.release_number));
@@ -166,7 +179,7 @@ void TraceExporter::Span::End(int http_status) {
   }
   json::object span = SpanJson(context_.trace_id, context_.span_id, parent_, name_, kServerKind,
                                wall_ns_, end_ns, std::move(attributes));
-  if (http_status >= 500) span["status"] = {{"code", kErrorCode}};
+  if (failed) span["status"] = {{"code", kErrorCode}};
   std::string text = ToText(span);
   int64_t spans = 1;
   int64_t at_ns = wall_ns_ + (predicted ? Nanos(trace_.begun - begun_) : 0);

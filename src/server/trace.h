@@ -56,8 +56,13 @@ class TraceExporter {
     Span(TraceExporter* exporter, std::string_view name, std::string_view traceparent);
     /// Ends it, with the HTTP status of the answer.
     void End(int http_status);
+    /// Ends a call of gRPC, with its status code (OpenTelemetry's conventions say which of them are
+    /// errors of a server).
+    void EndCall(int grpc_status);
 
    private:
+    void End(std::string_view attribute, int status, bool failed);
+
     TraceContext context_;           ///< of this span
     std::string parent_;             ///< its parent's id; empty: none
     TraceExporter* const exporter_;  ///< null: not sampled
