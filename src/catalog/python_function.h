@@ -36,8 +36,8 @@ struct PythonFunction {
 class PythonCallable {
  public:
   virtual ~PythonCallable() = default;
-  /// Sees to a process that has loaded the function. ExecutionError, with what Python says, when the
-  /// text does not give it.
+  /// Sees to a process that has loaded the function. ExecutionError, with what Python says, when
+  /// the text does not give it.
   virtual Status Prepare() = 0;
   /// n rows of the inputs → n values of the output's type. Nulls come as None and go as None.
   /// ExecutionError, naming the row, when the function raises or returns what is no value of that

@@ -41,7 +41,7 @@ class Expression {
 
   /// Whether the language has a function of this name, in lower case.
   static bool IsFunction(std::string_view name);
-  /// Whether a function is called anywhere, by its name in lower case; the language need not have it.
+  /// Whether a function is called anywhere, by its name in lower case, be it the language's or not.
   bool Calls(std::string_view function) const;
   /// The function's name in lower case and its arguments, where the whole expression is one call on
   /// columns; nullopt for any other.

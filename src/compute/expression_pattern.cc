@@ -122,8 +122,8 @@ Result<Value> BindExtract(Binder& binder, const Node& node, std::span<Value> arg
     const Literal* group = binder.KnownValue(arguments[2]);
     if (group == nullptr || group->kind != Kind::kInt || !group->valid || group->integer < 0 ||
         group->integer > groups) {
-      return binder.Error("'" + node.name + "' takes a group from 0, which is the whole match, to " +
-                          std::to_string(groups) + ", as many as its pattern has");
+      return binder.Error("'" + node.name + "' takes a group from 0, which is the whole match, " +
+                          "to " + std::to_string(groups) + ", as many as its pattern has");
     }
     pattern.group = static_cast<int>(group->integer);
   }

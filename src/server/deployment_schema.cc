@@ -78,7 +78,8 @@ json::object PredictionSchema(const DeploymentContract& contract) {
 std::string DescriptionOf(const DeploymentContract& contract) {
   std::string text = "Release " + contract.release_id;
   for (size_t i = 0; i < contract.python_features.size(); ++i) {
-    text += (i == 0 ? ". Computed in Python at each request: " : ", ") + contract.python_features[i];
+    text += i == 0 ? ". Computed in Python at each request: " : ", ";
+    text += contract.python_features[i];
   }
   return text;
 }

@@ -122,7 +122,8 @@ TEST_F(ViewFunctionsTest, ColumnsWidenToWhatParametersTake) {
 
 TEST_F(ViewFunctionsTest, WhatCanNotBeCalledIsToldWhenTheViewIsMade) {
   const PythonFunction f = Function("f", "double", "double");
-  EXPECT_THAT(Error({f}, {{"x", "f(real, word) + 1"}}), HasSubstr("takes columns and stands alone"));
+  EXPECT_THAT(Error({f}, {{"x", "f(real, word) + 1"}}),
+              HasSubstr("takes columns and stands alone"));
   EXPECT_THAT(Error({f}, {{"x", "f(real, 'word')"}}), HasSubstr("takes columns and stands alone"));
   EXPECT_THAT(Error({f}, {{"x", "f(real)"}}), HasSubstr("takes 2 columns, not 1"));
   EXPECT_THAT(Error({f}, {{"x", "f(real, wrd)"}}), HasSubstr("did you mean 'word'?"));
