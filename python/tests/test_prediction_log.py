@@ -218,3 +218,57 @@ def test_request_ids_of_the_protocols_and_the_end_of_the_server(tmp_path):
     rebuilt = subprocess.run([str(binary), "--project", str(tmp_path / "project"),
                               "rebuild-online", "weather"], capture_output=True, text=True)
     assert rebuilt.returncode == 0 and "as of commit" in rebuilt.stdout, rebuilt
+
+
+RAW = """
+class Scores:
+    def predict(self, batch):
+        return {"score": [value.as_py() / 10 for value in batch.column("x")],
+                "word": ["low" if value.as_py() < 5 else "high" for value in batch.column("x")]}
+
+    def postprocess(self, scores):
+        return {"late": [score > 0.5 for score in scores["score"]]}
+
+
+class Decides:
+    def postprocess(self, batch):
+        return {"late": [value.as_py() > 0.5 for value in batch.column("score")]}
+"""
+
+
+def test_raw_outputs_are_kept_beside_the_final_ones(project, tmp_path):
+    """Of a class with a postprocess, and of a native model before a step that is one."""
+    file = tmp_path / "scores.py"
+    file.write_text(RAW)
+    late = {"late": "bool"}
+    whole = project.register_model(
+        "whole", tc.predictor(str(file), "Scores"),
+        signature=tc.Signature(inputs={"x": "double"}, outputs=late))
+    frame = pd.DataFrame({"x": np.arange(100.0)})
+    booster = xgboost.train({"objective": "binary:logistic", "nthread": 1},
+                            xgboost.DMatrix(frame, frame["x"] > 50), num_boost_round=5)
+    score = project.register_model("score", booster, signature=tc.Signature(
+        inputs={"x": "double"}, outputs={"score": "double"}))
+    decide = project.register_model(
+        "decide", tc.predictor(str(file), "Decides", step="postprocess"),
+        signature=tc.Signature(inputs={"score": "double"}, outputs=late))
+    chain = project.register_model("chain", tc.composite.chain(score, decide))
+    for name, model in (("whole", whole), ("chain", chain)):
+        deployment = project.deploy(name, model).configure(log_percent=100)
+        for x in (3.0, 80.0):
+            answer = project.predict(name, {"x": x}, request_id=f"{x:g}")
+            assert answer == {"late": x > 5}, answer
+        assert [row["late"] for row in project.predict(name, [{"x": 1.0}, {"x": 99.0}],
+                                                       request_id="both")] == [False, True]
+        assert project.predict(name, pd.DataFrame({"x": [3.0]})).columns == ["late"]
+        deployment.flush_log()
+        log = project.feature_group(f"{name}_predictions").read().to_pandas().set_index(
+            "request_id")
+        assert log.loc["3", "output_late"] == np.False_ and log.loc["80", "output_late"] == np.True_
+        raw = [log.loc[request, "raw_score"] for request in ("3", "80", "both/1")]
+        if name == "whole":
+            assert raw == [0.3, 8.0, 9.9] and log.loc["80", "raw_word"] == "high"
+        else:
+            expected = booster.inplace_predict(pd.DataFrame({"x": [3.0, 80.0, 99.0]}))
+            assert raw == [float(value) for value in expected]
+            assert "raw_word" not in log.columns

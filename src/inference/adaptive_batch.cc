@@ -16,7 +16,7 @@ AdaptiveBatch::AdaptiveBatch(std::shared_ptr<const LoadedRelease> loaded, int64_
     : AdaptiveBatch(
           [loaded = std::move(loaded)](const arrow::RecordBatch& inputs,
                                        const std::optional<TimePoint>& deadline) {
-            return loaded->Predict(inputs, deadline);
+            return loaded->PredictWithRaw(inputs, deadline);
           },
           [book = std::move(book), number](int64_t requests, int64_t rows, int64_t wait_ns) {
             book->Batched(number, requests, rows, wait_ns);

@@ -38,6 +38,8 @@ struct AnsweredRequest {
   /// The view's features before transformation; of a model without a view, its inputs.
   std::shared_ptr<arrow::RecordBatch> features;
   std::shared_ptr<arrow::RecordBatch> outputs;
+  /// What a postprocess changed into them; null: nothing did.
+  std::shared_ptr<arrow::RecordBatch> raw_outputs;
   std::vector<ReadRows> reads;              ///< in the order of the reading
   std::shared_ptr<PredictionLogBook> book;  ///< never null
   std::shared_ptr<const std::vector<PredictionSink>> sinks;  ///< of the policy; may be null

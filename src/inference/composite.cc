@@ -10,6 +10,7 @@
 #include "base/name.h"
 #include "catalog/definition_json.h"
 #include "inference/release_fit.h"
+#include "runtime/prediction_columns.h"
 
 namespace tercet {
 namespace {
@@ -116,7 +117,8 @@ class Composite : public Predictor {
   const Signature& signature() const override { return signature_; }
 
   Result<Batch> Predict(const arrow::RecordBatch& features) override {
-    return PredictBy(features, std::nullopt);
+    ARROW_ASSIGN_OR_RAISE(const Batch answer, PredictBy(features, std::nullopt));
+    return FirstColumns(*answer, signature_.outputs->num_fields());
   }
 
   Result<Batch> PredictBy(const arrow::RecordBatch& features, const Deadline& deadline) override {
@@ -141,7 +143,7 @@ class Composite : public Predictor {
       answers.push_back(*std::move(answer));
       if (definition_.kind == CompositeKind::kChain) known.push_back(answers.back().get());
     }
-    if (definition_.kind == CompositeKind::kChain) return answers.back();
+    if (definition_.kind == CompositeKind::kChain) return WithRaw(answers);
     const bool mean = definition_.kind == CompositeKind::kMean;
     arrow::ArrayVector outputs;
     for (const auto& output : signature_.outputs->fields()) {
@@ -164,6 +166,29 @@ class Composite : public Predictor {
   }
 
  private:
+  /// The last part's answer. Where that only changes what was predicted, that comes behind it.
+  Result<Batch> WithRaw(const std::vector<Batch>& answers) const {
+    Batch last = answers.back();
+    if (!parts_.back().predictor->is_postprocess()) return last;
+    const Signature& before = parts_[parts_.size() - 2].signature;
+    for (int i = 0; i < before.outputs->num_fields(); ++i) {
+      const Column& column = answers[answers.size() - 2]->column(i);
+      const auto type = column->type_id();
+      Column raw = column;
+      if (arrow::is_integer(type) || arrow::is_floating(type)) {
+        ARROW_ASSIGN_OR_RAISE(const auto cast,
+                              arrow::compute::Cast(column, arrow::float64(),
+                                                   arrow::compute::CastOptions::Unsafe()));
+        raw = cast.make_array();
+      } else if (type != arrow::Type::BOOL && type != arrow::Type::STRING) {
+        continue;
+      }
+      ARROW_ASSIGN_OR_RAISE(
+          last, last->AddColumn(last->num_columns(), before.outputs->field(i)->name(), raw));
+    }
+    return last;
+  }
+
   const CompositeDefinition definition_;
   const std::vector<CompositePart> parts_;
   const Signature signature_;

@@ -20,6 +20,7 @@
 #include "inference/shadow.h"
 #include "inference/slow_log.h"
 #include "inference/verify.h"
+#include "runtime/prediction_columns.h"
 #include "view/vector_read.h"
 
 namespace tercet {
@@ -446,9 +447,14 @@ class Inference::Impl {
     StageOf(times, ServingStage::kTransform) = laps.Next();
     ARROW_RETURN_NOT_OK(CheckDeadline(deadline, "before the model was asked"));
     ARROW_ASSIGN_OR_RAISE(prediction.outputs,
-                          batch == nullptr ? loaded.Predict(*prediction.features, deadline)
+                          batch == nullptr ? loaded.PredictWithRaw(*prediction.features, deadline)
                                            : batch->Predict(prediction.features, deadline));
     StageOf(times, ServingStage::kModel) = laps.Next();
+    const int outputs = loaded.signature().outputs->num_fields();
+    if (prediction.outputs->num_columns() > outputs) {
+      if (log != nullptr) log->raw_outputs = LastColumns(*prediction.outputs, outputs);
+      prediction.outputs = FirstColumns(*prediction.outputs, outputs);
+    }
     ARROW_RETURN_NOT_OK(CheckDeadline(deadline, "when the model had answered"));
     return prediction;
   }

@@ -4,6 +4,7 @@
 #include "inference/model_loading.h"
 #include "inference/release_fit.h"
 #include "inference/warm_up.h"
+#include "runtime/prediction_columns.h"
 
 namespace tercet {
 
@@ -106,6 +107,14 @@ Result<std::shared_ptr<arrow::RecordBatch>> LoadedRelease::InputsFrom(
 }
 
 Result<std::shared_ptr<arrow::RecordBatch>> LoadedRelease::Predict(
+    const arrow::RecordBatch& inputs,
+    const std::optional<std::chrono::steady_clock::time_point>& deadline) const {
+  ARROW_ASSIGN_OR_RAISE(auto outputs, PredictWithRaw(inputs, deadline));
+  const int count = signature().outputs->num_fields();
+  return outputs->num_columns() == count ? outputs : FirstColumns(*outputs, count);
+}
+
+Result<std::shared_ptr<arrow::RecordBatch>> LoadedRelease::PredictWithRaw(
     const arrow::RecordBatch& inputs,
     const std::optional<std::chrono::steady_clock::time_point>& deadline) const {
   Result<std::shared_ptr<arrow::RecordBatch>> outputs = predictor_->PredictBy(inputs, deadline);

@@ -47,6 +47,10 @@ class LoadedRelease {
   Result<std::shared_ptr<arrow::RecordBatch>> Predict(
       const arrow::RecordBatch& inputs,
       const std::optional<std::chrono::steady_clock::time_point>& deadline = std::nullopt) const;
+  /// The same with raw predictions behind the outputs, where there are any (Predictor::PredictBy).
+  Result<std::shared_ptr<arrow::RecordBatch>> PredictWithRaw(
+      const arrow::RecordBatch& inputs,
+      const std::optional<std::chrono::steady_clock::time_point>& deadline) const;
 
   /// The short way of one row; null when it takes a batch (ReleaseRows::Make).
   const ReleaseRows* rows() const { return rows_.get(); }

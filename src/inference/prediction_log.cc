@@ -23,7 +23,9 @@ int64_t SizeOf(const AnsweredRequest& request) {
   constexpr int64_t kArrayBytes = 200;  // of an Arrow array around its buffers
   int64_t size = sizeof(request) + static_cast<int64_t>(request.reads.size()) *
                                        (24 * request.rows() + kArrayBytes);
-  for (const auto* batch : {&request.entities, &request.features, &request.outputs}) {
+  for (const auto* batch :
+       {&request.entities, &request.features, &request.outputs, &request.raw_outputs}) {
+    if (*batch == nullptr) continue;
     for (const auto& column : (*batch)->column_data()) size += kArrayBytes + SizeOf(*column);
   }
   return size;

@@ -42,7 +42,8 @@ class RowsBuilder {
     arrow::ArrayVector parts;
     parts.reserve(requests_.size());
     for (const AnsweredRequest* request : requests_) {
-      Array part = (request->*batch)->GetColumnByName(source);
+      const auto& from = request->*batch;
+      Array part = from == nullptr ? nullptr : from->GetColumnByName(source);
       if (part == nullptr) {
         ARROW_ASSIGN_OR_RAISE(part, arrow::MakeArrayOfNull(type, request->rows()));
       } else if (!part->type()->Equals(*type)) {
@@ -193,6 +194,28 @@ Status AddReadColumns(RowsBuilder* rows) {
                         });
 }
 
+/// The columns of raw outputs, of one type in all requests that have them. A class that gives now
+/// this and then that is not kept.
+arrow::FieldVector RawFieldsOf(const Requests& requests) {
+  arrow::FieldVector fields;
+  std::set<std::string> mixed;
+  for (const AnsweredRequest* request : requests) {
+    if (request->raw_outputs == nullptr) continue;
+    for (const auto& field : request->raw_outputs->schema()->fields()) {
+      const auto same = std::find_if(fields.begin(), fields.end(), [&](const auto& other) {
+        return other->name() == field->name();
+      });
+      if (same == fields.end()) {
+        fields.push_back(field);
+      } else if (!(*same)->type()->Equals(*field->type())) {
+        mixed.insert(field->name());
+      }
+    }
+  }
+  std::erase_if(fields, [&](const auto& field) { return mixed.contains(field->name()); });
+  return fields;
+}
+
 /// Leaves out the rows of which a key is null.
 Result<LogRows> Keyed(const std::shared_ptr<arrow::RecordBatch>& rows, size_t keys) {
   const auto null_in_key = [&](int64_t row) {
@@ -280,6 +303,10 @@ Result<LogRows> LogRowsOf(const Requests& requests) {
   for (const auto& field : requests[0]->outputs->schema()->fields()) {
     ARROW_RETURN_NOT_OK(rows.AddFrom(std::string(kLogOutputPrefix) + field->name(), field->name(),
                                      field->type(), &AnsweredRequest::outputs));
+  }
+  for (const auto& field : RawFieldsOf(requests)) {
+    ARROW_RETURN_NOT_OK(rows.AddFrom(std::string(kLogRawPrefix) + field->name(), field->name(),
+                                     field->type(), &AnsweredRequest::raw_outputs));
   }
   return Keyed(rows.Finish(), keys.size());
 }

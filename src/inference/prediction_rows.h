@@ -30,6 +30,7 @@ inline constexpr char kLogReadVersion[] = "read_version";
 inline constexpr std::string_view kLogInputPrefix = "input_";
 inline constexpr std::string_view kLogFeaturePrefix = "feature_";
 inline constexpr std::string_view kLogOutputPrefix = "output_";
+inline constexpr std::string_view kLogRawPrefix = "raw_";
 
 /// The entity columns by which a release's groups are looked up, with their types: the first part
 /// of its log's primary key, the request's id being the last. None for a model without a view.

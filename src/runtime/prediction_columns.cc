@@ -21,6 +21,20 @@ Result<std::shared_ptr<arrow::Array>> Column(const std::shared_ptr<arrow::DataTy
 
 }  // namespace
 
+std::shared_ptr<arrow::RecordBatch> FirstColumns(const arrow::RecordBatch& batch, int count) {
+  const auto& fields = batch.schema()->fields();
+  return arrow::RecordBatch::Make(
+      arrow::schema(arrow::FieldVector(fields.begin(), fields.begin() + count)), batch.num_rows(),
+      arrow::ArrayVector(batch.columns().begin(), batch.columns().begin() + count));
+}
+
+std::shared_ptr<arrow::RecordBatch> LastColumns(const arrow::RecordBatch& batch, int begin) {
+  const auto& fields = batch.schema()->fields();
+  return arrow::RecordBatch::Make(
+      arrow::schema(arrow::FieldVector(fields.begin() + begin, fields.end())), batch.num_rows(),
+      arrow::ArrayVector(batch.columns().begin() + begin, batch.columns().end()));
+}
+
 bool IsPredictionType(const arrow::DataType& type) {
   return type.id() == arrow::Type::DOUBLE || type.id() == arrow::Type::FLOAT ||
          type.id() == arrow::Type::INT64 || type.id() == arrow::Type::INT32;

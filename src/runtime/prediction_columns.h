@@ -16,6 +16,10 @@ Result<std::shared_ptr<arrow::RecordBatch>> FitOutputs(
     const std::shared_ptr<arrow::Schema>& outputs, int64_t rows,
     const std::vector<std::shared_ptr<arrow::Array>>& columns);
 
+/// The first columns of a batch, which has so many; and those behind them.
+std::shared_ptr<arrow::RecordBatch> FirstColumns(const arrow::RecordBatch& batch, int count);
+std::shared_ptr<arrow::RecordBatch> LastColumns(const arrow::RecordBatch& batch, int begin);
+
 /// OK when a type can be a number that a tree predicts.
 bool IsPredictionType(const arrow::DataType& type);
 

@@ -50,7 +50,9 @@ class Predictor {
     return nullptr;
   }
   /// The same for a caller who waits until `deadline`: TooLate when a worker has not answered by
-  /// then, and it is replaced. A model that is evaluated in this process is not interrupted.
+  /// then, and it is replaced. A model that is evaluated in this process is not interrupted. Behind
+  /// the signature's outputs may come more columns, what was predicted before a class's postprocess
+  /// changed it: numbers as doubles, booleans or texts, named as the class or the outputs are.
   virtual Result<std::shared_ptr<arrow::RecordBatch>> PredictBy(
       const arrow::RecordBatch& features,
       const std::optional<std::chrono::steady_clock::time_point>& /*deadline*/) {
@@ -59,6 +61,8 @@ class Predictor {
   /// Sees to the workers of a predictor class, and waits until they have loaded. Nothing to do for
   /// models that are evaluated in this process.
   virtual Status Reserve(const WorkerLimits& /*limits*/) { return Status::OK(); }
+  /// Whether it only changes what another model has predicted (python_predictor.h).
+  virtual bool is_postprocess() const { return false; }
 };
 
 struct PredictorOptions {

@@ -11,6 +11,8 @@
 namespace tercet {
 namespace {
 
+constexpr std::string_view kRawPrefix = "tercet.raw.";
+
 struct ClassName {
   std::string module, name;
   std::string python;  ///< an interpreter of its own; empty: the process's
@@ -57,6 +59,7 @@ class PythonPredictor : public Predictor {
   PythonPredictor(const std::string& directory, const ClassName& class_name, Signature signature,
                   const PredictorOptions& options)
       : who_("predictor class '" + class_name.name + "'"),
+        is_postprocess_(class_name.step == "postprocess"),
         signature_(std::move(signature)),
         program_(TextOf(directory, class_name, options), options.workers) {}
 
@@ -64,9 +67,12 @@ class PythonPredictor : public Predictor {
 
   Status Reserve(const WorkerLimits& limits) override { return program_.Reserve(limits); }
 
+  bool is_postprocess() const override { return is_postprocess_; }
+
   Result<std::shared_ptr<arrow::RecordBatch>> Predict(
       const arrow::RecordBatch& features) override {
-    return PredictBy(features, std::nullopt);
+    ARROW_ASSIGN_OR_RAISE(const auto answered, PredictBy(features, std::nullopt));
+    return FirstColumns(*answered, signature_.outputs->num_fields());
   }
 
   Result<std::shared_ptr<arrow::RecordBatch>> PredictBy(const arrow::RecordBatch& features,
@@ -75,8 +81,18 @@ class PythonPredictor : public Predictor {
       return Status::Invalid("the model takes ", signature_.inputs->num_fields(),
                              " features, not ", features.num_columns());
     }
-    ARROW_ASSIGN_OR_RAISE(const auto answered, program_.Call(features, deadline));
-    return Arrange(*answered, features.num_rows());
+    ARROW_ASSIGN_OR_RAISE(auto answered, program_.Call(features, deadline));
+    // Behind the outputs, under names of the worker's.
+    int outputs = answered->num_columns();
+    while (outputs > 0 && answered->column_name(outputs - 1).starts_with(kRawPrefix)) --outputs;
+    ARROW_ASSIGN_OR_RAISE(auto arranged,
+                          Arrange(*FirstColumns(*answered, outputs), features.num_rows()));
+    for (int i = outputs; i < answered->num_columns(); ++i) {
+      const std::string name = answered->column_name(i).substr(kRawPrefix.size());
+      ARROW_ASSIGN_OR_RAISE(
+          arranged, arranged->AddColumn(arranged->num_columns(), name, answered->column(i)));
+    }
+    return arranged;
   }
 
  private:
@@ -108,6 +124,7 @@ class PythonPredictor : public Predictor {
   }
 
   const std::string who_;
+  const bool is_postprocess_;
   const Signature signature_;
   PythonProgram program_;
 };

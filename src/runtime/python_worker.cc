@@ -183,14 +183,38 @@ def predict(loaded, payload):
 
     predictor, step, outputs = loaded
     batch = pa.ipc.open_stream(pa.py_buffer(payload)).read_next_batch()
+    raw = {}
     if step:
         result = getattr(predictor, step)(batch)
     else:
         result = predictor.preprocess(batch) if hasattr(predictor, "preprocess") else batch
         result = predictor.predict(result)
         if hasattr(predictor, "postprocess"):
+            raw = raw_columns(result, outputs, batch.num_rows)
             result = predictor.postprocess(result)
-    return stream_of(to_table(result, outputs, batch.num_rows).combine_chunks())
+    table = to_table(result, outputs, batch.num_rows)
+    for name, values in raw.items():
+        table = table.append_column("tercet.raw." + name, values)
+    return stream_of(table.combine_chunks())
+
+
+def raw_columns(result, outputs, rows):
+    """What is to be post-processed, as far as it is columns that a log can keep."""
+    import pyarrow as pa
+
+    try:
+        table = to_table(result, outputs, rows)
+    except (TypeError, ValueError, pa.ArrowException):
+        return {}  # whatever the class's own two methods understand
+    if table.num_rows != rows:
+        return {}
+    kept = {}
+    for name, values in zip(table.column_names, table.columns):
+        if pa.types.is_integer(values.type) or pa.types.is_floating(values.type):
+            kept[name] = values.cast(pa.float64(), safe=False)
+        elif pa.types.is_boolean(values.type) or pa.types.is_string(values.type):
+            kept[name] = values
+    return kept
 
 
 serve(load, predict)

@@ -12,7 +12,8 @@ namespace tercet {
 /// {"error", "traceback"}.
 
 /// A predictor class: {"directory", "module", "class", "step", "outputs"}; the step is the one
-/// method that is called, empty for predict with what comes before and after it.
+/// method that is called, empty for predict with what comes before and after it. What comes before
+/// a postprocess is behind its answer, in columns "tercet.raw.NAME".
 std::string PredictorProgram();
 
 /// A function that is called row by row: {"name", "source", "output"}, the output being an Arrow
