@@ -12,8 +12,6 @@ namespace {
 /// stay in its cache, and that the C library gives them memory which it has at hand; larger ones
 /// come fresh from the kernel, page by page, each time.
 constexpr int64_t kSliceRows = 8192;
-/// How much of the work the point-in-time read is, for progress.
-constexpr double kReadShare = 0.6;
 
 using TablePointer = std::shared_ptr<arrow::Table>;
 using BatchPointer = std::shared_ptr<arrow::RecordBatch>;
@@ -45,7 +43,7 @@ Result<TablePointer> PredictRows(const LoadedRelease& loaded, const TablePointer
     ARROW_ASSIGN_OR_RAISE(const BatchPointer inputs, inputs_of(slices[i]));
     ARROW_ASSIGN_OR_RAISE(outputs[i], loaded.Predict(*inputs));
     const double done = static_cast<double>(++finished) / static_cast<double>(slices.size());
-    if (progress) progress(kReadShare + (1 - kReadShare) * done);
+    if (progress) progress(done);
     return Status::OK();
   }));
   const auto schema = outputs.empty() ? loaded.signature().outputs : outputs[0]->schema();
@@ -69,26 +67,15 @@ Result<TablePointer> Beside(const TablePointer& left, const TablePointer& output
   return table;
 }
 
-Result<TablePointer> PredictView(const LoadedRelease& loaded, FeatureTables* tables,
-                                 const BatchOptions& options) {
-  ViewReadOptions read{.start_us = options.start_us,
-                       .end_us = options.end_us,
-                       .spine = options.spine,
-                       .pins = {},
-                       .memory_limit_bytes = options.memory_limit_bytes,
-                       .progress = nullptr,
-                       .labels_to_come = false};
-  if (options.progress) {
-    read.progress = [&options](double done) { options.progress(done * kReadShare); };
-  }
-  ARROW_ASSIGN_OR_RAISE(const ViewRows rows, ReadView(*loaded.plan(), tables, read));
+/// Left keys, event time and outputs of rows that were read.
+Result<TablePointer> PredictPiece(const LoadedRelease& loaded, const ViewRows& rows) {
   const TablePointer features =
       Select(*rows.columns, loaded.plan()->feature_schema()->field_names());
   ARROW_ASSIGN_OR_RAISE(
       const TablePointer outputs,
       PredictRows(
           loaded, features, [&](const BatchPointer& slice) { return loaded.InputsOf(slice); },
-          options.progress));
+          nullptr));
   TablePointer keys = rows.keys;
   if (rows.event_time != nullptr && keys->schema()->GetFieldIndex("event_time") < 0) {
     ARROW_ASSIGN_OR_RAISE(
@@ -97,6 +84,32 @@ Result<TablePointer> PredictView(const LoadedRelease& loaded, FeatureTables* tab
                               rows.event_time));
   }
   return Beside(keys, outputs, loaded);
+}
+
+Result<TablePointer> PredictView(const LoadedRelease& loaded, FeatureTables* tables,
+                                 const BatchOptions& options) {
+  // Two pieces are there at a time: the next one is read while this one is predicted, so that what
+  // of the reading is one thread's work does not keep the others waiting. What stays of a piece is
+  // its answer alone.
+  const ViewReadOptions read{.start_us = options.start_us,
+                             .end_us = options.end_us,
+                             .spine = options.spine,
+                             .pins = {},
+                             .memory_limit_bytes = options.memory_limit_bytes / 2,
+                             .progress = options.progress,
+                             .labels_to_come = false};
+  ARROW_ASSIGN_OR_RAISE(const auto stream, ViewStream::Open(loaded.plan(), tables, read));
+  ARROW_ASSIGN_OR_RAISE(std::optional<ViewRows> piece, stream->Next());
+  std::vector<TablePointer> answers;
+  while (piece) {
+    std::optional<ViewRows> next;
+    ARROW_RETURN_NOT_OK(ParallelFor(2, [&](int64_t task) -> Status {
+      if (task == 0) return PredictPiece(loaded, *piece).Value(&answers.emplace_back());
+      return stream->Next().Value(&next);
+    }));
+    piece = std::move(next);
+  }
+  return arrow::ConcatenateTables(answers);
 }
 
 Result<TablePointer> PredictSpine(const LoadedRelease& loaded, const BatchOptions& options) {

@@ -156,6 +156,28 @@ TEST_F(InferenceTest, WhatIsMissingIsSaid) {
   EXPECT_THAT(late.missing, ElementsAre("origin_temp: expired (row 0)"));
 }
 
+TEST_F(InferenceTest, BatchInPiecesIsTheSame) {
+  const Ref model = RegisterUsual();
+  const char* carriers[] = {"AA", "B6", "UA"};
+  std::string rows = "[";
+  for (int64_t i = 0; i < 10'000; ++i) {  // more than two pieces of the least size
+    rows += std::string(i == 0 ? "[" : ", [") + (i % 2 == 0 ? "\"JFK\"" : "\"LGA\"") + ", \"" +
+            carriers[i % 3] + "\", " + std::to_string(i % 700) + ", " +
+            std::to_string((10 + i % 20) * kHour) + "]";
+  }
+  const auto spine = TableOf({arrow::field("origin", arrow::utf8()),
+                              arrow::field("carrier", arrow::utf8()),
+                              arrow::field("distance", arrow::float64()),
+                              arrow::field("event_time", arrow::timestamp(arrow::TimeUnit::MICRO,
+                                                                          "UTC"))},
+                             rows + "]");
+  const auto whole = inference_->Batch(model, {.spine = spine}).ValueOrDie();
+  const auto pieces =
+      inference_->Batch(model, {.spine = spine, .memory_limit_bytes = 1}).ValueOrDie();
+  ASSERT_EQ(whole->num_rows(), 10'000);
+  EXPECT_TRUE(pieces->Equals(*whole));
+}
+
 TEST_F(InferenceTest, BatchAndOnlineAgreeBitForBit) {
   const Ref model = RegisterUsual();
   Deploy(model);
