@@ -233,7 +233,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--entities", type=int, default=100_000)
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--requests", type=int, default=20_000, help="to our server, a run")
+    parser.add_argument("--requests", type=int, default=60_000, help="to our server, a run")
     parser.add_argument("--peer-requests", type=int, default=1_000,
                         help="to each peer, a run; to the fastest four times as many")
     options = parser.parse_args()

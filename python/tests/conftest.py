@@ -29,7 +29,8 @@ class Server:
         binary = os.environ.get("TERCET_BINARY") or Path(tc.__file__).parent / "bin" / "tercet"
         self.process = subprocess.Popen(
             [str(binary), "serve", str(directory), "--http", f"127.0.0.1:{self.http}",
-             "--flight", f"127.0.0.1:{self.flight}", "--grpc", f"127.0.0.1:{self.grpc}", *arguments])
+             "--flight", f"127.0.0.1:{self.flight}", "--grpc", f"127.0.0.1:{self.grpc}",
+             *arguments])
         for _ in range(150):
             try:
                 urllib.request.urlopen(f"http://127.0.0.1:{self.http}/v2/health/ready", timeout=1)
