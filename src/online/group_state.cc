@@ -13,20 +13,25 @@ constexpr size_t kMaxProjections = 256;
 Result<std::shared_ptr<const RowProjection>> ProjectionCache::Get(
     const std::vector<std::shared_ptr<const RowLayout>>& layouts,
     const std::vector<std::string>& columns, std::string_view group) {
-  const std::shared_ptr<const List> list = list_.load();
-  if (list != nullptr) {
-    for (const auto& projection : *list) {
-      if (projection->columns() == columns) return projection;
-    }
+  const Node* known = newest_.load(std::memory_order_acquire);
+  for (const Node* node = known; node != nullptr; node = node->next) {
+    if (node->projection->columns() == columns) return node->projection;
   }
   ARROW_ASSIGN_OR_RAISE(auto projection, RowProjection::Make(layouts, columns, group));
-  // Two readers may add at once and one be forgotten: it is then resolved again.
-  if (list == nullptr || list->size() < kMaxProjections) {
-    auto longer = list == nullptr ? std::make_shared<List>() : std::make_shared<List>(*list);
-    longer->push_back(projection);
-    list_.store(std::move(longer));
+  // Two readers may add the same at once: then it is there twice.
+  if (count_.fetch_add(1, std::memory_order_relaxed) < kMaxProjections) {
+    auto* node = new Node{projection, known};
+    while (!newest_.compare_exchange_weak(node->next, node, std::memory_order_acq_rel)) {
+    }
   }
   return projection;
+}
+
+ProjectionCache::~ProjectionCache() {
+  for (const Node* node = newest_.load(std::memory_order_acquire); node != nullptr;) {
+    const std::unique_ptr<const Node> owned(node);
+    node = owned->next;
+  }
 }
 
 Status GroupState::SetLayouts(std::vector<std::shared_ptr<const RowLayout>> all) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -27,23 +28,37 @@ class Published {
   void store(std::shared_ptr<const T> value) {
     std::lock_guard lock(mutex_);
     value_.swap(value);  // The old one is freed after the lock.
+    newest_.store(value_.get(), std::memory_order_release);
+  }
+  /// Whether a value that the caller has loaded, and looked at what it leads to, is still the one
+  /// that is published. Takes no lock.
+  bool StillIs(const std::shared_ptr<const T>& value) const {
+    std::atomic_thread_fence(std::memory_order_acquire);
+    return newest_.load(std::memory_order_acquire) == value.get();
   }
 
  private:
   mutable std::mutex mutex_;
   std::shared_ptr<const T> value_;  // guarded by mutex_
+  std::atomic<const T*> newest_{nullptr};
 };
 
-/// The projections that readers of a group asked for, so that each is resolved once.
+/// The projections that readers of a group asked for, so that each is resolved once. They stay as
+/// long as this, so that readers need no lock. Thread-safe.
 class ProjectionCache {
  public:
+  ~ProjectionCache();
   Result<std::shared_ptr<const RowProjection>> Get(
       const std::vector<std::shared_ptr<const RowLayout>>& layouts,
       const std::vector<std::string>& columns, std::string_view group);
 
  private:
-  using List = std::vector<std::shared_ptr<const RowProjection>>;
-  Published<List> list_;
+  struct Node {
+    std::shared_ptr<const RowProjection> projection;
+    const Node* next;
+  };
+  std::atomic<const Node*> newest_{nullptr};
+  std::atomic<size_t> count_{0};
 };
 
 /// What the store knows of a group. Immutable but for its cache of projections.

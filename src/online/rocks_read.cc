@@ -222,7 +222,7 @@ Result<std::optional<std::vector<RowsAnswer>>> RocksStore::TryRead(
   }
   ARROW_RETURN_NOT_OK(Fetch(scratch.get(), snapshot));
   // A group that was switched to another generation meanwhile may have lost the rows of this one.
-  if (states_.load() != states) return std::nullopt;
+  if (!states_.StillIs(states)) return std::nullopt;
 
   std::vector<RowsAnswer> answers(requests.size());
   size_t next = 0;
@@ -269,7 +269,7 @@ Result<bool> RocksStore::ReadCells(std::span<const CellColumns> groups,
       AddGroup(state, scratch.get());
     }
     ARROW_RETURN_NOT_OK(Fetch(scratch.get()));
-  } while (states_.load() != states);
+  } while (!states_.StillIs(states));
 
   // The values become the answer's. Those that came from RocksDB are copied out of its blocks.
   if (scratch->absent.empty()) {
@@ -329,7 +329,7 @@ Result<ColumnsRead> RocksStore::ReadColumns(std::span<const CellColumns> groups,
       AddGroup(state, scratch.get());
     }
     ARROW_RETURN_NOT_OK(Fetch(scratch.get()));
-  } while (states_.load() != states);
+  } while (!states_.StillIs(states));
 
   bool whole = true;
   size_t next = 0;
