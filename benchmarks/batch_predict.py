@@ -4,7 +4,8 @@
 
 10 M rows of one feature group are joined, as of their time, to another of a fifth as many rows;
 ten of the 30 features are scaled by what was fitted in training, an XGBoost model of 300 trees of
-depth 6 predicts, and keys, times and predictions are written to one Parquet file, as they are (PLAIN, which is fastest for both).
+depth 6 predicts, and keys, times and predictions are written to one Parquet file, as they are
+(PLAIN, which is fastest for both).
 
 by_hand   wall seconds of DuckDB's ASOF LEFT JOIN over the same Parquet files, numpy, XGBoost's
           inplace_predict and pyarrow's writer ÷ ours (Model.batch and pyarrow's writer)

@@ -10,9 +10,9 @@
 
 namespace tercet {
 
-/// Adds the leaves of a forest (XgboostForest, LightgbmForest) for rows [begin, end) of a batch that
-/// passed CheckFeatureTypes to `sums`, `group_count` a row; in blocks where there are rows enough
-/// and the forest has that way, else by walking. The bits are the same.
+/// Adds the leaves of a forest (XgboostForest, LightgbmForest) for rows [begin, end) of a batch,
+/// which passed CheckFeatureTypes, to `sums`, `group_count` a row; in blocks where there are rows
+/// enough and the forest has that way, else by walking. The bits are the same.
 template <typename Forest, typename Number>
 void AddLeavesOf(const Forest& forest, const arrow::RecordBatch& features, int64_t begin,
                  int64_t end, const std::vector<CategoryCodes>& categories, int64_t group_count,
