@@ -32,8 +32,8 @@ struct NumberSplit {
 /// The columns of a block of rows as bytes that decide an ensemble's splits just as the numbers do.
 /// Of a split only the order of value and threshold matters, and an ensemble has few thresholds for
 /// a feature: a value's code is how many of them it is not below, and the split asks whether that
-/// is at least its own threshold's number. What is missing gets the code that goes its way. A feature
-/// of more thresholds than a byte can count has several columns, each for 255 of them.
+/// is at least its own threshold's number. What is missing gets the code that goes its way. A
+/// feature of more thresholds than a byte can count has several columns, each for 255 of them.
 template <typename Number>
 class ThresholdCodes {
  public:
