@@ -104,7 +104,7 @@ class FeatureView:
                       location: str | os.PathLike | None = None,
                       format: str = "parquet",  # noqa: A002: the field's name
                       engine: str | None = None, spark: Any = None,
-                      training_dataset: int | None = None) -> Any:
+                      training_dataset: int | None = None) -> "TrainingData | SparkTrainingData":
         """Point-in-time correct training data, registered as a new training dataset version. With
         a `location` also written there as files (`TrainingData.save`).
 
@@ -119,10 +119,10 @@ class FeatureView:
         first). The dataset keeps its spine, commits, seed and fitted parameters, so that
         `rebuild` makes the same bytes again.
 
-        With `engine="spark"` Spark reads the same rows, as Spark's DataFrames (`SparkTrainingData`),
-        for data that outgrows a machine: in the session `spark`, by default the active one; a spine
-        is a Spark DataFrame, and parts are divided by times. Transformations are those that were
-        fitted for a `training_dataset` version of this view (0: the newest). Nothing is registered.
+        With `engine="spark"` Spark reads the same rows for data that outgrows a machine, as its own
+        DataFrames (`SparkTrainingData`), in the session `spark` (the active one); a spine is such a
+        DataFrame, and parts are divided by times. Transformations are those that were fitted for a
+        `training_dataset` version of this view (0: the newest). Nothing is registered.
         NotSupportedError for what only the native engine does.
         """
         if engine is not None:

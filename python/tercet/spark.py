@@ -297,10 +297,11 @@ class _Read:
         # A row that can find nothing goes to a partition of its own, not all to one.
         asked = asked.withColumn("_alone", F.when(_all_known([*names, "_t"]), F.lit(0))
                                  .otherwise(F.monotonically_increasing_id() + 1).cast("bigint"))
+        no_left = F.lit(None).cast(asked.schema["_left"].dataType)
         both = asked.withColumns({
             "_side": F.lit(1), **{name: F.lit(0).cast(types[name]) for name in _ORDER},
             "_seen": F.lit(None).cast(types["_seen"]),
-        }).unionByName(history.withColumn("_left", F.lit(None).cast(asked.schema["_left"].dataType)))
+        }).unionByName(history.withColumn("_left", no_left))
         before = (Window.partitionBy(*names, "_alone").orderBy("_t", "_side", *_ORDER)
                   .rowsBetween(Window.unboundedPreceding, Window.currentRow))
         rows = both.withColumn("_seen", F.last("_seen", ignorenulls=True).over(before)).where(

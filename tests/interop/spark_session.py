@@ -45,11 +45,13 @@ def run_view(spark, asked: dict) -> None:
     options = dict(asked["options"])
     if "split" in options:
         options["split"] = tc.split.by_time(**options["split"])
+    spark.conf.set("spark.sql.session.timeZone", asked.get("zone", "UTC"))
     with tc.open(asked["project"]) as project:
         spine = spark.read.parquet(asked["spine"]) if "spine" in asked else None
         data = project.feature_view(asked["view"]).training_data(
             spine, engine="spark", **options)
         data.save(asked["folder"])
+    spark.conf.set("spark.sql.session.timeZone", "UTC")
 
 
 def main() -> None:
