@@ -202,8 +202,9 @@ inline const LightgbmForest::Node* LightgbmForest::Next(const Node* node,
   if constexpr (splits != Splits::kPlain) {
     const bool is_nan = stored != stored;
     const double value = is_nan ? 0.0 : stored;
+    const bool is_zero = std::fabs(value) <= kZeroDistance;
     const bool missing = (is_nan & ((node->feature & kNanIsMissing) != 0)) |
-                         ((std::fabs(value) <= kZeroDistance) & ((node->feature & kZeroIsMissing) != 0));
+                         (is_zero & ((node->feature & kZeroIsMissing) != 0));
     right = (missing & ((node->feature & kDefaultLeft) == 0)) |
             (!missing & !(value <= node->threshold));
     if constexpr (splits == Splits::kCategorical) {
