@@ -24,7 +24,8 @@ struct DictShape {
 /// may be gone by then.
 std::shared_ptr<const DictShape> ShapeOf(const std::shared_ptr<arrow::Schema>& schema) {
   constexpr size_t kMaxSchemas = 256;
-  static auto* const known = new std::map<std::shared_ptr<arrow::Schema>, std::shared_ptr<const DictShape>>();
+  static auto* const known =
+      new std::map<std::shared_ptr<arrow::Schema>, std::shared_ptr<const DictShape>>();
   const auto found = known->find(schema);
   if (found != known->end()) return found->second;
   if (known->size() >= kMaxSchemas) known->clear();

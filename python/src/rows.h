@@ -14,9 +14,9 @@ namespace nb = nanobind;
 
 /// A dict (one row) or a list of dicts as a batch. A column's type is that of its values: bool,
 /// int64, double (ints among floats too), string, binary, timestamp[us, UTC] (datetime; naive means
-/// UTC), date32, list (lists, tuples, arrays), map (dicts); all None is null. NumPy scalars count as
-/// what they hold. Rows may leave columns out: they are None there. TypeError for other values or a
-/// mixture, naming the column.
+/// UTC), date32, list (lists, tuples, arrays), map (dicts); all None is null. NumPy scalars count
+/// as what they hold. Rows may leave columns out: they are None there. TypeError for other values
+/// or a mixture, naming the column.
 std::shared_ptr<arrow::RecordBatch> BatchOfRows(nb::handle rows);
 
 /// One row as Python has it: a dict by names, or the values of a list, tuple or array (one

@@ -12,6 +12,7 @@
 #include "base/request_trace.h"
 #include "base/time_text.h"
 #include "inference/batch.h"
+#include "inference/missing_values.h"
 #include "inference/model_loading.h"
 #include "inference/prediction_log.h"
 #include "inference/release_fit.h"
@@ -19,6 +20,7 @@
 #include "inference/served_releases.h"
 #include "inference/shadow.h"
 #include "inference/slow_log.h"
+#include "inference/timed_rows.h"
 #include "inference/verify.h"
 #include "runtime/prediction_columns.h"
 #include "view/vector_read.h"
@@ -29,95 +31,8 @@ namespace {
 using SteadyClock = std::chrono::steady_clock;
 using Served = ServedReleases::Served;
 
-/// Tells the time between calls.
-class Laps {
- public:
-  /// Nanoseconds since the last call, or since this was made.
-  int64_t Next() {
-    const SteadyClock::time_point now = SteadyClock::now();
-    return std::chrono::duration_cast<std::chrono::nanoseconds>(now - std::exchange(last_, now))
-        .count();
-  }
-
- private:
-  SteadyClock::time_point last_ = SteadyClock::now();
-};
-
 int64_t& StageOf(StageTimes* times, ServingStage stage) {
   return (*times)[static_cast<size_t>(stage)];
-}
-
-/// The online rows of one request, with the time that reading them takes and, where the request is
-/// logged, with what was found.
-class TimedRows : public OnlineRows {
- public:
-  TimedRows(OnlineRows* rows, AnsweredRequest* log) : rows_(rows), log_(log) {}
-  Result<std::vector<RowsAnswer>> Read(const std::vector<RowsRequest>& requests) override {
-    Laps laps;
-    auto answers = rows_->Read(requests);
-    spent_ns_ += laps.Next();
-    if (log_ == nullptr || !answers.ok()) return answers;
-    for (size_t i = 0; i < answers->size(); ++i) {
-      const RowsAnswer& answer = (*answers)[i];
-      log_->reads.push_back({.group = requests[i].group,
-                             .version = answer.version,
-                             .status = answer.status,
-                             .event_times_us = answer.event_times_us,
-                             .commits = answer.commits});
-    }
-    return answers;
-  }
-  Result<bool> ReadCells(std::span<const CellColumns> groups, std::span<const std::string> keys,
-                         int64_t event_time_us, CellsAnswer* answer) override {
-    Laps laps;
-    auto answered = rows_->ReadCells(groups, keys, event_time_us, answer);
-    spent_ns_ += laps.Next();
-    return answered;
-  }
-  int64_t spent_ns() const { return spent_ns_; }
-
- private:
-  OnlineRows* const rows_;
-  AnsweredRequest* const log_;  // null: it is not logged
-  int64_t spent_ns_ = 0;
-};
-
-/// Messages about values that were not there; more than this many help nobody.
-constexpr size_t kMissingListed = 1000;
-
-std::vector<std::string> Missing(const arrow::Schema& features, const VectorAnswer& answer) {
-  std::vector<std::string> missing;
-  size_t unlisted = 0;
-  for (size_t f = 0; f < answer.status.size(); ++f) {
-    for (size_t row = 0; row < answer.status[f].size(); ++row) {
-      const RowStatus status = answer.status[f][row];
-      if (status == RowStatus::kPresent) continue;
-      if (missing.size() == kMissingListed) {
-        ++unlisted;
-        continue;
-      }
-      missing.push_back(features.field(static_cast<int>(f))->name() + ": " +
-                        std::string(RowStatusName(status)) + " (row " + std::to_string(row) + ")");
-    }
-  }
-  if (unlisted > 0) missing.push_back("and " + std::to_string(unlisted) + " more");
-  return missing;
-}
-
-/// The same of one row that was read in place.
-void AddMissing(const arrow::Schema& features, const std::vector<RowStatus>& status,
-                std::vector<std::string>* missing) {
-  for (size_t f = 0; f < status.size(); ++f) {
-    if (status[f] == RowStatus::kPresent) continue;
-    if (missing->size() == kMissingListed) {
-      const auto unlisted = std::count_if(status.begin() + static_cast<int64_t>(f), status.end(),
-                                          [](RowStatus s) { return s != RowStatus::kPresent; });
-      missing->push_back("and " + std::to_string(unlisted) + " more");
-      return;
-    }
-    missing->push_back(features.field(static_cast<int>(f))->name() + ": " +
-                       std::string(RowStatusName(status[f])) + " (row 0)");
-  }
 }
 
 }  // namespace
@@ -410,7 +325,8 @@ class Inference::Impl {
     StageOf(times, ServingStage::kOnDemand) = laps.Next() - rows.spent_ns();
     ARROW_ASSIGN_OR_RAISE(const auto inputs, loaded.rows()->Inputs(row, prediction));
     if (loaded.plan() != nullptr) {
-      AddMissing(*loaded.plan()->feature_schema(), prediction->vector.status, &prediction->missing);
+      AddMissingValues(*loaded.plan()->feature_schema(), prediction->vector.status,
+                       &prediction->missing);
     }
     StageOf(times, ServingStage::kTransform) = laps.Next();
     ARROW_RETURN_NOT_OK(CheckDeadline(deadline, "before the model was asked"));
@@ -442,7 +358,7 @@ class Inference::Impl {
       StageOf(times, ServingStage::kOnDemand) = laps.Next() - rows.spent_ns();
       ARROW_ASSIGN_OR_RAISE(prediction.features, loaded.InputsOf(answer.features));
       if (log != nullptr) log->features = answer.features;
-      prediction.missing = Missing(*answer.features->schema(), answer);
+      prediction.missing = MissingValues(*answer.features->schema(), answer);
     }
     StageOf(times, ServingStage::kTransform) = laps.Next();
     ARROW_RETURN_NOT_OK(CheckDeadline(deadline, "before the model was asked"));

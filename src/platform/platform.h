@@ -54,7 +54,7 @@ struct PlatformOptions {
   /// server's default is none.
   std::optional<std::vector<std::string>> allowed_sinks;
   std::string python = "python3";          ///< interpreter for predictor classes
-  /// Make an environment, by venv and pip, for each requirements.txt of a predictor class that names
+  /// Make an environment, by venv and pip, for each requirements.txt of a predictor class that has
   /// no interpreter, in the project's folder environments/; else `python` has to meet it.
   bool build_environments = false;
   /// Where online rows are kept: "redis://[:PASSWORD@]HOST:PORT[/DATABASE]", of a Cluster any node;

@@ -149,7 +149,8 @@ Result<OnnxElements> ReadLists(const ListArray& lists, const std::string& name,
   for (int64_t i = 0; i < lists.length(); ++i) {
     if (lists.IsNull(i)) {
       return Status::Invalid("feature '", name, "' is null in row ", i,
-                             ", and the model takes no missing list; impute it in the feature view");
+                             ", and the model takes no missing list; impute it in the feature "
+                             "view");
     }
     const int64_t length = lists.value_length(i);
     if (feed.width >= 0 ? length != feed.width : length % known != 0) {

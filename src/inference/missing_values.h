@@ -1,0 +1,21 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <arrow/type.h>
+
+#include "catalog/online_rows.h"
+#include "view/vector_read.h"
+
+namespace tercet {
+
+/// A message for each feature value that was not there ("rain: missing (row 3)"), a thousand at
+/// most, then how many more.
+std::vector<std::string> MissingValues(const arrow::Schema& features, const VectorAnswer& answer);
+
+/// The same of one row that was read in place, added to `missing`.
+void AddMissingValues(const arrow::Schema& features, const std::vector<RowStatus>& status,
+                      std::vector<std::string>* missing);
+
+}  // namespace tercet
