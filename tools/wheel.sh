@@ -9,7 +9,7 @@ up_to_date() {
   local wheel
   wheel=$(ls dist/tercet-*.whl 2>/dev/null) || return 1
   [[ $(wc -l <<<"$wheel") == 1 ]] || return 1
-  [[ -z $(find src python cmake CMakeLists.txt LICENSE .deps/*.stamp tools/wheel.sh \
+  [[ -z $(find src python cmake CMakeLists.txt LICENSE .deps/*.stamp tools/wheel.sh tools/notices.py \
     -name __pycache__ -prune -o -newer "$wheel" -print -quit) ]]
 }
 
@@ -28,4 +28,5 @@ CXX=c++ PATH=$BIN:$PATH "$BIN/python" -m build --wheel --no-isolation \
 LD_LIBRARY_PATH=$PWD/.deps/arrow/lib:$PWD/.deps/onnxruntime/lib PATH=$BIN:$PATH \
   "$BIN/auditwheel" repair --strip --wheel-dir dist build/wheel-raw/tercet-*.whl \
   >build/auditwheel.log 2>&1 || { tail -n 20 build/auditwheel.log >&2; exit 1; }
+"$BIN/python" tools/notices.py dist/tercet-*.whl
 ls -sh dist/tercet-*.whl

@@ -4,6 +4,7 @@ import pathlib
 import subprocess
 import sys
 import sysconfig
+from importlib import metadata
 
 import pytest
 
@@ -26,6 +27,14 @@ with tempfile.TemporaryDirectory() as folder:
     assert pa.table(group.read()).num_rows == 3
 assert "mlflow" in sys.modules
 """
+
+
+def test_brings_the_licences_of_what_it_bundles():
+    files = {file.name: file for file in metadata.files("tercet") if file.match("*/licenses/*")}
+    assert "Apache License" in files["LICENSE"].read_text()
+    bundled = files["THIRD-PARTY.txt"].read_text()
+    for name in ("librocksdb", "pyarrow", "onnxruntime", "libboost", "libre2", "libgeographiclib"):
+        assert name in bundled
 
 
 def run_python(code: str, cwd) -> None:
