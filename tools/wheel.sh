@@ -9,8 +9,8 @@ up_to_date() {
   local wheel
   wheel=$(ls dist/tercet-*.whl 2>/dev/null) || return 1
   [[ $(wc -l <<<"$wheel") == 1 ]] || return 1
-  [[ -z $(find src python cmake CMakeLists.txt LICENSE .deps/*.stamp tools/wheel.sh tools/notices.py \
-    -name __pycache__ -prune -o -newer "$wheel" -print -quit) ]]
+  [[ -z $(find src python cmake CMakeLists.txt LICENSE .deps/*.stamp tools/wheel.sh \
+    tools/notices.py -name __pycache__ -prune -o -newer "$wheel" -print -quit) ]]
 }
 
 if up_to_date; then
