@@ -157,7 +157,7 @@ Result<AsOfLeft> AsOfLeft::Make(const std::vector<std::shared_ptr<arrow::Array>>
   left.ordered_ = RadixOrder(codes, kSignBit, times, static_cast<size_t>(left.size_));
   left.integers_ = nullptr;
   left.codes_ = left.ordered_.codes.get();
-  left.times_us_ = left.ordered_.times_us.get();
+  left.times_us_ = left.ordered_.times_us();
   return left;
 }
 
@@ -227,7 +227,7 @@ void AsOfLeft::Order() {
     for (size_t k = 0; k < rows.size(); ++k) ordered_.rows[k] = rows[ordered_.rows[k]];
   }
   codes_ = ordered_.codes.get();
-  times_us_ = ordered_.times_us.get();
+  times_us_ = ordered_.times_us();
 }
 
 int64_t AsOfLeft::LowerBound(std::string_view key) const {

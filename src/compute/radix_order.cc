@@ -74,7 +74,6 @@ OrderedRows RadixOrder(const uint64_t* codes, uint64_t flip, const int64_t* time
   ordered.rows = std::make_unique_for_overwrite<uint32_t[]>(n);
   Words words = std::make_unique_for_overwrite<uint64_t[]>(n);
   Words other = std::make_unique_for_overwrite<uint64_t[]>(n);
-  if (times_us != nullptr) ordered.times_us = std::make_unique_for_overwrite<int64_t[]>(n);
   if (n == 0) {
     ordered.codes = std::move(other);
     return ordered;
@@ -89,12 +88,11 @@ OrderedRows RadixOrder(const uint64_t* codes, uint64_t flip, const int64_t* time
   const int place_bits = std::max(1, static_cast<int>(std::bit_width(n - 1)));
   const int total_bits = code_range.bits + time_range.bits;
   const int kept_bits = std::min(64 - place_bits, total_bits);  // of (code, time), in the word
+  const int cut_bits = total_bits - kept_bits;
   const auto prefix = [&](size_t i) {
-    // The 128-bit (code, time), cut to its highest kept bits.
-    const auto whole =
-        (static_cast<unsigned __int128>(code(i) - code_range.low) << time_range.bits) |
-        (times_us == nullptr ? 0 : time(i) - time_range.low);
-    return static_cast<uint64_t>(whole >> (total_bits - kept_bits));
+    const uint64_t high = code(i) - code_range.low;
+    if (cut_bits >= time_range.bits) return high >> (cut_bits - time_range.bits);
+    return high << (time_range.bits - cut_bits) | (time(i) - time_range.low) >> cut_bits;
   };
   const int unused = 64 - place_bits - kept_bits;
   for (size_t i = 0; i < n; ++i) {
@@ -135,14 +133,17 @@ OrderedRows RadixOrder(const uint64_t* codes, uint64_t flip, const int64_t* time
       if (times_us != nullptr) __builtin_prefetch(times_us + ahead);
       if (!whole_code) __builtin_prefetch(codes + ahead);
     }
-    const size_t row = words[i] & place_mask;
+    const uint64_t word = words[i];
+    const size_t row = word & place_mask;
     sorted_codes[i] = !whole_code            ? code(row)
                       : code_range.bits == 0 ? code_range.low
-                                             : (words[i] >> code_shift) + code_range.low;
-    if (times_us != nullptr) ordered.times_us[i] = times_us[row];
+                                             : (word >> code_shift) + code_range.low;
     ordered.rows[i] = static_cast<uint32_t>(row);
+    // In the word's place, which nobody looks at any more: fresh memory would cost as much again.
+    if (times_us != nullptr) words[i] = static_cast<uint64_t>(times_us[row]);
   }
   ordered.codes = std::move(other);
+  if (times_us != nullptr) ordered.times = std::move(words);
   return ordered;
 }
 

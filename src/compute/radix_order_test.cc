@@ -32,11 +32,11 @@ void ExpectSorted(size_t n, bool timed, Code&& code, Time&& time) {
   const uint64_t flip = n % 2 == 0 ? 0 : uint64_t{1} << 63;
   for (uint64_t& code : flipped) code ^= flip;
   const OrderedRows ordered = RadixOrder(flipped.data(), flip, timed ? times.data() : nullptr, n);
-  ASSERT_EQ(ordered.times_us != nullptr, timed && n > 0);
+  ASSERT_EQ(ordered.times_us() != nullptr, timed && n > 0);
   for (size_t i = 0; i < n; ++i) {
     ASSERT_EQ(ordered.rows[i], expected[i]) << "place " << i << " of " << n;
     ASSERT_EQ(ordered.codes[i], codes[expected[i]]);
-    if (timed) ASSERT_EQ(ordered.times_us[i], times[expected[i]]);
+    if (timed) ASSERT_EQ(ordered.times_us()[i], times[expected[i]]);
   }
 }
 
