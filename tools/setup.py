@@ -142,9 +142,10 @@ def npm_package(package: str, sha256: str, into: pathlib.Path) -> pathlib.Path:
 
 
 def duckdb(part: pathlib.Path, scratch: pathlib.Path) -> None:
-    library = npm_package(*DUCKDB_LIBRARY, scratch / "library") / "libduckdb.so"
+    library = npm_package(*DUCKDB_LIBRARY, scratch / "library")
     (part / "lib").mkdir()
-    private_copy(library, part / "lib/libtercet_duckdb.so", {})
+    private_copy(library / "libduckdb.so", part / "lib/libtercet_duckdb.so", {})
+    shutil.copyfile(library / "LICENSE", part / "LICENSE")
     header = npm_package(*DUCKDB_HEADER, scratch / "header") / "src/duckdb/src/include/duckdb.h"
     (part / "include").mkdir()
     shutil.copyfile(header, part / "include/duckdb.h")

@@ -33,7 +33,8 @@ def test_brings_the_licences_of_what_it_bundles():
     files = {file.name: file for file in metadata.files("tercet") if file.match("*/licenses/*")}
     assert "Apache License" in files["LICENSE"].read_text()
     bundled = files["THIRD-PARTY.txt"].read_text()
-    for name in ("librocksdb", "pyarrow", "onnxruntime", "libboost", "libre2", "libgeographiclib"):
+    for name in ("librocksdb", "pyarrow", "onnxruntime", "DuckDB", "libboost", "libre2",
+                 "libgeographiclib"):
         assert name in bundled
 
 
