@@ -14,6 +14,7 @@ import sys
 import tempfile
 from importlib import metadata
 from pathlib import Path
+from urllib.parse import unquote
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Python packages that give libraries or compiled-in code.
@@ -26,7 +27,7 @@ def debian_packages(wheel: Path) -> set[str]:
     components = []
     for bill in wheel.glob("*.dist-info/sboms/*.json"):
         components += json.loads(bill.read_text())["components"]
-    named = {found[1] for one in components
+    named = {unquote(found[1]) for one in components
              if (found := re.match(r"pkg:deb/debian/([^@]+)@", one.get("purl", "")))}
     if not named:
         sys.exit(f"notices: no bill of materials names a package in {wheel.name}")
