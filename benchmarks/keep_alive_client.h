@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <string>
@@ -44,6 +45,10 @@ class KeepAliveClient {
     return Status::OK();
   }
 
+  /// Looks for an answer again and again for so long before it sleeps. On an idle machine both cores
+  /// else sleep between any two requests, and waking them is several times what answering costs.
+  void stay_awake(std::chrono::microseconds time) { awake_ = time; }
+
   /// A whole request of a path; an empty body makes it a GET.
   static std::string RequestOf(const std::string& path, const std::string& body) {
     if (body.empty()) return "GET " + path + " HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
@@ -53,15 +58,26 @@ class KeepAliveClient {
 
   /// The body of the answer to one request, valid until the next. IOError unless it is a 200.
   Result<std::string_view> Ask(std::string_view request) {
+    ARROW_RETURN_NOT_OK(Send(request));
+    return Take();
+  }
+
+  /// The first half of Ask.
+  Status Send(std::string_view request) {
     while (!request.empty()) {
       const ssize_t sent = ::send(socket_, request.data(), request.size(), MSG_NOSIGNAL);
       if (sent < 0) return SystemError("send");
       request.remove_prefix(static_cast<size_t>(sent));
     }
+    return Status::OK();
+  }
+
+  /// The second half.
+  Result<std::string_view> Take() {
     size_t size = 0, header_end = std::string_view::npos, length = 0;
     while (header_end == std::string_view::npos || size < header_end + length) {
       if (buffer_.size() - size < kReadBytes) buffer_.resize(size + kReadBytes);
-      const ssize_t got = ::recv(socket_, buffer_.data() + size, buffer_.size() - size, 0);
+      const ssize_t got = Receive(buffer_.data() + size, buffer_.size() - size);
       if (got <= 0) return SystemError("receive");
       size += static_cast<size_t>(got);
       if (header_end != std::string_view::npos) continue;
@@ -93,8 +109,18 @@ class KeepAliveClient {
     return Status::IOError(what, ": ", std::strerror(errno));
   }
 
+  ssize_t Receive(char* to, size_t size) const {
+    const auto begun = std::chrono::steady_clock::now();
+    while (std::chrono::steady_clock::now() - begun < awake_) {
+      const ssize_t got = ::recv(socket_, to, size, MSG_DONTWAIT);
+      if (got >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK)) return got;
+    }
+    return ::recv(socket_, to, size, 0);
+  }
+
   static constexpr size_t kReadBytes = 64 << 10;
 
+  std::chrono::microseconds awake_{0};
   int socket_ = -1;
   std::vector<char> buffer_;
   std::string_view header_;  // in buffer_

@@ -4,6 +4,8 @@
 //     predict_remote latency PORT PATH REQUESTS COUNT SEED
 //         REQUESTS: a file of lines "NUMBER<tab>BODY"; the answer of BODY must hold NUMBER within
 //         1e-4; "-" asks with GET and checks nothing
+//     predict_remote saturate PORT PATH REQUESTS COUNT SEED
+//         the same over eight connections that each have a request under way
 //     predict_remote load PORT PATH REQUESTS CONNECTIONS OUTPUT
 //         REQUESTS: one line "NUMBER,NUMBER…<tab>BODY", the answer of each release from 1. Asks
 //         until standard input ends, then writes a line "NANOSECONDS MICROSECONDS RELEASE" (when
@@ -27,6 +29,9 @@ namespace tercet {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+/// How long the only connection waits awake for an answer; most of them come sooner.
+constexpr std::chrono::microseconds kAwake{300};
 
 struct Question {
   std::string request;
@@ -79,10 +84,18 @@ double MicrosSince(Clock::time_point begun) {
   return std::chrono::duration<double, std::micro>(Clock::now() - begun).count();
 }
 
+Status Check(const Question& question, std::string_view answer) {
+  if (question.answers.empty()) return Status::OK();
+  ARROW_ASSIGN_OR_RAISE(const double prediction, PredictionOf(answer));
+  if (std::fabs(prediction - question.answers[0]) <= 1e-4) return Status::OK();
+  return Status::UnknownError("expected ", question.answers[0], ", got ", answer);
+}
+
 Result<json::object> Latency(int port, const std::string& path, const std::string& file,
                              int64_t count, uint64_t seed) {
   ARROW_ASSIGN_OR_RAISE(const auto questions, ReadQuestions(path, file));
   KeepAliveClient client;
+  client.stay_awake(kAwake);
   ARROW_RETURN_NOT_OK(client.Open(port));
   std::mt19937_64 random(seed);
   std::vector<double> micros;
@@ -91,16 +104,36 @@ Result<json::object> Latency(int port, const std::string& path, const std::strin
     const auto begun = Clock::now();
     ARROW_ASSIGN_OR_RAISE(const std::string_view answer, client.Ask(question.request));
     micros.push_back(MicrosSince(begun));
-    if (question.answers.empty()) continue;
-    ARROW_ASSIGN_OR_RAISE(const double prediction, PredictionOf(answer));
-    if (!(std::fabs(prediction - question.answers[0]) <= 1e-4)) {
-      return Status::UnknownError("expected ", question.answers[0], ", got ", answer);
-    }
+    ARROW_RETURN_NOT_OK(Check(question, answer));
   }
   std::sort(micros.begin(), micros.end());
   return json::object{{"count", count},
                       {"p50_us", micros[micros.size() / 2]},
                       {"p99_us", micros[micros.size() * 99 / 100]}};
+}
+
+/// A request under way on each of some connections, so that the server always has one to answer.
+Result<json::object> Saturate(int port, const std::string& path, const std::string& file,
+                              int64_t count, uint64_t seed) {
+  constexpr size_t kConnections = 8;
+  ARROW_ASSIGN_OR_RAISE(const auto questions, ReadQuestions(path, file));
+  std::vector<KeepAliveClient> clients(kConnections);
+  std::vector<const Question*> asked(kConnections, nullptr);
+  std::mt19937_64 random(seed);
+  for (KeepAliveClient& client : clients) {
+    client.stay_awake(kAwake);
+    ARROW_RETURN_NOT_OK(client.Open(port));
+  }
+  for (int64_t i = 0; i < count + static_cast<int64_t>(kConnections); ++i) {
+    const size_t c = static_cast<size_t>(i) % kConnections;
+    if (asked[c] != nullptr) {
+      ARROW_ASSIGN_OR_RAISE(const std::string_view answer, clients[c].Take());
+      ARROW_RETURN_NOT_OK(Check(*asked[c], answer));
+    }
+    asked[c] = i < count ? &questions[random() % questions.size()] : nullptr;
+    if (asked[c] != nullptr) ARROW_RETURN_NOT_OK(clients[c].Send(asked[c]->request));
+  }
+  return json::object{{"count", count}};
 }
 
 struct Answered {
@@ -179,6 +212,9 @@ int main(int argc, char** argv) {
   if (words.size() == 6 && words[0] == "latency") {
     summary = tercet::Latency(std::stoi(words[1]), words[2], words[3], std::stoll(words[4]),
                               std::stoull(words[5]));
+  } else if (words.size() == 6 && words[0] == "saturate") {
+    summary = tercet::Saturate(std::stoi(words[1]), words[2], words[3], std::stoll(words[4]),
+                               std::stoull(words[5]));
   } else if (words.size() == 6 && words[0] == "load") {
     summary = tercet::Load(std::stoi(words[1]), words[2], words[3], std::stoi(words[4]), words[5]);
   }
