@@ -45,8 +45,9 @@ class KeepAliveClient {
     return Status::OK();
   }
 
-  /// Looks for an answer again and again for so long before it sleeps. On an idle machine both cores
-  /// else sleep between any two requests, and waking them is several times what answering costs.
+  /// Looks for an answer again and again for so long before it sleeps. On an idle machine both
+  /// cores else sleep between any two requests, and waking them is several times what an answer
+  /// costs.
   void stay_awake(std::chrono::microseconds time) { awake_ = time; }
 
   /// A whole request of a path; an empty body makes it a GET.
