@@ -13,14 +13,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from pathlib import Path
+
+from served import our_server
 
 IMPORT = """
 import time
@@ -52,42 +52,16 @@ def seconds(code: str, *arguments: str) -> float:
     return float(done.stdout)
 
 
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
-
-
 def idle_server_megabytes(directory: Path) -> float:
     """Resident memory of a server that has opened its stores and been asked once."""
-    import tercet
-
-    binary = Path(tercet.__file__).parent / "bin" / "tercet"
-    port = free_port()
-    server = subprocess.Popen([str(binary), "serve", str(directory), "--http",
-                               f"127.0.0.1:{port}", "--flight", f"127.0.0.1:{free_port()}"])
-    address = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(100):
-            try:
-                urllib.request.urlopen(f"{address}/v2/health/ready", timeout=1)
-                break
-            except OSError:
-                time.sleep(0.1)
-        body = json.dumps({"entities": {"city": "Oslo"}}).encode()
-        request = urllib.request.Request(f"{address}/api/v1/feature-views/rain/1/vectors", body,
-                                         {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            text = answer.read().decode()
-        if "1.5" not in text:
-            raise SystemExit(f"the server answered {text}")
+    with our_server(directory) as server:
+        answer = server.post("/api/v1/feature-views/rain/1/vectors", {"entities": {"city": "Oslo"}})
+        if "1.5" not in json.dumps(answer):
+            raise SystemExit(f"the server answered {answer}")
         time.sleep(1)
-        status = Path(f"/proc/{server.pid}/status").read_text()
-        return next(int(line.split()[1]) for line in status.splitlines()
-                    if line.startswith("VmRSS")) / 1024
-    finally:
-        server.terminate()
-        server.wait(timeout=30)
+        status = Path(f"/proc/{server.process.pid}/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines()
+                if line.startswith("VmRSS")) / 1024
 
 
 def main() -> None:

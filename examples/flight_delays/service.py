@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-import socket
+import re
 import subprocess
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -28,27 +27,20 @@ def binary() -> str:
 @contextlib.contextmanager
 def serving(project: str) -> Iterator[str]:
     """Runs a server on the project and gives its address; stops it at the end."""
-    with socket.socket() as http, socket.socket() as flight:
-        http.bind(("127.0.0.1", 0))
-        flight.bind(("127.0.0.1", 0))
-        http_port, flight_port = http.getsockname()[1], flight.getsockname()[1]
-    server = subprocess.Popen([binary(), "serve", project, "--http", f"127.0.0.1:{http_port}",
-                               "--flight", f"127.0.0.1:{flight_port}"])
-    address = f"http://127.0.0.1:{http_port}"
+    server = subprocess.Popen([binary(), "serve", project, "--http", "127.0.0.1:0", "--flight",
+                               "127.0.0.1:0", "--grpc", "127.0.0.1:0"],
+                              stderr=subprocess.PIPE, text=True)
     try:
-        for _ in range(100):
-            if server.poll() is not None:
-                raise RuntimeError(f"tercet serve ended with exit code {server.returncode}")
-            with contextlib.suppress(OSError):
-                urllib.request.urlopen(f"{address}/v2/health/ready", timeout=1)
-                break
-            time.sleep(0.1)
-        else:
-            raise RuntimeError("tercet serve was not ready within ten seconds")
+        # On port 0 it takes any that is free, and says so in its first line.
+        said = server.stderr.readline()
+        found = re.search(r"HTTP on (\S+),", said)
+        if not found:
+            raise RuntimeError(f"tercet serve did not start: {said}{server.stderr.read()}")
+        address = f"http://{found[1]}"
         yield address
     finally:
         server.terminate()
-        server.wait(timeout=30)
+        server.communicate(timeout=60)
 
 
 def ask(address: str, deployment: str, flights: pd.DataFrame, event_time: pd.Timestamp

@@ -16,7 +16,7 @@ import urllib.parse
 from pathlib import Path
 from typing import Callable
 
-from conftest import free_port
+from local_server import free_port
 from pyarrow import fs
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,7 +41,7 @@ class Store:
         self.files = fs.S3FileSystem(
             access_key=KEY, secret_key=SECRET, region="us-east-1", scheme="http",
             endpoint_override=f"127.0.0.1:{port}", allow_bucket_creation=True)
-        for _ in range(240):
+        for _ in range(480):
             assert self.process.poll() is None, f"{name} ended: {log.read_text()[-2000:]}"
             try:
                 self.files.create_dir("ready")

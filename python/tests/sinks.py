@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from conftest import free_port
+from local_server import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -91,7 +91,7 @@ class Kafka:
 
     def start(self) -> None:
         self._process = self._java("kafka.Kafka", self._folder / "server.properties")
-        for _ in range(240):
+        for _ in range(480):
             assert self._process.poll() is None, (self._folder / "log").read_text()[-3000:]
             if subprocess.run(["kcat", "-b", self.brokers, "-L", "-m", "1"],
                               capture_output=True).returncode == 0:

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import grpc
 import pyarrow.flight
-from conftest import Server
+from local_server import SECONDS_TO_WAIT, Server
 from serving import models
 
 import tercet as tc
@@ -48,7 +48,7 @@ def infer(server, model: bytes, metadata: list[tuple[str, str]], id: bytes = b""
                + tensor(b"distance", b"FP64", field(7, struct.pack("<d", 1.0))))
     with grpc.insecure_channel(f"127.0.0.1:{server.grpc}") as channel:
         ask = channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
-        ask(request, metadata=metadata, timeout=30)
+        ask(request, metadata=metadata, timeout=120)
 
 
 def test_traces_and_request_ids_come_with_grpc_and_flight(tmp_path):
@@ -72,7 +72,7 @@ def test_traces_and_request_ids_come_with_grpc_and_flight(tmp_path):
             with pyarrow.flight.connect(f"grpc://127.0.0.1:{server.flight}") as client:
                 client.do_get(pyarrow.flight.Ticket(b'{"verb": "read", "group": "weather@1"}'),
                               pyarrow.flight.FlightCallOptions(headers=headers)).read_all()
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + SECONDS_TO_WAIT
             while len(Collector.spans) < 8 and time.monotonic() < deadline:
                 time.sleep(0.05)
             deployment.flush_log()

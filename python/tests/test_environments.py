@@ -11,7 +11,7 @@ import pyarrow
 import pytest
 
 import tercet as tc
-from conftest import Server
+from local_server import Server
 
 CLASS = """
 import rate_of_the_day
@@ -68,7 +68,7 @@ def test_a_class_gets_what_it_requires(tmp_path, wheels):
             # Another model with the same requirements shares it, and is ready at once.
             begun = time.monotonic()
             deployment.upgrade(register(project, tmp_path, requirements))
-            assert time.monotonic() - begun < 30
+            assert time.monotonic() - begun < 120
             assert made.stat().st_mtime_ns == when
             assert len(list(made.parent.parent.glob("*/made"))) == 1
             # What can't be made is told when it is registered, with what pip says.

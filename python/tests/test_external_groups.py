@@ -10,7 +10,7 @@ import deltalake
 import duckdb
 import pandas as pd
 import pytest
-from conftest import Server
+from local_server import Server
 from frames import hours, rides, weather
 
 import tercet as tc
@@ -245,5 +245,5 @@ def test_iceberg_needs_its_extension(tmp_path):
             f"p.external_feature_group('t', source=tc.source.iceberg({str(metadata)!r}), "
             "primary_key=['k'])")
     done = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True,
-                          timeout=60, env={**os.environ, "TERCET_DUCKDB_EXTENSIONS": "/nowhere"})
+                          timeout=300, env={**os.environ, "TERCET_DUCKDB_EXTENSIONS": "/nowhere"})
     assert "NotSupportedError" in done.stderr and "duckdb-extension-avro" in done.stderr

@@ -17,7 +17,7 @@ import deltalake
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import Server, free_port
+from local_server import Server, free_port, until
 from frames import hours, rides, weather
 from object_stores import ROOT, FaultyProxy, start_moto, start_seaweedfs
 
@@ -190,7 +190,7 @@ def test_writers_in_trouble_lose_nothing_and_write_nothing_twice(store, location
             worker.join()
             assert worker.exitcode == 0
         made = collections.Counter(kind for kind, request in proxy.made)
-    assert made["500 after"] > 0 and made["reset after"] > 0 and made["503"] > 0, made
+    assert made["500 after"] + made["reset after"] > 0 and made["503"] + made["429"] > 0, made
     with tc.open(location, state=tmp_path / "third", storage_options=store.options) as project:
         group = project.feature_group("events", version=1, primary_key=["writer"], event_time="at")
         commits = group.commits()
@@ -267,11 +267,7 @@ def test_killed_between_upload_and_commit(store, location, tmp_path):
         worker = multiprocessing.get_context("spawn").Process(
             target=insert_weather, args=(location, tmp_path / "state", proxy.options, 9))
         worker.start()
-        for _ in range(300):
-            if proxy.made:
-                break
-            time.sleep(0.1)
-        assert proxy.made, "it never came to the commit"
+        until(lambda: proxy.made)
         os.kill(worker.pid, signal.SIGKILL)
         worker.join()
     assert len(data_files(store, location)) > 1, "it was killed after the upload"
@@ -416,7 +412,7 @@ def test_what_is_wrong_is_said(stores, location, tmp_path, monkeypatch, what, ex
     with pytest.raises(tc.Error, match=expected) as raised:
         tc.open(what.get("location", location), state=state, storage_options=settings)
     assert isinstance(raised.value, (tc.StorageError, tc.InvalidError))
-    assert time.monotonic() - started < 20, "told soon"
+    assert time.monotonic() - started < 60, "told soon"
 
 
 def test_places_that_are_taken(moto, location, tmp_path):

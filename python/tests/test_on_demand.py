@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 import xgboost
-from conftest import Server
+from local_server import Server
 from serving import call
 
 import tercet as tc
@@ -151,12 +151,12 @@ def test_a_request_ends_at_its_deadline_whatever_a_function_does(tmp_path):
             status, answer, _ = call(server, path, body)
             assert status == 504
             assert "had not answered at the deadline" in answer["error"]["message"]
-            assert time.monotonic() - begun < 10
+            assert time.monotonic() - begun < 40
             body["entities"]["mode"] = "raise"
             status, answer, _ = call(server, path, body)
             assert status == 500 and "no -13, please" in answer["error"]["message"]
             body["entities"]["mode"] = "fine"
-            for _ in range(50):
+            for _ in range(600):
                 status, answer, _ = call(server, path, body)
                 if status == 200:
                     break

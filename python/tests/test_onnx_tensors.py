@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 import tritonclient.grpc as grpc
 import tritonclient.http as http
-from conftest import Server
+from local_server import Server
 
 import tercet as tc
 
@@ -121,7 +121,7 @@ def test_lists_as_json(simple):
         request = urllib.request.Request(f"http://127.0.0.1:{simple.http}{path}",
                                          json.dumps(body).encode(),
                                          {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return json.load(answer)
 
     ones, image = [1] * 16, [[1, 2, 3], [4, 5, 6]]

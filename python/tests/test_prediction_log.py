@@ -19,7 +19,7 @@ import pytest
 import xgboost
 
 import tercet as tc
-from conftest import Server
+from local_server import SECONDS_TO_WAIT, Server
 
 HOUR = dt.timedelta(hours=1)
 START = dt.datetime(2024, 3, 1, tzinfo=dt.timezone.utc)
@@ -125,7 +125,7 @@ def test_rebuild_online_as_of_a_commit(project):
     assert rain() == 7.0
     assert weather.rebuild_online(before) == before
     # The later commit follows by itself.
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + SECONDS_TO_WAIT
     while rain() != 7.0:
         assert rain() in (1.0, 7.0) and time.monotonic() < deadline
     assert weather.rebuild_online() == weather.commits()[-1].version

@@ -8,7 +8,7 @@ import sys
 import time
 
 import pandas as pd
-from conftest import Server
+from local_server import Server
 from frames import weather
 
 import tercet as tc

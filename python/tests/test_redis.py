@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import tercet as tc
-from conftest import Server, free_port
+from local_server import SECONDS_TO_WAIT, Server, free_port
 
 HOUR = dt.timedelta(hours=1)
 START = dt.datetime(2024, 3, 1, tzinfo=dt.timezone.utc)
@@ -30,7 +30,7 @@ class Redis:
             ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir",
              str(self.folder), "--appendonly", "yes", "--appendfsync", "always", "--logfile",
              "log"])
-        for _ in range(200):
+        for _ in range(2400):
             if b"PONG" in subprocess.run(["redis-cli", "-p", str(self.port), "ping"],
                                          capture_output=True).stdout:
                 return
@@ -104,7 +104,7 @@ def test_a_redis_that_goes_away_is_told_and_comes_back(tmp_path, redis):
         # Offline is the truth: what is written meanwhile is applied later.
         group.insert(weather(4.0))
         redis.start()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + SECONDS_TO_WAIT
         while True:
             try:
                 if rain(project) == 4.0:
@@ -133,7 +133,7 @@ def test_a_server_may_answer_from_before_and_says_so(tmp_path, redis):
             assert late == {"rain": None} and late.status == {"rain": "unavailable"}
             group.insert(weather(4.0))
             redis.start()
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + SECONDS_TO_WAIT
             while (vector := view.vector({"city": "Oslo"}, **read)) != {"rain": 4.0}:
                 assert vector == {"rain": 1.0} and time.monotonic() < deadline
                 time.sleep(0.05)

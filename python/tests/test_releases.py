@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import Server
+from local_server import SECONDS_TO_WAIT, Server, until
 from serving import OSLO, TIME, call, models
 
 import tercet as tc
@@ -72,7 +72,7 @@ def test_traffic(project):
     deployment.split(shadows={second: 100})
     for _ in range(5):
         assert ask(project)[0] == one
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + SECONDS_TO_WAIT
     while time.monotonic() < deadline:
         shadow = next((release for release in deployment.statistics()["releases"]
                        if release["number"] == 2), {"shadow_requests": 0})
@@ -226,9 +226,10 @@ def test_a_long_call_does_not_hold_up_the_end(tmp_path):
 
         thread = threading.Thread(target=ask_long)
         thread.start()
-        time.sleep(0.5)
+        until(lambda: 'nv_inference_pending_request_count{model="sleeper"} 1' in call(
+            server, "/metrics")[1])
         begun = time.monotonic()
         server.process.terminate()
-        assert server.process.wait(timeout=25) != 0
-        assert time.monotonic() - begun < 15
+        assert server.process.wait(timeout=SECONDS_TO_WAIT) != 0
+        assert time.monotonic() - begun < 40  # ten that it grants, not the sixty of the worker
         thread.join()

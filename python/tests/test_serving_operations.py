@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
-from conftest import Server
+from local_server import SECONDS_TO_WAIT, Server, until
 from serving import OSLO, TIME, call, models
 
 import tercet as tc
@@ -23,8 +23,8 @@ class Worker:
         x = batch.column(0)[0].as_py()
         if x == 1:
             time.sleep(60)
-        if x == 2:
-            time.sleep(0.3)
+        if x in (2, 3):
+            time.sleep(0.3 if x == 2 else 3)
         return {"score": [float(os.getpid())] * batch.num_rows,
                 "rows": [batch.num_rows] * batch.num_rows}
 """
@@ -58,7 +58,7 @@ def test_the_deadline_reaches_a_hung_worker(server, tmp_path):
         begun = time.monotonic()
         status, answer, _ = call(server, PATH, body(1))
         assert status == 504, answer
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < 40  # not the sixty of the worker
         deployment.configure(deadline_ms=0)
         after = call(server, PATH, body(0))[1]["prediction"]["score"]
         assert after != before  # it was replaced
@@ -76,8 +76,9 @@ def test_requests_are_answered_together(server, tmp_path):
         deployment = project.deploy("worker", worker_model(project, tmp_path))
         deployment.configure(batch_rows=64, batch_wait_us=1_000_000)
         with ThreadPoolExecutor(12) as pool:
-            slow = pool.submit(call, server, PATH, body(2))
-            time.sleep(0.1)
+            slow = pool.submit(call, server, PATH, body(3))
+            until(lambda: 'nv_inference_pending_request_count{model="worker"} 1' in call(
+                server, "/metrics")[1])
             others = list(pool.map(lambda i: call(server, PATH, body(10 + i)), range(10)))
         assert slow.result()[0] == 200
         rows = [answer[1]["prediction"]["rows"] for answer in others]
@@ -192,7 +193,7 @@ def test_traces_go_to_a_collector(tmp_path):
             # Neither sampled by the caller nor by us, and not a traceparent at all.
             call(server, path, body(1), headers={"traceparent": f"00-{trace}-{parent}-00"})
             call(server, path, body(1), headers={"traceparent": "00-what-is-this"})
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + SECONDS_TO_WAIT
         while len(Collector.spans) < 6 and time.monotonic() < deadline:
             time.sleep(0.05)
         metrics = call(server, "/metrics")[1]
@@ -234,11 +235,12 @@ def test_what_is_under_way_is_finished_when_the_server_is_told_to_stop(server, t
     with tc.open(server.location) as project:
         project.deploy("worker", worker_model(project, tmp_path))
     with ThreadPoolExecutor(1) as pool:
-        under_way = pool.submit(call, server, PATH, body(2))
-        time.sleep(0.1)
+        under_way = pool.submit(call, server, PATH, body(3))
+        until(lambda: 'nv_inference_pending_request_count{model="worker"} 1' in call(
+            server, "/metrics")[1])
         server.process.send_signal(signal.SIGTERM)
         status, answer, _ = under_way.result()
     assert status == 200 and answer["prediction"]["rows"] == 1
-    assert server.process.wait(timeout=20) == 0
+    assert server.process.wait(timeout=SECONDS_TO_WAIT) == 0
     with pytest.raises(OSError):
         call(server, PATH, body(0))

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import Server
+from local_server import Server
 from serving import OSLO, TIME, call, models
 
 import tercet as tc

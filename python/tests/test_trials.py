@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from conftest import Server
+from local_server import Server, until
 from serving import OSLO, TIME, call, models
 
 import tercet as tc
@@ -17,13 +17,6 @@ BODY = {"entities": OSLO, "event_time": int(TIME.timestamp() * 1e6)}
 
 def ask(project, times: int = 1) -> list[tc.Prediction]:
     return [project.predict("delay", OSLO, event_time=TIME) for _ in range(times)]
-
-
-def until(condition, seconds: float = 20):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
 
 
 def test_a_good_canary_takes_over_step_by_step(project):

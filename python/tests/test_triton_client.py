@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 import xgboost
-from conftest import Server
+from local_server import Server
 from frames import rides, weather
 
 import tercet as tc
@@ -108,7 +108,7 @@ answers = queue.Queue()
 client.start_stream(lambda result, error: answers.put((result, error)))
 for name in ("delay", "delya", "delay"):
     client.async_stream_infer(name, inputs(), parameters=parameters)
-streamed = [answers.get(timeout=20) for _ in range(3)]
+streamed = [answers.get(timeout=120) for _ in range(3)]
 client.stop_stream()
 assert streamed[1][1] is not None and "delya" in str(streamed[1][1])
 for result, error in (streamed[0], streamed[2]):

@@ -6,6 +6,7 @@ import datetime
 
 import pyarrow as pa
 import pytest
+from local_server import until
 
 import tercet as tc
 
@@ -185,15 +186,10 @@ def test_erasure_names_what_is_lost(project, group):
 
 
 def test_many_small_writes_are_merged_by_themselves(project):
-    import time
     group = project.feature_group("small", version=1, primary_key=["key"])
     group.insert([{"key": -1}])
     group.alter(properties={"tercet.auto_compact_files": "5"})
     for number in range(8):
         group.insert([{"key": number}])
-    for _ in range(100):
-        if any(commit.operation == "compact" for commit in group.commits()):
-            break
-        time.sleep(0.1)
-    assert any(commit.operation == "compact" for commit in group.commits())
+    until(lambda: any(commit.operation == "compact" for commit in group.commits()))
     assert len(group.read()) == 9

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 import tercet as tc
-from conftest import Server
+from local_server import Server
 
 PRESENT, MISSING, NULL = 0, 1, 5
 

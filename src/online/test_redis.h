@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <random>
 #include <string>
 #include <thread>
 #include <vector>
@@ -58,7 +59,7 @@ class TestRedis {
       ::execvp(argv[0], argv.data());
       ::_exit(127);
     }
-    for (int i = 0; i < 500; ++i) {
+    for (int i = 0; i < 6000; ++i) {  // a minute
       const auto link = RedisLink::Connect(address());
       if (link.ok() && (*link)->Run(RedisCommand{"PING", ""}).ok()) return;
       if (::waitpid(process_, nullptr, WNOHANG) == process_) break;
@@ -74,18 +75,20 @@ class TestRedis {
     process_ = 0;
   }
 
-  /// A port that is free now, and whose cluster bus (10,000 above) is a port, too.
+  /// A port that is free now, and whose cluster bus (10,000 above) is a port, too. Both lie below
+  /// those that the system gives to clients, so that no connection takes them before Redis does.
   static int FreePort() {
+    std::random_device random;
     while (true) {
+      const int port = std::uniform_int_distribution<int>(10'240, 22'000)(random);
       const int listener = ::socket(AF_INET, SOCK_STREAM, 0);
-      sockaddr_in any{.sin_family = AF_INET, .sin_port = 0, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-      socklen_t size = sizeof(any);
-      auto* generic = reinterpret_cast<sockaddr*>(&any);
-      const bool bound = ::bind(listener, generic, size) == 0 &&
-                         ::getsockname(listener, generic, &size) == 0;
+      const sockaddr_in wanted{.sin_family = AF_INET,
+                               .sin_port = htons(static_cast<uint16_t>(port)),
+                               .sin_addr = {htonl(INADDR_LOOPBACK)}};
+      const bool bound =
+          ::bind(listener, reinterpret_cast<const sockaddr*>(&wanted), sizeof(wanted)) == 0;
       ::close(listener);
-      const int port = ntohs(any.sin_port);
-      if (bound && port < 55000) return port;
+      if (bound) return port;
     }
   }
 

@@ -4,11 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
-import socket
-import subprocess
-import time
-import urllib.request
 from pathlib import Path
 
 import pandas as pd
@@ -16,14 +11,7 @@ import pytest
 import xgboost
 
 import tercet as tc
-
-ROOT = Path(__file__).resolve().parent.parent.parent
-
-
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
+from local_server import Server
 
 
 def build(folder: Path) -> None:
@@ -49,29 +37,11 @@ def build(folder: Path) -> None:
         project.deploy("delay", project.register_model("delay", booster, training_data=data))
 
 
-class Server:
-    def __init__(self, folder: Path):
-        self.port = free_port()
-        self.process = subprocess.Popen(
-            [os.environ.get("TERCET_BINARY") or Path(tc.__file__).parent / "bin" / "tercet",
-             "serve", str(folder), "--http", f"127.0.0.1:{self.port}",
-             "--flight", f"127.0.0.1:{free_port()}", "--grpc", f"127.0.0.1:{free_port()}"],
-            stderr=subprocess.DEVNULL)
-        for _ in range(200):
-            try:
-                urllib.request.urlopen(self.url + "/v2/health/ready", timeout=1)
-                return
-            except OSError:
-                assert self.process.poll() is None, "tercet serve ended"
-                time.sleep(0.1)
-        raise AssertionError("tercet serve was not ready in time")
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+class Asked(Server):
+    """How these tests ask it."""
 
     def post(self, path: str, body: bytes | str) -> tuple[int, dict]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.http, timeout=60)
         connection.request("POST", path, body, {"Content-Type": "application/json"})
         answer = connection.getresponse()
         text = answer.read()
@@ -84,21 +54,11 @@ class Server:
                                  '{"instances": [{"city": "Oslo", "distance": 4.0}]}')
         return status == 200 and len(body["predictions"]) == 1
 
-    def megabytes(self) -> float:
-        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1]) / 1024
-        raise AssertionError("the server has ended")
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait(timeout=60)
-
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("faults") / "project"
     build(folder)
-    server = Server(folder)
+    server = Asked(folder)
     yield server
     server.stop()

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT
-
+ROOT = Path(__file__).resolve().parents[2]
 CONNECTIONS = 10_000
 
 
@@ -71,7 +70,7 @@ def test_numbers_that_json_has_not_are_texts(server, number):
 
 
 def test_a_body_that_is_too_large_is_refused_before_it_is_sent(server):
-    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as client:
+    with socket.create_connection(("127.0.0.1", server.http), timeout=60) as client:
         client.sendall(b"POST /v1/models/delay:predict HTTP/1.1\r\nHost: localhost\r\n"
                        b"Content-Type: application/json\r\nContent-Length: 99999999999\r\n\r\n")
         assert b" 413 " in client.recv(4096)
@@ -84,7 +83,7 @@ def test_clients_that_say_half_of_it_and_go(server):
                b"Content-Length: 60\r\n\r\n"
                b'{"instances": [{"city": "Oslo"')
     for cut in range(1, len(request), 7):
-        client = socket.create_connection(("127.0.0.1", server.port), timeout=60)
+        client = socket.create_connection(("127.0.0.1", server.http), timeout=60)
         client.sendall(request[:cut])
         # Reset, not closed.
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
@@ -101,7 +100,7 @@ def test_ten_thousand_connections(server):
     before, clients = server.megabytes(), []
     try:
         for _ in range(CONNECTIONS):
-            clients.append(socket.create_connection(("127.0.0.1", server.port), timeout=60))
+            clients.append(socket.create_connection(("127.0.0.1", server.http), timeout=60))
         for client in clients[::100]:  # each of them may ask
             client.sendall(b"GET /v2/health/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert client.recv(4096).startswith(b"HTTP/1.1 200")

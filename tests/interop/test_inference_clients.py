@@ -6,10 +6,8 @@ from __future__ import annotations
 import csv
 import json
 import os
-import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from pathlib import Path
 
@@ -18,16 +16,11 @@ import pytest
 import xgboost
 
 import tercet as tc
+from local_server import Server
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CLIENTS = ROOT / ".deps/venv-kserve"
 ROWS = [{"city": "Oslo", "distance": 3.5}, {"city": "Bergen", "distance": 2.0}]
-
-
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
 
 
 def build(folder: Path) -> list[float]:
@@ -54,33 +47,17 @@ def build(folder: Path) -> list[float]:
         return [row["prediction"] for row in project.predict("delay", ROWS)]
 
 
-class Served:
+class Served(Server):
     def __init__(self, folder: Path):
         subprocess.run([sys.executable, ROOT / "tools/setup.py", "venv-kserve"], check=True)
         self.answers = build(folder)
-        self.http, self.grpc = free_port(), free_port()
-        self._process = subprocess.Popen(
-            [os.environ.get("TERCET_BINARY") or Path(tc.__file__).parent / "bin" / "tercet",
-             "serve", str(folder), "--http", f"127.0.0.1:{self.http}",
-             "--grpc", f"127.0.0.1:{self.grpc}", "--flight", f"127.0.0.1:{free_port()}"])
-        for _ in range(200):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{self.http}/v2/health/ready", timeout=1)
-                return
-            except OSError:
-                assert self._process.poll() is None, "tercet serve ended"
-                time.sleep(0.1)
-        raise AssertionError("tercet serve was not ready in time")
+        super().__init__(folder)
 
     def statistics(self) -> dict:
         with urllib.request.urlopen(
-                f"http://127.0.0.1:{self.http}/v2/models/delay/stats", timeout=10) as answer:
+                f"{self.url}/v2/models/delay/stats", timeout=60) as answer:
             (model,) = json.load(answer)["model_stats"]
         return model
-
-    def stop(self) -> None:
-        self._process.terminate()
-        self._process.wait(timeout=60)
 
 
 @pytest.fixture(scope="module")

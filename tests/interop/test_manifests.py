@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 import tercet as tc
-from test_inference_clients import CLIENTS, ROOT, ROWS, build, free_port
+from local_server import SECONDS_TO_WAIT, free_port
+from test_inference_clients import CLIENTS, ROOT, ROWS, build
 
 DEPLOY = ROOT / "deploy"
 START = DEPLOY / "container" / "start.py"
@@ -101,10 +102,11 @@ def test_the_container_serves(tmp_path, platform):
     assert probe[:2] == ["python", "/usr/local/bin/start.py"]
     process = subprocess.Popen([sys.executable, START, *one.get("args", [])], env=env)
     try:
-        for _ in range(100):
+        deadline = time.monotonic() + SECONDS_TO_WAIT
+        while True:
             ready = subprocess.run([sys.executable, START, *probe[2:]], env=env,
                                    capture_output=True)
-            if ready.returncode == 0:
+            if ready.returncode == 0 or time.monotonic() > deadline:
                 break
             assert process.poll() is None, "the container's command ended"
             time.sleep(0.1)
@@ -119,18 +121,18 @@ def test_the_container_serves(tmp_path, platform):
              "data": [row["distance"] for row in ROWS]}]}).encode()
         if platform == "kserve":
             with pytest.raises(urllib.error.HTTPError) as refused:
-                urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=10)
+                urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=60)
             assert refused.value.code == 401
             headers["Authorization"] = "Bearer " + TOKEN
         with urllib.request.urlopen(urllib.request.Request(url, body, headers),
-                                    timeout=10) as answer:
+                                    timeout=60) as answer:
             (output,) = json.load(answer)["outputs"]
         assert output["data"] == pytest.approx(answers, rel=1e-6)
         if platform == "seldon":  # there KServe's client asks, without a token; gRPC's port, too
             done = subprocess.run(
                 [CLIENTS / "bin/python", Path(__file__).with_name("kserve_client.py"), str(http),
-                 str(grpc)], capture_output=True, text=True, timeout=60)
+                 str(grpc)], capture_output=True, text=True, timeout=120)
             assert done.returncode == 0, done.stderr
     finally:
         process.send_signal(signal.SIGTERM)
-    assert process.wait(30) == 0
+    assert process.wait(SECONDS_TO_WAIT) == 0

@@ -16,6 +16,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 
 import tercet as tc
 from engines import READERS, table_path
+from local_server import until
 
 KEYS = 60
 ROUNDS = 12
@@ -133,12 +134,7 @@ def test_the_table_is_what_its_log_says_in_order(tmp_path, seed):
         # Online follows, foreign commits too.
         keys = sorted({*range(KEYS), *expected})
         wanted = [{"value": expected.get(key)} for key in keys]
-        for _ in range(100):
-            answer = view.vectors({"key": keys}).to_rows()
-            if answer == wanted:
-                break
-            time.sleep(0.1)
-        assert answer == wanted
+        until(lambda: view.vectors({"key": keys}).to_rows() == wanted)
 
 
 def _named(info: dict) -> dict | None:
@@ -162,9 +158,4 @@ def test_a_foreign_delete_of_one_of_two_rows_leaves_the_other_online(tmp_path):
         view = project.feature_view("v", query=group.select("value"))
         DeltaTable(table_path(project, group)).delete("key = 1 and value = 2.0")
         assert group.read().to_arrow()["value"].to_pylist() == [1.0, 1.0]
-        for _ in range(100):
-            answer = view.vectors({"key": [1, 2]}).to_rows()
-            if answer == [{"value": 1.0}, {"value": 1.0}]:
-                break
-            time.sleep(0.1)
-        assert answer == [{"value": 1.0}, {"value": 1.0}]
+        until(lambda: view.vectors({"key": [1, 2]}).to_rows() == [{"value": 1.0}, {"value": 1.0}])
