@@ -71,7 +71,7 @@ fuzz() {
     mkdir -p "build/asan/fuzz/corpus/$name" "build/asan/fuzz/found"
     local seeds=()
     [[ -d tests/fuzz/$name ]] && seeds=("tests/fuzz/$name")
-    if "$fuzzer" -max_total_time="$FUZZ_SECONDS" -timeout=10 -rss_limit_mb=4096 \
+    if "$fuzzer" -max_total_time="$FUZZ_SECONDS" -timeout=60 -rss_limit_mb=4096 \
       -artifact_prefix="build/asan/fuzz/found/$name-" "build/asan/fuzz/corpus/$name" "${seeds[@]}" \
       >"build/asan/fuzz/$name.log" 2>&1; then
       passes=$((passes + 1))

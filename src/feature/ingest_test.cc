@@ -55,6 +55,7 @@ class IngestTest : public ::testing::Test {
   void Open() {
     online_ = OnlineAccess::Make(directory_ + "/online", &clock_,
                                  [this](OnlineStore* store, const Ref& group, int64_t version) {
+                                   if (group.name == kBroken) return Status::IOError("no disk");
                                    return SyncOnline(tables_.get(), store, group, version);
                                  })
                   .ValueOrDie();
@@ -64,6 +65,9 @@ class IngestTest : public ::testing::Test {
     ingest_.reset();
     online_.reset();
   }
+
+  /// A group that can't be applied online; before the others in order.
+  static constexpr std::string_view kBroken = "broken";
 
   FeatureGroupDefinition Weather(bool online = true) {
     FeatureGroupDefinition definition;
@@ -245,11 +249,27 @@ TEST_F(IngestTest, CommitsOfOtherWritersAreFollowed) {
       Table::Open(LocalFileSystem(), directory_ + "/feature_groups/weather/1", {}, &clock_)
           .ValueOrDie();
   ASSERT_TRUE(table->Write(Make({{"JFK", 3, 30}}), {}).ok());
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(120);
   while (Read("JFK", kNow) != (Seen{RowStatus::kPresent, 30})) {
     ASSERT_LT(std::chrono::steady_clock::now(), deadline);
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
+}
+
+TEST_F(IngestTest, AGroupThatCannotBeAppliedHoldsUpNoOther) {
+  ASSERT_TRUE(tables_->Define(Weather()).ok());
+  FeatureGroupDefinition broken = Weather();
+  broken.name = kBroken;
+  ASSERT_TRUE(tables_->Define(broken).ok());
+  ASSERT_TRUE(ingest_->Insert(broken.ref(), Make({{"JFK", 1, 10}}), {}).ok());
+  EXPECT_TRUE(ingest_->Flush().IsIOError());
+  ASSERT_TRUE(ingest_->Insert({"weather", 1}, Make({{"JFK", 1, 10}}), {}).ok());
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(120);
+  while (online_->AppliedVersion({"weather", 1}).ValueOr(-1) < 1) {
+    ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  EXPECT_EQ(Read("JFK", kNow), (Seen{RowStatus::kPresent, 10}));
 }
 
 TEST_F(IngestTest, AGroupThatIsNotOnlineHasNoRows) {

@@ -193,7 +193,7 @@ TEST_F(PythonPredictorTest, WaitsForAWorkerNoLongerThanTheDeadline) {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(3);
     EXPECT_TRUE(IsTooLate(predictor->PredictBy(*Batch({-3}), deadline).status()));
   });
-  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(50);
   const Status waited = predictor->PredictBy(*Batch({1}), deadline).status();
   EXPECT_TRUE(IsTooLate(waited)) << waited;

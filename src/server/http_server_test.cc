@@ -194,8 +194,8 @@ TEST_F(HttpServerTest, ASlowHandlerHoldsUpNobody) {
 
 TEST_F(HttpServerTest, DropsConnectionsThatSendTooSlowly) {
   HttpLimits limits;
-  limits.idle = milliseconds(200);
-  limits.request = milliseconds(200);
+  limits.idle = milliseconds(1000);
+  limits.request = milliseconds(1000);
   Start(limits);
   RawClient silent(server_->port());
   RawClient half(server_->port());
@@ -217,7 +217,7 @@ TEST_F(HttpServerTest, DrainsBeforeItStops) {
     std::this_thread::sleep_for(milliseconds(100));
     go_ = true;
   });
-  EXPECT_TRUE(server_->Stop(std::chrono::seconds(5)));
+  EXPECT_TRUE(server_->Stop(std::chrono::seconds(60)));
   finisher.join();
   const std::string answer = slow.ReadAll();
   EXPECT_THAT(answer, HasSubstr("Connection: close"));
