@@ -1,8 +1,10 @@
 """Runs each document's code where only the wheel is installed: ./dev test.
 
 A document has a folder of its own. Its blocks marked `python` are run as one program, then those
-marked `sh`, in the order of the page; blocks marked otherwise are only read. Lines that call
-./dev are left to CI, which runs ./dev itself, but must name a command that it has.
+marked `sh`, in the order of the page. A `text` block under the line `<!-- printed -->` must be among
+what the program prints. `py` blocks, which need what is not there, must at least be Python; all else
+is only read. Lines that call ./dev are left to CI, which runs ./dev itself, but must name a command
+that it has.
 """
 
 import pathlib
@@ -18,6 +20,7 @@ DOCUMENTS = [document for document in [ROOT / "README.md", ROOT / "CONTRIBUTING.
                                        *sorted((ROOT / "examples").rglob("*.md"))]
              if document.exists()]
 FENCE = re.compile(r"^```(\w+)[ \t]*\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
+PRINTED = re.compile(r"^<!-- printed -->\n```text\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
 DEV = re.compile(r"(?:^\s*|`)\./dev\s+([a-z]+)", re.MULTILINE)
 
 
@@ -26,10 +29,11 @@ def blocks(document: pathlib.Path, language: str) -> str:
                      if name == language)
 
 
-def run(command: list[str], cwd: pathlib.Path) -> None:
+def run(command: list[str], cwd: pathlib.Path) -> str:
     done = subprocess.run(command, cwd=cwd, text=True, capture_output=True, timeout=600,
                           stdin=subprocess.DEVNULL)
     assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def dev_commands() -> set[str]:
@@ -41,9 +45,14 @@ def dev_commands() -> set[str]:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_code_runs(document: pathlib.Path, tmp_path):
     assert set(DEV.findall(document.read_text())) <= dev_commands()
+    for body in (body for name, body in FENCE.findall(document.read_text()) if name == "py"):
+        compile(body, str(document), "exec")
+    printed = ""
     if program := blocks(document, "python"):
         # In a file, as a reader would have it: tercet.udf asks for a function's text.
         (tmp_path / "document.py").write_text(program)
-        run([sys.executable, "document.py"], tmp_path)
+        printed = run([sys.executable, "document.py"], tmp_path)
+    for shown in PRINTED.findall(document.read_text()):
+        assert shown in printed, f"{shown}\nis not printed:\n{printed}"
     commands = [line for line in blocks(document, "sh").splitlines() if not DEV.match(line)]
     run(["bash", "-euo", "pipefail", "-c", "\n".join(commands)], tmp_path)
