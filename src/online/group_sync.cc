@@ -1,19 +1,22 @@
 #include "online/group_sync.h"
 
 #include <chrono>
+#include <vector>
 
 namespace tercet {
 
 void GroupSync::Close() {
+  // Taken out, since calls that are still on their way may add entries while these are joined.
+  std::vector<std::thread> threads;
   {
     std::lock_guard lock(mutex_);
     closing_ = true;
     changed_.notify_all();
+    for (auto& [group, run] : runs_) {
+      if (run.thread.joinable()) threads.push_back(std::move(run.thread));
+    }
   }
-  // With closing_ set no run starts, so the threads no longer change.
-  for (auto& [group, run] : runs_) {
-    if (run.thread.joinable()) run.thread.join();
-  }
+  for (std::thread& thread : threads) thread.join();
 }
 
 void GroupSync::Start(const Ref& group, int64_t version, const OnlineAccess::Sync& sync,
