@@ -71,10 +71,17 @@ FileInfo InfoOf(std::string name, const struct stat& found) {
 class PosixFileSystem : public FileSystem {
  public:
   Status MakeDirectory(const std::string& path) override {
-    std::error_code error;
-    std::filesystem::create_directories(path, error);
-    if (error) return Failure("make directory", path, error.value());
-    return Status::OK();
+    struct stat found;
+    if (::stat(path.c_str(), &found) == 0) {
+      return S_ISDIR(found.st_mode) ? Status::OK() : Failure("make directory", path, EEXIST);
+    }
+    const std::string parent = ParentOf(path);
+    if (!parent.empty()) ARROW_RETURN_NOT_OK(MakeDirectory(parent));
+    if (::mkdir(path.c_str(), 0777) != 0 && errno != EEXIST) {
+      return Failure("make directory", path, errno);
+    }
+    // What is made durable in a directory is lost with it, unless its own name is durable, too.
+    return SyncDirectory(parent.empty() ? "." : parent);
   }
 
   Result<std::vector<FileInfo>> List(const std::string& path) override {
@@ -84,12 +91,18 @@ class PosixFileSystem : public FileSystem {
       if (errno == ENOENT) return entries;
       return Failure("list", path, errno);
     }
-    while (const dirent* entry = ::readdir(directory.get())) {
+    while (true) {
+      errno = 0;
+      const dirent* entry = ::readdir(directory.get());
+      if (entry == nullptr && errno != 0) return Failure("list", path, errno);
+      if (entry == nullptr) break;
       const std::string name = entry->d_name;
       if (name == "." || name == "..") continue;
       Result<FileInfo> info = Stat(JoinPath(path, name));
       // A file may go away between readdir and stat: then it is simply not there.
-      if (info.ok()) entries.push_back(*std::move(info));
+      if (info.status().IsKeyError()) continue;
+      ARROW_RETURN_NOT_OK(info);
+      entries.push_back(*std::move(info));
     }
     std::sort(entries.begin(), entries.end(),
               [](const FileInfo& a, const FileInfo& b) { return a.name < b.name; });

@@ -1,15 +1,44 @@
 #include "base/file_system.h"
 
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <filesystem>
+#include <mutex>
 #include <thread>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "base/id.h"
 
+namespace {
+
+/// What was synced in this process, by name.
+std::mutex synced_mutex;
+std::vector<std::string> synced;  // guarded by synced_mutex
+
+}  // namespace
+
+/// The library's, which nothing else can observe: it takes a power failure to see that it was not
+/// called.
+extern "C" int fsync(int descriptor) {
+  char name[4096];
+  const std::string link = "/proc/self/fd/" + std::to_string(descriptor);
+  const ssize_t size = ::readlink(link.c_str(), name, sizeof(name));
+  if (size > 0) {
+    const std::lock_guard lock(synced_mutex);
+    synced.emplace_back(name, static_cast<size_t>(size));
+  }
+  return static_cast<int>(::syscall(SYS_fsync, descriptor));
+}
+
 namespace tercet {
 namespace {
+
+using testing::AllOf;
+using testing::Contains;
 
 class FileSystemTest : public testing::Test {
  protected:
@@ -50,6 +79,37 @@ TEST_F(FileSystemTest, ReplaceAndRead) {
   EXPECT_TRUE(disk_->Remove(Path("b")).ok());
   EXPECT_TRUE(disk_->Replace(Path("none/a"), "x").IsKeyError());
   EXPECT_TRUE(disk_->List(Path("none"))->empty());
+}
+
+TEST_F(FileSystemTest, NamesOfNewDirectoriesAreDurable) {
+  {
+    const std::lock_guard lock(synced_mutex);
+    synced.clear();
+  }
+  ASSERT_TRUE(disk_->MakeDirectory(Path("a/b/c")).ok());
+  {
+    const std::lock_guard lock(synced_mutex);
+    EXPECT_THAT(synced, AllOf(Contains(root_), Contains(Path("a")), Contains(Path("a/b"))));
+    synced.clear();
+  }
+  ASSERT_TRUE(disk_->MakeDirectory(Path("a/b/c/")).ok());
+  const std::lock_guard lock(synced_mutex);
+  EXPECT_TRUE(synced.empty()) << "it was there";
+}
+
+TEST_F(FileSystemTest, AFileIsNoDirectory) {
+  ASSERT_TRUE(disk_->Replace(Path("a"), "x").ok());
+  EXPECT_TRUE(disk_->MakeDirectory(Path("a")).IsIOError());
+  EXPECT_TRUE(disk_->MakeDirectory(Path("a/b/c")).IsIOError());
+}
+
+TEST_F(FileSystemTest, AListingIsWholeOrFails) {
+  std::filesystem::create_symlink("gone", Path("dangling"));
+  EXPECT_TRUE(disk_->List(root_)->empty());
+  std::filesystem::create_symlink("loop", Path("loop"));
+  const Status status = disk_->List(root_).status();
+  EXPECT_TRUE(status.IsIOError());
+  EXPECT_NE(status.message().find("loop"), std::string::npos) << status;
 }
 
 TEST_F(FileSystemTest, MapsEmptyFilesToo) {
