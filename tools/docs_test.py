@@ -21,6 +21,7 @@ DOCUMENTS = [document for document in [ROOT / "README.md", ROOT / "CONTRIBUTING.
              if document.exists()]
 FENCE = re.compile(r"^```(\w+)[ \t]*\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
 PRINTED = re.compile(r"^<!-- printed -->\n```text\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
 DEV = re.compile(r"(?:^\s*|`)\./dev\s+([a-z]+)", re.MULTILINE)
 
 
@@ -56,3 +57,26 @@ def test_code_runs(document: pathlib.Path, tmp_path):
         assert shown in printed, f"{shown}\nis not printed:\n{printed}"
     commands = [line for line in blocks(document, "sh").splitlines() if not DEV.match(line)]
     run(["bash", "-euo", "pipefail", "-c", "\n".join(commands)], tmp_path)
+
+
+def anchors(document: pathlib.Path) -> set[str]:
+    """The headings of a page, as a link names them."""
+    prose = FENCE.sub("", document.read_text())
+    titles = re.findall(r"^#+ (.*?)\s*$", prose, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", re.sub(r"\]\([^)]*\)", "", title)).lower().replace(" ", "-")
+            for title in titles}
+
+
+@pytest.mark.parametrize("document", [*DOCUMENTS, ROOT / "ARCHITECTURE.md",
+                                      ROOT / "CHANGELOG.md", ROOT / "deploy" / "README.md",
+                                      *sorted((ROOT / "src").glob("*/README.md"))],
+                         ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(document: pathlib.Path):
+    for link in LINK.findall(FENCE.sub("", document.read_text())):
+        if "://" in link or link.startswith("mailto:"):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (document.parent / path).resolve() if path else document
+        assert target.exists(), f"{link}: there is no such file"
+        if anchor and target.suffix == ".md":
+            assert anchor in anchors(target), f"{link}: the page has {sorted(anchors(target))}"
