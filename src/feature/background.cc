@@ -1,6 +1,6 @@
 #include "feature/background.h"
 
-#include <chrono>
+#include <algorithm>
 
 #include "base/log.h"
 
@@ -26,8 +26,9 @@ Ingest::Background::~Background() {
 
 void Ingest::Background::Enqueue(const Ref& group, int64_t version) {
   std::lock_guard lock(mutex_);
-  int64_t& wanted = waiting_.try_emplace(group, version).first->second;
-  wanted = std::max(wanted, version);
+  const Behind now{.version = version, .due = std::chrono::steady_clock::now()};
+  Behind& behind = waiting_.try_emplace(group, now).first->second;
+  behind.version = std::max(behind.version, version);
   changed_.notify_all();
 }
 
@@ -44,18 +45,24 @@ Status Ingest::Background::Flush() {
   return failures_ > failures ? failure_ : Status::OK();
 }
 
+std::map<Ref, Ingest::Background::Behind>::iterator Ingest::Background::Next() {
+  return std::min_element(waiting_.begin(), waiting_.end(), [](const auto& a, const auto& b) {
+    return a.second.due < b.second.due;
+  });
+}
+
 void Ingest::Background::Work() {
   auto next_poll = std::chrono::steady_clock::now() + kPollPause;
-  auto retry = std::chrono::steady_clock::time_point::min();
   std::unique_lock lock(mutex_);
   while (!closing_) {
     const auto now = std::chrono::steady_clock::now();
-    if (!waiting_.empty() && now >= retry) {
-      const auto [group, version] = *waiting_.begin();
-      waiting_.erase(waiting_.begin());
+    const auto next = Next();
+    if (next != waiting_.end() && next->second.due <= now) {
+      const auto [group, behind] = *next;
+      waiting_.erase(next);
       busy_ = true;
       lock.unlock();
-      const Status applied = online_->SyncTo(group, version, kApplyTimeoutUs);
+      const Status applied = online_->SyncTo(group, behind.version, kApplyTimeoutUs);
       lock.lock();
       busy_ = false;
       // A group that was dropped meanwhile wants nothing any more.
@@ -66,13 +73,15 @@ void Ingest::Background::Work() {
         }
         ++failures_;
         failure_ = applied;
-        waiting_.try_emplace(group, version);
-        retry = std::chrono::steady_clock::now() + kPollPause;
+        // Not at once, even when it was written again meanwhile.
+        Behind& again = waiting_.try_emplace(group, behind).first->second;
+        again.version = std::max(again.version, behind.version);
+        again.due = std::chrono::steady_clock::now() + kPollPause;
       }
       changed_.notify_all();
       continue;
     }
-    if (waiting_.empty() && !written_.empty()) {
+    if (!written_.empty()) {
       const Ref group = *written_.begin();
       written_.erase(written_.begin());
       lock.unlock();
@@ -87,7 +96,8 @@ void Ingest::Background::Work() {
       next_poll = std::chrono::steady_clock::now() + kPollPause;
       continue;
     }
-    changed_.wait_until(lock, waiting_.empty() ? next_poll : std::min(next_poll, retry));
+    changed_.wait_until(lock, next == waiting_.end() ? next_poll
+                                                     : std::min(next_poll, next->second.due));
   }
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <map>
 #include <mutex>
@@ -28,7 +29,18 @@ class Ingest::Background {
   Status Flush();
 
  private:
+  using TimePoint = std::chrono::steady_clock::time_point;
+
+  /// A group that is to be brought up to a version. Groups take turns by `due`, so that one that is
+  /// written all the time, or can't be applied, holds up no other.
+  struct Behind {
+    int64_t version = 0;
+    TimePoint due;
+  };
+
   void Work();
+  /// The group whose turn is next; end() when none waits. mutex_ is held.
+  std::map<Ref, Behind>::iterator Next();
   /// Looks for commits that nobody enqueued.
   void Poll();
   void Compact(const Ref& group) const;
@@ -37,7 +49,7 @@ class Ingest::Background {
   OnlineAccess* const online_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::map<Ref, int64_t> waiting_;  // guarded by mutex_, like what follows
+  std::map<Ref, Behind> waiting_;   // guarded by mutex_, like what follows
   std::set<Ref> written_;           // that a compaction may be due for
   bool busy_ = false;               // with a group that is not in waiting_ any more
   int64_t failures_ = 0;
