@@ -1,5 +1,6 @@
 #include "offline/deletion_vector.h"
 
+#include <numeric>
 #include <random>
 
 #include "offline/table_test_rows.h"
@@ -31,6 +32,23 @@ TEST(DeletionVector, RefusesEveryCut) {
     EXPECT_TRUE(DecodeVector(bytes.substr(0, size)).status().IsInvalid()) << size;
   }
   EXPECT_TRUE(DecodeVector(bytes, 10).status().IsInvalid());
+}
+
+TEST(DeletionVector, NoMoreRowsAreMadeThanTheLogTellsOf) {
+  DeletedRows rows(5'000'000);
+  std::iota(rows.begin(), rows.end(), 0);
+  std::string bytes = EncodeVector(rows);  // some hundred bytes of runs
+  ASSERT_LT(bytes.size(), 2000u);
+  VectorPointer pointer{.storage_type = "i",
+                        .path_or_inline = "",
+                        .offset = std::nullopt,
+                        .size_bytes = static_cast<int64_t>(bytes.size()),
+                        .cardinality = 3};
+  bytes.resize((bytes.size() + 3) / 4 * 4);
+  pointer.path_or_inline = EncodeZ85(bytes);
+  const Status status = ReadVector(LocalFileSystem().get(), "", pointer).status();
+  EXPECT_TRUE(status.IsIOError());
+  EXPECT_NE(status.message().find("more than 3 rows"), std::string::npos) << status.ToString();
 }
 
 // The example of https://rfc.zeromq.org/spec/32.

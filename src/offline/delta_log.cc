@@ -366,7 +366,10 @@ Result<bool> DeltaLog::TryCommit(int64_t version, const std::vector<Action>& act
   const Status put = file_system_->PutIfAbsent(CommitPath(version), text, time_us);
   if (put.ok()) return true;
   // Whatever went wrong: the commit is ours if it can be read back with our id.
-  ARROW_ASSIGN_OR_RAISE(const bool exists, HasCommit(version));
+  const Result<bool> found_out = HasCommit(version);
+  // That nothing can be found out must not hide that the commit may be there.
+  if (!found_out.ok()) return HasUnknownOutcome(put) ? put : found_out.status();
+  const bool exists = *found_out;
   // Where another writer's commit can't be seen yet, it was first all the same.
   if (!exists && put.IsAlreadyExists()) return false;
   if (!exists) return put;

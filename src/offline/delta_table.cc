@@ -189,8 +189,9 @@ Result<Commit> DeltaTable::Apply(Change* change, const TableState& made_for,
     }
     if (*won) {
       change->files().KeepNamedBy(actions);
-      ARROW_ASSIGN_OR_RAISE(state, HeadState());
-      CheckpointIfDue(*state);
+      // The commit stands, whatever becomes of its checkpoint.
+      const Result<TableStatePtr> newest = HeadState();
+      if (newest.ok()) CheckpointIfDue(**newest);
       return Commit{.feature_group = {},
                     .version = version,
                     .commit_time_us = time_us,
@@ -208,7 +209,6 @@ Result<Commit> DeltaTable::Apply(Change* change, const TableState& made_for,
 
 void DeltaTable::CheckpointIfDue(const TableState& state) const {
   if (state.version == 0 || state.version % CheckpointInterval(state) != 0) return;
-  // The commit stands, with or without its checkpoint.
   const Status written = log_.WriteCheckpoint(state);
   if (!written.ok()) LogWarn("no checkpoint of '" + path_ + "': " + written.message());
 }

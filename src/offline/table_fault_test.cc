@@ -15,7 +15,8 @@ using arrow::field;
 /// A local disk that fails from its nth operation on, or is full after n bytes.
 class FaultyFileSystem : public FileSystem {
  public:
-  enum class Fault { kNone, kSync, kFull, kLostAnswer };
+  /// kBlind: nothing can be read once a file was put; kUnknown: and nobody knows whether it was.
+  enum class Fault { kNone, kSync, kFull, kLostAnswer, kBlind, kUnknown };
 
   void Arm(Fault fault, int64_t after) {
     fault_ = fault;
@@ -28,9 +29,18 @@ class FaultyFileSystem : public FileSystem {
   Result<std::vector<FileInfo>> List(const std::string& path) override {
     return disk_->List(path);
   }
-  Result<FileInfo> Stat(const std::string& path) override { return disk_->Stat(path); }
-  Result<bool> Exists(const std::string& path) override { return disk_->Exists(path); }
-  Result<std::string> ReadFile(const std::string& path) override { return disk_->ReadFile(path); }
+  Result<FileInfo> Stat(const std::string& path) override {
+    ARROW_RETURN_NOT_OK(CheckSight());
+    return disk_->Stat(path);
+  }
+  Result<bool> Exists(const std::string& path) override {
+    ARROW_RETURN_NOT_OK(CheckSight());
+    return disk_->Exists(path);
+  }
+  Result<std::string> ReadFile(const std::string& path) override {
+    ARROW_RETURN_NOT_OK(CheckSight());
+    return disk_->ReadFile(path);
+  }
   Result<std::shared_ptr<arrow::io::RandomAccessFile>> OpenMapped(
       const std::string& path) override {
     return disk_->OpenMapped(path);
@@ -52,6 +62,8 @@ class FaultyFileSystem : public FileSystem {
     ARROW_RETURN_NOT_OK(Count(Fault::kFull, static_cast<int64_t>(bytes.size())));
     ARROW_RETURN_NOT_OK(Count(Fault::kSync, 1));
     ARROW_RETURN_NOT_OK(disk_->PutIfAbsent(path, bytes, modified_us));
+    if (fault_ == Fault::kBlind || fault_ == Fault::kUnknown) hit_ = true;
+    if (fault_ == Fault::kUnknown) return WithUnknownOutcome(Status::IOError("no answer"));
     // The bytes are there, but the caller hears otherwise.
     return Count(Fault::kLostAnswer, 1);
   }
@@ -87,6 +99,11 @@ class FaultyFileSystem : public FileSystem {
     if (left_ >= 0) return Status::OK();
     hit_ = true;
     return Status::IOError("cannot write: No space left on device");
+  }
+
+  Status CheckSight() const {
+    const bool blind = hit_ && (fault_ == Fault::kBlind || fault_ == Fault::kUnknown);
+    return blind ? Status::IOError("cannot read: Input/output error") : Status::OK();
   }
 
   const std::shared_ptr<FileSystem> disk_ = LocalFileSystem();
@@ -209,6 +226,21 @@ TEST_F(TableFault, AnAnswerLostAfterTheCommitIsFoundOut) {
   disk_->Arm(Fault::kNone, 0);
   EXPECT_EQ(Value(table_->Head())->version(), commit.version);
   EXPECT_EQ(Strays(), std::vector<std::string>());
+}
+
+TEST_F(TableFault, ACommitStandsThoughTheTableCannotBeReadAfterIt) {
+  disk_->Arm(Fault::kBlind, 0);
+  const Commit commit = Value(Put("[[3, 9]]"));
+  disk_->Arm(Fault::kNone, 0);
+  EXPECT_EQ(Value(table_->Head())->version(), commit.version);
+  EXPECT_EQ(Strays(), std::vector<std::string>());
+}
+
+TEST_F(TableFault, AnUnknownOutcomeIsToldThoughNothingCanBeFoundOut) {
+  disk_->Arm(Fault::kUnknown, 0);
+  const auto committed = DeltaLog(disk_, path_).TryCommit(9, {}, 0, "mine");
+  disk_->Arm(Fault::kNone, 0);
+  EXPECT_TRUE(HasUnknownOutcome(committed.status())) << committed.status().ToString();
 }
 
 class Damage : public TableFault {
