@@ -80,10 +80,28 @@ class NumberTable : public SqlTable {
   std::set<std::string> read_;  // guarded by mutex_
 };
 
+/// Throws when its rows are read.
+class ThrowingTable : public SqlTable {
+ public:
+  const std::shared_ptr<arrow::Schema>& schema() const override { return schema_; }
+  std::optional<int64_t> row_count() const override { return std::nullopt; }
+  Result<std::vector<SqlPart>> Parts(const std::vector<std::string>&, int) override {
+    return std::vector<SqlPart>{[]() -> Result<std::shared_ptr<arrow::RecordBatchReader>> {
+      throw std::runtime_error("no memory for rows");
+    }};
+  }
+
+ private:
+  const std::shared_ptr<arrow::Schema> schema_ =
+      arrow::schema({arrow::field("n", arrow::int64())});
+};
+
 class Numbers : public SqlTables {
  public:
   Result<std::shared_ptr<SqlTable>> Find(const std::string& name) override {
     if (name == "numbers") return table;
+    if (name == "thrown") throw std::runtime_error("no memory for tables");
+    if (name == "throwing") return std::make_shared<ThrowingTable>();
     if (name == "broken") return Status::IOError("the disk of 'broken' is gone");
     if (name.ends_with(".csv")) return nullptr;
     return Status::KeyError("there is no table '", name, "'");
@@ -132,6 +150,13 @@ TEST_F(SqlSessionTest, KeepsTheOrderOfATable) {
     ASSERT_EQ(n.Value(i), i + 10);
     ASSERT_EQ(text.GetView(i), "the number " + std::to_string(i + 10));
   }
+}
+
+TEST_F(SqlSessionTest, WhatIsThrownBelowTheEngineIsAnError) {
+  EXPECT_THAT(Run("select * from thrown").status().message(), HasSubstr("memory for tables"));
+  EXPECT_THAT(Run("select sum(n) from throwing").status().message(), HasSubstr("memory for rows"));
+  const std::string as_of = "select * from feature_group('numbers', as_of := 'soon')";  // stoll
+  EXPECT_TRUE(Run(as_of).status().IsUnknownError()) << Run(as_of).status();
 }
 
 TEST_F(SqlSessionTest, ReadsOnlyTheColumnsOfTheQuery) {

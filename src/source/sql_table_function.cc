@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <exception>
 #include <string>
 #include <vector>
 
@@ -103,20 +104,35 @@ Result<std::shared_ptr<SqlTable>> FindTable(SqlBinding* binding, duckdb_bind_inf
   return table;
 }
 
+/// What `call` returns; what it throws is an error as well, since DuckDB's interface is C's and
+/// lets nothing through.
+template <typename Call>
+Status Caught(const Call& call) {
+  try {
+    return call();
+  } catch (const std::exception& error) {
+    return Status::UnknownError(error.what());
+  }
+}
+
+Status BindTable(SqlBinding* binding, duckdb_bind_info info) {
+  const DuckDbLibrary& duck = *binding->duck;
+  ARROW_ASSIGN_OR_RAISE(const std::shared_ptr<SqlTable> table, FindTable(binding, info));
+  ARROW_RETURN_NOT_OK(AddColumns(binding, *table->schema(), info));
+  if (const auto rows = table->row_count()) {
+    duck.bind_set_cardinality(info, static_cast<idx_t>(*rows), false);
+  }
+  duck.bind_set_bind_data(info, new BoundTable{table}, &Delete<BoundTable>);
+  return Status::OK();
+}
+
 void Bind(duckdb_bind_info info) {
   const DuckDbLibrary* duck = *DuckDbLibrary::Get();
   auto* binding = static_cast<SqlBinding*>(duck->bind_get_extra_info(info));
-  const Result<std::shared_ptr<SqlTable>> table = FindTable(binding, info);
-  Status status = table.status();
-  if (status.ok()) status = AddColumns(binding, *(*table)->schema(), info);
-  if (!status.ok()) {
-    binding->Fail(status);
-    return duck->bind_set_error(info, status.message().c_str());
-  }
-  if (const auto rows = (*table)->row_count()) {
-    duck->bind_set_cardinality(info, static_cast<idx_t>(*rows), false);
-  }
-  duck->bind_set_bind_data(info, new BoundTable{*table}, &Delete<BoundTable>);
+  const Status status = Caught([&] { return BindTable(binding, info); });
+  if (status.ok()) return;
+  binding->Fail(status);
+  duck->bind_set_error(info, status.message().c_str());
 }
 
 Status Begin(SqlBinding* binding, duckdb_init_info info) {
@@ -152,7 +168,7 @@ Status Begin(SqlBinding* binding, duckdb_init_info info) {
 void Init(duckdb_init_info info) {
   const DuckDbLibrary* duck = *DuckDbLibrary::Get();
   auto* binding = static_cast<SqlBinding*>(duck->init_get_extra_info(info));
-  const Status status = Begin(binding, info);
+  const Status status = Caught([&] { return Begin(binding, info); });
   if (status.ok()) return;
   binding->Fail(status);
   duck->init_set_error(info, status.message().c_str());
@@ -202,9 +218,10 @@ Status Fill(SqlBinding* binding, TableScan* scan, ThreadScan* thread, duckdb_dat
 void Read(duckdb_function_info info, duckdb_data_chunk output) {
   const DuckDbLibrary* duck = *DuckDbLibrary::Get();
   auto* binding = static_cast<SqlBinding*>(duck->function_get_extra_info(info));
-  const Status status =
-      Fill(binding, static_cast<TableScan*>(duck->function_get_init_data(info)),
-           static_cast<ThreadScan*>(duck->function_get_local_init_data(info)), output);
+  const Status status = Caught([&] {
+    return Fill(binding, static_cast<TableScan*>(duck->function_get_init_data(info)),
+                static_cast<ThreadScan*>(duck->function_get_local_init_data(info)), output);
+  });
   if (status.ok()) return;
   binding->Fail(status);
   duck->function_set_error(info, status.message().c_str());
@@ -214,12 +231,13 @@ void Read(duckdb_function_info info, duckdb_data_chunk output) {
 void Replace(duckdb_replacement_scan_info info, const char* name, void* data) {
   auto* binding = static_cast<SqlBinding*>(data);
   const DuckDbLibrary& duck = *binding->duck;
-  const Result<std::shared_ptr<SqlTable>> table = binding->tables->Find(name);
-  if (!table.ok()) {
-    binding->Fail(table.status());
-    return duck.replacement_scan_set_error(info, table.status().message().c_str());
+  std::shared_ptr<SqlTable> table;
+  const Status status = Caught([&] { return binding->tables->Find(name).Value(&table); });
+  if (!status.ok()) {
+    binding->Fail(status);
+    return duck.replacement_scan_set_error(info, status.message().c_str());
   }
-  if (*table == nullptr) return;
+  if (table == nullptr) return;
   DuckDbHandle<duckdb_value> parameter(duck.destroy_value, duck.create_varchar(name));
   duck.replacement_scan_set_function_name(info, kFunction);
   duck.replacement_scan_add_parameter(info, parameter.get());
