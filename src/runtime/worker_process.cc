@@ -128,9 +128,11 @@ void WorkerProcess::Kill() {
 
 void WorkerProcess::DrainErrors() {
   char block[4096];
-  for (;;) {
+  while (errors_ >= 0) {
     const ssize_t size = ::read(errors_, block, sizeof(block));
-    if (size <= 0) return;
+    // Closed by the child, it would wake every poll from now on.
+    if (size == 0) return CloseIfOpen(&errors_);
+    if (size < 0) return;
     error_tail_.append(block, static_cast<size_t>(size));
     if (error_tail_.size() > kErrorTailBytes) {
       error_tail_.erase(0, error_tail_.size() - kErrorTailBytes);
