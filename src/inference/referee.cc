@@ -81,7 +81,9 @@ Referee::Trial* Referee::Follow(const Deployment& deployment, bool ended_too) {
   const std::string& id = is_canary ? deployment.canary->id : deployment.experiment->id;
   const int64_t step = is_canary ? deployment.canary->step : 0;
   if (found != trials_.end()) {
-    if (found->second.id == id && found->second.step == step) return &found->second;
+    // A caller that read the deployment before its last step must not bring that back: a book begun
+    // anew would replace the counts of this one.
+    if (found->second.id == id && found->second.step >= step) return &found->second;
     const Status written = Write(&found->second);
     if (!written.ok()) LogWarn("counts of a trial are lost: " + written.ToString());
   }

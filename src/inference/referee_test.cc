@@ -139,6 +139,17 @@ TEST_F(RefereeTest, CountsOfAllProcessesDecideTogether) {
   EXPECT_EQ(here_.registry->Rollback("fraud", "anna").ValueOrDie().number(), 1);
 }
 
+TEST_F(RefereeTest, WhoKnowsAnEarlierStepLosesNoCounts) {
+  const Deployment stale = Start({.steps = {10, 50}, .dwell_ms = 1000, .min_requests = 100});
+  Answer(here_, 200);
+  clock_.Advance(kSecond);
+  Look(here_);
+  ASSERT_EQ(Now().canary->step, 1);
+  const auto book = here_.referee->BookOf(Now());
+  EXPECT_EQ(here_.referee->BookOf(stale), book);
+  EXPECT_EQ(here_.referee->BookOf(Now()), book);
+}
+
 TEST_F(RefereeTest, AProcessThatEndsLeavesItsCounts) {
   Start({.steps = {50}, .dwell_ms = 0, .min_requests = 100});
   Answer(there_, 80);
