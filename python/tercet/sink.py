@@ -13,16 +13,29 @@ class Sink:
     kind: str
     location: str
     target: str = ""
+    format: str = ""
+    file_mb: int = 0
+    file_seconds: int = 0
 
-    def to_json(self) -> dict[str, str]:
+    def to_json(self) -> dict[str, str | int]:
         """The sink as a deployment's policy has it."""
-        record = {"kind": self.kind, "location": self.location}
-        return {**record, "target": self.target} if self.target else record
+        more = {"target": self.target, "format": self.format, "file_mb": self.file_mb,
+                "file_seconds": self.file_seconds}
+        return {"kind": self.kind, "location": self.location,
+                **{name: value for name, value in more.items() if value}}
 
 
-def file(folder: str | os.PathLike) -> Sink:
-    """JSON lines in a folder: <deployment>-000001.jsonl and so on, of about 64 MB each."""
-    return Sink("file", os.path.abspath(os.fspath(folder)))
+def file(folder: str | os.PathLike, *, format: str = "", file_mb: int = 0,
+         file_seconds: int = 0) -> Sink:
+    """Files in a folder, each begun when the one before has about `file_mb` (64) or is
+    `file_seconds` old.
+
+    JSON lines: <deployment>-000001.jsonl and so on, which grow. `format="parquet"`: files that are
+    whole when they get their name, <deployment>-<time>-<id>.parquet; rows are in one after a minute
+    (`file_seconds`), when 64 MB wait, and at `flush_log`. What waits for that is in a hidden file,
+    on the disk: of a process that was killed, it becomes a file when the next one writes."""
+    return Sink("file", os.path.abspath(os.fspath(folder)), format=format, file_mb=file_mb,
+                file_seconds=file_seconds)
 
 
 def postgres(connection: str, table: str) -> Sink:

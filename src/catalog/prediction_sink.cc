@@ -52,16 +52,26 @@ Status CheckConnection(const std::string& connection) {
 json::object PredictionSink::ToJson() const {
   json::object object = {{"kind", kind}, {"location", location}};
   if (!target.empty()) object["target"] = target;
+  if (!format.empty()) object["format"] = format;
+  if (file_mb != 0) object["file_mb"] = file_mb;
+  if (file_seconds != 0) object["file_seconds"] = file_seconds;
   return object;
 }
 
 Result<PredictionSink> PredictionSink::FromJson(const json::object& object) {
-  ARROW_RETURN_NOT_OK(CheckMembers("sink", object, {"kind", "location", "target"}));
+  ARROW_RETURN_NOT_OK(CheckMembers(
+      "sink", object, {"kind", "location", "target", "format", "file_mb", "file_seconds"}));
   PredictionSink sink;
   ARROW_ASSIGN_OR_RAISE(sink.kind, GetString(object, "kind"));
   ARROW_ASSIGN_OR_RAISE(sink.location, GetString(object, "location"));
   ARROW_ASSIGN_OR_RAISE(const auto target, FindString(object, "target"));
   sink.target = target.value_or("");
+  ARROW_ASSIGN_OR_RAISE(const auto format, FindString(object, "format"));
+  sink.format = format.value_or("");
+  ARROW_ASSIGN_OR_RAISE(const auto file_mb, FindInt(object, "file_mb"));
+  sink.file_mb = file_mb.value_or(0);
+  ARROW_ASSIGN_OR_RAISE(const auto file_seconds, FindInt(object, "file_seconds"));
+  sink.file_seconds = file_seconds.value_or(0);
   ARROW_RETURN_NOT_OK(sink.Check());
   return sink;
 }
@@ -83,8 +93,14 @@ Status PredictionSink::Check() const {
       return Status::Invalid("a file sink needs the absolute path of a folder, not '", location,
                              "'");
     }
-    if (target.empty()) return Status::OK();
-    return Status::Invalid("a file sink is a folder, but '", target, "' is given besides");
+    if (!target.empty()) {
+      return Status::Invalid("a file sink is a folder, but '", target, "' is given besides");
+    }
+    return CheckFiles();
+  }
+  if (!format.empty() || file_mb != 0 || file_seconds != 0) {
+    return Status::Invalid("a ", kind, " sink has no files: format, file_mb and file_seconds are "
+                           "for a file sink");
   }
   if (target.empty()) {
     return Status::Invalid("a ", kind, " sink needs the name of a ",
@@ -93,8 +109,27 @@ Status PredictionSink::Check() const {
   return kind == "postgres" ? CheckConnection(location) : Status::OK();
 }
 
+Status PredictionSink::CheckFiles() const {
+  const std::vector<std::string> formats = {"jsonl", "parquet"};
+  if (!format.empty() && format != "jsonl" && format != "parquet") {
+    return Status::Invalid("a file sink has no format '", format.substr(0, 40), "'",
+                           Suggest(format.substr(0, 40), formats));
+  }
+  constexpr int64_t kMostMb = 4096, kMostSeconds = 7 * 86'400;
+  if (file_mb < 0 || file_mb > kMostMb || file_seconds < 0 || file_seconds > kMostSeconds) {
+    return Status::Invalid("a file sink's file_mb is ", file_mb, " and its file_seconds ",
+                           file_seconds, "; they must be between 0 and ", kMostMb, " and ",
+                           kMostSeconds);
+  }
+  return Status::OK();
+}
+
 std::string PredictionSink::ToText() const {
-  return kind + " " + location + (target.empty() ? "" : " " + target);
+  std::string text = kind + " " + location;
+  for (const std::string& more : {target, format}) {
+    if (!more.empty()) text += " " + more;
+  }
+  return text;
 }
 
 json::object PredictionSinkStatistics::ToJson() const {

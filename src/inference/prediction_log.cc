@@ -83,7 +83,7 @@ Status PredictionLog::Flush() {
   flushed_.wait(lock, [&] { return done_ >= mine; });
   Status status = status_;
   lock.unlock();
-  sinks_.Settle();
+  sinks_.Settle(std::chrono::steady_clock::now() + kSinkPatience);
   return status;
 }
 

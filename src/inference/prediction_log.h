@@ -36,8 +36,9 @@ class PredictionLog {
   /// Takes a request over. Never waits for the writer.
   void Offer(AnsweredRequest request);
 
-  /// Returns when what was offered before is written: the failure of the write, if it failed. A
-  /// sink that fails is waited for no longer than one try, and is told by its statistics alone.
+  /// Returns when what was offered before is written: the failure of the write, if it failed. Sinks
+  /// are waited for no longer than one try and, all together, kSinkPatience; what became of their
+  /// rows is told by their statistics alone.
   Status Flush();
 
   std::vector<PredictionSinkStatistics> SinkStatistics(const std::string& deployment) const {
@@ -46,6 +47,8 @@ class PredictionLog {
 
  private:
   using Batch = std::deque<AnsweredRequest>;
+  /// Longer than Kafka takes to say that nobody is there.
+  static constexpr std::chrono::seconds kSinkPatience{8};
   static constexpr int64_t kQueueBytes = 64 << 20;
   static constexpr int64_t kEagerBytes = kQueueBytes / 4;
   static constexpr std::chrono::seconds kInterval{5};

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -27,8 +28,8 @@ class PredictionSinks {
   void Offer(const std::string& deployment, const std::vector<PredictionSink>& sinks,
              const arrow::RecordBatch& rows, size_t keys);
 
-  /// SinkWriter::Settle of each.
-  void Settle();
+  /// SinkWriter::Ask of all, then Await of each. What is not done until then is told by Statistics.
+  void Settle(std::chrono::steady_clock::time_point until);
 
   /// Of a deployment's sinks that have had a row in this process.
   std::vector<PredictionSinkStatistics> Statistics(const std::string& deployment) const;

@@ -19,8 +19,11 @@ constexpr std::string_view kSuffix = ".jsonl";
 
 class FileSink : public RecordSink {
  public:
-  FileSink(std::string folder, std::string name, int64_t file_bytes)
-      : folder_(std::move(folder)), prefix_(std::move(name) + "-"), file_bytes_(file_bytes) {}
+  FileSink(std::string folder, std::string name, int64_t file_bytes, std::chrono::seconds age)
+      : folder_(std::move(folder)),
+        prefix_(std::move(name) + "-"),
+        file_bytes_(file_bytes),
+        age_(age) {}
   ~FileSink() override { Close(); }
 
   Status Write(std::span<const SinkRecord> records) override {
@@ -30,7 +33,8 @@ class FileSink : public RecordSink {
       lines.push_back('\n');
     }
     if (lines.empty()) return Status::OK();
-    if (fd_ >= 0 && size_ >= file_bytes_) Close();
+    const bool old = age_.count() > 0 && TimePoint::clock::now() >= begun_ + age_;
+    if (fd_ >= 0 && (size_ >= file_bytes_ || old)) Close();
     if (fd_ < 0) ARROW_RETURN_NOT_OK(Begin());
     const Status written = Append(lines);
     if (written.ok()) {
@@ -77,6 +81,7 @@ class FileSink : public RecordSink {
     }
     if (fd_ < 0) return Failed("begin");
     size_ = 0;
+    begun_ = TimePoint::clock::now();
     return Status::OK();
   }
 
@@ -92,16 +97,19 @@ class FileSink : public RecordSink {
 
   const std::string folder_, prefix_;
   const int64_t file_bytes_;
+  const std::chrono::seconds age_;
   std::string path_;
   int fd_ = -1;
   int64_t size_ = 0;  ///< of what is kept
+  TimePoint begun_;
 };
 
 }  // namespace
 
 Result<std::unique_ptr<RecordSink>> OpenFileSink(const std::string& folder,
-                                                 const std::string& name, int64_t file_bytes) {
-  return std::make_unique<FileSink>(folder, name, file_bytes);
+                                                 const std::string& name, int64_t file_bytes,
+                                                 std::chrono::seconds age) {
+  return std::make_unique<FileSink>(folder, name, file_bytes, age);
 }
 
 }  // namespace tercet

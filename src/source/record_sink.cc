@@ -5,6 +5,7 @@
 #include "base/inside_folder.h"
 #include "source/file_sink.h"
 #include "source/kafka_sink.h"
+#include "source/parquet_sink.h"
 #include "source/postgres_sink.h"
 
 namespace tercet {
@@ -12,7 +13,14 @@ namespace tercet {
 Result<std::unique_ptr<RecordSink>> OpenRecordSink(const PredictionSink& sink,
                                                    const std::string& name) {
   ARROW_RETURN_NOT_OK(sink.Check());
-  if (sink.kind == "file") return OpenFileSink(sink.location, name);
+  if (sink.kind == "file") {
+    const int64_t bytes = sink.file_mb == 0 ? kSinkFileBytes : sink.file_mb << 20;
+    const std::chrono::seconds age(sink.file_seconds);
+    if (!sink.parquet()) return OpenFileSink(sink.location, name, bytes, age);
+    ParquetSinkOptions options{.file_bytes = bytes};
+    if (sink.file_seconds != 0) options.age = age;
+    return OpenParquetSink(sink.location, name, options);
+  }
   if (sink.kind == "postgres") return OpenPostgresSink(sink.location, sink.target);
   return OpenKafkaSink(sink.location, sink.target);
 }
