@@ -13,6 +13,7 @@ import types
 import typing
 from typing import Any, Callable, Mapping
 
+from tercet._times import Duration, duration_to_micros
 from tercet.errors import InvalidError
 
 #: What Python's types are as column types.
@@ -24,7 +25,8 @@ _KEYWORDS = {"and", "or", "not", "is", "null", "true", "false", "in", "like", "c
              "then", "else", "end", "between"}
 
 
-def udf(output: Any = None, *, inputs: Mapping[str, Any] | None = None) -> Any:
+def udf(output: Any = None, *, inputs: Mapping[str, Any] | None = None, workers: int = 0,
+        timeout: Duration | None = None, memory_mb: int = 0) -> Any:
     """Makes a function an on-demand feature: computed row by row, in a worker process, of columns
     and request parameters, for training data, batches and requests alike.
 
@@ -42,23 +44,34 @@ def udf(output: Any = None, *, inputs: Mapping[str, Any] | None = None) -> Any:
     the values of the constants that it names; it may use nothing else from around it. Functions
     made by the call of another, lambdas and methods are refused with InvalidError.
 
+    `workers` processes run it, each one call at a time; one that has not answered within `timeout`
+    ("2s"; of up to 4,096 rows) or comes near `memory_mb` of memory is replaced. What is not given is
+    as the policy of the deployment says that serves it (`Deployment.configure`), and one worker, 30
+    seconds and 4096 MB elsewhere.
+
     The result binds to columns of its parameters' names; call it with columns to bind it to others:
     `risk("amount_eur", "home.city")`. The plain function is its `function`.
     """
     if inspect.isfunction(output) and inputs is None:  # @udf without brackets
         return Udf(output, None, {})
-    return lambda function: Udf(function, output, dict(inputs or {}))
+    timeout_us = duration_to_micros(timeout, "timeout") or 0
+    limits = {"workers": workers, "timeout_ms": -(-timeout_us // 1000), "memory_mb": memory_mb}
+    return lambda function: Udf(function, output, dict(inputs or {}), limits)
 
 
 class Udf:
     """A function with column types, made by `udf`."""
 
-    def __init__(self, function: Callable, output: Any, inputs: dict[str, Any]):
+    def __init__(self, function: Callable, output: Any, inputs: dict[str, Any],
+                 limits: Mapping[str, int] | None = None):
         if not inspect.isfunction(function) or function.__name__ == "<lambda>":
             raise InvalidError("an on-demand feature is a function made by 'def', not "
                                f"{function!r:.80}")
         #: the plain function, to be called with values
         self.function: Callable = function
+        #: workers, timeout_ms and memory_mb, where they are the function's own
+        self.limits: dict[str, int] = {name: limit for name, limit in (limits or {}).items()
+                                       if limit}
         #: as expressions call it
         self.name: str = function.__name__
         #: what is kept: imports, constants and the function's text
@@ -100,7 +113,7 @@ class Udf:
     def definition(self) -> dict[str, Any]:
         """What a feature view keeps of it."""
         return {"name": self.name, "source": self.source, "inputs": dict(self.inputs),
-                "output": self.output}
+                "output": self.output, **self.limits}
 
     def __repr__(self) -> str:
         inputs = ", ".join(f"{name}: {kind}" for name, kind in self.inputs.items())

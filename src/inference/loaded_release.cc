@@ -131,4 +131,9 @@ Status LoadedRelease::WarmUp() const {
                  "model '" + release_.model.ToText() + "'");
 }
 
+Status LoadedRelease::Reserve(const WorkerLimits& limits) const {
+  ARROW_RETURN_NOT_OK(predictor_->Reserve(limits));
+  return plan_ == nullptr ? Status::OK() : plan_->Reserve(limits);
+}
+
 }  // namespace tercet

@@ -57,8 +57,9 @@ class LoadedRelease {
   /// What a row brings the short way.
   const std::shared_ptr<arrow::Schema>& row_schema() const { return row_schema_; }
 
-  /// Predictor::Reserve.
-  Status Reserve(const WorkerLimits& limits) const { return predictor_->Reserve(limits); }
+  /// Sees to the workers of the model's class and of the view's Python functions, and waits until
+  /// they have loaded.
+  Status Reserve(const WorkerLimits& limits) const;
   /// Whether the model still answers as it did when it was registered: ProveWarmUp.
   Status WarmUp() const;
   bool has_warm_up() const { return !warm_up_.empty(); }

@@ -13,6 +13,7 @@
 #include "base/cell.h"
 #include "base/result.h"
 #include "catalog/model.h"
+#include "catalog/worker_limits.h"
 
 namespace tercet {
 
@@ -24,14 +25,6 @@ class RowModel {
   /// they stay as long as what was taken from `memory`.
   virtual void Predict(std::span<const Cell> inputs, Arena* memory,
                        std::span<Cell> answers) const = 0;
-};
-
-/// How a model is kept that is evaluated in processes of its own.
-struct WorkerLimits {
-  int64_t workers = 1;                     ///< processes, at least
-  int64_t timeout_us = 30'000'000;         ///< of one call; then the worker is replaced
-  int64_t memory_bytes = 4LL << 30;        ///< address space of a worker
-  int64_t requests = 0;                    ///< calls after which one is replaced; 0: any number
 };
 
 /// Evaluates a model that is not ours. Thread-safe.

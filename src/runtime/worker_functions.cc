@@ -25,13 +25,23 @@ class WorkerFunction : public PythonCallable {
                  const std::string& python, const WorkerLimits& limits)
       : inputs_(std::move(inputs)),
         output_(std::move(output)),
-        limits_(limits),
+        own_(function),
+        limits_(own_.WithOwn(limits)),
         text_{.who = "Python function '" + function.name + "'",
               .python = python,
               .program = FunctionProgram(),
               .start = std::move(start)} {}
 
   Status Prepare() override { return Program().status(); }
+
+  Status Reserve(const WorkerLimits& limits) override {
+    {
+      const std::lock_guard lock(mutex_);
+      limits_ = own_.WithOwn(limits);
+    }
+    ARROW_ASSIGN_OR_RAISE(PythonProgram* const program, Program());
+    return program->Reserve(own_.WithOwn(limits));
+  }
 
   Result<std::shared_ptr<arrow::Array>> Call(const arrow::RecordBatch& rows) override {
     if (!rows.schema()->Equals(*inputs_, /*check_metadata=*/false)) {
@@ -75,9 +85,10 @@ class WorkerFunction : public PythonCallable {
 
   const std::shared_ptr<arrow::Schema> inputs_;
   const std::shared_ptr<arrow::DataType> output_;
-  const WorkerLimits limits_;
-  const PythonProgram::Text text_;
+  const PythonFunction own_;
   std::mutex mutex_;
+  WorkerLimits limits_;  ///< guarded by mutex_
+  const PythonProgram::Text text_;
   std::unique_ptr<PythonProgram> program_;  ///< guarded by mutex_ until it is there
 };
 

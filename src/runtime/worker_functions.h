@@ -10,9 +10,10 @@
 
 namespace tercet {
 
-/// Python functions in supervised worker processes, one function a worker, which starts when it is
-/// first needed and ends when nobody holds the function any more. A worker answers one call at a
-/// time, and has the limits of a predictor class's by default.
+/// Python functions in supervised worker processes of their own: one a function, or as many as were
+/// reserved or the function says, which start when it is first needed and end when nobody holds the
+/// function any more. A worker answers one call at a time. Its limits are the function's own, else
+/// those of the last Reserve, else those of a predictor class's by default.
 class WorkerFunctions : public PythonFunctions {
  public:
   /// `python`: the interpreter; its environment needs pyarrow, and whatever the functions import.

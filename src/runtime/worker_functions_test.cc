@@ -2,6 +2,11 @@
 
 #include <chrono>
 #include <filesystem>
+#include <fstream>
+#include <set>
+#include <thread>
+
+#include <unistd.h>
 
 #include <arrow/api.h>
 #include <arrow/json/from_string.h>
@@ -126,6 +131,56 @@ TEST_F(WorkerFunctionsTest, AWorkerThatDiesOrHangsIsReplaced) {
   const DeadlineScope scope(std::chrono::steady_clock::now() + std::chrono::milliseconds(200));
   const Status late = Call(function, "[2]").status();
   EXPECT_TRUE(IsTooLate(late)) << late;
+}
+
+TEST_F(WorkerFunctionsTest, AFunctionThatLeaksOrWantsTooMuchIsReplaced) {
+  PythonFunction leaks = Of(
+      "import os; f.kept = getattr(f, 'kept', []) + [bytearray(x << 20)]; return os.getpid()",
+      "int64", "int64");
+  leaks.memory_mb = 2048;
+  std::set<int64_t> workers;
+  for (int i = 0; i < 6; ++i) {
+    const auto answer = Call(leaks, "[500]");
+    ASSERT_TRUE(answer.ok()) << answer.status();
+    workers.insert(static_cast<const arrow::Int64Array&>(**answer).Value(0));
+  }
+  EXPECT_GE(workers.size(), 2);
+  EXPECT_THAT(Error(leaks, "[4000]"), HasSubstr("in row 0: MemoryError"));
+  EXPECT_TRUE(Call(leaks, "[1]").ok());
+}
+
+TEST_F(WorkerFunctionsTest, ItsOwnTimeCountsAndReserveGivesTheRest) {
+  PythonFunction slow = Of("import time; time.sleep(60)", "int64", "int64");
+  slow.timeout_ms = 300;
+  EXPECT_THAT(Call(slow, "[1]").status().message(), HasSubstr("no answer within 300 ms"));
+  const auto callable = *functions_.Get(slow);
+  ASSERT_TRUE(callable->Reserve({.timeout_us = 50'000'000}).ok());
+  EXPECT_THAT(Call(slow, "[1]").status().message(), HasSubstr("no answer within 300 ms"));
+  const PythonFunction other = Of("import time; return time.sleep(60) or x", "int64", "int64");
+  const auto held = *functions_.Get(other);
+  ASSERT_TRUE(held->Reserve({.timeout_us = 200'000}).ok());
+  EXPECT_THAT(Call(other, "[1]").status().message(), HasSubstr("no answer within 200 ms"));
+}
+
+TEST_F(WorkerFunctionsTest, SeveralWorkersAnswerAtOnce) {
+  const auto folder = std::filesystem::path(::testing::TempDir()) /
+                      ("at_once_" + std::to_string(::getpid()));
+  std::filesystem::create_directories(folder);
+  // Each call waits until the other has begun.
+  PythonFunction meets = Of(
+      "import os, time\n"
+      "    open(f'" + folder.string() + "/{x}', 'w').close()\n"
+      "    while not os.path.exists(f'" + folder.string() + "/{3 - x}'): time.sleep(0.01)\n"
+      "    return x",
+      "int64", "int64");
+  meets.timeout_ms = 60'000;
+  meets.workers = 2;
+  const auto held = *functions_.Get(meets);
+  ASSERT_TRUE(held->Reserve({.workers = 1}).ok());  // its own number counts
+  std::thread other([&] { EXPECT_TRUE(Call(meets, "[1]").ok()); });
+  EXPECT_TRUE(Call(meets, "[2]").ok());
+  other.join();
+  std::filesystem::remove_all(folder);
 }
 
 TEST_F(WorkerFunctionsTest, OneFunctionIsOneCallable) {

@@ -141,6 +141,11 @@ Result<std::shared_ptr<const CompiledExpression>> ViewFunctions::Compile(
                                             std::move(output));
 }
 
+Status ViewFunctions::Reserve(const WorkerLimits& limits) const {
+  for (const auto& callable : callables_) ARROW_RETURN_NOT_OK(callable->Reserve(limits));
+  return Status::OK();
+}
+
 Status ViewFunctions::Prepare() const {
   for (const auto& callable : callables_) ARROW_RETURN_NOT_OK(callable->Prepare());
   return Status::OK();

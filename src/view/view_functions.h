@@ -36,6 +36,8 @@ class ViewFunctions {
 
   /// PythonCallable::Prepare of all.
   Status Prepare() const;
+  /// PythonCallable::Reserve of all.
+  Status Reserve(const WorkerLimits& limits) const;
 
  private:
   std::vector<PythonFunction> functions_;

@@ -20,6 +20,7 @@ class FirstInput : public PythonFunctions {
   Result<std::shared_ptr<PythonCallable>> Get(const PythonFunction&) override {
     struct Callable : PythonCallable {
       Status Prepare() override { return Status::OK(); }
+      Status Reserve(const WorkerLimits&) override { return Status::OK(); }
       Result<std::shared_ptr<arrow::Array>> Call(const arrow::RecordBatch& rows) override {
         return rows.column(0);
       }

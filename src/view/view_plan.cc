@@ -69,6 +69,9 @@ class ResolvedView : public ViewPlan {
 
   const std::vector<std::string>& python_features() const override { return python_features_; }
   Status Prepare() const override { return Error(functions_.Prepare()); }
+  Status Reserve(const WorkerLimits& limits) const override {
+    return Error(functions_.Reserve(limits));
+  }
 
   Result<std::shared_ptr<arrow::RecordBatch>> Evaluate(
       const std::shared_ptr<arrow::RecordBatch>& rows) const override {

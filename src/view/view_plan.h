@@ -112,6 +112,8 @@ class ViewPlan {
   /// Sees to what evaluates on-demand features in Python, which is done at the first need else.
   /// ExecutionError when the text of a function does not give it.
   virtual Status Prepare() const = 0;
+  /// The same with so many processes a function, and these limits where it has none of its own.
+  virtual Status Reserve(const WorkerLimits& limits) const = 0;
 
   /// Evaluates the on-demand features in order and returns all view columns. `rows` has the
   /// root's and joins' view columns, request parameters, `left` columns that expressions name, and
