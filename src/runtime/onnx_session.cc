@@ -1,7 +1,10 @@
 #include "runtime/onnx_session.h"
 
+#include <cstdlib>
 #include <functional>
 #include <numeric>
+#include <string>
+#include <string_view>
 
 #include <onnxruntime_cxx_api.h>
 
@@ -97,6 +100,17 @@ class OnnxSession::Impl {
     options.SetInterOpNumThreads(1);
     options.SetExecutionMode(ORT_SEQUENTIAL);
     options.SetGraphOptimizationLevel(ORT_ENABLE_ALL);
+    // A GPU by request alone, since its answers are not the CPU's bit for bit. What it can't do, the
+    // CPU does; that the library has no such provider is told by ONNX Runtime.
+    const char* const provider = std::getenv("TERCET_ONNX_PROVIDER");
+    const std::string_view wanted = provider == nullptr ? "" : provider;
+    if (wanted == "cuda") {
+      options.AppendExecutionProvider_CUDA(OrtCUDAProviderOptions{});
+    } else if (!wanted.empty() && wanted != "cpu") {
+      throw Ort::Exception("TERCET_ONNX_PROVIDER is '" + std::string(wanted) +
+                               "'; there are cpu and cuda",
+                           ORT_INVALID_ARGUMENT);
+    }
     return options;
   }
 

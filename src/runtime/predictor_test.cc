@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <fstream>
 #include <regex>
 
@@ -352,6 +353,20 @@ TEST(CorruptModels, AreErrorsNotCrashes) {
   const ModelFixture onnx("onnx_forest.onnx");
   std::ofstream(onnx.directory() + "/model.onnx") << "not a model";
   EXPECT_TRUE(InferSignature(onnx.format, onnx.directory()).status().IsIOError());
+}
+
+TEST(OnnxProviderTest, OneThatTheLibraryHasNotIsTold) {
+  const ModelFixture forest("onnx_forest.onnx");
+  const Signature signature = InferSignature(forest.format, forest.directory()).ValueOrDie();
+  const auto load = [&](const char* provider) {
+    ::setenv("TERCET_ONNX_PROVIDER", provider, 1);
+    const Status status = LoadPredictor(forest.format, forest.directory(), signature).status();
+    ::unsetenv("TERCET_ONNX_PROVIDER");
+    return status;
+  };
+  EXPECT_TRUE(load("cpu").ok());
+  EXPECT_THAT(load("cuda").message(), ::testing::ContainsRegex("CUDA|Cuda"));
+  EXPECT_THAT(load("tpu").message(), ::testing::HasSubstr("there are cpu and cuda"));
 }
 
 }  // namespace
