@@ -1,6 +1,7 @@
 #include "base/name.h"
 
 #include <algorithm>
+#include <cctype>
 #include <numeric>
 
 #include <arrow/util/utf8.h>
@@ -9,6 +10,12 @@ namespace tercet {
 namespace {
 
 bool IsLetter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+
+bool IsSameButCase(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) {
+    return std::tolower(x) == std::tolower(y);
+  });
+}
 
 /// Levenshtein distance, two rows of the classic table (Wagner and Fischer, 1974).
 size_t EditDistance(std::string_view a, std::string_view b) {
@@ -50,8 +57,10 @@ std::string Suggest(std::string_view name, const std::vector<std::string>& known
   const std::string* nearest = nullptr;
   size_t least = std::max<size_t>(2, name.size() / 3) + 1;
   for (const std::string& candidate : known) {
-    const size_t distance = EditDistance(name, candidate);
-    if (distance < least) {
+    // What differs by case alone is nearest; what shares no letter is not near.
+    const size_t distance =
+        IsSameButCase(name, candidate) ? 0 : std::max<size_t>(EditDistance(name, candidate), 1);
+    if (distance < least && (distance == 0 || distance < std::max(name.size(), candidate.size()))) {
       least = distance;
       nearest = &candidate;
     }

@@ -28,6 +28,8 @@ TEST(Name, SuggestsTheNearest) {
   EXPECT_EQ(Suggest("amnt", {"amount", "origin"}), " (did you mean 'amount'?)");
   EXPECT_EQ(Suggest("zzz", {"amount", "origin"}), " (there is 'amount', 'origin')");
   EXPECT_EQ(Suggest("zzz", {}), "");
+  EXPECT_EQ(Suggest("s", {"t", "S"}), " (did you mean 'S'?)");
+  EXPECT_EQ(Suggest("id", {"x"}), " (there is 'x')");
 }
 
 }  // namespace

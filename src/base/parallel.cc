@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdlib>
 #include <memory>
@@ -10,6 +11,8 @@
 
 #include <arrow/compute/initialize.h>
 #include <arrow/util/thread_pool.h>
+
+#include "base/interrupt.h"
 
 namespace tercet {
 namespace {
@@ -25,6 +28,8 @@ std::atomic<int>& Threads() {
   static std::atomic<int> threads{ThreadsFromEnvironment()};
   return threads;
 }
+
+constexpr auto kBetweenLooks = std::chrono::milliseconds(50);
 
 /// Shared by the caller and the pool's threads; a pool thread may come late, when all is done and
 /// the caller has gone, so it is owned by all of them.
@@ -43,15 +48,39 @@ struct Work {
     while (true) {
       const int64_t i = next.fetch_add(1);
       if (i >= count) return;
-      const Status status = failed.load() ? Status::OK() : (*task)(i);
+      const Status status = failed.load() ? Status::OK() : RunOne(i);
       std::lock_guard lock(mutex);
-      if (!status.ok() && (failed_index < 0 || i < failed_index)) {
-        failed_index = i;
-        failure = status;
-        failed.store(true);
-      }
+      Note(i, status);
       if (++finished == count) changed.notify_all();
     }
+  }
+
+  /// Only the calling thread can be interrupted, so a helper's look costs nothing.
+  Status RunOne(int64_t i) const {
+    ARROW_RETURN_NOT_OK(CheckInterrupt());
+    return (*task)(i);
+  }
+
+  /// Keeps the failure of the lowest i. The mutex is held.
+  void Note(int64_t i, const Status& status) {
+    if (status.ok() || (failed_index >= 0 && failed_index <= i)) return;
+    failed_index = i;
+    failure = status;
+    failed.store(true);
+  }
+
+  /// Until every task has ended; an interrupt meanwhile skips those not yet begun.
+  Status Wait() {
+    const auto done = [&] { return finished == count; };
+    std::unique_lock lock(mutex);
+    while (CanBeInterrupted() && !changed.wait_for(lock, kBetweenLooks, done)) {
+      lock.unlock();
+      const Status status = CheckInterrupt();
+      lock.lock();
+      Note(count, status);
+    }
+    changed.wait(lock, done);
+    return failure;
   }
 };
 
@@ -77,9 +106,7 @@ Status ParallelFor(int64_t count, const std::function<Status(int64_t)>& task) {
     ARROW_RETURN_NOT_OK(arrow::internal::GetCpuThreadPool()->Spawn([work] { work->Run(); }));
   }
   work->Run();
-  std::unique_lock lock(work->mutex);
-  work->changed.wait(lock, [&] { return work->finished == work->count; });
-  return work->failure;
+  return work->Wait();
 }
 
 void InitializeArrow() {
