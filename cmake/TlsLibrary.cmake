@@ -1,7 +1,7 @@
 # libtercet_tls.so: OpenSSL's archives as a library of our own that exports the few functions that
-# src/bucket calls and binds its own calls to itself. Arrow's libraries export parts of another
+# src/base calls and binds its own calls to itself. Arrow's libraries export parts of another
 # OpenSSL under the same names, which a linked libssl.so.3 would mix with its own. Nothing links it:
-# src/bucket opens it at the first https request.
+# src/base opens it at the first TLS connection.
 find_library(OPENSSL_SSL_ARCHIVE libssl.a REQUIRED)
 find_library(OPENSSL_CRYPTO_ARCHIVE libcrypto.a REQUIRED)
 

@@ -10,7 +10,7 @@
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
 
-#include "bucket/byte_stream.h"
+#include "base/byte_stream.h"
 
 namespace tercet {
 namespace {
@@ -155,8 +155,14 @@ Result<std::unique_ptr<HttpConnections::Connection>> HttpConnections::Take() {
     }
     if (kept->IsIdle()) return kept;
   }
+  const TlsSettings tls = {
+      .ca_file = ca_file_,
+      .certificate_file = {},
+      .key_file = {},
+      .server_name = {},
+      .advice = "; AWS_CA_BUNDLE may name a file of certificates to trust"};
   Result<std::unique_ptr<ByteStream>> stream =
-      address_.encrypted ? ConnectTls(address_.host, address_.port, ca_file_)
+      address_.encrypted ? ConnectTls(address_.host, address_.port, tls)
                          : ConnectTcp(address_.host, address_.port);
   if (!stream.ok()) {
     return Explain(stream.status(), "cannot reach the object store at " + address_.ToText());

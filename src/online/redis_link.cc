@@ -2,17 +2,15 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
-
-#include <hiredis/hiredis.h>
+#include <set>
 
 namespace tercet {
 namespace {
 
-constexpr timeval kConnectTimeout{1, 0};
-constexpr timeval kAnswerTimeout{5, 0};
 constexpr std::chrono::milliseconds kFirstPause{50};
 constexpr std::chrono::milliseconds kLongestPause{2000};
+/// A connection that the other side has closed fails within this.
+constexpr std::chrono::seconds kSoon{1};
 /// Times that replies may send a command elsewhere.
 constexpr int kRedirects = 16;
 
@@ -32,113 +30,8 @@ constexpr std::array<uint16_t, 256> kCrcTable = MakeCrcTable();
 
 }  // namespace
 
-Result<RedisAddress> RedisAddress::Parse(const std::string& url) {
-  constexpr std::string_view kScheme = "redis://";
-  const Status wrong = Status::Invalid(
-      "the online store's address must be "
-      "redis://[:PASSWORD@]HOST:PORT[/DATABASE][?stale=SECONDS]");
-  if (!url.starts_with(kScheme)) return wrong;
-  std::string_view rest = std::string_view(url).substr(kScheme.size());
-  RedisAddress address;
-  const auto number = [](std::string_view text, int* value) {
-    const char* end = text.data() + text.size();
-    const auto [at, error] = std::from_chars(text.data(), end, *value);
-    return error == std::errc() && at == end && *value >= 0;
-  };
-  if (const size_t at = rest.rfind('@'); at != std::string_view::npos) {
-    if (!rest.starts_with(':')) return wrong;
-    address.password = rest.substr(1, at - 1);
-    rest = rest.substr(at + 1);
-  }
-  if (const size_t question = rest.find('?'); question != std::string_view::npos) {
-    constexpr std::string_view kStale = "?stale=";
-    const std::string_view query = rest.substr(question);
-    if (!query.starts_with(kStale)) return wrong;
-    if (!number(query.substr(kStale.size()), &address.stale_seconds)) return wrong;
-    rest = rest.substr(0, question);
-  }
-  if (const size_t slash = rest.find('/'); slash != std::string_view::npos) {
-    const std::string_view database = rest.substr(slash + 1);
-    if (!database.empty() && !number(database, &address.database)) return wrong;
-    rest = rest.substr(0, slash);
-  }
-  if (const size_t colon = rest.rfind(':'); colon != std::string_view::npos) {
-    if (!number(rest.substr(colon + 1), &address.port) || address.port > 65535) return wrong;
-    rest = rest.substr(0, colon);
-  }
-  if (rest.empty()) return wrong;
-  address.host = rest;
-  return address;
-}
-
-/// One hiredis context.
-class RedisLink::Connection {
- public:
-  static Result<std::unique_ptr<Connection>> Open(const std::string& node,
-                                                  const RedisAddress& address) {
-    const size_t colon = node.rfind(':');
-    const std::string host = node.substr(0, colon);
-    const int port = std::stoi(node.substr(colon + 1));
-    std::unique_ptr<Connection> connection(
-        new Connection(redisConnectWithTimeout(host.c_str(), port, kConnectTimeout)));
-    redisContext* context = connection->context_.get();
-    if (context == nullptr || context->err != 0) {
-      return Status::IOError("Redis at ", node, " can't be reached: ",
-                             context == nullptr ? "out of memory" : context->errstr);
-    }
-    redisSetTimeout(context, kAnswerTimeout);
-    if (redisEnableKeepAlive(context) != REDIS_OK) {
-      return Status::IOError("Redis at ", node, ": ", context->errstr);
-    }
-    std::vector<RedisCommand> greeting;
-    const std::string database = std::to_string(address.database);
-    if (!address.password.empty()) greeting.push_back({"AUTH", address.password});
-    if (address.database != 0) greeting.push_back({"SELECT", database});
-    for (const RedisCommand& command : greeting) {
-      ARROW_RETURN_NOT_OK(connection->Send(command));
-      ARROW_ASSIGN_OR_RAISE(const RedisReply reply, connection->Receive());
-      if (reply.kind == RedisReply::Kind::kError) {
-        return Status::IOError("Redis at ", node, " refuses ", command[0], ": ", reply.text);
-      }
-    }
-    return connection;
-  }
-
-  Status Send(const RedisCommand& command) {
-    std::vector<const char*> parts;
-    std::vector<size_t> sizes;
-    for (const std::string_view part : command) {
-      parts.push_back(part.data());
-      sizes.push_back(part.size());
-    }
-    if (redisAppendCommandArgv(context_.get(), static_cast<int>(parts.size()), parts.data(),
-                               sizes.data()) != REDIS_OK) {
-      return Failed();
-    }
-    return Status::OK();
-  }
-
-  Result<RedisReply> Receive() {
-    void* raw = nullptr;
-    if (redisGetReply(context_.get(), &raw) != REDIS_OK || raw == nullptr) return Failed();
-    const std::unique_ptr<redisReply, decltype(&freeReplyObject)> reply(
-        static_cast<redisReply*>(raw), &freeReplyObject);
-    return ReplyOf(*reply);
-  }
-
- private:
-  struct Free {
-    void operator()(redisContext* context) const { redisFree(context); }
-  };
-  explicit Connection(redisContext* context) : context_(context) {}
-  Status Failed() const {
-    return Status::IOError("Redis does not answer: ", context_->errstr);
-  }
-
-  std::unique_ptr<redisContext, Free> context_;
-};
-
-RedisLink::RedisLink(RedisAddress address) : address_(std::move(address)) {}
+RedisLink::RedisLink(RedisAddress address)
+    : address_(std::move(address)), plain_(address_.Node()) {}
 
 RedisLink::~RedisLink() = default;
 
@@ -146,6 +39,23 @@ Result<std::unique_ptr<RedisLink>> RedisLink::Connect(const RedisAddress& addres
   std::unique_ptr<RedisLink> link(new RedisLink(address));
   ARROW_RETURN_NOT_OK(link->ReadSlots());
   return link;
+}
+
+Result<std::vector<RedisReply>> RedisLink::RunOnEach(const RedisCommand& command) {
+  std::set<std::string> nodes;
+  {
+    const std::lock_guard lock(mutex_);
+    nodes.insert(slots_.begin(), slots_.end());
+    nodes.erase("");
+    if (nodes.empty()) nodes.insert(plain_);
+  }
+  std::vector<RedisReply> answers;
+  for (const std::string& node : nodes) {
+    std::vector<RedisReply> replies(1);
+    ARROW_RETURN_NOT_OK(RunOn(node, false, {command}, {0}, &replies));
+    answers.push_back(std::move(replies[0]));
+  }
+  return answers;
 }
 
 int RedisLink::SlotOf(std::string_view key) {
@@ -163,25 +73,27 @@ int RedisLink::SlotOf(std::string_view key) {
   return crc % kRedisSlots;
 }
 
-Result<std::unique_ptr<RedisLink::Connection>> RedisLink::Take(const std::string& node) {
+Result<std::unique_ptr<RedisConnection>> RedisLink::Take(const std::string& node,
+                                                                  bool* kept) {
   {
     const std::lock_guard lock(mutex_);
     Node& known = nodes_[node];
     if (!known.idle.empty()) {
-      std::unique_ptr<Connection> connection = std::move(known.idle.back());
+      std::unique_ptr<RedisConnection> connection = std::move(known.idle.back());
       known.idle.pop_back();
+      *kept = true;
       return connection;
     }
     if (std::chrono::steady_clock::now() < known.away_until) {
       return Status::IOError("Redis at ", node, " is away; it is tried again shortly");
     }
   }
-  auto connection = Connection::Open(node, address_);
+  auto connection = RedisConnection::Open(node, address_);
   if (!connection.ok()) Lost(node);
   return connection;
 }
 
-void RedisLink::GiveBack(const std::string& node, std::unique_ptr<Connection> connection) {
+void RedisLink::GiveBack(const std::string& node, std::unique_ptr<RedisConnection> connection) {
   const std::lock_guard lock(mutex_);
   Node& known = nodes_[node];
   known.pause = std::chrono::milliseconds(0);
@@ -199,9 +111,9 @@ void RedisLink::Lost(const std::string& node) {
 
 std::string RedisLink::NodeOf(std::string_view key) {
   const std::lock_guard lock(mutex_);
-  if (!cluster_) return address_.Node();
+  if (!cluster_) return plain_;
   const std::string& node = slots_[static_cast<size_t>(SlotOf(key))];
-  return node.empty() ? address_.Node() : node;
+  return node.empty() ? plain_ : node;
 }
 
 bool RedisLink::OnOneNode(const std::vector<std::string>& keys) {
@@ -211,6 +123,7 @@ bool RedisLink::OnOneNode(const std::vector<std::string>& keys) {
 
 Status RedisLink::ReadSlots() {
   std::vector<std::string> nodes = {address_.Node()};
+  nodes.insert(nodes.end(), address_.others.begin(), address_.others.end());
   {
     const std::lock_guard lock(mutex_);
     // Any node knows, when the first has gone.
@@ -220,10 +133,19 @@ Status RedisLink::ReadSlots() {
   for (const std::string& node : nodes) {
     std::vector<RedisReply> replies(1);
     failed = RunOn(node, false, {{"CLUSTER", "SLOTS"}}, {0}, &replies);
+    if (failed.ok() && IsNotReady(replies[0])) {
+      failed = Status::IOError("Redis at ", node, ": ", replies[0].text);
+    }
     if (!failed.ok()) continue;
+    std::vector<std::string> slots = NodesOfSlots(replies[0], node);
+    if (slots.empty() && !address_.others.empty()) {
+      return Status::Invalid("several nodes are given, and Redis at ", node,
+                             " says that it is none of a Cluster: ", replies[0].text);
+    }
     const std::lock_guard lock(mutex_);
-    slots_ = NodesOfSlots(replies[0], node);
+    slots_ = std::move(slots);
     cluster_ = !slots_.empty();
+    plain_ = node;
     return Status::OK();
   }
   return failed;
@@ -233,13 +155,15 @@ Status RedisLink::RunOn(const std::string& node, bool asking,
                         const std::vector<RedisCommand>& commands,
                         const std::vector<size_t>& which, std::vector<RedisReply>* replies) {
   for (int attempt = 0;; ++attempt) {
-    ARROW_ASSIGN_OR_RAISE(auto connection, Take(node));
-    bool answered = false;
+    bool kept = false, answered = false;
+    ARROW_ASSIGN_OR_RAISE(auto connection, Take(node, &kept));
+    const auto begun = std::chrono::steady_clock::now();
     const Status done = [&]() -> Status {
       for (const size_t i : which) {
-        if (asking) ARROW_RETURN_NOT_OK(connection->Send({"ASKING"}));
-        ARROW_RETURN_NOT_OK(connection->Send(commands[i]));
+        if (asking) connection->Add({"ASKING"});
+        connection->Add(commands[i]);
       }
+      ARROW_RETURN_NOT_OK(connection->Send());
       for (const size_t i : which) {
         if (asking) ARROW_RETURN_NOT_OK(connection->Receive().status());
         ARROW_ASSIGN_OR_RAISE((*replies)[i], connection->Receive());
@@ -252,9 +176,10 @@ Status RedisLink::RunOn(const std::string& node, bool asking,
       return done;
     }
     Lost(node);
-    // A connection that was idle may have been closed by a Redis that is there again. All that is
-    // sent may be run twice: it sets and reads.
-    if (answered || attempt == 1) return Explain(done, "Redis at " + node);
+    // A connection that was kept may have been closed by a Redis that is there again; one that hangs
+    // is told after a while. All that is sent may be run twice: it sets and reads.
+    const bool closed = kept && std::chrono::steady_clock::now() < begun + kSoon;
+    if (answered || attempt == 1 || !closed) return Explain(done, "Redis at " + node);
     const std::lock_guard lock(mutex_);
     nodes_[node].away_until = {};
   }
@@ -273,9 +198,14 @@ Result<std::vector<RedisReply>> RedisLink::Run(const std::vector<RedisCommand>& 
       const auto& [node, asking] = where;
       const Status run = RunOn(node, asking, commands, which, &replies);
       if (!run.ok()) {
-        // Perhaps another node has its slots by now: the next call knows.
-        (void)ReadSlots();
-        return run;
+        // Another node may have its slots by now.
+        const bool known = ReadSlots().ok();
+        for (const size_t i : which) {
+          const std::string now = NodeOf(commands[i][1]);
+          if (!known || now == node || redirects == kRedirects) return run;
+          next[{now, false}].push_back(i);
+        }
+        continue;
       }
       for (const size_t i : which) {
         const std::string to = RedirectOf(replies[i], "MOVED ", node);

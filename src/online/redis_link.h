@@ -11,33 +11,20 @@
 #include <vector>
 
 #include "base/result.h"
+#include "online/redis_address.h"
+#include "online/redis_connection.h"
 #include "online/redis_reply.h"
 
 namespace tercet {
 
-/// Where a Redis is: "redis://[:password@]host:port[/db][?stale=seconds]". Of a Cluster, any of its
-/// nodes.
-struct RedisAddress {
-  std::string host;
-  int port = 6379;
-  std::string password;  ///< empty: none
-  int database = 0;      ///< 0 in a Cluster
-  int stale_seconds = 0;  ///< how long readers may answer without it; 0: not at all
-  /// Invalid for any other text; the password is not repeated.
-  static Result<RedisAddress> Parse(const std::string& url);
-  std::string Node() const { return host + ":" + std::to_string(port); }
-};
-
-/// A command: its name and arguments, as bytes.
-using RedisCommand = std::vector<std::string_view>;
-
 /// Commands to a Redis, or to the nodes of a Redis Cluster by the slots of their keys. Connections
 /// are kept and used by one thread at a time; one that broke is made again, at once and then, while
 /// the node is away, after 50 ms and twice as long each time up to two seconds; calls in between
-/// fail without a try. Thread-safe.
+/// fail without a try. When a node of a Cluster goes away, the others are asked who has its slots
+/// now, and what it was asked is sent there. Thread-safe.
 class RedisLink {
  public:
-  /// IOError when nothing answers there.
+  /// IOError when none of the address's nodes answers.
   static Result<std::unique_ptr<RedisLink>> Connect(const RedisAddress& address);
   ~RedisLink();
 
@@ -49,6 +36,9 @@ class RedisLink {
   /// One command. IOError for an error reply.
   Result<RedisReply> Run(const RedisCommand& command);
 
+  /// One command, of each node that has keys; of the address's one where there is no Cluster.
+  Result<std::vector<RedisReply>> RunOnEach(const RedisCommand& command);
+
   /// Whether all of these keys are on one node.
   bool OnOneNode(const std::vector<std::string>& keys);
 
@@ -56,18 +46,19 @@ class RedisLink {
   static int SlotOf(std::string_view key);
 
  private:
-  class Connection;
   struct Node {
-    std::vector<std::unique_ptr<Connection>> idle;
+    std::vector<std::unique_ptr<RedisConnection>> idle;
     std::chrono::steady_clock::time_point away_until;
     std::chrono::milliseconds pause{0};
   };
 
   explicit RedisLink(RedisAddress address);
-  Result<std::unique_ptr<Connection>> Take(const std::string& node);
-  void GiveBack(const std::string& node, std::unique_ptr<Connection> connection);
+  /// `*kept` is set when it is one that was used before.
+  Result<std::unique_ptr<RedisConnection>> Take(const std::string& node, bool* kept);
+  void GiveBack(const std::string& node, std::unique_ptr<RedisConnection> connection);
   void Lost(const std::string& node);
   std::string NodeOf(std::string_view key);
+  /// Asks any node that answers which node has which slot.
   Status ReadSlots();
   /// Runs the commands `which` on a node, with ASKING before each where it is asked for.
   Status RunOn(const std::string& node, bool asking, const std::vector<RedisCommand>& commands,
@@ -76,6 +67,7 @@ class RedisLink {
   const RedisAddress address_;
   std::mutex mutex_;
   bool cluster_ = false;                        ///< guarded by mutex_
+  std::string plain_;                           ///< guarded by mutex_; who answers for no slot
   std::vector<std::string> slots_;              ///< guarded by mutex_; the node of each
   std::map<std::string, Node, std::less<>> nodes_;  ///< guarded by mutex_
 };

@@ -55,16 +55,16 @@ Result<std::unique_ptr<OnlineStore>> RedisStore::OpenFor(const std::string& dire
 }
 
 Status RedisStore::CheckEviction() {
-  // The second part of a command says which node is asked; here, any.
-  const std::vector<RedisCommand> ask = {{"CONFIG", "GET", "maxmemory-policy"}};
-  ARROW_ASSIGN_OR_RAISE(const auto replies, link_->Run(ask));
-  // A hosted Redis may not tell.
-  if (replies[0].list.size() != 2) return Status::OK();
-  const std::string& policy = replies[0].list[1].text;
-  if (!policy.starts_with("allkeys")) return Status::OK();
-  return Status::Invalid("the Redis of the online store may evict any key (maxmemory-policy ",
-                         policy, "), and an evicted row would look like one that is missing; ",
-                         "set it to noeviction");
+  ARROW_ASSIGN_OR_RAISE(const auto replies,
+                        link_->RunOnEach({"CONFIG", "GET", "maxmemory-policy"}));
+  for (const RedisReply& reply : replies) {
+    // A hosted Redis, or a user with few rights, may not be told.
+    if (reply.list.size() != 2 || !reply.list[1].text.starts_with("allkeys")) continue;
+    return Status::Invalid("the Redis of the online store may evict any key (maxmemory-policy ",
+                           reply.list[1].text, "), and an evicted row would look like one that is ",
+                           "missing; set it to noeviction");
+  }
+  return Status::OK();
 }
 
 std::string RedisStore::RowsKey(const GroupState& state) const {

@@ -1,6 +1,8 @@
 #include "online/redis_store.h"
 
 #include <atomic>
+#include <cstdlib>
+#include <filesystem>
 #include <thread>
 
 #include <arrow/api.h>
@@ -12,15 +14,16 @@
 namespace tercet {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
 constexpr int64_t kNow = 1'000'000;
 const Ref kGroup{"weather", 1};
 
-FeatureGroupDefinition Weather() {
+FeatureGroupDefinition Weather(const Ref& group = kGroup) {
   FeatureGroupDefinition definition;
-  definition.name = "weather";
+  definition.name = group.name;
   definition.primary_key = {"id"};
   definition.online = true;
   definition.schema =
@@ -35,14 +38,15 @@ std::shared_ptr<arrow::Array> Int64s(const std::vector<int64_t>& values) {
 }
 
 /// Rows 0 to 9, all of one value.
-Status Load(OnlineStore* store, int64_t value, int64_t version) {
+Status Load(OnlineStore* store, int64_t value, int64_t version, const Ref& group = kGroup) {
   std::vector<int64_t> ids, values(10, value);
   for (int64_t id = 0; id < 10; ++id) ids.push_back(id);
   const auto rows = arrow::RecordBatch::Make(Weather().schema, 10, {Int64s(ids), Int64s(values)});
-  return store->Load(kGroup, arrow::RecordBatchReader::Make({rows}).ValueOrDie(), version);
+  return store->Load(group, arrow::RecordBatchReader::Make({rows}).ValueOrDie(), version);
 }
 
-Status Upsert(OnlineStore* store, int64_t id, int64_t value, int64_t version) {
+Status Upsert(OnlineStore* store, int64_t id, int64_t value, int64_t version,
+              const Ref& group = kGroup) {
   const auto fields = Weather().schema->fields();
   const auto schema = arrow::schema({fields[0], fields[1],
                                      arrow::field("_change_type", arrow::utf8()),
@@ -52,16 +56,17 @@ Status Upsert(OnlineStore* store, int64_t id, int64_t value, int64_t version) {
   const auto rows = arrow::RecordBatch::Make(
       schema, 1,
       {Int64s({id}), Int64s({value}), type.Finish().ValueOrDie(), Int64s({version})});
-  return store->Apply(kGroup, arrow::RecordBatchReader::Make({rows}).ValueOrDie(), version)
+  return store->Apply(group, arrow::RecordBatchReader::Make({rows}).ValueOrDie(), version)
       .status();
 }
 
-Result<int64_t> ReadValue(OnlineStore* store, int64_t id, const std::string& column = "value") {
+Result<int64_t> ReadValue(OnlineStore* store, int64_t id, const std::string& column = "value",
+                          const Ref& group = kGroup) {
   const auto keys = arrow::RecordBatch::Make(arrow::schema({arrow::field("id", arrow::int64())}), 1,
                                              {Int64s({id})});
   ARROW_ASSIGN_OR_RAISE(
       const auto answers,
-      store->Read({{.group = kGroup,
+      store->Read({{.group = group,
                     .keys = keys,
                     .event_times_us = {kNow},
                     .columns = {column}}}));
@@ -88,9 +93,25 @@ TEST_F(RedisStoreTest, AddressesAreRead) {
   EXPECT_EQ(RedisAddress::Parse("redis://localhost").ValueOrDie().Node(), "localhost:6379");
   EXPECT_EQ(RedisAddress::Parse("redis://localhost:7/3?stale=90").ValueOrDie().stale_seconds, 90);
   EXPECT_EQ(RedisAddress::Parse("redis://localhost?stale=9").ValueOrDie().Node(), "localhost:6379");
+  const RedisAddress cluster =
+      RedisAddress::Parse("rediss://ann%40x:a%2fb%25@one:1,[::1]:2,three/0?stale=4&ca=/a%20b&name=n")
+          .ValueOrDie();
+  EXPECT_EQ(cluster.user, "ann@x");
+  EXPECT_EQ(cluster.password, "a/b%");
+  EXPECT_EQ(cluster.Node(), "one:1");
+  EXPECT_THAT(cluster.others, ElementsAre("::1:2", "three:6379"));
+  EXPECT_EQ(cluster.stale_seconds, 4);
+  ASSERT_TRUE(cluster.tls);
+  EXPECT_EQ(cluster.tls->ca_file, "/a b");
+  EXPECT_EQ(cluster.tls->server_name, "n");
+  EXPECT_FALSE(address.tls);
+  EXPECT_THAT(RedisAddress::Parse("redis://x?stall=1").status().message(),
+              HasSubstr("did you mean 'stale'"));
   for (const char* wrong : {"", "localhost:6379", "redis://", "redis://x:y", "redis://x:6379/a",
-                            "redis://user:secret@x", "redis://x:99999", "redis://x?stale=",
-                            "redis://x?stale=-1", "redis://x?fresh=1"}) {
+                            "redis://x:99999", "redis://x?stale=", "redis://x?stale=-1",
+                            "redis://x?fresh=1", "redis://:sec%ret@x", "redis://secret@x",
+                            "redis://x,:1", "redis://[::1", "redis://x?ca=/ca",
+                            "rediss://x?cert=/c"}) {
     const Status status = RedisAddress::Parse(wrong).status();
     EXPECT_TRUE(status.IsInvalid()) << wrong;
     EXPECT_THAT(status.message(), Not(HasSubstr("secret")));
@@ -259,13 +280,10 @@ TEST_F(RedisStoreTest, ASlotMovesToAnotherNodeWhileItIsRead) {
   ASSERT_TRUE(Load(store.get(), 1, 1).ok());
   const std::string key = "test:{1.1}:rows";
   const std::string slot = std::to_string(RedisLink::SlotOf(key));
-  const size_t from = RedisLink::SlotOf(key) < 8192 ? 0 : 1, to = 1 - from;
+  const size_t from = TestCluster::MasterOf(RedisLink::SlotOf(key)), to = (from + 1) % 3;
   const auto ask = [&](size_t node, const std::string& command) {
     const std::string answer = AskNode(cluster.node(node), command);
     EXPECT_THAT(answer, StartsWith("OK")) << command;
-  };
-  const auto id_of = [&](size_t node) {
-    return AskNode(cluster.node(node), "cluster myid").substr(0, 40);
   };
   std::atomic<bool> done = false;
   std::atomic<int64_t> reads = 0;
@@ -282,20 +300,235 @@ TEST_F(RedisStoreTest, ASlotMovesToAnotherNodeWhileItIsRead) {
     while (reads < seen + 20) std::this_thread::yield();
   };
   read_on();
-  ask(to, "cluster setslot " + slot + " importing " + id_of(from));
-  ask(from, "cluster setslot " + slot + " migrating " + id_of(to));
+  ask(to, "cluster setslot " + slot + " importing " + cluster.IdOf(from));
+  ask(from, "cluster setslot " + slot + " migrating " + cluster.IdOf(to));
   read_on();
   ask(from, "migrate 127.0.0.1 " + std::to_string(cluster.node(to).port()) + " '" + key +
                 "' 0 5000");
   read_on();  // The old node answers ASK.
   for (const size_t node : {to, from}) {
-    ask(node, "cluster setslot " + slot + " node " + id_of(to));
+    ask(node, "cluster setslot " + slot + " node " + cluster.IdOf(to));
   }
   read_on();  // The old node answers MOVED.
   done = true;
   reader.join();
   ASSERT_TRUE(Upsert(store.get(), 3, 2, 2).ok());
   EXPECT_EQ(ReadValue(store.get(), 3).ValueOrDie(), 2);
+}
+
+TEST_F(RedisStoreTest, SlotsMoveWhileTheyAreReadAndWritten) {
+  TestCluster cluster;
+  const auto store = Open(cluster.address());
+  std::vector<Ref> groups;
+  std::vector<std::string> moving;  // those whose slot goes from the first node to the second
+  for (int64_t g = 1; g <= 20; ++g) {
+    groups.push_back({"weather" + std::to_string(g), 1});
+    ASSERT_TRUE(store->Define(Weather(groups.back())).ok());
+    ASSERT_TRUE(Load(store.get(), 1, 1, groups.back()).ok());
+    if (RedisLink::SlotOf("{" + std::to_string(g) + ".1}") < 1000) {
+      moving.push_back(groups.back().name);
+    }
+  }
+  ASSERT_GE(moving.size(), 3);
+  std::atomic<bool> done = false;
+  std::vector<std::thread> threads;
+  threads.emplace_back([&] {
+    while (!done) {
+      for (const Ref& group : groups) {
+        const auto value = ReadValue(store.get(), 3, "value", group);
+        ASSERT_TRUE(value.ok()) << value.status().ToString();
+        ASSERT_EQ(*value, 1);
+      }
+    }
+  });
+  std::vector<int64_t> version(groups.size(), 1);
+  threads.emplace_back([&] {
+    while (!done) {
+      for (size_t g = 0; g < groups.size(); ++g) {
+        const Status written = Upsert(store.get(), 5, version[g] + 1, version[g] + 1, groups[g]);
+        ASSERT_TRUE(written.ok()) << written;
+        ++version[g];
+      }
+    }
+  });
+  const std::string moved =
+      AskNode(cluster.node(0), "--cluster reshard 127.0.0.1:" +
+                                   std::to_string(cluster.node(0).port()) + " --cluster-from " +
+                                   cluster.IdOf(0) + " --cluster-to " + cluster.IdOf(1) +
+                                   " --cluster-slots 1000 --cluster-yes");
+  EXPECT_THAT(moved, HasSubstr("Moving slot 999 "));
+  done = true;
+  for (std::thread& thread : threads) thread.join();
+  for (size_t g = 0; g < groups.size(); ++g) {
+    EXPECT_GT(version[g], 1);
+    EXPECT_EQ(ReadValue(store.get(), 5, "value", groups[g]).ValueOrDie(), version[g]);
+    EXPECT_EQ(store->AppliedVersion(groups[g]).ValueOrDie(), version[g]);
+  }
+  // Whoever comes now reads them where they are.
+  const auto other = Open(cluster.node(2).address());
+  for (const Ref& group : groups) {
+    EXPECT_EQ(ReadValue(other.get(), 3, "value", group).ValueOrDie(), 1);
+  }
+}
+
+/// Asks until somebody answers: a Cluster takes seconds to agree that a node is gone or there.
+Result<int64_t> ReadInTheEnd(OnlineStore* store, int64_t id) {
+  Result<int64_t> value = Status::IOError("not asked");
+  for (int i = 0; i < 6000 && !value.ok(); ++i) {
+    value = ReadValue(store, id);
+    if (!value.ok()) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  return value;
+}
+
+TEST_F(RedisStoreTest, AMasterThatGoesAwayIsToldAndFoundAgain) {
+  TestCluster cluster(false, {"--appendonly", "yes", "--appendfsync", "always"});
+  const size_t master = TestCluster::MasterOf(RedisLink::SlotOf("{1.1}"));
+  // Another node is asked who has which slots when the first one named is away.
+  RedisAddress address = cluster.node(master).address();
+  address.others = {cluster.node((master + 1) % 3).address().Node()};
+  const auto store = Open(address);
+  ASSERT_TRUE(store->Define(Weather()).ok());
+  ASSERT_TRUE(Load(store.get(), 5, 1).ok());
+  EXPECT_EQ(ReadValue(store.get(), 1).ValueOrDie(), 5);
+  cluster.node(master).Kill();
+  for (int i = 0; i < 3; ++i) {
+    const Status status = ReadValue(store.get(), 1).status();
+    EXPECT_TRUE(status.IsIOError()) << status;
+    EXPECT_THAT(status.message(), HasSubstr("Redis"));
+  }
+  EXPECT_TRUE(Upsert(store.get(), 1, 6, 2).IsIOError());
+  EXPECT_TRUE(RedisLink::Connect(address).ok());
+  cluster.node(master).Start();
+  EXPECT_EQ(ReadInTheEnd(store.get(), 1).ValueOrDie(), 5);
+  Status written = Upsert(store.get(), 1, 6, 2);
+  for (int i = 0; i < 6000 && !written.ok(); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    written = Upsert(store.get(), 1, 6, 2);
+  }
+  EXPECT_TRUE(written.ok()) << written;
+  EXPECT_EQ(ReadValue(store.get(), 1).ValueOrDie(), 6);
+}
+
+TEST_F(RedisStoreTest, AReplicaTakesOverAndTheMasterComesBack) {
+  TestCluster cluster(true);
+  const auto store = Open(cluster.address());
+  ASSERT_TRUE(store->Define(Weather()).ok());
+  ASSERT_TRUE(Load(store.get(), 5, 1).ok());
+  const size_t master = TestCluster::MasterOf(RedisLink::SlotOf("{1.1}"));
+  for (size_t i = 0; i < TestCluster::kMasters; ++i) {
+    // What the replicas do not have would be lost: Redis acknowledges before they do.
+    EXPECT_THAT(AskNode(cluster.node(i), "wait 1 60000"), StartsWith("1"));
+  }
+  cluster.node(master).Kill();
+  EXPECT_EQ(ReadInTheEnd(store.get(), 1).ValueOrDie(), 5);
+  ASSERT_TRUE(Upsert(store.get(), 1, 6, 2).ok());
+  cluster.node(master).Start();
+  for (int i = 0; i < 6000; ++i) {
+    if (AskNode(cluster.node(master), "role").starts_with("slave")) break;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  EXPECT_EQ(ReadInTheEnd(store.get(), 1).ValueOrDie(), 6);
+  EXPECT_TRUE(Upsert(store.get(), 1, 7, 3).ok());
+  EXPECT_EQ(ReadValue(store.get(), 1).ValueOrDie(), 7);
+}
+
+TEST_F(RedisStoreTest, SeveralNodesAreOfACluster) {
+  TestRedis server;
+  RedisAddress address = server.address();
+  address.others = {address.Node()};
+  const Status status = RedisLink::Connect(address).status();
+  EXPECT_TRUE(status.IsInvalid());
+  EXPECT_THAT(status.message(), HasSubstr("none of a Cluster"));
+}
+
+TEST_F(RedisStoreTest, AUserHasItsPasswordAndItsRights) {
+  // What the store needs, and nothing else.
+  TestRedis server({"--user", "tercet", "on", ">secret", "~test:*", "-@all", "+@hash", "+@string",
+                    "+unlink", "+cluster|slots", "+select", "+ping", "--requirepass", "admin"},
+                   {.user = "tercet", .password = "secret"});
+  const auto store = Open(server.address());
+  ASSERT_TRUE(store->Define(Weather()).ok());
+  ASSERT_TRUE(Load(store.get(), 5, 1).ok());
+  ASSERT_TRUE(Upsert(store.get(), 1, 6, 2).ok());
+  EXPECT_EQ(ReadValue(store.get(), 1).ValueOrDie(), 6);
+  EXPECT_TRUE(store->Drop(kGroup).ok());
+  RedisAddress wrong = server.address();
+  wrong.password = "guess";
+  const Status refused = RedisLink::Connect(wrong).status();
+  EXPECT_THAT(refused.message(), HasSubstr("refuses AUTH: WRONGPASS"));
+  EXPECT_THAT(refused.message(), Not(HasSubstr("guess")));
+  RedisAddress nobody = server.address();
+  nobody.user = nobody.password = "";
+  EXPECT_THAT(RedisStore::Open(nobody, "test", SystemClock()).status().message(),
+              HasSubstr("NOAUTH"));
+  // By the default user's password alone.
+  nobody.password = "admin";
+  EXPECT_TRUE(RedisStore::Open(nobody, "test", SystemClock()).ok());
+}
+
+/// A certificate authority, and what it vouches for: a server at 127.0.0.1, and a client.
+class Certificates {
+ public:
+  Certificates()
+      : folder_(std::filesystem::temp_directory_path() / ("tercet-tls-" + NewUuid())) {
+    std::filesystem::create_directories(folder_);
+    Run("req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=ca -keyout ca.key -out ca.crt");
+    for (const std::string name : {"server", "client"}) {
+      Run("req -newkey rsa:2048 -nodes -subj /CN=" + name +
+          " -addext subjectAltName=IP:127.0.0.1 -keyout " + name + ".key -out " + name + ".csr");
+      Run("x509 -req -in " + name + ".csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 " +
+          "-copy_extensions copy -out " + name + ".crt");
+    }
+  }
+  ~Certificates() { std::filesystem::remove_all(folder_); }
+  std::string Path(const std::string& name) const { return folder_ / name; }
+
+ private:
+  void Run(const std::string& arguments) const {
+    const std::string line = "cd " + folder_.string() + " && openssl " + arguments + " 2>log";
+    ASSERT_EQ(std::system(line.c_str()), 0) << line;
+  }
+  const std::filesystem::path folder_;
+};
+
+TEST_F(RedisStoreTest, IsReachedByTls) {
+  const Certificates files;
+  TlsSettings tls;
+  tls.ca_file = files.Path("ca.crt");
+  tls.certificate_file = files.Path("client.crt");
+  tls.key_file = files.Path("client.key");
+  TestRedis server({"--tls-cert-file", files.Path("server.crt"), "--tls-key-file",
+                    files.Path("server.key"), "--tls-ca-cert-file", files.Path("ca.crt"),
+                    "--tls-auth-clients", "yes"},
+                   {.tls = tls});
+  const auto store = Open(server.address());
+  ASSERT_TRUE(store->Define(Weather()).ok());
+  ASSERT_TRUE(Load(store.get(), 5, 1).ok());
+  EXPECT_EQ(ReadValue(store.get(), 1).ValueOrDie(), 5);
+  // More than one record of TLS, in both directions.
+  std::string big(3 << 20, 'x');
+  const auto link = RedisLink::Connect(server.address()).ValueOrDie();
+  ASSERT_TRUE(link->Run(RedisCommand{"SET", "big", big}).ok());
+  EXPECT_EQ(link->Run(RedisCommand{"GET", "big"}).ValueOrDie().text, big);
+
+  RedisAddress stranger = server.address();
+  stranger.tls->ca_file = "";
+  EXPECT_THAT(RedisLink::Connect(stranger).status().message(),
+              HasSubstr("its certificate is not trusted"));
+  RedisAddress other = server.address();
+  other.tls->server_name = "cache.example";
+  EXPECT_THAT(RedisLink::Connect(other).status().message(),
+              HasSubstr("its certificate is not trusted"));
+  RedisAddress unnamed = server.address();
+  unnamed.tls->certificate_file = unnamed.tls->key_file = "";
+  EXPECT_TRUE(RedisLink::Connect(unnamed).status().IsIOError());
+  RedisAddress plain = server.address();
+  plain.tls.reset();
+  EXPECT_TRUE(RedisLink::Connect(plain).status().IsIOError());
+  // It may come back like any other.
+  server.Kill();
+  EXPECT_TRUE(ReadValue(store.get(), 1).status().IsIOError());
 }
 
 }  // namespace

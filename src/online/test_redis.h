@@ -28,8 +28,10 @@ namespace tercet {
 /// directory of its own.
 class TestRedis {
  public:
-  explicit TestRedis(std::vector<std::string> arguments = {})
+  /// `as`: how clients connect, but for where it is.
+  explicit TestRedis(std::vector<std::string> arguments = {}, RedisAddress as = {})
       : arguments_(std::move(arguments)),
+        as_(std::move(as)),
         directory_(std::filesystem::temp_directory_path() / ("tercet-redis-" + NewUuid())),
         port_(FreePort()) {
     std::filesystem::create_directories(directory_);
@@ -41,13 +43,19 @@ class TestRedis {
   }
   TestRedis(const TestRedis&) = delete;
 
-  RedisAddress address() const { return {.host = "127.0.0.1", .port = port_}; }
+  RedisAddress address() const {
+    RedisAddress address = as_;
+    address.host = "127.0.0.1";
+    address.port = port_;
+    return address;
+  }
   int port() const { return port_; }
 
   void Start() {
-    std::vector<std::string> words = {"redis-server", "--port", std::to_string(port_), "--bind",
-                                      "127.0.0.1", "--dir", directory_.string(), "--save", "",
-                                      "--logfile", "log"};
+    std::vector<std::string> words = {"redis-server", as_.tls ? "--tls-port" : "--port",
+                                      std::to_string(port_), "--bind", "127.0.0.1", "--dir",
+                                      directory_.string(), "--save", "", "--logfile", "log"};
+    if (as_.tls) words.insert(words.end(), {"--port", "0"});
     words.insert(words.end(), arguments_.begin(), arguments_.end());
     process_ = ::fork();
     ASSERT_GE(process_, 0);
@@ -94,6 +102,7 @@ class TestRedis {
 
  private:
   const std::vector<std::string> arguments_;
+  const RedisAddress as_;
   const std::filesystem::path directory_;
   const int port_;
   pid_t process_ = 0;
@@ -113,36 +122,63 @@ inline std::string AskNode(const TestRedis& node, const std::string& command) {
   return text;
 }
 
-/// A Redis Cluster of two nodes, each with half of the slots.
+/// A Redis Cluster of three masters, each with a third of the slots, and with a replica if that is
+/// asked for: node i + 3 is node i's.
 class TestCluster {
  public:
-  TestCluster() {
-    for (int i = 0; i < 2; ++i) {
-      nodes_.push_back(std::make_unique<TestRedis>(std::vector<std::string>{
-          "--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf",
-          "--cluster-node-timeout", "2000"}));
+  static constexpr size_t kMasters = 3;
+
+  /// `arguments`: more of each node's.
+  explicit TestCluster(bool replicas = false, const std::vector<std::string>& arguments = {}) {
+    const size_t count = replicas ? 2 * kMasters : kMasters;
+    for (size_t i = 0; i < count; ++i) {
+      std::vector<std::string> words = {"--cluster-enabled", "yes", "--cluster-config-file",
+                                        "nodes.conf", "--cluster-node-timeout", "2000"};
+      words.insert(words.end(), arguments.begin(), arguments.end());
+      nodes_.push_back(std::make_unique<TestRedis>(std::move(words)));
     }
-    AskNode(*nodes_[0], "cluster addslotsrange 0 8191");
-    AskNode(*nodes_[1], "cluster addslotsrange 8192 16383");
-    AskNode(*nodes_[1], "cluster meet 127.0.0.1 " + std::to_string(nodes_[0]->port()));
-    for (int i = 0; i < 1000; ++i) {
+    for (size_t i = 0; i < kMasters; ++i) {
+      AskNode(*nodes_[i], "cluster addslotsrange " + std::to_string(FirstSlot(i)) + " " +
+                              std::to_string(FirstSlot(i + 1) - 1));
+    }
+    for (size_t i = 1; i < count; ++i) {
+      AskNode(*nodes_[i], "cluster meet 127.0.0.1 " + std::to_string(nodes_[0]->port()));
+    }
+    Await("cluster_known_nodes:" + std::to_string(count));
+    for (size_t i = kMasters; i < count; ++i) {
+      AskNode(*nodes_[i], "cluster replicate " + IdOf(i - kMasters));
+    }
+    Await("cluster_state:ok");
+    Await("cluster_slots_ok:16384");
+  }
+
+  RedisAddress address() const { return nodes_[0]->address(); }
+  TestRedis& node(size_t i) const { return *nodes_[i]; }
+  std::string IdOf(size_t i) const { return AskNode(*nodes_[i], "cluster myid").substr(0, 40); }
+
+  /// The master that was given the slot at the beginning.
+  static size_t MasterOf(int slot) {
+    size_t master = 0;
+    while (slot >= FirstSlot(master + 1)) ++master;
+    return master;
+  }
+
+ private:
+  static int FirstSlot(size_t master) { return static_cast<int>(16384 * master / kMasters); }
+
+  /// Waits until all nodes say so of themselves.
+  void Await(const std::string& info) {
+    for (int i = 0; i < 3000; ++i) {  // a minute
       bool ready = true;
       for (const auto& node : nodes_) {
-        const std::string state = AskNode(*node, "cluster info");
-        ready = ready && state.find("cluster_state:ok") != std::string::npos &&
-                state.find("cluster_slots_ok:16384") != std::string::npos &&
-                state.find("cluster_known_nodes:2") != std::string::npos;
+        ready = ready && AskNode(*node, "cluster info").find(info) != std::string::npos;
       }
       if (ready) return;
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
     }
-    ADD_FAILURE() << "the Redis Cluster did not form";
+    ADD_FAILURE() << "the Redis Cluster did not form: " << info;
   }
 
-  RedisAddress address() const { return nodes_[0]->address(); }
-  const TestRedis& node(size_t i) const { return *nodes_[i]; }
-
- private:
   std::vector<std::unique_ptr<TestRedis>> nodes_;
 };
 

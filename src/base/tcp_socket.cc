@@ -1,4 +1,4 @@
-#include "bucket/tcp_socket.h"
+#include "base/tcp_socket.h"
 
 #include <cerrno>
 #include <cstring>
@@ -12,20 +12,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "bucket/byte_stream.h"
+#include "base/byte_stream.h"
 
 namespace tercet {
 namespace {
 
-constexpr int kConnectMs = 10'000;
-constexpr timeval kSilence = {.tv_sec = 60, .tv_usec = 0};
-
 /// Waits for the end of a connect that was begun; 0 or what went wrong, as errno.
-int FinishConnect(int fd) {
+int FinishConnect(int fd, int connect_ms) {
   pollfd wait = {.fd = fd, .events = POLLOUT, .revents = 0};
   int ready = 0;
   do {
-    ready = ::poll(&wait, 1, kConnectMs);
+    ready = ::poll(&wait, 1, connect_ms);
   } while (ready < 0 && errno == EINTR);
   if (ready < 0) return errno;
   if (ready == 0) return ETIMEDOUT;
@@ -36,12 +33,13 @@ int FinishConnect(int fd) {
 }
 
 /// Blocking from here on, with a limit of silence.
-int Prepare(int fd) {
+int Prepare(int fd, int silence_ms) {
+  const timeval silence = {.tv_sec = silence_ms / 1000, .tv_usec = silence_ms % 1000 * 1000};
   const int flags = ::fcntl(fd, F_GETFL);
   const int on = 1;
   if (flags < 0 || ::fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) != 0 ||
-      ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &kSilence, sizeof(kSilence)) != 0 ||
-      ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &kSilence, sizeof(kSilence)) != 0 ||
+      ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &silence, sizeof(silence)) != 0 ||
+      ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &silence, sizeof(silence)) != 0 ||
       ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0 ||
       ::setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)) != 0) {
     return errno;
@@ -82,12 +80,13 @@ class TcpStream : public ByteStream {
 
 Status SocketError() {
   if (errno == EAGAIN || errno == EWOULDBLOCK) {
-    return Status::IOError("no answer for ", kSilence.tv_sec, " seconds");
+    return Status::IOError("it does not answer in time");
   }
   return Status::IOError(std::strerror(errno));
 }
 
-Result<TcpSocket> TcpSocket::Connect(const std::string& host, const std::string& port) {
+Result<TcpSocket> TcpSocket::Connect(const std::string& host, const std::string& port,
+                                     const ConnectionPatience& patience) {
   addrinfo hints{};
   hints.ai_family = AF_UNSPEC;
   hints.ai_socktype = SOCK_STREAM;
@@ -106,8 +105,8 @@ Result<TcpSocket> TcpSocket::Connect(const std::string& host, const std::string&
     if (socket.fd() < 0 || ::connect(socket.fd(), address->ai_addr, address->ai_addrlen) != 0) {
       error = errno;
     }
-    if (error == EINPROGRESS) error = FinishConnect(socket.fd());
-    if (error == 0) error = Prepare(socket.fd());
+    if (error == EINPROGRESS) error = FinishConnect(socket.fd(), patience.connect_ms);
+    if (error == 0) error = Prepare(socket.fd(), patience.silence_ms);
     if (error == 0) return socket;
   }
   return Status::IOError(std::strerror(error));
@@ -123,8 +122,9 @@ bool TcpSocket::IsIdle() const {
   return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
-Result<std::unique_ptr<ByteStream>> ConnectTcp(const std::string& host, const std::string& port) {
-  ARROW_ASSIGN_OR_RAISE(TcpSocket socket, TcpSocket::Connect(host, port));
+Result<std::unique_ptr<ByteStream>> ConnectTcp(const std::string& host, const std::string& port,
+                                               const ConnectionPatience& patience) {
+  ARROW_ASSIGN_OR_RAISE(TcpSocket socket, TcpSocket::Connect(host, port, patience));
   return std::make_unique<TcpStream>(std::move(socket));
 }
 

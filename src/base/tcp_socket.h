@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "base/byte_stream.h"
 #include "base/result.h"
 
 namespace tercet {
@@ -9,8 +10,9 @@ namespace tercet {
 /// A connected TCP socket that closes itself.
 class TcpSocket {
  public:
-  /// IOError when the host has no address or none of them answers within ten seconds.
-  static Result<TcpSocket> Connect(const std::string& host, const std::string& port);
+  /// IOError when the host has no address or none of them answers in time.
+  static Result<TcpSocket> Connect(const std::string& host, const std::string& port,
+                                   const ConnectionPatience& patience);
   TcpSocket(TcpSocket&& other) noexcept : fd_(other.fd_) { other.fd_ = -1; }
   TcpSocket& operator=(TcpSocket&&) = delete;
   ~TcpSocket();
@@ -24,7 +26,7 @@ class TcpSocket {
   int fd_;
 };
 
-/// What errno says after a failed call on the socket.
+/// What errno says after a failed call on a socket.
 Status SocketError();
 
 }  // namespace tercet
