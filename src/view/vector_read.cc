@@ -101,11 +101,9 @@ class VectorRead {
 
   Result<std::shared_ptr<arrow::Array>> EventTimes() {
     if (event_times_ == nullptr) {
+      // A copy: as the root's event time it may become a feature, which the answer keeps.
       event_times_ = arrow::MakeArray(arrow::ArrayData::Make(
-          EventTimeType(), rows_,
-          {nullptr, std::make_shared<arrow::Buffer>(
-                        reinterpret_cast<const uint8_t*>(times_us_.data()), rows_ * 8)},
-          0));
+          EventTimeType(), rows_, {nullptr, arrow::Buffer::FromVector(times_us_)}, 0));
     }
     return event_times_;
   }

@@ -152,6 +152,21 @@ TEST_F(VectorRead, OnlyViewsOfCellsAreLookedUpInPlace) {
       << "rows that have no cells are for ReadVectors";
 }
 
+TEST_F(VectorRead, AnAnswerKeepsNothingOfTheRequest) {
+  auto view = DelayView();
+  view.transformations.clear();
+  view.on_demand.clear();
+  view.root.features = {"departure", "late"};
+  plan_ = views_->Resolve(view).ValueOrDie();
+  std::vector<int64_t> times_us = {5 * kHour};
+  const auto answer = Ask({entities_[0]}, R"([["JFK"]])", times_us);
+  ASSERT_TRUE(answer.ok()) << answer.status().ToString();
+  times_us[0] = 0;  // as whoever has the memory next may do
+  const auto& departure =
+      static_cast<const arrow::TimestampArray&>(*answer->features->GetColumnByName("departure"));
+  EXPECT_EQ(departure.Value(0), 5 * kHour);
+}
+
 TEST_F(VectorRead, NoRowsAreNoRows) {
   const auto answer = Ask(entities_, "[]", {});
   ASSERT_TRUE(answer.ok()) << answer.status().ToString();
