@@ -30,7 +30,10 @@ Result<FileLock> FileLock::Acquire(const std::string& path, int timeout_seconds)
 }
 
 FileLock::~FileLock() {
-  if (fd_ >= 0) ::close(fd_);
+  if (fd_ < 0) return;
+  // Closing is not enough: a child that was forked meanwhile has the descriptor, too.
+  ::flock(fd_, LOCK_UN);
+  ::close(fd_);
 }
 
 }  // namespace tercet
