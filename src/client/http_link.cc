@@ -65,19 +65,28 @@ class HttpLink::Connection {
     error_code error;
     const std::array<asio::const_buffer, 2> buffers = {asio::buffer(header),
                                                        asio::buffer(body.data(), body.size())};
-    asio::write(stream_.socket(), buffers, error);
+    const bool patient = patience.count() == 0;
+    const auto done = [&error](const error_code& result, size_t) { error = result; };
+    const auto wait = [this] {
+      context_.restart();
+      context_.run();
+    };
+    if (patient) {
+      asio::write(stream_.socket(), buffers, error);
+    } else {
+      stream_.expires_after(patience);  // of a server that does not even read, too
+      asio::async_write(stream_, buffers, done);
+      wait();
+    }
     // A refusal may come before the body was sent whole: what counts is the reply.
     const error_code write_error = error;
     http::response_parser<http::string_body> parser;
     parser.body_limit(kMaxReplyBytes);
-    if (patience.count() == 0) {
+    if (patient) {
       http::read(stream_.socket(), buffer_, parser, error);
     } else {
-      stream_.expires_after(patience);
-      http::async_read(stream_, buffer_, parser,
-                       [&error](const error_code& result, size_t) { error = result; });
-      context_.restart();
-      context_.run();
+      http::async_read(stream_, buffer_, parser, done);
+      wait();
       stream_.expires_never();
     }
     if (error) {

@@ -21,7 +21,7 @@ struct HttpReply {
 /// calls from several threads use several. Thread-safe.
 class HttpLink {
  public:
-  /// `patience`: how long a reply may take; 0: any time.
+  /// `patience`: how long it may take to send a request and have its reply; 0: any time.
   HttpLink(std::string host, std::string port, std::string token,
            std::chrono::milliseconds patience = std::chrono::milliseconds(0));
   ~HttpLink();
