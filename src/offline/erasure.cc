@@ -131,9 +131,12 @@ class Erasure : public Change {
 };
 
 /// The data and change files of a table that hold erased keys and that its head does not need.
+/// `written_since_us`: a file that no commit names, and that is younger, may be one that a running
+/// writer is about to commit.
 Result<std::set<std::string>> FindInHistory(FileSystem* file_system, const RunOpener& opener,
                                             const std::string& table_path, const DeltaLog& log,
-                                            const TableState& head, const ErasedKeys& keys) {
+                                            const TableState& head, const ErasedKeys& keys,
+                                            int64_t written_since_us) {
   std::set<std::string> live, named;
   ARROW_RETURN_NOT_OK(AddLiveFiles(head, &live));
   ARROW_ASSIGN_OR_RAISE(const std::vector<int64_t> versions, log.Versions());
@@ -141,12 +144,17 @@ Result<std::set<std::string>> FindInHistory(FileSystem* file_system, const RunOp
     ARROW_ASSIGN_OR_RAISE(const LogCommit commit, log.ReadCommit(version));
     ARROW_RETURN_NOT_OK(AddNamedFiles(commit.actions, /*removed=*/true, &named));
   }
+  // Of commits that left the log, files may still be there.
+  for (const auto& [key, remove] : head.tombstones) {
+    ARROW_RETURN_NOT_OK(AddNamedFiles({remove}, /*removed=*/true, &named));
+  }
   ARROW_ASSIGN_OR_RAISE(const auto files, ListTableFiles(file_system, table_path));
   std::vector<std::string> candidates;
+  std::set<std::string> old;
   for (const FileInfo& file : files) {
-    if (file.name.ends_with(".parquet") && !live.contains(file.name)) {
-      candidates.push_back(file.name);
-    }
+    if (!file.name.ends_with(".parquet") || live.contains(file.name)) continue;
+    candidates.push_back(file.name);
+    if (file.modified_us < written_since_us) old.insert(file.name);
   }
   std::vector<uint8_t> holds(candidates.size(), 0);
   ARROW_RETURN_NOT_OK(
@@ -164,8 +172,8 @@ Result<std::set<std::string>> FindInHistory(FileSystem* file_system, const RunOp
       }));
   std::set<std::string> found;
   for (size_t i = 0; i < candidates.size(); ++i) {
-    // A file that no commit names may be one that a running writer is about to commit.
-    if (holds[i] != 0 && named.contains(candidates[i])) found.insert(candidates[i]);
+    const bool done_with = named.contains(candidates[i]) || old.contains(candidates[i]);
+    if (holds[i] != 0 && done_with) found.insert(candidates[i]);
   }
   return found;
 }
@@ -225,7 +233,8 @@ Result<TableErasure> DeltaTable::Erase(const std::shared_ptr<arrow::RecordBatch>
   ARROW_ASSIGN_OR_RAISE(const TableStatePtr head, HeadState());
   const RunOpener opener(file_system_, path_, head->columns, head->options);
   ARROW_ASSIGN_OR_RAISE(const std::set<std::string> files,
-                        FindInHistory(file_system_.get(), opener, path_, log_, *head, *erased));
+                        FindInHistory(file_system_.get(), opener, path_, log_, *head, *erased,
+                                      clock_->NowMicros() - kOrphanAgeUs));
   ARROW_ASSIGN_OR_RAISE(erasure.lost_versions, VersionsThatNeed(log_, given_, files));
   // The log first: as long as the files are there, a second call finds what a first one left.
   if (!files.empty()) ARROW_RETURN_NOT_OK(log_.ForgetContent(files, given_));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <set>
 #include <string>
 #include <vector>
@@ -9,6 +10,10 @@
 #include "offline/table_state.h"
 
 namespace tercet {
+
+/// A file that no commit names is left by a killed writer when it is older than this. A write that
+/// takes longer from its last file to its commit may lose its files: nothing tells them apart.
+inline constexpr int64_t kOrphanAgeUs = 24LL * 3600 * 1'000'000;
 
 /// All files of a table's folder with paths relative to it (in `name`), its `_change_data`
 /// included; the log, and what other engines keep in folders that begin with '_' or '.', left out.

@@ -7,10 +7,6 @@
 namespace tercet {
 namespace {
 
-/// A write that takes longer from its last file to its commit than this may lose its files to a
-/// vacuum. Nothing tells the files of a killed writer from those of a slow one.
-constexpr int64_t kOrphanAgeUs = 24LL * 3600 * 1'000'000;
-
 /// One vacuum of one table: which files stay, which go.
 class Vacuuming {
  public:
