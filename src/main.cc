@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "cli/command_line.h"
+#include "client/token_file.h"
 #include "server/server.h"
 
 namespace {
@@ -35,7 +36,7 @@ Status Serve(const tercet::ServeRequest& request) {
     ARROW_ASSIGN_OR_RAISE(options.grpc, Address::Parse(request.grpc));
   }
   if (!request.token_file.empty()) {
-    ARROW_ASSIGN_OR_RAISE(options.token, tercet::Access::ReadTokenFile(request.token_file));
+    ARROW_ASSIGN_OR_RAISE(options.token, tercet::ReadTokenFile(request.token_file));
   }
   if (!request.traces.empty()) {
     options.traces = {.endpoint = request.traces, .percent = request.trace_percent};

@@ -1,11 +1,9 @@
 #include "server/access.h"
 
-#include <algorithm>
 #include <charconv>
 
 #include <boost/asio/ip/address.hpp>
 
-#include "base/file_system.h"
 #include "base/hash.h"
 
 namespace tercet {
@@ -53,16 +51,6 @@ bool Address::IsLoopback() const { return IsLoopbackHost(host); }
 std::string Address::ToText() const { return host + ":" + std::to_string(port); }
 
 Access::Access(std::string_view token) : digest_(token.empty() ? "" : Sha256Hex(token)) {}
-
-Result<std::string> Access::ReadTokenFile(const std::string& path) {
-  ARROW_ASSIGN_OR_RAISE(std::string text, LocalFileSystem()->ReadFile(path));
-  text.resize(std::min(text.size(), text.find_first_of("\r\n")));
-  if (text.size() < 16) {
-    return Status::Invalid("token file '", path, "': its first line has ", text.size(),
-                           " characters; a token has at least 16");
-  }
-  return text;
-}
 
 Status Access::CheckBind(std::string_view what, const Address& address) const {
   if (has_token() || address.IsLoopback()) return Status::OK();

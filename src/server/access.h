@@ -22,8 +22,6 @@ class Access {
  public:
   /// `token`: empty for none.
   explicit Access(std::string_view token);
-  /// The token in a file's first line. Invalid when it is shorter than 16 characters.
-  static Result<std::string> ReadTokenFile(const std::string& path);
 
   bool has_token() const { return !digest_.empty(); }
   /// Invalid when `address` may be reached by others and there is no token.
