@@ -93,7 +93,9 @@ Result<Action> ParseMetadata(const json::object& object) {
   ARROW_ASSIGN_OR_RAISE(metadata.id, GetString(object, "id"));
   ARROW_ASSIGN_OR_RAISE(metadata.name, FindString(object, "name"));
   ARROW_ASSIGN_OR_RAISE(metadata.description, FindString(object, "description"));
-  ARROW_ASSIGN_OR_RAISE(metadata.schema_string, GetString(object, "schemaString"));
+  // A table that is only being set up has none yet; whoever reads the table needs it.
+  ARROW_ASSIGN_OR_RAISE(const auto schema_string, FindString(object, "schemaString"));
+  metadata.schema_string = schema_string.value_or("");
   ARROW_ASSIGN_OR_RAISE(metadata.partition_columns, FindStrings(object, "partitionColumns"));
   ARROW_ASSIGN_OR_RAISE(metadata.configuration, FindTexts(object, "configuration"));
   ARROW_ASSIGN_OR_RAISE(metadata.created_time_ms, FindInt(object, "createdTime"));

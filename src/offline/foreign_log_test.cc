@@ -114,6 +114,30 @@ TEST_F(ForeignLogTest, RefusesALogWithoutMetadata) {
   ExpectSays(status, {"no metadata", folder_.path(), "commit 1"});
 }
 
+TEST_F(ForeignLogTest, ReadsMetadataThatGetsItsSchemaLater) {
+  PutCommit(0, {Protocol(1, 2), R"({"metaData":{"id":"0","format":{"provider":"parquet"}}})"});
+  ExpectSays(Open().status(), {"no metadata with a schema", "commit 0"});
+  PutKeys("a.parquet", R"([{"key": 1}])");
+  PutCommit(1, {Metadata(kKeySchema), Add("a.parquet")});
+  EXPECT_NE(ScanText(Value(Open())).find("1"), std::string::npos);
+}
+
+TEST_F(ForeignLogTest, LeavesOutRowsWithoutAKeyOrAnEventTime) {
+  PutCommit(0, {Protocol(1, 2),
+                Metadata(std::string(kKeySchema) +
+                         R"(,{"name":"at","type":"timestamp","nullable":true,"metadata":{}})"),
+                Add("a.parquet"), Add("b.parquet")});
+  const auto schema = arrow::schema(
+      {field("key", arrow::int64()), field("at", arrow::timestamp(arrow::TimeUnit::MICRO, "UTC"))});
+  PutFile("a.parquet", Rows(schema, R"([{"key": 2, "at": 5}, {"key": null, "at": 6},
+                                        {"key": 1, "at": null}, {"key": 1, "at": 7}])"));
+  PutFile("b.parquet", Rows(schema, R"([{"key": null, "at": 1}])"));
+  const TableOptions timed{.primary_key = {"key"}, .event_time = "at"};
+  const auto snapshot = Value(Value(Open(timed))->Head());
+  EXPECT_TRUE(ScanAll(snapshot.get())
+                  ->Equals(*Rows(schema, R"([{"key": 1, "at": 7}, {"key": 2, "at": 5}])")));
+}
+
 TEST_F(ForeignLogTest, RefusesAnUnknownFeatureByName) {
   PutCommit(0, {Protocol(3, 7, R"(["timeMachine"])"), Metadata(kKeySchema)});
   const Status status = Open().status();

@@ -7,6 +7,7 @@
 #include <arrow/datum.h>
 #include <arrow/table.h>
 
+#include "base/interrupt.h"
 #include "offline/row_gather.h"
 #include "offline/row_stream.h"
 
@@ -82,6 +83,19 @@ Mask MaskDeleted(const DeletedRows& deleted, int64_t first_row, int64_t rows) {
   return mask;
 }
 
+/// Another engine's rows may lack a key or an event time: they stand nowhere, so nobody sees them.
+void MaskUnplaced(const arrow::RecordBatch& rows, const TableOptions& options, Mask* mask) {
+  std::vector<std::string> columns = options.primary_key;
+  if (!options.event_time.empty()) columns.push_back(options.event_time);
+  for (const std::string& name : columns) {
+    const auto column = rows.GetColumnByName(name);
+    if (column == nullptr || column->null_count() == 0) continue;
+    for (int64_t i = 0; i < column->length(); ++i) {
+      if (column->IsNull(i)) (*mask)[i] = 0;
+    }
+  }
+}
+
 /// The columns to read: those wanted, then those needed to tell positions.
 std::vector<std::string> ReadColumns(const RunRequest& request, const TableOptions& options,
                                      bool keys) {
@@ -119,6 +133,7 @@ class SortedRunStream : public RunStream {
   }
 
   Result<std::optional<KeyedRows>> Next() override {
+    ARROW_RETURN_NOT_OK(CheckInterrupt());
     size_t index = 0;
     while (const auto file = NextGroup(&index)) {
       ARROW_ASSIGN_OR_RAISE(KeyedRows batch, ReadGroup(*file, index));
@@ -339,6 +354,7 @@ class ForeignRunStream : public RunStream {
       : opener_(std::move(opener)), file_(std::move(file)), request_(std::move(request)) {}
 
   Result<std::optional<KeyedRows>> Next() override {
+    ARROW_RETURN_NOT_OK(CheckInterrupt());
     if (done_) return std::nullopt;
     done_ = true;
     const std::vector<std::string> names = ReadColumns(request_, opener_->options(), true);
@@ -346,9 +362,9 @@ class ForeignRunStream : public RunStream {
     for (size_t i = 0; i < file_->row_groups().size(); ++i) {
       const RunFile::RowGroup& group = file_->row_groups()[i];
       ARROW_ASSIGN_OR_RAISE(const BatchPtr rows, file_->Read(static_cast<int>(i), names));
-      ARROW_ASSIGN_OR_RAISE(
-          live.emplace_back(),
-          Keep(rows, MaskDeleted(file_->deleted(), group.first_row, group.row_count)));
+      Mask mask = MaskDeleted(file_->deleted(), group.first_row, group.row_count);
+      MaskUnplaced(*rows, opener_->options(), &mask);
+      ARROW_ASSIGN_OR_RAISE(live.emplace_back(), Keep(rows, mask));
     }
     if (live.empty()) return std::nullopt;
     BatchPtr rows = live[0];

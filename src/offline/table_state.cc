@@ -70,7 +70,8 @@ Status ApplyMetadata(const Metadata& metadata, const TableOptions& given, TableS
 Status SettleState(TableState* state) {
   if (state->protocol.min_reader_version == 0 || state->metadata.schema_string.empty()) {
     return Status::IOError("the log has no ",
-                           state->protocol.min_reader_version == 0 ? "protocol" : "metadata",
+                           state->protocol.min_reader_version == 0 ? "protocol"
+                                                                   : "metadata with a schema",
                            " up to commit ", state->version, ", so it is no table's");
   }
   ARROW_RETURN_NOT_OK(CheckReadable(state->protocol));
