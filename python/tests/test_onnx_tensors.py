@@ -136,3 +136,14 @@ def test_lists_as_json(simple):
         1, 2, 3, 4, 5, 6]
     with pytest.raises(urllib.error.HTTPError, match="400"):
         call("/v1/models/image:predict", {"instances": [[1, 2, 3]]})
+
+
+def test_lists_of_python(project):
+    project.deploy("image", project.register_model("image", model(
+        [("Identity", ["X"], ["Y"])], [("X", FLOAT, [None, 2, 3])], [("Y", FLOAT, [None, 2, 3])])))
+    numbers = [1, 2, 3, 4, 5, 6]
+    assert project.predict("image", {"X": numbers}) == {"Y": numbers}
+    assert project.predict("image", [{"X": numbers}, {"X": numbers[::-1]}])[1]["Y"] == numbers[::-1]
+    for wrong in ([1.0], ["a"] * 6, 1.0):
+        with pytest.raises(tc.Error, match="X"):
+            project.predict("image", {"X": wrong})

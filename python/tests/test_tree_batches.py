@@ -84,3 +84,11 @@ def test_lightgbm(project, parameters):
     expected = booster.predict(values)
     found = answers(project, booster, values, "double", "double")
     np.testing.assert_array_equal(found.view(np.uint64), expected.view(np.uint64))
+
+
+def test_a_booster_without_trees_is_refused(project):
+    X, y = training_rows(1, 50)
+    booster = xgboost.train({"objective": "binary:logistic"}, xgboost.DMatrix(X, y > 0),
+                            num_boost_round=0)
+    with pytest.raises(tc.NotSupportedError, match="has no trees"):
+        project.register_model("empty", booster)

@@ -19,6 +19,11 @@ bool IsText(const arrow::DataType& type) {
   return arrow::is_string(type.id()) || type.id() == arrow::Type::STRING_VIEW;
 }
 
+bool IsList(const arrow::DataType& type) {
+  return type.id() == arrow::Type::LIST || type.id() == arrow::Type::LARGE_LIST ||
+         type.id() == arrow::Type::FIXED_SIZE_LIST;
+}
+
 std::string Names(const std::vector<std::string>& names) {
   std::string text;
   for (size_t i = 0; i < names.size() && i < 20; ++i) {
@@ -79,6 +84,17 @@ bool CanStandFor(const arrow::DataType& given, const arrow::DataType& wanted) {
   if (given.Equals(wanted) || given.id() == arrow::Type::NA) return true;
   if (IsNumber(given) && IsNumber(wanted)) return true;
   if (IsText(given) && IsText(wanted)) return true;
+  if (IsList(given) && IsList(wanted)) {
+    // How long lists are is told apart by the receiver, where the types don't say.
+    using Fixed = arrow::FixedSizeListType;
+    const auto fixed = arrow::Type::FIXED_SIZE_LIST;
+    if (given.id() == fixed && wanted.id() == fixed &&
+        static_cast<const Fixed&>(given).list_size() !=
+            static_cast<const Fixed&>(wanted).list_size()) {
+      return false;
+    }
+    return CanStandFor(*given.field(0)->type(), *wanted.field(0)->type());
+  }
   // Units and zones of times are told apart by the receiver, not here.
   return given.id() == wanted.id() && arrow::is_temporal(given.id());
 }

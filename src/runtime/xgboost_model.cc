@@ -179,6 +179,11 @@ Result<std::shared_ptr<const TreeModel>> ReadXgboostModel(std::string_view bytes
                                   "' is not evaluated; train with 'gbtree' or 'dart'");
   }
   ARROW_ASSIGN_OR_RAISE(const DocumentValue* model, booster->At("model"));
+  ARROW_ASSIGN_OR_RAISE(const auto* trees, model->ListAt("trees"));
+  if (trees->empty()) {
+    // XGBoost answers for such a model with a base score that it has not made a margin of.
+    return Status::NotImplemented("the XGBoost model has no trees; train it for a round at least");
+  }
   ARROW_RETURN_NOT_OK(ReadCategories(*model, &header.categories));
   XgboostForest forest;
   ARROW_RETURN_NOT_OK(forest.Add(*model, header.feature_count, header.group_count, weights));
