@@ -47,11 +47,48 @@ def test_sagemaker_and_mlflow(served, body):
     assert (status, as_floats(answer)) == (200, {"predictions": expected})
 
 
-def test_csv(served):
+@pytest.mark.parametrize("kind, body", [
+    ("text/csv", b"city,distance\nOslo,1\nBergen,2\n"),
+    ("text/csv", b"Oslo,1\nBergen,2\n"),
+    ("application/jsonlines", b'{"city": "Oslo", "distance": 1}\n{"features": ["Bergen", 2]}'),
+    ("application/json", b'[["Oslo", 1], {"city": "Bergen", "distance": 2}]'),
+])
+def test_rows_as_sagemakers_clients_send_them(served, kind, body):
     server, expected = served
-    status, answer, _ = call(server, at("/invocations?deployment=delay"),
-                             b"city,distance\nOslo,1\nBergen,2\n", content_type="text/csv")
+    path = at("/invocations?deployment=delay")
+    status, answer, _ = call(server, path, body, content_type=kind)
     assert (status, as_floats(answer)) == (200, {"predictions": expected})
+    for accept in "text/csv", "application/jsonlines":
+        status, answer, headers = call(server, path, body, content_type=kind,
+                                       headers={"Accept": accept})
+        assert status == 200 and headers["Content-Type"] == accept
+        assert [np.float32(line) for line in answer.split()] == expected
+
+
+def test_a_matrix_in_the_order_of_the_columns(served):
+    """As clients of KServe's and MLServer's scikit-learn and XGBoost servers ask."""
+    server, _ = served
+    import pandas as pd
+    import xgboost
+    rows = pd.DataFrame({"a": [0.0, 1, 2, 3], "b": [3.0, 2, 0, 1], "c": [1.0, 1, 0, 0]})
+    booster = xgboost.train({"max_depth": 2}, xgboost.DMatrix(rows, [0, 1, 2, 3]), 3)
+    with tc.open(server.location) as project:
+        project.deploy("matrix", project.register_model("matrix", booster))
+        expected = [row["prediction"] for row in project.predict(
+            "matrix", rows.to_dict("records"))]
+    values = rows.to_numpy().tolist()
+    for name, data in (("input-0", values), ("predict", rows.to_numpy().ravel().tolist())):
+        status, answer, _ = call(server, "/v2/models/matrix/infer", {"inputs": [
+            {"name": name, "shape": [4, 3], "datatype": "FP32", "data": data}]})
+        assert status == 200, answer
+        assert np.array(answer["outputs"][0]["data"], np.float32).tolist() == expected
+    for form in "instances", "inputs":
+        status, answer, _ = call(server, "/v1/models/matrix:predict", {form: values})
+        assert (status, as_floats(answer)) == (200, {"predictions": expected})
+    status, answer, _ = call(server, "/v2/models/matrix/infer", {"inputs": [
+        {"name": "input-0", "shape": [4, 2], "datatype": "FP32", "data": [[1, 2]] * 4}]})
+    assert status == 404 and "no input 'input-0'" in answer["error"]
+    assert call(server, "/api/v1/deployments/matrix", method="DELETE")[0] == 200
 
 
 def test_kserve_v1(served):
@@ -101,6 +138,9 @@ def test_load_and_unload(served):
         assert call(server, "/v2/repository/models/delay/load", {})[0] == 200
     assert call(server, "/v2/models/delay/ready")[0] == 200
     assert call(server, "/v2/repository/models/delya/load", {})[0] == 404
+    status, answer, _ = call(server, "/v2/repository/models/delay/load",
+                             {"parameters": {"config": "{}"}})
+    assert status == 501 and "failed to load 'delay'" in answer["error"]
 
 
 def test_schemas_describe_what_is_answered(served):

@@ -147,7 +147,13 @@ class InferenceService final : public proto::GRPCInferenceService::Service {
                                    const proto::RepositoryModelLoadRequest* request,
                                    proto::RepositoryModelLoadResponse*) override {
     return Answer("inference.GRPCInferenceService/RepositoryModelLoad", context,
-                  [&] { return inference_->Load(request->model_name()); });
+                  [&] {
+                    std::vector<std::string> names;
+                    for (const auto& parameter : request->parameters()) {
+                      names.push_back(parameter.first);
+                    }
+                    return inference_->Load(request->model_name(), names);
+                  });
   }
 
   grpc::Status RepositoryModelUnload(grpc::ServerContext* context,

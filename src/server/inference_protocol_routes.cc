@@ -195,9 +195,13 @@ std::vector<Route> InferenceProtocolRoutes(OpenInference* inference) {
   for (const bool load : {true, false}) {
     add(
         "POST", std::string("/v2/repository/models/{name}/") + (load ? "load" : "unload"),
-        [inference, load](const HttpRequest&, const PathArguments& arguments) -> Answer {
+        [inference, load](const HttpRequest& request, const PathArguments& arguments) -> Answer {
           const std::string name(arguments[0]);
-          ARROW_RETURN_NOT_OK(load ? inference->Load(name) : inference->Unload(name));
+          ARROW_ASSIGN_OR_RAISE(const json::object body, request.JsonBody());
+          ARROW_ASSIGN_OR_RAISE(const json::object parameters, FindObject(body, "parameters"));
+          std::vector<std::string> names;
+          for (const auto& parameter : parameters) names.emplace_back(parameter.key());
+          ARROW_RETURN_NOT_OK(load ? inference->Load(name, names) : inference->Unload(name));
           return HttpAnswer::Json(json::object());
         },
         nullptr);

@@ -183,4 +183,19 @@ Result<std::shared_ptr<arrow::RecordBatch>> EntitiesOf(const InferenceRequest& r
                                   std::move(columns));
 }
 
+Result<std::shared_ptr<arrow::RecordBatch>> EntitiesOf(const InferenceRequest& request,
+                                                       std::string_view whose,
+                                                       const arrow::Schema& needed,
+                                                       const arrow::Schema& known) {
+  const InputTensor& first = request.inputs[0];
+  const bool matrix = request.inputs.size() == 1 && first.width > 1 &&
+                      first.width == needed.num_fields() && known.GetFieldIndex(first.name) < 0;
+  if (!matrix) return EntitiesOf(request, whose, known);
+  arrow::FieldVector fields;
+  for (const auto& field : needed.fields()) fields.push_back(field->WithNullable(true));
+  ARROW_ASSIGN_OR_RAISE(auto columns, ColumnsOf(first, needed));
+  return arrow::RecordBatch::Make(arrow::schema(std::move(fields)), first.rows,
+                                  std::move(columns));
+}
+
 }  // namespace tercet

@@ -49,4 +49,12 @@ Result<std::shared_ptr<arrow::RecordBatch>> EntitiesOf(const InferenceRequest& r
                                                        std::string_view whose,
                                                        const arrow::Schema& known);
 
+/// Like EntitiesOf; but a single input of a name that is not known ("input-0") and of as many
+/// values a row as `needed` has columns, of several, is a matrix of these. That is how the clients
+/// of servers that know no names ask.
+Result<std::shared_ptr<arrow::RecordBatch>> EntitiesOf(const InferenceRequest& request,
+                                                       std::string_view whose,
+                                                       const arrow::Schema& needed,
+                                                       const arrow::Schema& known);
+
 }  // namespace tercet

@@ -122,6 +122,39 @@ TEST(InferenceRequestTest, ReadsHalvesAndRowsOfSeveralValues) {
               HasSubstr("lists of 2"));
 }
 
+TEST(InferenceRequestTest, ReadsAMatrixAsTheColumnsThatAreNeeded) {
+  const auto needed = arrow::schema({Known()->field(2), Known()->field(1)});
+  const auto entities = [&](const std::string& inputs, const std::string& tail) {
+    const std::string text = "{\"inputs\": [" + inputs + "]}";
+    return ReadInferenceRequest(text + tail, std::to_string(text.size()))
+        .Map([&](const InferenceRequest& request) {
+          return EntitiesOf(request, "deployment 'delay'", *needed, *Known());
+        });
+  };
+  const auto expected = arrow::json::ArrayFromJSONString(
+      arrow::struct_(needed->fields()), R"([{"x": 0.5, "n": 1}, {"x": 2.5, "n": -3}])");
+  const float numbers[] = {0.5F, 1, 2.5F, -3};
+  const std::string tail(reinterpret_cast<const char*>(numbers), sizeof(numbers));
+  for (const auto& batch :
+       {entities(Input("input-0", "FP32", "[2, 2]", "[[0.5, 1], [2.5, -3]]"), ""),
+        entities(Input("input-0", "FP64", "[2, 2]", "[0.5, 1, 2.5, -3]"), ""),
+        entities(R"({"name": "input-0", "datatype": "FP32", "shape": [2, 2],
+                     "parameters": {"binary_data_size": 16}})", tail)}) {
+    ASSERT_TRUE(batch.ok()) << batch.status();
+    ASSERT_TRUE((*batch)->ValidateFull().ok());
+    EXPECT_TRUE((*batch)->ToStructArray().ValueOrDie()->Equals(*expected.ValueOrDie()))
+        << (*batch)->ToString();
+  }
+  EXPECT_THAT(entities(Input("input-0", "FP32", "[1, 2]", "[1, 0.5]"), "").status().message(),
+              HasSubstr("column 'n': "));
+  // What a name says comes first, and another number of values fits no columns.
+  EXPECT_TRUE(entities(Input("point", "FP32", "[1, 2]", "[1, 2]"), "").ok());
+  for (const char* shape : {"[2, 1]", "[1, 3]", "[2]"}) {
+    EXPECT_TRUE(entities(Input("input-0", "FP32", shape, "[1, 2]"), "").status().IsKeyError())
+        << shape;
+  }
+}
+
 TEST(InferenceRequestTest, RefusesWhatDoesNotFitAndSaysWhy) {
   const auto refused = [](const std::string& input) {
     return Entities("{\"inputs\": [" + input + "]}").status();

@@ -1,6 +1,7 @@
 #include <arrow/array/array_nested.h>
 #include <arrow/array/builder_binary.h>
 #include <arrow/array/builder_primitive.h>
+#include <arrow/compute/api_vector.h>
 #include <arrow/compute/cast.h>
 #include <arrow/type.h>
 #include <arrow/type_traits.h>
@@ -197,20 +198,10 @@ Result<ArrayPointer> Convert(const InputTensor& tensor, const ArrayPointer& valu
                            cast.status().message().empty() ? "" : ": ", cast.status().message());
 }
 
-/// The tensor's values, one after another, as a column of `type`.
-Result<ArrayPointer> FlatColumn(const InputTensor& tensor, const TypePointer& type) {
+/// The tensor's values, one after another, as its datatype says.
+Result<ArrayPointer> FlatValues(const InputTensor& tensor) {
   ARROW_ASSIGN_OR_RAISE(const TypePointer native, TypeOfDatatype(tensor));
-  if (tensor.binary) {
-    const bool raw = native->id() == arrow::Type::STRING &&
-                     arrow::is_base_binary_like(type->id()) && !arrow::is_string(type->id());
-    // Bytes for a binary column need not be text.
-    if (raw) {
-      ARROW_ASSIGN_OR_RAISE(const ArrayPointer bytes, ReadBytes<arrow::BinaryBuilder>(tensor));
-      return Convert(tensor, bytes, type);
-    }
-    ARROW_ASSIGN_OR_RAISE(const ArrayPointer values, ReadBinary(tensor, native->id()));
-    return Convert(tensor, values, type);
-  }
+  if (tensor.binary) return ReadBinary(tensor, native->id());
   std::vector<const json::value*> leaves;
   Flatten(*tensor.data, &leaves);
   if (leaves.size() != static_cast<size_t>(tensor.rows)) {
@@ -219,9 +210,16 @@ Result<ArrayPointer> FlatColumn(const InputTensor& tensor, const TypePointer& ty
   }
   // JSON has no halves: their numbers are read as floats.
   const bool half = native->id() == arrow::Type::HALF_FLOAT;
-  ARROW_ASSIGN_OR_RAISE(
-      const ArrayPointer values,
-      ArrayFromJson(tensor.name, half ? arrow::float32() : native, leaves));
+  return ArrayFromJson(tensor.name, half ? arrow::float32() : native, leaves);
+}
+
+/// The same as a column of `type`.
+Result<ArrayPointer> FlatColumn(const InputTensor& tensor, const TypePointer& type) {
+  // Bytes for a binary column need not be text.
+  const bool raw = tensor.binary && tensor.datatype == "BYTES" &&
+                   arrow::is_base_binary_like(type->id()) && !arrow::is_string(type->id());
+  ARROW_ASSIGN_OR_RAISE(const ArrayPointer values,
+                        raw ? ReadBytes<arrow::BinaryBuilder>(tensor) : FlatValues(tensor));
   return Convert(tensor, values, type);
 }
 
@@ -260,6 +258,27 @@ Result<ArrayPointer> ColumnOf(const InputTensor& tensor, const TypePointer& type
   }
   ARROW_ASSIGN_OR_RAISE(const ArrayPointer starts, offsets.Finish());
   return arrow::ListArray::FromArrays(type, *starts, *values);
+}
+
+Result<std::vector<ArrayPointer>> ColumnsOf(const InputTensor& tensor,
+                                            const arrow::Schema& columns) {
+  InputTensor flat = tensor;
+  flat.rows *= tensor.width;
+  ARROW_ASSIGN_OR_RAISE(const ArrayPointer values, FlatValues(flat));
+  std::vector<ArrayPointer> split;
+  for (const auto& field : columns.fields()) {
+    arrow::Int64Builder places;
+    ARROW_RETURN_NOT_OK(places.Reserve(tensor.rows));
+    for (int64_t row = 0; row < tensor.rows; ++row) {
+      places.UnsafeAppend(row * tensor.width + static_cast<int64_t>(split.size()));
+    }
+    ARROW_ASSIGN_OR_RAISE(const ArrayPointer indices, places.Finish());
+    ARROW_ASSIGN_OR_RAISE(const ArrayPointer column, arrow::compute::Take(*values, *indices));
+    Result<ArrayPointer> converted = Convert(tensor, column, field->type());
+    if (!converted.ok()) return Explain(converted.status(), "column '" + field->name() + "'");
+    split.push_back(*std::move(converted));
+  }
+  return split;
 }
 
 }  // namespace tercet

@@ -74,7 +74,8 @@ Result<OpenInference::Answer> OpenInference::Infer(const std::string& name,
   return WithContract(contracts_, name, [&](const Known& known) -> Result<Answer> {
     ARROW_RETURN_NOT_OK(CheckModel(name, version, known));
     ARROW_ASSIGN_OR_RAISE(const auto entities,
-                          EntitiesOf(request, "deployment '" + name + "'", *known.columns));
+                          EntitiesOf(request, "deployment '" + name + "'",
+                                     *known.contract.entities, *known.columns));
     Answer answer;
     ARROW_ASSIGN_OR_RAISE(
         answer.data, platform_->Predict(name, entities, {request.event_time_us, request_id}));
@@ -97,7 +98,15 @@ Result<std::vector<OpenInference::IndexEntry>> OpenInference::Index(bool ready_o
   return index;
 }
 
-Status OpenInference::Load(const std::string& name) {
+Status OpenInference::Load(const std::string& name, const std::vector<std::string>& parameters) {
+  for (const std::string& parameter : parameters) {
+    if (parameter == "config" || parameter.starts_with("file:")) {
+      return Status::NotImplemented("failed to load '", name, "' with the parameter '",
+                                    parameter.substr(0, 80),
+                                    "': what is served is a registered model; register another "
+                                    "and upgrade the deployment to it");
+    }
+  }
   // Reading its contract loads its release.
   ARROW_RETURN_NOT_OK(contracts_->Refresh(name).status());
   const std::lock_guard lock(mutex_);

@@ -51,8 +51,9 @@ class OpenInference {
   };
   Result<std::vector<IndexEntry>> Index(bool ready_only);
 
-  /// Makes the deployment ready here; KeyError when there is none.
-  Status Load(const std::string& name);
+  /// Makes the deployment ready here; KeyError when there is none. `parameters`: the names of those
+  /// that the client gave; NotImplemented for Triton's, which bring another model in its place.
+  Status Load(const std::string& name, const std::vector<std::string>& parameters);
   /// Refuses this protocol's requests to it, in this server, until it is loaded again.
   Status Unload(const std::string& name);
 

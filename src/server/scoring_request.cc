@@ -1,5 +1,7 @@
 #include "server/scoring_request.h"
 
+#include <charconv>
+
 #include <arrow/buffer.h>
 #include <arrow/csv/api.h>
 #include <arrow/io/memory.h>
@@ -72,6 +74,42 @@ Result<Batch> RowsOfColumns(std::string_view noun, const json::object& columns,
   return RowsOfObjects(noun, rows, known);
 }
 
+std::string_view Trimmed(std::string_view text) {
+  while (!text.empty() && (text.back() == '\r' || text.back() == ' ')) text.remove_suffix(1);
+  while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
+  return text;
+}
+
+/// Cuts what comes before `separator` off the front of `text`.
+std::string_view TakeUntil(char separator, std::string_view* text) {
+  const size_t end = text->find(separator);
+  const std::string_view taken = text->substr(0, end);
+  *text = end == std::string_view::npos ? std::string_view() : text->substr(end + 1);
+  return taken;
+}
+
+bool IsNumber(std::string_view text) {
+  double number = 0;
+  const auto read = std::from_chars(text.data(), text.data() + text.size(), number);
+  return read.ec == std::errc() && read.ptr == text.data() + text.size();
+}
+
+/// Whether a CSV text begins with values, and not with names: see RowsOfCsv.
+bool BeginsWithValues(std::string_view text, const arrow::Schema& needed,
+                      const arrow::Schema& known) {
+  std::string_view line = TakeUntil('\n', &text);
+  bool number = false;
+  int column = 0;
+  for (; !line.empty() || column == 0; ++column) {
+    std::string_view value = Trimmed(TakeUntil(',', &line));
+    if (value.size() > 1 && value.front() == '"') value = value.substr(1, value.size() - 2);
+    if (column == needed.num_fields() || known.GetFieldIndex(std::string(value)) >= 0) return false;
+    const arrow::Type::type type = needed.field(column)->type()->id();
+    number |= (arrow::is_integer(type) || arrow::is_floating(type)) && IsNumber(value);
+  }
+  return number;
+}
+
 }  // namespace
 
 Result<Batch> RowsOfInstances(std::string_view noun, const json::value& instances,
@@ -120,12 +158,43 @@ Result<Batch> RowsOfInvocation(std::string_view noun, const json::object& body,
   return RowsOfInstances(noun, *rows, needed, known);
 }
 
-Result<Batch> RowsOfCsv(std::string_view noun, std::string_view text, const arrow::Schema& known) {
+Result<Batch> RowsOfInvocation(std::string_view noun, std::string_view body,
+                               const arrow::Schema& needed, const arrow::Schema& known) {
+  const size_t first = body.find_first_not_of(" \t\r\n");
+  if (first != std::string_view::npos && body[first] == '[') {
+    ARROW_ASSIGN_OR_RAISE(const json::value instances, ParseJson(body));
+    return RowsOfInstances(noun, instances, needed, known);
+  }
+  ARROW_ASSIGN_OR_RAISE(const json::object object, ParseJsonObject(body));
+  return RowsOfInvocation(noun, object, needed, known);
+}
+
+Result<Batch> RowsOfJsonLines(std::string_view noun, std::string_view text,
+                              const arrow::Schema& needed, const arrow::Schema& known) {
+  json::array instances;
+  for (size_t number = 1; !text.empty(); ++number) {
+    const std::string_view line = Trimmed(TakeUntil('\n', &text));
+    if (line.empty()) continue;
+    Result<json::value> instance = ParseJson(line);
+    if (!instance.ok()) {
+      return Explain(instance.status(), "line " + std::to_string(number));
+    }
+    const json::object* object = instance->if_object();
+    const bool features = object != nullptr && object->size() == 1 &&
+                          object->contains("features") && known.GetFieldIndex("features") < 0;
+    instances.push_back(features ? object->at("features") : *std::move(instance));
+  }
+  return RowsOfInstances(noun, instances, needed, known);
+}
+
+Result<Batch> RowsOfCsv(std::string_view noun, std::string_view text, const arrow::Schema& needed,
+                        const arrow::Schema& known) {
   const auto input =
       std::make_shared<arrow::io::BufferReader>(arrow::Buffer::FromString(std::string(text)));
   arrow::csv::ReadOptions read = arrow::csv::ReadOptions::Defaults();
   read.use_threads = false;
   read.block_size = static_cast<int32_t>(std::max<size_t>(text.size() + 1, 1 << 16));
+  if (BeginsWithValues(text, needed, known)) read.column_names = needed.field_names();
   arrow::csv::ParseOptions parse = arrow::csv::ParseOptions::Defaults();
   parse.newlines_in_values = true;
   arrow::csv::ConvertOptions convert = arrow::csv::ConvertOptions::Defaults();

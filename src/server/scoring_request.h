@@ -21,15 +21,30 @@ Result<std::shared_ptr<arrow::RecordBatch>> RowsOfInstances(std::string_view nou
                                                             const arrow::Schema& needed,
                                                             const arrow::Schema& known);
 
-/// The body of `/invocations` in JSON: exactly one of "dataframe_split" ({"columns", "data"}),
+/// The object of `/invocations` in JSON: exactly one of "dataframe_split" ({"columns", "data"}),
 /// "dataframe_records", "instances" and "inputs" (rows as in "instances", or {"column": [values]}).
 Result<std::shared_ptr<arrow::RecordBatch>> RowsOfInvocation(std::string_view noun,
                                                              const json::object& body,
                                                              const arrow::Schema& needed,
                                                              const arrow::Schema& known);
 
-/// Comma-separated values under a line of column names; an empty value is a null.
+/// The body of `/invocations` in JSON: such an object, or the list of "instances" alone.
+Result<std::shared_ptr<arrow::RecordBatch>> RowsOfInvocation(std::string_view noun,
+                                                             std::string_view body,
+                                                             const arrow::Schema& needed,
+                                                             const arrow::Schema& known);
+
+/// An instance a line, as in "instances", or {"features": [values]}; empty lines are left out.
+Result<std::shared_ptr<arrow::RecordBatch>> RowsOfJsonLines(std::string_view noun,
+                                                            std::string_view text,
+                                                            const arrow::Schema& needed,
+                                                            const arrow::Schema& known);
+
+/// Comma-separated values under a line of column names; an empty value is a null. There is no such
+/// line where the first has as many values as `needed` has columns, none of them a name, and a
+/// number where a number is needed.
 Result<std::shared_ptr<arrow::RecordBatch>> RowsOfCsv(std::string_view noun, std::string_view text,
+                                                      const arrow::Schema& needed,
                                                       const arrow::Schema& known);
 
 }  // namespace tercet

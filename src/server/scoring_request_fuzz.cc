@@ -4,8 +4,7 @@
 
 #include "base/parallel.h"
 
-/// The body of an invocation, after one byte that says its form (odd: CSV), is read whole or
-/// refused.
+/// The body of an invocation, after one byte that says its form, is read whole or refused.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const bool ready = (tercet::InitializeArrow(), true);
   static const auto needed = arrow::schema(
@@ -18,12 +17,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!ready || size < 1) return 0;
   const std::string_view body(reinterpret_cast<const char*>(data) + 1, size - 1);
   arrow::Result<std::shared_ptr<arrow::RecordBatch>> rows = nullptr;
-  if (data[0] % 2 == 1) {
-    rows = tercet::RowsOfCsv("fuzz", body, *known);
+  if (data[0] % 3 == 1) {
+    rows = tercet::RowsOfCsv("fuzz", body, *needed, *known);
+  } else if (data[0] % 3 == 2) {
+    rows = tercet::RowsOfJsonLines("fuzz", body, *needed, *known);
   } else {
-    const auto object = tercet::ParseJsonObject(body);
-    if (!object.ok()) return 0;
-    rows = tercet::RowsOfInvocation("fuzz", *object, *needed, *known);
+    rows = tercet::RowsOfInvocation("fuzz", body, *needed, *known);
   }
   if (rows.ok() && !(*rows)->ValidateFull().ok()) __builtin_trap();
   return 0;

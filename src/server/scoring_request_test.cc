@@ -16,8 +16,7 @@ const auto kKnown = arrow::schema({arrow::field("city", arrow::utf8()),
                                    arrow::field("seats", arrow::int64())});
 
 Result<std::shared_ptr<arrow::RecordBatch>> Invoke(const std::string& body) {
-  ARROW_ASSIGN_OR_RAISE(const json::object object, ParseJsonObject(body));
-  return RowsOfInvocation("deployment 'delay'", object, *kNeeded, *kKnown);
+  return RowsOfInvocation("deployment 'delay'", body, *kNeeded, *kKnown);
 }
 
 TEST(ScoringRequestTest, EveryFormGivesTheSameRows) {
@@ -32,14 +31,23 @@ TEST(ScoringRequestTest, EveryFormGivesTheSameRows) {
         R"({"instances": [["Oslo", 1.5], ["Rome", null]]})",
         R"({"instances": [{"city": "Oslo", "distance": 1.5}, {"city": "Rome"}]})",
         R"({"inputs": {"city": ["Oslo", "Rome"], "distance": [1.5, null]}})",
-        R"({"inputs": [["Oslo", 1.5], ["Rome", null]], "params": {}})"}) {
+        R"({"inputs": [["Oslo", 1.5], ["Rome", null]], "params": {}})",
+        R"( [["Oslo", 1.5], {"city": "Rome"}])"}) {
     const auto rows = Invoke(body);
     ASSERT_TRUE(rows.ok()) << body << rows.status();
     EXPECT_TRUE((*rows)->Equals(*expected)) << body << (*rows)->ToString();
   }
-  const auto csv = RowsOfCsv("deployment 'delay'", "city,distance\nOslo,1.5\nRome,\n", *kKnown);
-  ASSERT_TRUE(csv.ok()) << csv.status();
-  EXPECT_TRUE((*csv)->Equals(*expected)) << (*csv)->ToString();
+  for (const char* text :
+       {"city,distance\nOslo,1.5\nRome,\n", "Oslo,1.5\r\n\"Rome\",\r\n", "Oslo,1.5\nRome,"}) {
+    const auto csv = RowsOfCsv("deployment 'delay'", text, *kNeeded, *kKnown);
+    ASSERT_TRUE(csv.ok()) << text << csv.status();
+    EXPECT_TRUE((*csv)->Equals(*expected)) << text << (*csv)->ToString();
+  }
+  const auto lines = RowsOfJsonLines(
+      "deployment 'delay'", "{\"city\": \"Oslo\", \"distance\": 1.5}\r\n\n"
+      "{\"features\": [\"Rome\", null]}\n", *kNeeded, *kKnown);
+  ASSERT_TRUE(lines.ok()) << lines.status();
+  EXPECT_TRUE((*lines)->Equals(*expected)) << (*lines)->ToString();
 }
 
 TEST(ScoringRequestTest, RefusesWhatItCannotRead) {
@@ -53,12 +61,22 @@ TEST(ScoringRequestTest, RefusesWhatItCannotRead) {
   EXPECT_THAT(why(R"({"dataframe_records": [{"ctiy": "a"}]})"), HasSubstr("did you mean 'city'"));
   EXPECT_THAT(why(R"({"dataframe_records": []})"), HasSubstr("a list of 1 to"));
   const auto csv = [](const std::string& text) {
-    return RowsOfCsv("deployment 'delay'", text, *kKnown).status().message();
+    return RowsOfCsv("deployment 'delay'", text, *kNeeded, *kKnown).status().message();
   };
   EXPECT_THAT(csv("ctiy\na\n"), HasSubstr("did you mean 'city'"));
   EXPECT_THAT(csv("distance\nfar\n"), HasSubstr("malformed CSV"));
-  EXPECT_FALSE(RowsOfCsv("d", "", *kKnown).ok());
-  EXPECT_FALSE(RowsOfCsv("d", "city\n", *kKnown).ok());
+  EXPECT_THAT(csv("ctiy,distance\na,1\n"), HasSubstr("did you mean 'city'"));
+  EXPECT_THAT(csv("Oslo,1.5,7\n"), HasSubstr("no column 'Oslo'"));
+  EXPECT_THAT(csv("Oslo,1.5\nRome,far\n"), HasSubstr("malformed CSV"));
+  for (const char* text : {"", "\n", "city\n", ",", "\"", "\"\n"}) {
+    EXPECT_FALSE(RowsOfCsv("d", text, *kNeeded, *kKnown).ok()) << text;
+  }
+  const auto lines = [](const std::string& text) {
+    return RowsOfJsonLines("deployment 'delay'", text, *kNeeded, *kKnown).status().message();
+  };
+  EXPECT_THAT(lines("\n"), HasSubstr("at least one row"));
+  EXPECT_THAT(lines("[\"a\", 1]\n\n{"), HasSubstr("line 3: malformed JSON"));
+  EXPECT_THAT(lines("{\"features\": 3}\n"), HasSubstr("a list of 2 values"));
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
-#include "client/json_rows.h"
 #include "server/rest_arguments.h"
 #include "server/rest_routes.h"
+#include "server/scoring_answer.h"
 #include "server/scoring_request.h"
 
 namespace tercet {
@@ -11,23 +11,6 @@ using Known = KnownContract<DeploymentContract>;
 
 constexpr std::string_view kPredict = ":predict";
 
-/// A row an entity: its value where the model has one output, else an object of them.
-Answer PredictionsAnswer(const PredictData& data) {
-  HttpAnswer answer;
-  std::string& out = answer.body;
-  out = "{\"predictions\":[";
-  for (int64_t row = 0; row < data.outputs->num_rows(); ++row) {
-    if (row > 0) out.push_back(',');
-    if (data.outputs->num_columns() == 1) {
-      AppendJsonCell(*data.outputs->column(0), row, &out);
-    } else {
-      AppendJsonRow(*data.outputs, row, &out);
-    }
-  }
-  out += "]}";
-  return answer;
-}
-
 /// Rows that `read` makes of the request, predicted.
 template <typename ReadRows>
 Answer Score(Platform* platform, OpenInference* inference, const std::string& name,
@@ -37,7 +20,7 @@ Answer Score(Platform* platform, OpenInference* inference, const std::string& na
     ARROW_ASSIGN_OR_RAISE(const auto rows, read("deployment '" + name + "'", known));
     ARROW_ASSIGN_OR_RAISE(const auto data,
                           platform->Predict(name, rows, {event_time_us, RequestId(request)}));
-    return PredictionsAnswer(data);
+    return ScoringAnswer(data, request.accept);
   });
 }
 
@@ -54,12 +37,14 @@ Answer KservePredict(Platform* platform, OpenInference* inference, const HttpReq
                      std::string_view segment) {
   ARROW_ASSIGN_OR_RAISE(const std::string name, ModelOfPredict(segment));
   ARROW_ASSIGN_OR_RAISE(const json::object body, request.JsonBody());
-  const json::value* instances = body.if_contains("instances");
-  if (instances == nullptr) return Status::Invalid("member 'instances' is missing");
+  // What else a body has is for other servers. "inputs" are read as in /invocations.
+  const std::string_view form = body.contains("instances") ? "instances" : "inputs";
+  const json::value* rows = body.if_contains(form);
+  if (rows == nullptr) return Status::Invalid("member 'instances' is missing");
   return Score(platform, inference, name, request,
                [&](const std::string& noun, const Known& known) {
-                 return RowsOfInstances(noun, *instances, *known.contract.entities,
-                                        *known.columns);
+                 return RowsOfInvocation(noun, json::object{{form, *rows}},
+                                         *known.contract.entities, *known.columns);
                });
 }
 
@@ -76,16 +61,16 @@ Result<std::string> InvokedDeployment(OpenInference* inference, const HttpReques
 
 Answer Invoke(Platform* platform, OpenInference* inference, const HttpRequest& request) {
   ARROW_ASSIGN_OR_RAISE(const std::string name, InvokedDeployment(inference, request));
-  if (request.content_type == "text/csv") {
-    return Score(platform, inference, name, request,
-                 [&](const std::string& noun, const Known& known) {
-                   return RowsOfCsv(noun, request.body, *known.columns);
-                 });
-  }
-  ARROW_ASSIGN_OR_RAISE(const json::object body, request.JsonBody());
   return Score(platform, inference, name, request,
                [&](const std::string& noun, const Known& known) {
-                 return RowsOfInvocation(noun, body, *known.contract.entities, *known.columns);
+                 const arrow::Schema& needed = *known.contract.entities;
+                 if (request.content_type == "text/csv") {
+                   return RowsOfCsv(noun, request.body, needed, *known.columns);
+                 }
+                 if (IsJsonLines(request.content_type)) {
+                   return RowsOfJsonLines(noun, request.body, needed, *known.columns);
+                 }
+                 return RowsOfInvocation(noun, request.body, needed, *known.columns);
                });
 }
 

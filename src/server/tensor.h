@@ -34,6 +34,11 @@ struct InputTensor {
 Result<std::shared_ptr<arrow::Array>> ColumnOf(const InputTensor& tensor,
                                                const std::shared_ptr<arrow::DataType>& type);
 
+/// The columns of a matrix, as many as `columns` has (`tensor.width`), each converted to its
+/// column's type. Fails as ColumnOf does, naming the column.
+Result<std::vector<std::shared_ptr<arrow::Array>>> ColumnsOf(const InputTensor& tensor,
+                                                             const arrow::Schema& columns);
+
 /// The datatype that a column's values travel as; "BYTES" for all that has no number type.
 std::string_view DatatypeOf(const arrow::DataType& type);
 

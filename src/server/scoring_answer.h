@@ -1,0 +1,19 @@
+#pragma once
+
+#include <string_view>
+
+#include "platform/platform.h"
+#include "server/http_message.h"
+
+namespace tercet {
+
+/// Predictions as other scoring servers answer them, by what the client accepts: "text/csv" is a
+/// line a row without names, "application/jsonlines" the row's prediction a line, all else
+/// {"predictions": […]}. A prediction is the value where the model has one output, else an object
+/// of them. NotImplemented for outputs that CSV can't hold.
+Result<HttpAnswer> ScoringAnswer(const PredictData& data, std::string_view accept);
+
+/// "application/jsonlines" and its other names.
+bool IsJsonLines(std::string_view media_type);
+
+}  // namespace tercet
