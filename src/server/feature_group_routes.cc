@@ -70,12 +70,7 @@ std::vector<Route> FeatureGroupRoutes(Platform* platform) {
   const std::string all = "/api/v1/feature-groups";
   const std::string one = all + "/{name}/{version}";
   std::vector<Route> routes;
-  const auto add = [&routes](std::string method, std::string pattern, Handler handler) {
-    routes.push_back({.method = std::move(method),
-                      .pattern = std::move(pattern),
-                      .handler = std::move(handler),
-                      .lane = nullptr});
-  };
+  const auto add = AddTo(&routes);
   add("GET", all, [platform](const HttpRequest&, const PathArguments&) -> Answer {
     ARROW_ASSIGN_OR_RAISE(const auto groups, platform->ListFeatureGroups());
     return HttpAnswer::Json(ItemsToJson(groups));

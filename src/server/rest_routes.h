@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "platform/platform.h"
@@ -27,6 +29,16 @@ std::vector<Route> InferenceProtocolRoutes(OpenInference* inference);
 /// The contracts of other servers: KServe's first protocol (/v1/models/{m}:predict), SageMaker's
 /// container and MLflow's scoring server (/ping, /invocations).
 std::vector<Route> ScoringRoutes(Platform* platform, OpenInference* inference);
+
+/// Adds routes whose requests are slow, as most are: by method, pattern and handler.
+inline auto AddTo(std::vector<Route>* routes) {
+  return [routes](std::string method, std::string pattern, Handler handler) {
+    routes->push_back({.method = std::move(method),
+                       .pattern = std::move(pattern),
+                       .handler = std::move(handler),
+                       .lane = nullptr});
+  };
+}
 
 /// Bodies up to this size are answered on the I/O thread by hot routes.
 inline constexpr size_t kHotBodyBytes = 64 << 10;
