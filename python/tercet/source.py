@@ -57,6 +57,11 @@ def delta(path: str | os.PathLike) -> Source:
     return Source("delta", _path(path))
 
 
+def hudi(path: str | os.PathLike) -> Source:
+    """A Hudi table by its folder, copy-on-write or compacted, with time travel to its instants."""
+    return Source("hudi", _path(path))
+
+
 def iceberg(path: str | os.PathLike) -> Source:
     """An Iceberg table by its folder, or, without a version hint there, by its newest metadata
     file. Needs the packages duckdb-extension-iceberg and -avro 1.5.5."""

@@ -146,6 +146,61 @@ def test_the_later_of_equal_rows_wins(project, tmp_path):
     assert group.read(["rain"]).to_rows() == [{"rain": 7.0}, {"rain": 8.0}, {"rain": None}]
 
 
+def test_a_join_asks_for_its_keys_and_times_alone(project, tmp_path):
+    """Of a view that fails where more of it is read."""
+    with duckdb.connect(tmp_path / "weather.duckdb") as database:
+        database.execute("""
+            create table rows as select city, timestamptz '2024-01-01 00:00:00+00'
+                + to_hours(h::int) as hour, h + 0.5 as rain
+            from range(48) hours(h), (values ('Oslo'), ('Bergen'), ('Rome')) cities(city);
+            create view weather as select city, hour, case when city = 'Rome' or hour
+                > timestamptz '2024-01-01 09:00:00+00' then error('asked for ' || city)
+                else rain end as rain from rows""")
+    group = external(project, tc.source.duckdb(tmp_path / "weather.duckdb", "weather"))
+    with pytest.raises(tc.Error, match="asked for"):
+        group.read()
+    trips = project.feature_group("rides", version=1, primary_key=["ride"], event_time="started")
+    trips.insert(pd.DataFrame({"ride": range(3), "city": ["Oslo", "Bergen", None],
+                               "started": hours(10)[[5, 9, 2]], "late": True}))
+    view = project.feature_view(
+        "late", version=1, labels=["late"],
+        query=trips.select("late", "city").join(group.select("rain"), on="city"))
+    assert view.training_data().train.features.to_pandas().rain.tolist()[:2] == [5.5, 9.5]
+    spine = pd.DataFrame({"ride": [0], "city": ["Bergen"], "started": hours(10)[[3]],
+                          "late": [True]})
+    assert view.training_data(spine).train.features.to_pandas().rain.tolist() == [3.5]
+
+
+@pytest.mark.parametrize("cities", [3, 1500])
+def test_few_keys_and_many_are_joined_alike(project, tmp_path, cities):
+    """Keys of several columns, one of which is text to us and a UUID there."""
+    with duckdb.connect(tmp_path / "weather.duckdb") as database:
+        database.execute(f"""create table weather as select
+            format('00000000-0000-0000-0000-{{:012d}}', c)::uuid as id, n::smallint as n,
+            timestamptz '2024-01-01 00:00:00+00' + to_hours(h::int) as hour, c * 10 + n + h as rain
+            from range({cities}) cities(c), range(2) numbers(n), range(3) hours(h)""")
+        frame = database.execute("select id::text id, n, hour, rain from weather"
+                                 ).to_arrow_table().to_pandas()
+    source = tc.source.duckdb(tmp_path / "weather.duckdb", "weather")
+    options = {"version": 1, "primary_key": ["id", "n"], "event_time": "hour"}
+    group = project.external_feature_group("weather", source=source, **options)
+    inserted = project.feature_group("inserted", **options)
+    inserted.insert(frame)
+    ids = [*frame.id.unique(), "no uuid", "it's"]
+    trips = project.feature_group("rides", version=1, primary_key=["ride"], event_time="started")
+    trips.insert(pd.DataFrame({"ride": range(len(ids)), "id": ids, "late": True,
+                               "n": pd.array([i % 3 for i in range(len(ids))], "int16"),
+                               "started": [hours(9)[i % 4] for i in range(len(ids))]}))
+    found = []
+    for number, one in enumerate([group, inserted], start=1):
+        view = project.feature_view(
+            "late", version=number, labels=["late"],
+            query=trips.select("late", "id", "n").join(one.select("rain"), on=["id", "n"]))
+        found.append(view.training_data().train.features.to_pandas())
+    assert 0 < found[0].rain.notna().sum() < len(ids)
+    pd.testing.assert_frame_equal(found[0], found[1])
+
+
 def test_says_what_is_wrong(project, tmp_path):
     source = write("csv", tmp_path, weather(4))
     with pytest.raises(tc.InvalidError, match="(?s)'town' is not in the schema"):
@@ -203,7 +258,8 @@ def database(tmp_path):
 
     run(bin_folder / "initdb", "-D", home / "data", "-A", "trust", "-U", "tester")
     run(bin_folder / "pg_ctl", "-D", home / "data", "-l", home / "log", "-w",
-        "-o", f"-c listen_addresses= -c unix_socket_directories={home}", "start")
+        "-o", f"-c listen_addresses= -c log_statement=all -c unix_socket_directories={home}",
+        "start")
     try:
         yield f"host={home} user=tester dbname=postgres"
     finally:
@@ -214,13 +270,14 @@ def database(tmp_path):
 def test_postgres(project, database, tmp_path):
     connection = database
     fill = duckdb.connect()
-    statements = ("create table weather(city text, hour timestamptz, rain float8);"
+    statements = ("create table weather(city text, hour timestamptz, rain float8, sun float8);"
                   "insert into weather select 'Oslo', timestamptz '2024-01-01 00:00Z' + "
-                  "i * interval '1 hour', i % 7 from generate_series(0, 47) i")
+                  "i * interval '1 hour', i % 7, 1 from generate_series(0, 47) i")
     subprocess.run(["psql", "-q", "-d", connection, "-c", statements], check=True)
     fill.close()
     group = external(project, tc.source.postgres(connection, "public.weather"), online=True)
-    pd.testing.assert_frame_equal(group.read().to_pandas(), weather(48), check_dtype=False)
+    columns = list(weather(1))
+    pd.testing.assert_frame_equal(group.read(columns).to_pandas(), weather(48), check_dtype=False)
     trips = project.feature_group("rides", version=1, primary_key=["ride"], event_time="started")
     trips.insert(rides())
     view = project.feature_view(
@@ -229,6 +286,10 @@ def test_postgres(project, database, tmp_path):
     (part,) = view.training_data().parts.values()
     expected = [float(min(int(minutes // 60), 47) % 7) for minutes in range(0, 200 * 13, 13)]
     assert part.features.to_pandas().rain.tolist() == expected
+    # The join asked PostgreSQL for its labels' keys and times, and for no column more.
+    log = Path(connection.split()[0].removeprefix("host="), "log").read_text()
+    (asked,) = [line for line in log.splitlines() if "COPY" in line and "'Oslo'" in line]
+    assert '"hour" < \'2024-01-02' in asked and '"rain"' in asked and '"sun"' not in asked
     assert project.sql("select sum(rain) s from weather where hour < '2024-01-01 07:00'"
                        ).to_rows() == [{"s": 21.0}]
     group.materialize()

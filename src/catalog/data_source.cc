@@ -9,8 +9,8 @@ namespace tercet {
 namespace {
 
 const std::vector<std::string>& Kinds() {
-  static const std::vector<std::string> kinds = {"parquet", "csv",    "json",    "delta",
-                                                 "iceberg", "duckdb", "postgres"};
+  static const std::vector<std::string> kinds = {"parquet", "csv",     "json",   "delta",
+                                                 "hudi",    "iceberg", "duckdb", "postgres"};
   return kinds;
 }
 

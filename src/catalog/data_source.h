@@ -12,7 +12,7 @@ namespace tercet {
 
 /// Where the rows of an external feature group are: read there at each use, never copied.
 struct DataSource {
-  /// "parquet", "csv", "json", "delta", "iceberg", "duckdb" or "postgres".
+  /// "parquet", "csv", "json", "delta", "hudi", "iceberg", "duckdb" or "postgres".
   std::string kind;
   /// A file, a pattern of files ("/data/*.parquet"), a table's folder, or, for "postgres", a
   /// connection string without a password (PGPASSWORD and ~/.pgpass have those).

@@ -4,55 +4,19 @@
 #include <map>
 #include <mutex>
 
+#include "offline/external_hudi.h"
+#include "offline/read_only_table.h"
 #include "offline/source_snapshot.h"
 #include "source/iceberg_metadata.h"
 
 namespace tercet {
 namespace {
 
-/// Refuses all that writes.
-class ExternalTable : public Table {
- public:
-  explicit ExternalTable(DataSource source) : source_(std::move(source)) {}
-
-  Result<Commit> Write(const std::shared_ptr<arrow::RecordBatchReader>&,
-                       const WriteOptions&) override {
-    return Refuse("inserted into");
-  }
-  Result<Commit> WriteSpooled(std::shared_ptr<const RowSpool>, const WriteOptions&) override {
-    return Refuse("inserted into");
-  }
-  Result<Commit> Delete(const std::shared_ptr<arrow::RecordBatchReader>&) override {
-    return Refuse("deleted from");
-  }
-  Result<Commit> Compact() override { return Refuse("compacted"); }
-  Result<bool> CompactionDue() override { return false; }
-  Result<Commit> Alter(const TableAlteration&) override { return Refuse("altered"); }
-  Result<VacuumReport> Vacuum(const VacuumRequest&, const std::set<int64_t>&) override {
-    return Refuse("vacuumed");
-  }
-  Result<TableErasure> Erase(const std::shared_ptr<arrow::RecordBatch>&) override {
-    return Refuse("erased from");
-  }
-  const std::string& path() const override { return source_.location; }
-
- protected:
-  Status Refuse(const char* what) const {
-    return Status::NotImplemented("an external feature group is not ", what,
-                                  " here: its rows are kept by another system (", source_.ToText(),
-                                  ")");
-  }
-  const DataSource& source() const { return source_; }
-
- private:
-  const DataSource source_;
-};
-
 /// A Delta table that others write.
-class ExternalDelta : public ExternalTable {
+class ExternalDelta : public ReadOnlyTable {
  public:
   ExternalDelta(DataSource source, std::shared_ptr<Table> table)
-      : ExternalTable(std::move(source)), table_(std::move(table)) {}
+      : ReadOnlyTable(std::move(source)), table_(std::move(table)) {}
 
   Result<std::shared_ptr<Snapshot>> Head() override { return table_->Head(); }
   Result<std::shared_ptr<Snapshot>> AtVersion(int64_t version) override {
@@ -72,10 +36,10 @@ class ExternalDelta : public ExternalTable {
 };
 
 /// A source that DuckDB reads. Its only version is the present.
-class ExternalSource : public ExternalTable {
+class ExternalSource : public ReadOnlyTable {
  public:
   ExternalSource(const DataSource& source, TableOptions options, const Clock* clock)
-      : ExternalTable(source),
+      : ReadOnlyTable(source),
         query_(std::make_shared<SourceQuery>(source)),
         options_(std::move(options)),
         clock_(clock) {}
@@ -103,7 +67,8 @@ class ExternalSource : public ExternalTable {
     if (head->version() == version) return head;
     return Status::KeyError("the files of ", source().ToText(),
                             " have changed since they were read as version ", version,
-                            "; an external source other than Delta and Iceberg keeps no history");
+                            "; an external source other than Delta, Hudi and Iceberg keeps no "
+                            "history");
   }
 
   Result<std::shared_ptr<Snapshot>> AtTime(int64_t) override {
@@ -128,11 +93,11 @@ class ExternalSource : public ExternalTable {
 };
 
 /// An Iceberg table: its versions are the ids of Iceberg's snapshots, 0 while there is none.
-class ExternalIceberg : public ExternalTable {
+class ExternalIceberg : public ReadOnlyTable {
  public:
   ExternalIceberg(std::shared_ptr<FileSystem> file_system, const DataSource& source,
                   TableOptions options)
-      : ExternalTable(source), file_system_(std::move(file_system)), options_(std::move(options)) {}
+      : ReadOnlyTable(source), file_system_(std::move(file_system)), options_(std::move(options)) {}
 
   Result<std::shared_ptr<Snapshot>> Head() override {
     ARROW_ASSIGN_OR_RAISE(const IcebergMetadata metadata, Metadata());
@@ -186,8 +151,11 @@ class ExternalIceberg : public ExternalTable {
       return Status::KeyError(source().ToText(), " has no snapshot ", version,
                               ": it has expired there, or never was");
     }
+    // By its metadata file, so that rows and snapshots are of one state of the table.
+    DataSource file = source();
+    file.location = metadata.file;
     const auto query = std::make_shared<SourceQuery>(
-        source(), empty ? std::nullopt : std::optional(version));
+        std::move(file), empty ? std::nullopt : std::optional(version));
     std::shared_ptr<arrow::Schema> schema;
     {
       const std::lock_guard lock(mutex_);
@@ -196,6 +164,10 @@ class ExternalIceberg : public ExternalTable {
       }
     }
     if (schema == nullptr) {
+      if (!empty && found->equality_deletes != 0) {
+        ARROW_ASSIGN_OR_RAISE(const bool deleted, query->HasEqualityDeletes());
+        if (deleted) return RefuseEqualityDeletes(version);
+      }
       ARROW_ASSIGN_OR_RAISE(schema, query->Schema());
       const std::lock_guard lock(mutex_);
       // Of a table without rows the columns may change while its version does not.
@@ -203,6 +175,14 @@ class ExternalIceberg : public ExternalTable {
     }
     return std::make_shared<SourceSnapshot>(query, std::move(schema), options_, version,
                                             empty ? 0 : found->time_us);
+  }
+
+  Status RefuseEqualityDeletes(int64_t version) const {
+    return Status::NotImplemented(
+        source().ToText(), " has rows deleted by equality in its snapshot ", version,
+        ", as streaming writers do, which are not read; rewrite its files (in Spark SQL: CALL "
+        "….system.rewrite_data_files(table => '…', options => map('delete-file-threshold', '1', "
+        "'remove-dangling-deletes', 'true')))");
   }
 
   const std::shared_ptr<FileSystem> file_system_;
@@ -223,6 +203,8 @@ Result<std::shared_ptr<Table>> OpenExternalTable(std::shared_ptr<FileSystem> fil
     table = std::make_shared<ExternalDelta>(source, std::move(delta));
   } else if (source.kind == "iceberg") {
     table = std::make_shared<ExternalIceberg>(std::move(file_system), source, options);
+  } else if (source.kind == "hudi") {
+    table = MakeExternalHudi(std::move(file_system), source, options);
   } else {
     table = std::make_shared<ExternalSource>(source, options, clock);
   }

@@ -13,7 +13,8 @@ namespace tercet {
 /// Whatever would write is NotImplemented.
 ///
 /// A Delta source is read as any table of ours, with its versions; an Iceberg source has those of
-/// its snapshots, by their ids, with the columns of each. Others are read as they are now: their
+/// its snapshots, by their ids, and a Hudi source those of its instants (external_hudi.h), with the
+/// columns of each. Others are read as they are now: their
 /// version is a fingerprint of the files, so a reader that pinned one is told when they changed
 /// since (KeyError); a database over the network has the version 0 always. Rows of all but Delta
 /// are read by DuckDB, only the columns and event times asked for, and sorted in memory; of rows of

@@ -1,18 +1,22 @@
 #include "offline/source_query.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <mutex>
+#include <set>
 #include <sstream>
 
+#include <arrow/array.h>
+#include <arrow/scalar.h>
+#include <arrow/type_traits.h>
 #include <glob.h>
 #include <stdlib.h>
 
 #include "base/file_system.h"
 #include "base/hash.h"
 #include "source/iceberg_metadata.h"
-#include "source/sql_session.h"
 
 namespace tercet {
 namespace {
@@ -100,15 +104,16 @@ Result<std::string> LoadExtension(const std::string& package, const std::string&
   return "LOAD " + QuoteSqlText(file);
 }
 
-/// How a source is opened, and what its rows are then called.
-struct Relation {
-  std::string name;
-  SqlLimits limits;
-};
-
-Result<Relation> RelationOf(const DataSource& source, const std::optional<int64_t>& snapshot) {
+/// What DuckDB's functions for Iceberg take.
+std::string IcebergArguments(const DataSource& source, const std::optional<int64_t>& snapshot) {
   const std::string location = QuoteSqlText(source.location);
-  Relation relation;
+  return snapshot ? location + ", snapshot_from_id => " + std::to_string(*snapshot) : location;
+}
+
+Result<SourceRelation> RelationOf(const DataSource& source,
+                                  const std::optional<int64_t>& snapshot) {
+  const std::string location = QuoteSqlText(source.location);
+  SourceRelation relation;
   if (source.kind == "duckdb") {
     relation.limits.setup = {"ATTACH " + location + " AS source (READ_ONLY)"};
     relation.name = "source." + QuoteTable(source.table);
@@ -122,9 +127,7 @@ Result<Relation> RelationOf(const DataSource& source, const std::optional<int64_
                             LoadExtension(extension, extension));
     }
     relation.limits.files = {IcebergFolder(source.location) + "/"};
-    const std::string at =
-        snapshot ? ", snapshot_from_id => " + std::to_string(*snapshot) : std::string();
-    relation.name = "iceberg_scan(" + location + at + ")";
+    relation.name = "iceberg_scan(" + IcebergArguments(source, snapshot) + ")";
   } else {
     const std::vector<std::string> files = FilesOf(source.location);
     std::string list;
@@ -138,6 +141,60 @@ Result<Relation> RelationOf(const DataSource& source, const std::optional<int64_
   return relation;
 }
 
+/// The columns of a relation that are text in DuckDB, too: others that Arrow shows as text (UUID,
+/// JSON, enums) are not compared with any text without an error.
+Result<std::set<std::string>> TextColumns(const SourceRelation& relation) {
+  ARROW_ASSIGN_OR_RAISE(const auto session, SqlSession::Open(nullptr, relation.limits));
+  ARROW_ASSIGN_OR_RAISE(const auto rows,
+                        session->Run("SELECT column_name FROM (DESCRIBE SELECT * FROM " +
+                                         relation.name + ") WHERE column_type = 'VARCHAR'",
+                                     {}));
+  ARROW_ASSIGN_OR_RAISE(const auto table, rows->ToTable());
+  ARROW_ASSIGN_OR_RAISE(const auto batch, table->CombineChunksToBatch());
+  const auto& names = static_cast<const arrow::StringArray&>(*batch->column(0));
+  std::set<std::string> texts;
+  for (int64_t i = 0; i < names.length(); ++i) texts.insert(names.GetString(i));
+  return texts;
+}
+
+bool IsText(const arrow::Array& keys) { return keys.type_id() == arrow::Type::STRING; }
+
+/// The distinct values of a key column as SQL, separated by commas; "" for a type that sources may
+/// compare in another way than we do.
+std::string ListOf(const arrow::Array& keys) {
+  if (!arrow::is_integer(keys.type_id()) && !IsText(keys)) return "";
+  std::set<std::string> values;
+  for (int64_t i = 0; i < keys.length(); ++i) {
+    if (keys.IsNull(i)) continue;
+    if (IsText(keys)) {
+      values.insert(QuoteSqlText(static_cast<const arrow::StringArray&>(keys).GetString(i)));
+    } else {
+      values.insert(keys.GetScalar(i).ValueOrDie()->ToString());
+    }
+  }
+  std::string list;
+  for (const std::string& value : values) list += (list.empty() ? "" : ", ") + value;
+  return list;
+}
+
+/// What rows of these keys fulfil, column by column (of a key of several columns other rows may,
+/// too): a list of constants is what databases and file formats look up best.
+Result<std::string> KeyCondition(const SourceRelation& relation, const arrow::RecordBatch& keys) {
+  std::set<std::string> texts;
+  const auto is_text = [](const auto& column) { return IsText(*column); };
+  if (std::any_of(keys.columns().begin(), keys.columns().end(), is_text)) {
+    ARROW_ASSIGN_OR_RAISE(texts, TextColumns(relation));
+  }
+  std::string condition;
+  for (int k = 0; k < keys.num_columns(); ++k) {
+    const std::string& name = keys.column_name(k);
+    if (IsText(*keys.column(k)) && !texts.contains(name)) continue;
+    const std::string list = ListOf(*keys.column(k));
+    if (!list.empty()) condition += " AND " + QuoteSqlName(name) + " IN (" + list + ")";
+  }
+  return condition;
+}
+
 /// A file's name, size and time of change.
 std::string StateOf(const std::filesystem::path& path) {
   std::error_code ignored;
@@ -149,6 +206,11 @@ std::string StateOf(const std::filesystem::path& path) {
 }
 
 }  // namespace
+
+Result<SourceRelation> SourceQuery::Relation() const {
+  if (relation_) return *relation_;
+  return RelationOf(source_, snapshot_);
+}
 
 Result<int64_t> SourceQuery::Fingerprint() const {
   if (source_.kind == "postgres") return 0;
@@ -164,18 +226,31 @@ Result<int64_t> SourceQuery::Fingerprint() const {
 }
 
 Result<std::shared_ptr<arrow::Schema>> SourceQuery::Schema() const {
-  ARROW_ASSIGN_OR_RAISE(const Relation relation, RelationOf(source_, snapshot_));
+  ARROW_ASSIGN_OR_RAISE(const SourceRelation relation, Relation());
   ARROW_ASSIGN_OR_RAISE(const auto session, SqlSession::Open(nullptr, relation.limits));
   ARROW_ASSIGN_OR_RAISE(const auto rows,
                         session->Run("SELECT * FROM " + relation.name + " LIMIT 0", {}));
   return rows->schema();
 }
 
+Result<bool> SourceQuery::HasEqualityDeletes() const {
+  ARROW_ASSIGN_OR_RAISE(const SourceRelation relation, Relation());
+  ARROW_ASSIGN_OR_RAISE(const auto session, SqlSession::Open(nullptr, relation.limits));
+  ARROW_ASSIGN_OR_RAISE(
+      const auto rows,
+      session->Run("SELECT content FROM iceberg_metadata(" + IcebergArguments(source_, snapshot_) +
+                       ") WHERE content = 'EQUALITY_DELETES' AND status <> 'DELETED' LIMIT 1",
+                   {}));
+  ARROW_ASSIGN_OR_RAISE(const auto table, rows->ToTable());
+  return table->num_rows() > 0;
+}
+
 Result<std::shared_ptr<arrow::Table>> SourceQuery::Read(const std::vector<std::string>& columns,
                                                         const TableOptions& options,
                                                         std::optional<int64_t> start_us,
-                                                        std::optional<int64_t> end_us) const {
-  ARROW_ASSIGN_OR_RAISE(const Relation relation, RelationOf(source_, snapshot_));
+                                                        std::optional<int64_t> end_us,
+                                                        const arrow::RecordBatch* keys) const {
+  ARROW_ASSIGN_OR_RAISE(const SourceRelation relation, Relation());
   std::string query = "SELECT ";
   for (size_t i = 0; i < columns.size(); ++i) {
     query += (i == 0 ? "" : ", ") + QuoteSqlName(columns[i]);
@@ -192,6 +267,10 @@ Result<std::shared_ptr<arrow::Table>> SourceQuery::Read(const std::vector<std::s
   };
   bound(" >= ", "start", start_us);
   bound(" < ", "end", end_us);
+  if (keys != nullptr) {
+    ARROW_ASSIGN_OR_RAISE(const std::string of_keys, KeyCondition(relation, *keys));
+    query += of_keys;
+  }
   ARROW_ASSIGN_OR_RAISE(const auto session, SqlSession::Open(nullptr, relation.limits));
   ARROW_ASSIGN_OR_RAISE(const auto rows, session->Run(query, times));
   return rows->ToTable();

@@ -10,8 +10,15 @@
 #include "base/result.h"
 #include "catalog/data_source.h"
 #include "offline/table.h"
+#include "source/sql_session.h"
 
 namespace tercet {
+
+/// How a source is opened, and what its rows are then called.
+struct SourceRelation {
+  std::string name;  ///< in SQL, after FROM
+  SqlLimits limits;
+};
 
 /// A source that DuckDB reads. Thread-safe; each call stands on its own.
 class SourceQuery {
@@ -19,6 +26,9 @@ class SourceQuery {
   /// `snapshot`: of an Iceberg table, as of which to read it; nullopt: as it is now.
   explicit SourceQuery(DataSource source, std::optional<int64_t> snapshot = std::nullopt)
       : source_(std::move(source)), snapshot_(snapshot) {}
+  /// Of a table whose files are known already.
+  SourceQuery(DataSource source, SourceRelation relation)
+      : source_(std::move(source)), relation_(std::move(relation)) {}
 
   const DataSource& source() const { return source_; }
 
@@ -29,16 +39,29 @@ class SourceQuery {
   /// The source's columns in order.
   Result<std::shared_ptr<arrow::Schema>> Schema() const;
 
+  /// More keys are no condition that a database is quick with.
+  static constexpr int64_t kMostKeysAsked = 1000;
+
+  /// Whether some rows of an Iceberg snapshot are deleted by equality: DuckDB's extension (1.5.5)
+  /// then leaves out rows that have a null there, too, or ends in an error of its own.
+  Result<bool> HasEqualityDeletes() const;
+
   /// Rows in the source's order: these columns, event times in [start, end), none without a key or
-  /// a time. The filter and the choice of columns are the source's own to make use of.
+  /// a time. `keys` (primary key columns, at most kMostKeysAsked rows; null: all): rows of these
+  /// keys, and maybe of others. The conditions and the choice of columns are the source's own to
+  /// make use of.
   Result<std::shared_ptr<arrow::Table>> Read(const std::vector<std::string>& columns,
                                              const TableOptions& options,
                                              std::optional<int64_t> start_us,
-                                             std::optional<int64_t> end_us) const;
+                                             std::optional<int64_t> end_us,
+                                             const arrow::RecordBatch* keys = nullptr) const;
 
  private:
+  Result<SourceRelation> Relation() const;
+
   const DataSource source_;
   const std::optional<int64_t> snapshot_;
+  const std::optional<SourceRelation> relation_;
 };
 
 }  // namespace tercet

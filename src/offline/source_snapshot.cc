@@ -32,17 +32,19 @@ Result<std::shared_ptr<arrow::RecordBatch>> TakeRows(
 }  // namespace
 
 bool SourceSnapshot::Loaded::Has(const std::vector<std::string>& wanted,
-                                 const ScanOptions& options) const {
+                                 const ScanOptions& options,
+                                 const std::shared_ptr<arrow::RecordBatch>& only) const {
   const auto known = [&](const std::string& column) {
     return std::find(columns.begin(), columns.end(), column) != columns.end();
   };
   const bool from = !start_us || (options.start_us && *options.start_us >= *start_us);
   const bool until = !end_us || (options.end_us && *options.end_us <= *end_us);
-  return from && until && std::all_of(wanted.begin(), wanted.end(), known);
+  const bool of_keys = asked == nullptr || (only != nullptr && asked->Equals(*only));
+  return from && until && of_keys && std::all_of(wanted.begin(), wanted.end(), known);
 }
 
 Result<std::shared_ptr<const SourceSnapshot::Loaded>> SourceSnapshot::Load(
-    const ScanOptions& options) {
+    const ScanOptions& options, const std::shared_ptr<arrow::RecordBatch>& only) {
   std::vector<std::string> wanted = options_.primary_key;
   if (!options_.event_time.empty()) AddOnce(&wanted, options_.event_time);
   for (const std::string& column :
@@ -57,13 +59,15 @@ Result<std::shared_ptr<const SourceSnapshot::Loaded>> SourceSnapshot::Load(
     return Status::Invalid("the source has no event time to select by");
   }
   const std::lock_guard lock(mutex_);
-  if (loaded_ != nullptr && loaded_->Has(wanted, options)) return loaded_;
+  if (loaded_ != nullptr && loaded_->Has(wanted, options, only)) return loaded_;
   auto loaded = std::make_shared<Loaded>();
   loaded->columns = wanted;
   loaded->start_us = options.start_us;
   loaded->end_us = options.end_us;
-  ARROW_ASSIGN_OR_RAISE(const auto table,
-                        query_->Read(wanted, options_, options.start_us, options.end_us));
+  loaded->asked = only;
+  ARROW_ASSIGN_OR_RAISE(
+      const auto table,
+      query_->Read(wanted, options_, options.start_us, options.end_us, only.get()));
   if (table->num_rows() > std::numeric_limits<uint32_t>::max()) {
     return Status::CapacityError("the source gives ", table->num_rows(),
                                  " rows at once, more than 2^32; ask for fewer event times");
@@ -116,7 +120,7 @@ Result<std::shared_ptr<arrow::RecordBatchReader>> SourceSnapshot::Answer(
 
 Result<std::shared_ptr<arrow::RecordBatchReader>> SourceSnapshot::ScanRange(
     const ScanOptions& options, const KeyRange& range) {
-  ARROW_ASSIGN_OR_RAISE(const auto loaded, Load(options));
+  ARROW_ASSIGN_OR_RAISE(const auto loaded, Load(options, nullptr));
   const int64_t first = range.low.empty() ? 0 : loaded->keys.LowerBound(range.low);
   const int64_t end =
       range.high.empty() ? loaded->keys.size() : loaded->keys.LowerBound(range.high);
@@ -138,7 +142,8 @@ Result<std::vector<KeyRange>> SourceSnapshot::Partition(int count) {
 Result<std::shared_ptr<arrow::RecordBatchReader>> SourceSnapshot::Lookup(
     const std::shared_ptr<arrow::RecordBatch>& keys, const ScanOptions& options) {
   ARROW_ASSIGN_OR_RAISE(const auto wanted, KeysToFind(keys, *schema_, options_));
-  ARROW_ASSIGN_OR_RAISE(const auto loaded, Load(options));
+  const bool few = keys->num_rows() <= SourceQuery::kMostKeysAsked;
+  ARROW_ASSIGN_OR_RAISE(const auto loaded, Load(options, few ? keys : nullptr));
   std::vector<uint32_t> rows;
   int64_t j = 0;
   for (int64_t i = 0; i < loaded->keys.size(); ++i) {

@@ -39,8 +39,10 @@ class SourceSnapshot : public Snapshot {
                                                               const KeyRange& range) override;
   /// One range: the rows are read at once.
   Result<std::vector<KeyRange>> Partition(int count) override;
+  /// Asks the source for rows of these keys alone where they are few.
   Result<std::shared_ptr<arrow::RecordBatchReader>> Lookup(
       const std::shared_ptr<arrow::RecordBatch>& keys, const ScanOptions& options) override;
+  bool finds_keys() const override { return true; }
 
   /// One that is nobody's to open: not sorted, of any key, as a foreign file is.
   Result<std::vector<std::shared_ptr<const DataFile>>> Files() override;
@@ -51,11 +53,15 @@ class SourceSnapshot : public Snapshot {
   struct Loaded {
     std::vector<std::string> columns;  ///< keys, event time, then others
     std::optional<int64_t> start_us, end_us;
+    std::shared_ptr<arrow::RecordBatch> asked;  ///< the keys whose rows these are; null: all
     std::shared_ptr<arrow::RecordBatch> rows;
     RowKeys keys;
-    bool Has(const std::vector<std::string>& wanted, const ScanOptions& options) const;
+    bool Has(const std::vector<std::string>& wanted, const ScanOptions& options,
+             const std::shared_ptr<arrow::RecordBatch>& only) const;
   };
-  Result<std::shared_ptr<const Loaded>> Load(const ScanOptions& options);
+  /// Rows of the keys `only` at least; null: of all.
+  Result<std::shared_ptr<const Loaded>> Load(const ScanOptions& options,
+                                             const std::shared_ptr<arrow::RecordBatch>& only);
   Result<std::shared_ptr<arrow::RecordBatchReader>> Answer(
       const Loaded& loaded, const std::vector<uint32_t>& rows, const ScanOptions& options) const;
 

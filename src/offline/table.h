@@ -113,6 +113,9 @@ class Snapshot {
   /// finds files by key statistics.
   virtual Result<std::shared_ptr<arrow::RecordBatchReader>> Lookup(
       const std::shared_ptr<arrow::RecordBatch>& keys, const ScanOptions& options) = 0;
+  /// Whether a reader of few keys is better off with Lookup than with a scan of all: where another
+  /// system keeps the rows and finds them.
+  virtual bool finds_keys() const { return false; }
 
   /// For readers that merge runs themselves: the table's files, older rows first, with their key
   /// and time ranges where they are sorted runs; and one of them opened.

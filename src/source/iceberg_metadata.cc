@@ -5,10 +5,17 @@
 #include <charconv>
 #include <filesystem>
 
+#include <arrow/buffer.h>
+#include <arrow/io/compressed.h>
+#include <arrow/io/memory.h>
+#include <arrow/util/compression.h>
+
 #include "base/json.h"
 
 namespace tercet {
 namespace {
+
+constexpr char kCompressed[] = ".gz.metadata.json";
 
 /// Iceberg's summaries keep counts as text.
 int64_t CountOf(const json::object& summary, std::string_view name) {
@@ -35,6 +42,10 @@ Result<IcebergSnapshot> SnapshotOf(const json::value& item) {
   snapshot.operation = operation.value_or("");
   snapshot.rows_added = CountOf(summary, "added-records");
   snapshot.rows_deleted = CountOf(summary, "deleted-records");
+  constexpr char kEqualityDeletes[] = "total-equality-deletes";
+  if (summary.contains(kEqualityDeletes)) {
+    snapshot.equality_deletes = CountOf(summary, kEqualityDeletes);
+  }
   return snapshot;
 }
 
@@ -49,6 +60,20 @@ Result<IcebergMetadata> MetadataOf(std::string_view text) {
     ARROW_ASSIGN_OR_RAISE(metadata.snapshots.emplace_back(), SnapshotOf(item));
   }
   return metadata;
+}
+
+/// The text of a gzip file.
+Result<std::string> Decompress(const std::string& compressed) {
+  ARROW_ASSIGN_OR_RAISE(const auto codec, arrow::util::Codec::Create(arrow::Compression::GZIP));
+  ARROW_ASSIGN_OR_RAISE(
+      const auto stream,
+      arrow::io::CompressedInputStream::Make(
+          codec.get(), std::make_shared<arrow::io::BufferReader>(
+                           std::make_shared<arrow::Buffer>(compressed))));
+  // One byte more than may be parsed, so that a longer text is refused as such.
+  ARROW_ASSIGN_OR_RAISE(const auto text,
+                        stream->Read(static_cast<int64_t>(JsonLimits().max_bytes) + 1));
+  return text->ToString();
 }
 
 /// The metadata file of a folder, by its version hint.
@@ -68,13 +93,15 @@ Result<std::string> HintedFile(FileSystem* file_system, const std::string& folde
     return Status::Invalid("the version hint of the Iceberg table in '", folder,
                            "' names no version: '", version.substr(0, 80), "'");
   }
-  for (const std::string& name : {"v" + version + ".metadata.json", version + ".metadata.json"}) {
+  for (const std::string& name :
+       {"v" + version + ".metadata.json", version + ".metadata.json",
+        "v" + version + kCompressed, version + kCompressed}) {
     const std::string file = JoinPath(metadata, name);
     ARROW_ASSIGN_OR_RAISE(const bool exists, file_system->Exists(file));
     if (exists) return file;
   }
   return Status::KeyError("the Iceberg table in '", folder, "' has no metadata file of version ",
-                          version, ", which its version hint names (compressed ones are not read)");
+                          version, ", which its version hint names");
 }
 
 }  // namespace
@@ -104,13 +131,15 @@ Result<IcebergMetadata> ReadIcebergMetadata(FileSystem* file_system, const std::
   if (!location.ends_with(".json")) {
     ARROW_ASSIGN_OR_RAISE(file, HintedFile(file_system, location));
   }
-  if (file.ends_with(".gz.metadata.json")) {
-    return Status::NotImplemented("the Iceberg metadata file '", file, "' is compressed; set the "
-                                  "table's write.metadata.compression-codec to none");
-  }
-  ARROW_ASSIGN_OR_RAISE(const std::string text, file_system->ReadFile(file));
-  auto metadata = MetadataOf(text);
+  ARROW_ASSIGN_OR_RAISE(std::string text, file_system->ReadFile(file));
+  auto metadata = [&]() -> Result<IcebergMetadata> {
+    if (file.ends_with(kCompressed)) {
+      ARROW_ASSIGN_OR_RAISE(text, Decompress(text));
+    }
+    return MetadataOf(text);
+  }();
   if (!metadata.ok()) return Explain(metadata.status(), "Iceberg metadata file '" + file + "'");
+  metadata->file = file;
   return metadata;
 }
 

@@ -17,10 +17,12 @@ struct IcebergSnapshot {
   int64_t time_us = 0;
   std::string operation;  ///< "append", "replace", "overwrite" or "delete"; empty: not told
   int64_t rows_added = 0, rows_deleted = 0;  ///< as far as its summary says
+  std::optional<int64_t> equality_deletes;   ///< that are in force, where its summary says
   std::optional<int64_t> parent;
 };
 
 struct IcebergMetadata {
+  std::string file;                        ///< that this was read from
   std::optional<int64_t> current;          ///< nullopt: nothing was ever written
   std::vector<IcebergSnapshot> snapshots;  ///< that are kept, of all branches
 
@@ -32,8 +34,8 @@ struct IcebergMetadata {
 std::string IcebergFolder(const std::string& location);
 
 /// Reads the metadata file at `location`, or the one that the version hint of the folder there
-/// names. KeyError when there is none, NotImplemented for a compressed one, Invalid or IOError for
-/// what is no metadata; all name the file.
+/// names, also where they are compressed (….gz.metadata.json). KeyError when there is none, Invalid
+/// or IOError for what is no metadata; all name the file.
 Result<IcebergMetadata> ReadIcebergMetadata(FileSystem* file_system, const std::string& location);
 
 }  // namespace tercet

@@ -5,6 +5,8 @@
 
 #include <arrow/array/concatenate.h>
 #include <arrow/array/util.h>
+#include <arrow/builder.h>
+#include <arrow/compute/api_vector.h>
 
 #include "base/large_memory.h"
 #include "base/parallel.h"
@@ -23,6 +25,7 @@ constexpr int64_t kLeastBatchRows = 1024;
 constexpr int kTasksPerThread = 4;       // so that a thread with little to do takes from others
 constexpr int64_t kLaterRows = 1 << 18;  // gathered by one thread at once; a multiple of 8
 constexpr int64_t kTextBytes = 64;       // assumed of a value whose width varies
+constexpr int64_t kFewKeys = 1000;       // that another system is asked for one by one
 
 /// Left positions [begin, end) and the keys of history that they can see.
 struct JoinTask {
@@ -43,18 +46,35 @@ Result<std::shared_ptr<arrow::Array>> OneArray(const arrow::ChunkedArray& column
   return arrow::Concatenate(column.chunks(), LargeMemory());
 }
 
+/// The left side's keys, each once; null where they are more than few.
+Result<std::shared_ptr<arrow::RecordBatch>> FewKeys(const arrow::Table& left_keys,
+                                                    const AsOfLeft& left) {
+  arrow::Int64Builder rows;
+  const AsOfLeft::Codes codes = left.codes();
+  for (int64_t i = 0; i < left.size(); ++i) {
+    if (i > 0 && codes[i] == codes[i - 1]) continue;
+    if (rows.length() == kFewKeys) return nullptr;
+    ARROW_RETURN_NOT_OK(rows.Append(left.rows() == nullptr ? i : left.rows()[i]));
+  }
+  ARROW_ASSIGN_OR_RAISE(const auto indices, rows.Finish());
+  ARROW_ASSIGN_OR_RAISE(const arrow::Datum keys,
+                        arrow::compute::Take(arrow::Datum(left_keys), indices));
+  return keys.table()->CombineChunksToBatch();
+}
+
 /// One join under way: what its tasks share.
 class AsOfJoin {
  public:
-  AsOfJoin(Snapshot* group, const AsOfLeft& left, int64_t rows, bool timed,
+  AsOfJoin(Snapshot* group, const AsOfLeft& left, const arrow::Table& left_keys, bool timed,
            std::optional<int64_t> ttl_us, const ViewReadOptions& options)
       : group_(group),
         left_(left),
-        rows_(rows),
+        left_keys_(left_keys),
+        rows_(left_keys.num_rows()),
         timed_(timed),
         ttl_us_(ttl_us),
         options_(options),
-        found_(rows) {}
+        found_(rows_) {}
 
   Result<JoinAnswer> Run(const std::vector<std::string>& features) {
     ARROW_RETURN_NOT_OK(PlanHistory(features));
@@ -104,6 +124,9 @@ class AsOfJoin {
     request.features = features;
     request.fixed_keys = left_.fixed();
     request.later = !left_.in_order();
+    if (group_->finds_keys()) {
+      ARROW_ASSIGN_OR_RAISE(request.keys, FewKeys(left_keys_, left_));
+    }
     std::vector<std::string> all = request.primary_key;
     all.insert(all.end(), features.begin(), features.end());
     if (timed_) all.push_back(request.event_time);
@@ -286,6 +309,7 @@ class AsOfJoin {
 
   Snapshot* const group_;
   const AsOfLeft& left_;
+  const arrow::Table& left_keys_;
   const int64_t rows_;
   const bool timed_;
   const std::optional<int64_t> ttl_us_;
@@ -337,10 +361,10 @@ Result<std::shared_ptr<const AsOfLeft>> OrderLeft(
 }
 
 Result<JoinAnswer> JoinAsOf(Snapshot* group, const std::vector<std::string>& features,
-                            const AsOfLeft& left, int64_t rows, std::optional<int64_t> ttl_us,
-                            const ViewReadOptions& options) {
+                            const AsOfLeft& left, const arrow::Table& left_keys,
+                            std::optional<int64_t> ttl_us, const ViewReadOptions& options) {
   const bool timed = left.times_us() != nullptr && !group->options().event_time.empty();
-  return AsOfJoin(group, left, rows, timed, ttl_us, options).Run(features);
+  return AsOfJoin(group, left, left_keys, timed, ttl_us, options).Run(features);
 }
 
 Result<JoinAnswer> JoinAsOf(Snapshot* group, const std::vector<std::string>& features,
@@ -351,7 +375,7 @@ Result<JoinAnswer> JoinAsOf(Snapshot* group, const std::vector<std::string>& fea
   const bool timed = !group->options().event_time.empty();
   ARROW_ASSIGN_OR_RAISE(const auto left,
                         OrderLeft(*group, *left_keys, timed ? left_times_us : nullptr));
-  return JoinAsOf(group, features, *left, left_keys->num_rows(), ttl_us, options);
+  return JoinAsOf(group, features, *left, *left_keys, ttl_us, options);
 }
 
 }  // namespace tercet

@@ -93,7 +93,9 @@ class ScanHistory : public History {
                            .start_us = range.start_us,
                            .end_us = range.end_us,
                            .batch_rows = request_.batch_rows};
-    ARROW_ASSIGN_OR_RAISE(auto reader, snapshot_->ScanRange(scan, range.keys));
+    ARROW_ASSIGN_OR_RAISE(auto reader, request_.keys == nullptr
+                                           ? snapshot_->ScanRange(scan, range.keys)
+                                           : snapshot_->Lookup(request_.keys, scan));
     return std::make_unique<ScanStream>(request_, std::move(reader));
   }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <arrow/array.h>
+#include <arrow/record_batch.h>
 
 #include "compute/sort_key.h"
 #include "offline/plain_column.h"
@@ -22,6 +23,8 @@ struct HistoryRequest {
   std::string event_time;  ///< empty: not wanted
   std::vector<std::string> features;
   int64_t batch_rows = 65536;
+  /// The left side's keys, each once, where they are few and the group finds keys; else null.
+  std::shared_ptr<arrow::RecordBatch> keys;
   bool fixed_keys = false;  ///< the left side's keys are (compute/sort_key.h)
   /// The left rows are in another order: leave features for ReadLater where that can be.
   bool later = false;

@@ -105,8 +105,8 @@ Result<std::shared_ptr<const AsOfLeft>> OrderLeft(
     const Snapshot& group, const arrow::Table& left_keys,
     const std::shared_ptr<arrow::Int64Array>& left_times_us);
 Result<JoinAnswer> JoinAsOf(Snapshot* group, const std::vector<std::string>& features,
-                            const AsOfLeft& left, int64_t rows, std::optional<int64_t> ttl_us,
-                            const ViewReadOptions& options);
+                            const AsOfLeft& left, const arrow::Table& left_keys,
+                            std::optional<int64_t> ttl_us, const ViewReadOptions& options);
 /// TypeError unless the left columns have the types of the group's primary key.
 Status CheckLeftKeys(const Snapshot& group, const arrow::Table& left_keys);
 

@@ -99,7 +99,7 @@ class ViewRead {
                            group.TtlOf(), StepOptions(g));
       }
       ARROW_ASSIGN_OR_RAISE(const auto order, OrderOf(g, *snapshot, *keys));
-      return JoinAsOf(snapshot.get(), columns, *order, left_.rows, group.TtlOf(), StepOptions(g));
+      return JoinAsOf(snapshot.get(), columns, *order, *keys, group.TtlOf(), StepOptions(g));
     };
     auto answer = joined();
     if (!answer.ok()) {

@@ -54,6 +54,22 @@ def run_view(spark, asked: dict) -> None:
     spark.conf.set("spark.sql.session.timeZone", "UTC")
 
 
+def delete_by_equality(spark, asked: dict) -> None:
+    """Commits a file of deletes by equality to an Iceberg table, as Flink's writer does."""
+    jvm = spark._jvm
+    table = jvm.org.apache.iceberg.spark.Spark3Util.loadIcebergTable(
+        spark._jsparkSession, asked["table"])
+    columns = spark.sparkContext._gateway.new_array(jvm.int, len(asked["columns"]))
+    for position, number in enumerate(asked["columns"]):
+        columns[position] = number
+    file = Path(asked["file"])
+    deletes = (jvm.org.apache.iceberg.FileMetadata.deleteFileBuilder(table.spec())
+               .ofEqualityDeletes(columns).withPath(str(file)).withFormat("PARQUET")
+               .withFileSizeInBytes(file.stat().st_size).withRecordCount(asked["rows"]).build())
+    table.newRowDelta().addDeletes(deletes).commit()
+    spark.sql(f"REFRESH TABLE {asked['table']}")
+
+
 def main() -> None:
     spark = session(Path(sys.argv[1]))
     answers = sys.stdout
@@ -62,7 +78,10 @@ def main() -> None:
     for line in sys.stdin:
         try:
             asked = json.loads(line)
-            if isinstance(asked, dict):
+            if isinstance(asked, dict) and "columns" in asked:
+                delete_by_equality(spark, asked)
+                answer = {}
+            elif isinstance(asked, dict):
                 run_view(spark, asked)
                 answer = {}
             else:

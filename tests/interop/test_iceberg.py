@@ -7,6 +7,8 @@ import subprocess
 import sys
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import tercet as tc
@@ -70,6 +72,7 @@ def test_snapshots_are_read_as_spark_reads_them(spark, project, version):
     spark.sql(f"CREATE TABLE {table} (city string, hour timestamp, rain double, n int)"
               f" USING iceberg PARTITIONED BY (bucket(2, city)) TBLPROPERTIES ("
               f"'format-version' = '{version}', 'write.delete.mode' = '{mode}',"
+              f" 'write.metadata.compression-codec' = '{'gzip' if version == 3 else 'none'}',"
               f" 'write.update.mode' = '{mode}')")
     group = project.external_feature_group(
         "weather", source=tc.source.iceberg(spark.lake / f"db/weather{version}"),
@@ -94,6 +97,37 @@ def test_snapshots_are_read_as_spark_reads_them(spark, project, version):
         assert ours(group, as_of=commit.commit_time) == expected
     with pytest.raises(tc.NotFoundError, match="has no snapshot 7"):
         group.read(as_of=7)
+    metadata = spark.lake / f"db/weather{version}/metadata"
+    assert bool(list(metadata.glob("*.gz.metadata.json"))) == (version == 3)
+    newest = max(metadata.glob("*.metadata.json"), key=lambda one: one.stat().st_mtime_ns)
+    by_file = project.external_feature_group(
+        "by_file", source=tc.source.iceberg(newest), primary_key=["city"], event_time="hour")
+    assert ours(by_file) == theirs(spark, table)
+
+
+def test_deletes_by_equality_are_refused_until_rewritten(spark, project):
+    """DuckDB would leave out the row without an `n`, too."""
+    spark.sql("CREATE TABLE lake.db.upserted (city string, hour timestamp, n int) USING iceberg"
+              " TBLPROPERTIES ('format-version' = '2')")
+    spark.sql("INSERT INTO lake.db.upserted SELECT concat('c', id % 3),"
+              " timestamp_seconds(3600 * id), nullif(int(id), 4) FROM range(8)")
+    group = project.external_feature_group(
+        "upserted", source=tc.source.iceberg(spark.lake / "db/upserted"), primary_key=["city"],
+        event_time="hour")
+    before = theirs(spark, "lake.db.upserted")
+    assert ours(group) == before
+    file = spark.lake / "db/upserted/data/deletes.parquet"
+    number = pa.field("n", pa.int32(), metadata={"PARQUET:field_id": "3"})
+    pq.write_table(pa.table([pa.array([1, 5], pa.int32())], schema=pa.schema([number])), file)
+    spark.ask({"table": "lake.db.upserted", "columns": [3], "file": str(file), "rows": 2})
+    after = theirs(spark, "lake.db.upserted")
+    assert len(after) == len(before) - 2
+    with pytest.raises(tc.NotSupportedError, match="deleted by equality.*rewrite_data_files"):
+        group.read()
+    assert ours(group, as_of=group.commits()[0]) == before
+    spark.sql("CALL lake.system.rewrite_data_files(table => 'db.upserted', options => map("
+              "'delete-file-threshold', '1', 'remove-dangling-deletes', 'true'))")
+    assert ours(group) == theirs(spark, "lake.db.upserted") == after
 
 
 def test_training_data_is_rebuilt_of_its_snapshot(spark, project):

@@ -1,0 +1,155 @@
+#include "source/hudi_columns.h"
+
+#include <map>
+
+#include "base/json.h"
+#include "source/sql_session.h"
+
+namespace tercet {
+namespace {
+
+constexpr int kMostDepth = 32;
+constexpr std::string_view kHudisOwn = "_hoodie_";
+
+const std::map<std::string_view, const char*>& Simple() {
+  static const std::map<std::string_view, const char*> types = {
+      {"boolean", "BOOLEAN"}, {"int", "INTEGER"},   {"long", "BIGINT"}, {"float", "FLOAT"},
+      {"double", "DOUBLE"},   {"string", "VARCHAR"}, {"bytes", "BLOB"},  {"fixed", "BLOB"},
+      {"enum", "VARCHAR"}};
+  return types;
+}
+
+const std::map<std::string_view, const char*>& Logical() {
+  static const std::map<std::string_view, const char*> types = {
+      {"date", "DATE"},
+      {"time-millis", "TIME"},
+      {"time-micros", "TIME"},
+      {"timestamp-millis", "TIMESTAMP WITH TIME ZONE"},
+      {"timestamp-micros", "TIMESTAMP WITH TIME ZONE"},
+      {"local-timestamp-millis", "TIMESTAMP"},
+      {"local-timestamp-micros", "TIMESTAMP"}};
+  return types;
+}
+
+Result<std::string> TypeOf(const json::value& schema, int depth);
+
+Result<std::vector<HudiColumn>> FieldsOf(const json::object& record, int depth) {
+  ARROW_ASSIGN_OR_RAISE(const json::array fields, FindArray(record, "fields"));
+  std::vector<HudiColumn> columns;
+  for (const json::value& field : fields) {
+    if (!field.is_object()) return Status::Invalid("a field is no object");
+    HudiColumn column;
+    ARROW_ASSIGN_OR_RAISE(column.name, GetString(field.as_object(), "name"));
+    const json::value* type = field.as_object().if_contains("type");
+    if (type == nullptr) return Status::Invalid("field '", column.name, "' has no type");
+    auto known = TypeOf(*type, depth + 1);
+    if (!known.ok()) return Explain(known.status(), "field '" + column.name + "'");
+    column.type = *known;
+    columns.push_back(std::move(column));
+  }
+  return columns;
+}
+
+Result<std::string> UnionType(const json::array& branches, int depth) {
+  const json::value* only = nullptr;
+  for (const json::value& branch : branches) {
+    if (branch.is_string() && branch.as_string() == "null") continue;
+    if (only != nullptr) return Status::NotImplemented("a union of several types is not read");
+    only = &branch;
+  }
+  if (only == nullptr) return Status::NotImplemented("a column of nulls alone is not read");
+  return TypeOf(*only, depth + 1);
+}
+
+Result<std::string> InnerType(const json::object& type, const char* member, int depth) {
+  const json::value* inner = type.if_contains(member);
+  if (inner == nullptr) return Status::Invalid("an array or map has no '", member, "'");
+  return TypeOf(*inner, depth + 1);
+}
+
+Result<std::string> ObjectType(const json::object& type, int depth) {
+  const json::value* kind = type.if_contains("type");
+  if (kind == nullptr) return Status::Invalid("a type has no 'type'");
+  if (!kind->is_string()) return TypeOf(*kind, depth + 1);
+  const std::string name(kind->as_string());
+  ARROW_ASSIGN_OR_RAISE(const auto logical, FindString(type, "logicalType"));
+  if (logical == "decimal") {
+    ARROW_ASSIGN_OR_RAISE(const int64_t precision, GetInt(type, "precision"));
+    ARROW_ASSIGN_OR_RAISE(const auto scale, FindInt(type, "scale"));
+    return "DECIMAL(" + std::to_string(precision) + ", " + std::to_string(scale.value_or(0)) + ")";
+  }
+  if (logical) {
+    const auto known = Logical().find(*logical);
+    if (known != Logical().end()) return std::string(known->second);
+  }
+  if (name == "array") {
+    ARROW_ASSIGN_OR_RAISE(const std::string item, InnerType(type, "items", depth));
+    return item + "[]";
+  }
+  if (name == "map") {
+    ARROW_ASSIGN_OR_RAISE(const std::string value, InnerType(type, "values", depth));
+    return "MAP(VARCHAR, " + value + ")";
+  }
+  if (name != "record") return TypeOf(*kind, depth + 1);
+  ARROW_ASSIGN_OR_RAISE(const std::vector<HudiColumn> fields, FieldsOf(type, depth));
+  std::string text;
+  for (const HudiColumn& field : fields) {
+    text += (text.empty() ? "" : ", ") + QuoteSqlName(field.name) + " " + field.type;
+  }
+  return "STRUCT(" + text + ")";
+}
+
+Result<std::string> TypeOf(const json::value& schema, int depth) {
+  if (depth > kMostDepth) return Status::Invalid("nested more than ", kMostDepth, " deep");
+  if (schema.is_array()) return UnionType(schema.as_array(), depth);
+  if (schema.is_object()) return ObjectType(schema.as_object(), depth);
+  if (!schema.is_string()) return Status::Invalid("a type is no type");
+  const auto known = Simple().find(std::string_view(schema.as_string()));
+  if (known != Simple().end()) return std::string(known->second);
+  return Status::NotImplemented("the type '", std::string(schema.as_string()).substr(0, 80),
+                                "' is not read");
+}
+
+/// A path as a pattern that only it matches.
+std::string AsPattern(const std::string& path) {
+  std::string pattern;
+  for (const char letter : path) {
+    const bool special = letter == '*' || letter == '?' || letter == '[';
+    pattern += special ? std::string("[") + letter + "]" : std::string(1, letter);
+  }
+  return pattern;
+}
+
+}  // namespace
+
+Result<std::vector<HudiColumn>> HudiColumns(std::string_view avro_schema) {
+  ARROW_ASSIGN_OR_RAISE(const json::object record, ParseJsonObject(avro_schema));
+  ARROW_ASSIGN_OR_RAISE(std::vector<HudiColumn> columns, FieldsOf(record, 0));
+  std::erase_if(columns, [](const HudiColumn& one) { return one.name.starts_with(kHudisOwn); });
+  if (columns.empty()) return Status::Invalid("the schema has no columns");
+  return columns;
+}
+
+std::string HudiRelation(const std::vector<HudiColumn>& columns,
+                         const std::vector<std::string>& files) {
+  std::string wanted, typed;
+  for (const HudiColumn& column : columns) {
+    const std::string name = QuoteSqlName(column.name);
+    const std::string comma = wanted.empty() ? "" : ", ";
+    wanted += comma + "CAST(" + name + " AS " + column.type + ") AS " + name;
+    typed += comma + "CAST(NULL AS " + column.type + ") AS " + name;
+  }
+  std::string rows = "SELECT " + typed + " WHERE false";
+  if (!files.empty()) {
+    std::string list;
+    for (const std::string& file : files) {
+      list += (list.empty() ? "" : ", ") + QuoteSqlText(AsPattern(file));
+    }
+    // The columns of partitions are in the files; their texts in paths may look like other types.
+    rows += " UNION ALL BY NAME SELECT * FROM read_parquet([" + list +
+            "], union_by_name = true, hive_partitioning = false)";
+  }
+  return "(SELECT " + wanted + " FROM (" + rows + "))";
+}
+
+}  // namespace tercet

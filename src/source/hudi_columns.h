@@ -1,0 +1,26 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace tercet {
+
+/// A column of a Hudi table, as DuckDB types it.
+struct HudiColumn {
+  std::string name;
+  std::string type;  ///< in SQL
+};
+
+/// The columns of a table whose schema is this record of Avro's, in order, without those that Hudi
+/// adds. Invalid for what is no such schema, NotImplemented for a union of several types.
+Result<std::vector<HudiColumn>> HudiColumns(std::string_view avro_schema);
+
+/// The rows of these files as one relation of SQL with these columns: by name, null in files that
+/// do not have one, of the wider type where files differ.
+std::string HudiRelation(const std::vector<HudiColumn>& columns,
+                         const std::vector<std::string>& files);
+
+}  // namespace tercet

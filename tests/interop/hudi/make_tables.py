@@ -1,0 +1,195 @@
+"""Makes the golden tables of test_hudi.py by Apache Hudi itself.
+
+    TZ=UTC make_tables.py BUNDLE.jar VERSION FOLDER
+
+BUNDLE is hudi-spark3.5-bundle_2.12 of Maven Central: 0.15.0 writes tables of version 6, 1.1.1 those
+of 8 and 9. Needs PySpark 3.5 and Java 17. Each table becomes FOLDER/NAME-VERSION, and what Spark
+read of it FOLDER/NAME-VERSION.json: "rows" by the instant of each write that is still on the
+timeline, "cleaned" those at which Hudi says now that it can't. The tests read all from
+tables.tar.xz:
+
+    tar -cJf tables.tar.xz -C FOLDER --exclude warehouse .
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+
+from pyspark.errors.exceptions.captured import IllegalArgumentException
+from pyspark.sql import SparkSession
+
+BUNDLE, VERSION, FOLDER = sys.argv[1], sys.argv[2], Path(sys.argv[3]).absolute()
+
+# Small: one file a partition, a bloom filter of a few bytes, no index beside the rows.
+SETTINGS = {
+    "hoodie.bulkinsert.shuffle.parallelism": "1", "hoodie.insert.shuffle.parallelism": "1",
+    "hoodie.upsert.shuffle.parallelism": "1", "hoodie.delete.shuffle.parallelism": "1",
+    "hoodie.bloom.index.filter.type": "SIMPLE", "hoodie.index.bloom.num_entries": "100",
+    "hoodie.metadata.enable": "false", "hoodie.embed.timeline.server": "false",
+    "hoodie.datasource.write.hive_style_partitioning": "true",
+    "hoodie.parquet.compression.codec": "gzip",
+    # Or a bulk insert gives the same row another key than an upsert.
+    "hoodie.datasource.write.keygenerator.consistent.logical.timestamp.enabled": "true",
+    "hoodie.clean.automatic": "false", "hoodie.archive.automatic": "false",
+    "hoodie.datasource.write.reconcile.schema": "true",
+    "hoodie.write.table.version": VERSION,
+}
+
+spark = (SparkSession.builder.master("local[2]")
+         .config("spark.jars", BUNDLE)
+         .config("spark.serializer", "org.apache.spark.serializer.KryoSerializer")
+         .config("spark.kryo.registrator", "org.apache.spark.HoodieSparkKryoRegistrar")
+         .config("spark.sql.extensions",
+                 "org.apache.spark.sql.hudi.HoodieSparkSessionExtension")
+         .config("spark.sql.catalog.spark_catalog",
+                 "org.apache.spark.sql.hudi.catalog.HoodieCatalog")
+         .config("spark.sql.session.timeZone", "UTC").config("spark.ui.enabled", "false")
+         .config("spark.sql.warehouse.dir", str(FOLDER / "warehouse"))
+         .config("spark.driver.extraJavaOptions", "-Duser.timezone=UTC")
+         .config("spark.sql.shuffle.partitions", "1").getOrCreate())
+spark.sparkContext.setLogLevel("ERROR")
+
+WEATHER = "city string, hour timestamp, rain double, n int, region string"
+
+
+def plain(value) -> str:
+    """A value that JSON doesn't have."""
+    return value.hex() if isinstance(value, bytearray) else str(value)
+
+
+def hours(first: int, last: int, rain: str = "id / 4") -> str:
+    """Hours [first, last) of three cities in two regions, as a query."""
+    return (f"SELECT concat('c', id % 3) city, timestamp_seconds(1704067200 + id * 3600) hour,"
+            f" {rain} rain, int(id) n, if(id % 3 = 0, 'north', 'south') region"
+            f" FROM range({first}, {last})")
+
+
+class Table:
+    def __init__(self, name: str, **settings: str):
+        self.name = f"{name}-{VERSION}"
+        self.path = FOLDER / self.name
+        self.rows: dict[str, list[dict]] = {}  # by instant
+        self.settings = {
+            **SETTINGS, "hoodie.table.name": name,
+            "hoodie.datasource.write.recordkey.field": "city,hour",
+            "hoodie.datasource.write.keygenerator.class":
+                "org.apache.hudi.keygen.ComplexKeyGenerator",
+            "hoodie.datasource.write.partitionpath.field": "region",
+            "hoodie.datasource.write.precombine.field": "n",
+            **{f"hoodie.{key.replace('__', '.')}": value for key, value in settings.items()}}
+
+    def write(self, query: str, operation: str, mode: str = "append", **settings: str) -> None:
+        options = {**self.settings, "hoodie.datasource.write.operation": operation,
+                   **{f"hoodie.{key.replace('__', '.')}": value
+                      for key, value in settings.items()}}
+        (spark.sql(query).coalesce(1).write.format("hudi").options(**options).mode(mode)
+         .save(str(self.path)))
+        # A write may be followed by a clustering or compaction, which changes no row.
+        for instant in self.instants():
+            if instant not in self.rows:
+                self.rows[instant] = self.read()
+
+    def instants(self) -> list[str]:
+        """The requested times of completed writes, oldest first."""
+        timeline = self.path / ".hoodie"
+        timeline = timeline / "timeline" if int(VERSION) >= 8 else timeline
+        found = [re.match(r"(\d+)(?:_\d+)?\.(commit|deltacommit|replacecommit)$", file.name)
+                 for file in timeline.iterdir()]
+        return sorted(match[1] for match in found if match)
+
+    def read(self, instant: str = "") -> list[dict]:
+        reader = spark.read.format("hudi")
+        reader = reader.option("as.of.instant", instant) if instant else reader
+        frame = reader.load(str(self.path))
+        frame = frame.select(*[c for c in frame.columns if not c.startswith("_hoodie_")])
+        rows = [row.asDict(recursive=True) for row in frame.collect()]
+        return sorted(rows, key=lambda row: [str(row[name]) for name in sorted(row)])
+
+    def record(self) -> None:
+        """Writes down what was read, having held it to what Spark reads at each instant now."""
+        kept, cleaned = {}, []
+        for instant in self.instants():
+            kept[instant] = self.rows[instant]
+            try:
+                assert self.read(instant) == kept[instant], (self.name, instant)
+            except IllegalArgumentException as error:
+                assert "Cleaner cleaned up" in str(error), error
+                cleaned.append(instant)
+        self.path.with_suffix(".json").write_text(
+            json.dumps({"rows": kept, "cleaned": cleaned}, indent=0, default=plain))
+        for junk in (*self.path.rglob("*.crc"), *self.path.rglob(".*.crc")):
+            junk.unlink(missing_ok=True)
+
+
+def copy_on_write() -> None:
+    """All kinds of writes, columns that come and get wider."""
+    table = Table("weather")
+    table.write(hours(0, 24), "bulk_insert", mode="overwrite")
+    table.write(hours(12, 30, "-1D"), "upsert")
+    table.write(hours(3, 6), "delete")
+    table.write("SELECT city, hour, rain, bigint(n) + 5000000000 n, region,"
+                " nullif(1.5D, 0D) wind FROM ("
+                + hours(20, 34) + ")", "upsert")
+    table.write("SELECT city, hour, rain, bigint(n) n, region, nullif(2.5D, 0D) wind FROM ("
+                + hours(40, 43, "7D") + ") WHERE region = 'north'", "insert_overwrite")
+    table.write("SELECT city, hour, rain, bigint(n) n, region, double(null) wind FROM ("
+                + hours(50, 53) + ")", "insert", clustering__inline="true",
+                clustering__inline__max__commits="1",
+                clustering__plan__strategy__small__file__limit="100000000")
+    table.write("SELECT city, hour, rain, bigint(n) n, region, nullif(9D, 0D) wind FROM ("
+                + hours(51, 55) + ")", "upsert")
+    table.write("SELECT city, hour, rain, bigint(n) n, region, double(null) wind FROM ("
+                + hours(0, 3) + ")", "delete_partition",
+                datasource__write__partitions__to__delete="region=south")
+    table.record()
+
+
+def cleaned() -> None:
+    """A timeline whose old instants are archived, and old files cleaned away; two partition
+    columns, whose names are not in paths."""
+    table = Table("cleaned", clean__automatic="true", archive__automatic="true",
+                  datasource__write__partitionpath__field="region,city",
+                  datasource__write__hive_style_partitioning="false",
+                  cleaner__commits__retained="2", clean__commits__retained="2",
+                  keep__min__commits="3", keep__max__commits="4")
+    table.write(hours(0, 9), "bulk_insert", mode="overwrite")
+    for step in range(1, 8):
+        table.write(hours(0, 9, f"{step}D") + (" WHERE id % 3 > 0" if step > 2 else ""), "upsert")
+    table.record()
+
+
+def types() -> None:
+    """One of each type, without partitions and without an event time."""
+    table = Table("types", datasource__write__recordkey__field="k",
+                  datasource__write__partitionpath__field="",
+                  datasource__write__keygenerator__class=(
+                      "org.apache.hudi.keygen.NonpartitionedKeyGenerator"),
+                  datasource__write__precombine__field="k", metadata__enable="true")
+    table.write("SELECT bigint(1) k, true b, int(7) i, 2.5F f, 1.25D d, 'ü''\"' s,"
+                " date'2024-02-29' day, timestamp'2024-02-29 12:34:56.789012' at,"
+                " cast(12.34 as decimal(10, 2)) money, array(1, 2, null) list,"
+                " named_struct('x', 1.5D, 'y', 'a') point, map('a', 1) pairs,"
+                " binary('xyz') raw"
+                " UNION ALL SELECT bigint(2), null, null, null, null, null, null, null, null,"
+                " null, null, null, null", "bulk_insert", mode="overwrite")
+    table.record()
+
+
+def merge_on_read() -> None:
+    """Updates in log files, compacted in the second table."""
+    for name in ("logged", "compacted"):
+        table = Table(name, datasource__write__table__type="MERGE_ON_READ",
+                      compact__inline="false")
+        table.write(hours(0, 9), "bulk_insert", mode="overwrite")
+        more = {} if name == "logged" else {"compact__inline": "true",
+                                            "compact__inline__max__delta__commits": "1"}
+        table.write(hours(6, 9, "-2D"), "upsert", **more)
+        table.record()
+
+
+for make in (copy_on_write, cleaned, types, merge_on_read):
+    make()
+spark.stop()
