@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tercet._sklearn_graph import to_onnx
 from tercet.composite import Composite
-from tercet.errors import InvalidError, NotSupportedError, WrongTypeError
+from tercet.errors import InvalidError, WrongTypeError
 from tercet.model import PredictorFiles
 
 _FORMAT_OF_SUFFIX = {".onnx": ("onnx", "model.onnx"), ".json": ("xgboost", "model.json"),
@@ -34,7 +35,7 @@ def files_of(model: Any, features: int | None) -> tuple[str, dict[str, bytes]]:
     if library == "onnx":
         return "onnx", {"model.onnx": model.SerializeToString()}
     if library == "sklearn":
-        return "onnx", {"model.onnx": _sklearn_to_onnx(model, features)}
+        return "onnx", {"model.onnx": to_onnx(model, features)}
     raise WrongTypeError(
         f"cannot register a {type(model).__module__}.{type(model).__name__}; Tercet takes XGBoost, "
         "LightGBM, scikit-learn and ONNX models, a model file's path, or "
@@ -60,24 +61,3 @@ def _predictor_files(model: PredictorFiles) -> dict[str, bytes]:
             raise InvalidError(f"predictor has two files named '{path.name}'")
         files[path.name] = path.read_bytes()
     return files
-
-
-def _sklearn_to_onnx(model: Any, features: int | None) -> bytes:
-    try:
-        import skl2onnx
-        from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
-    except ImportError as error:
-        raise NotSupportedError("scikit-learn models are registered through ONNX: "
-                                "pip install skl2onnx") from error
-    count = getattr(model, "n_features_in_", None) or features
-    if count is None:
-        raise InvalidError("this scikit-learn model does not say how many features it takes; "
-                           "give training_data=")
-    steps = model.steps[-1][1] if hasattr(model, "steps") else model
-    options = {id(steps): {"zipmap": False}} if hasattr(steps, "predict_proba") else None
-    # Trees compare float32 thresholds, as ONNX's operators do; linear models need float64 to
-    # agree with scikit-learn to the last digits.
-    kind = FloatTensorType if "tree" in type(steps).__module__ or "ensemble" in type(
-        steps).__module__ else DoubleTensorType
-    return skl2onnx.convert_sklearn(model, initial_types=[("features", kind([None, count]))],
-                                    options=options).SerializeToString()
