@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -96,3 +101,56 @@ def test_training_data_larger_than_memory_is_the_same(small, tmp_path):
         assert again.train.X.equals(data.train.X)
         read = roomy.training_dataset("numbers", data.version, location=tmp_path / "files")
         assert read.test.X.equals(data.test.X)
+
+
+BOUNDED = """
+import resource, sys
+import tercet as tc
+
+root, limit = sys.argv[1], int(sys.argv[2])
+with tc.open(root + "/project", memory_limit=limit) as project:
+    view = project.feature_view("wide")
+    with open("/proc/self/status") as status:
+        held = next(int(line.split()[1]) << 10 for line in status if line.startswith("VmData"))
+    resource.setrlimit(resource.RLIMIT_DATA, (held + limit, held + limit))
+    try:
+        bytearray(limit + (1 << 20))
+        sys.exit("the limit doesn't hold")
+    except MemoryError:
+        pass
+    data = view.training_data(split=tc.split.random(train=0.8, test=0.2), seed=1,
+                              location=root + "/files")
+    assert data.version == 1
+"""
+
+
+def test_training_data_under_a_hard_limit(tmp_path):
+    """Made in a process that the system gives a third of what it reads and writes, it is the
+    same."""
+    count, features, limit = 800_000, 12, 48 << 20
+    random = np.random.default_rng(5)
+    at = pa.array(np.arange(count) * 1_000, pa.timestamp("us", "UTC"))
+    with tc.open(tmp_path / "project") as project:
+        labels = project.feature_group("labels", version=1, primary_key=["label"], event_time="at")
+        labels.insert(pa.table({"label": np.arange(count), "key": random.integers(0, 5000, count),
+                                "at": at, "late": random.integers(0, 2, count)}))
+        values = project.feature_group("values", version=1, primary_key=["key"], event_time="at")
+        values.insert(pa.table({"key": random.integers(0, 5000, count), "at": at, **{
+            f"f{c}": pa.array(random.random(count), mask=random.random(count) < 0.05)
+            for c in range(features)}}), mode="append")
+        project.feature_view("wide", version=1, labels=["late"],
+                             query=labels.select("late").join(values.select(), on="key"))
+    environment = {**os.environ, "TERCET_THREADS": "2", "ARROW_DEFAULT_MEMORY_POOL": "system",
+                   # Others reserve more address space than they use, all of which would count.
+                   "MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "262144"}
+    # A thread's stack counts as it is reserved, not as it is used.
+    subprocess.run(["sh", "-c", 'ulimit -s 1024 && exec "$0" "$@"', sys.executable, "-c", BOUNDED,
+                    str(tmp_path), str(limit)], check=True, env=environment)
+    assert sum(file.stat().st_size for file in tmp_path.rglob("*.parquet")) > 3 * limit
+    with tc.open(tmp_path / "project") as project:
+        limited = project.training_dataset("wide", 1, location=tmp_path / "files")
+        roomy = project.feature_view("wide").training_data(
+            split=tc.split.random(train=0.8, test=0.2), seed=1)
+        for part, expected in roomy.parts.items():
+            assert limited.parts[part].X.equals(expected.X)
+            assert limited.parts[part].y.equals(expected.y)
