@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Iterable
+from typing import TYPE_CHECKING, Any, Iterable, Sequence
 
 from tercet._times import Duration, Time, duration_to_micros, from_micros, to_micros
 from tercet.errors import InvalidError
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 class Prediction(dict[str, Any]):
     """One row of outputs by name, with what made it."""
 
-    def __init__(self, outputs: dict[str, Any], release: str, number: int, request_id: str):
+    def __init__(self, outputs: dict[str, Any], release: str, number: int, request_id: str,
+                 missing: Sequence[str] = ()):
         super().__init__(outputs)
         #: content address of the release
         self.release = release
@@ -29,6 +30,8 @@ class Prediction(dict[str, Any]):
         self.release_number = number
         #: names this answer, for `Deployment.record_outcome`
         self.request_id = request_id
+        #: features that were null for the model, and why: "temp: expired"
+        self.missing = [one.partition(" (row ")[0] for one in missing] if missing else []
 
 
 class Predictor:
@@ -93,6 +96,16 @@ class Difference:
     offline: str
 
 
+@dataclass(frozen=True)
+class Unreadable:
+    """A logged request that could not be asked again."""
+
+    request_id: str
+    event_time: datetime
+    #: what is no longer kept, or never was
+    because: str
+
+
 class Verification:
     """What `Deployment.verify` found."""
 
@@ -103,9 +116,13 @@ class Verification:
         self.rows: int = record["rows"]
         #: rows not compared, since the online store had said that it could not answer
         self.unavailable: int = record["unavailable"]
-        #: rows not compared, since what they read is no longer kept, and why
+        #: rows not compared, since what they read is no longer kept, in all and by why
         self.unreadable: int = record["unreadable"]
-        self.unreadable_because: str = record["unreadable_because"]
+        self.unreadable_because: dict[str, int] = record["unreadable_because"]
+        #: the first 1,000 of them
+        self.unreadable_rows = [
+            Unreadable(one["request_id"], from_micros(one["event_time_us"]), one["because"])
+            for one in record["unreadable_rows"]]
         #: values that differ, in all and by feature
         self.difference_count: int = record["differences"]
         self.by_feature: dict[str, int] = record["by_feature"]
@@ -190,17 +207,20 @@ class Deployment:
                   queue: int | None = None, slow_ms: int | None = None,
                   workers: int | None = None, worker_timeout_ms: int | None = None,
                   worker_memory_mb: int | None = None, worker_requests: int | None = None,
-                  batch_rows: int | None = None, batch_wait_us: int | None = None,
+                  gpus: int | None = None, batch_rows: int | None = None, batch_wait_us: int | None = None,
                   log_percent: float | None = None,
                   sinks: Iterable[Sink] | None = None) -> "Deployment":
         """Changes the service level; what is not given stays.
 
         An answer later than `deadline_ms` is refused. Of more than `concurrency` requests at once
         `queue` may wait; others are refused (LimitError, HTTP 429). Requests slower than `slow_ms`
-        are logged. `workers`: processes of a predictor class. 0 is no limit.
+        are logged. `workers`: processes of a predictor class, and of each Python function of the
+        view that does not say its own number. 0 is no limit.
 
         A worker that does not answer within `worker_timeout_ms` (or the request's deadline), or
         that comes near `worker_memory_mb`, is replaced; so is one after `worker_requests` calls.
+
+        `gpus`: how many a scheduler is asked for (`manifest`).
 
         Requests at once to an ONNX model or a predictor class are answered by one call of it, up to
         `batch_rows` rows together (0: never), for which a request waits `batch_wait_us` at most.
@@ -213,7 +233,7 @@ class Deployment:
         given = {"deadline_ms": deadline_ms, "concurrency": concurrency, "queue": queue,
                  "slow_ms": slow_ms, "workers": workers, "worker_timeout_ms": worker_timeout_ms,
                  "worker_memory_mb": worker_memory_mb, "worker_requests": worker_requests,
-                 "batch_rows": batch_rows, "batch_wait_us": batch_wait_us,
+                 "gpus": gpus, "batch_rows": batch_rows, "batch_wait_us": batch_wait_us,
                  "log_percent": log_percent,
                  "sinks": None if sinks is None else [sink.to_json() for sink in sinks]}
         policy = {**self._project.deployment(self.name).policy,
@@ -326,10 +346,21 @@ class Deployment:
         return self._project.predict(self.name, entities, event_time=event_time,
                                      request_id=request_id)
 
-    def flush_log(self) -> None:
+    def manifest(self) -> dict[str, Any]:
+        """KServe's InferenceService of this deployment, with the GPUs that its policy asks for, as
+        `kubectl apply` takes it (as JSON). It is of the runtime in deploy/kserve. InvalidError for
+        a name that Kubernetes does not take."""
+        return json.loads(self._project._core.deployment_manifest(self.name))
+
+    def flush_log(self) -> dict[str, Any]:
         """Writes what the prediction log holds back (in this process, or in the server), so that it
-        can be read. StorageError when it could not be written."""
+        can be read. StorageError when it could not be written.
+
+        Sinks get one try, and together eight seconds. Returns what became of the rows since the
+        process began, the log's statistics: waiting, written, dropped, failed, last_error, and the
+        same of each of "sinks", where a sink that is down has rows waiting."""
         self._project._core.flush_log(self.name)
+        return self.statistics()["log"]
 
     def verify(self, *, start: Time | None = None, end: Time | None = None,
                limit: int | None = None) -> "Verification":

@@ -62,19 +62,39 @@ class Postgres:
 
 
 class Kafka:
-    """A broker of Kafka's that is its own controller."""
+    """A broker of Kafka's that is its own controller. Clients may come by TLS, too, as user
+    "tercet" with a password: `secure`, with `settings` for librdkafka."""
 
     def __init__(self, folder: Path):
         subprocess.run([sys.executable, ROOT / "tools/setup.py", "kafka"], check=True)
         self._folder = folder
         folder.mkdir()
-        self.port, controller = free_port(), free_port()
+        self.port, controller, secure = free_port(), free_port(), free_port()
         self.brokers = f"127.0.0.1:{self.port}"
+        self.secure = f"127.0.0.1:{secure}"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+                        "-subj", "/CN=kafka", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout",
+                        folder / "key.pem", "-out", folder / "certificate.pem"], check=True,
+                       stderr=subprocess.DEVNULL)
+        (folder / "keys.pem").write_text((folder / "key.pem").read_text() +
+                                         (folder / "certificate.pem").read_text())
+        self.settings = {"security.protocol": "SASL_SSL", "sasl.mechanism": "PLAIN",
+                         "sasl.username": "tercet", "sasl.password": "kafka=secret",
+                         "ssl.ca.location": str(folder / "certificate.pem")}
         (folder / "server.properties").write_text("\n".join([
             "process.roles=broker,controller", "node.id=1",
             f"controller.quorum.voters=1@127.0.0.1:{controller}",
-            f"listeners=PLAINTEXT://{self.brokers},CONTROLLER://127.0.0.1:{controller}",
-            f"advertised.listeners=PLAINTEXT://{self.brokers}",
+            f"listeners=PLAINTEXT://{self.brokers},CONTROLLER://127.0.0.1:{controller},"
+            f"SECURE://{self.secure}",
+            f"advertised.listeners=PLAINTEXT://{self.brokers},SECURE://{self.secure}",
+            "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,"
+            "SECURE:SASL_SSL",
+            "listener.name.secure.sasl.enabled.mechanisms=PLAIN",
+            "listener.name.secure.plain.sasl.jaas.config="
+            "org.apache.kafka.common.security.plain.PlainLoginModule required "
+            'user_tercet="kafka=secret";',
+            "listener.name.secure.ssl.keystore.type=PEM",
+            f"listener.name.secure.ssl.keystore.location={folder / 'keys.pem'}",
             "controller.listener.names=CONTROLLER", f"log.dirs={folder / 'data'}",
             "offsets.topic.replication.factor=1", "num.partitions=2",
             "auto.create.topics.enable=true"]) + "\n")

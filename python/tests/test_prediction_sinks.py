@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 
@@ -98,6 +99,10 @@ def test_a_sink_that_is_down_holds_nothing_up(tmp_path, postgres, kafka):
             # The group and the file have them; the others say why not.
             until(lambda: len(project.feature_group("delay_predictions").read().to_rows()) == 6)
             until(lambda: len(lines(folder)) == 6)
+            # What is told of a flush says who still has to get how many.
+            flushed = {sink["sink"].split()[0]: sink["waiting"]
+                       for sink in deployment.flush_log()["sinks"]}
+            assert flushed == {"file": 0, "postgres": 4, "kafka": 4}
             until(lambda: counted(deployment, "postgres")["last_error"] != "")
             until(lambda: counted(deployment, "kafka")["last_error"] != "")
             assert counted(deployment, "postgres")["waiting"] == 4
@@ -109,7 +114,7 @@ def test_a_sink_that_is_down_holds_nothing_up(tmp_path, postgres, kafka):
             postgres.start()
             kafka.start()
             for kind in ("postgres", "kafka"):
-                until(lambda: deployment.flush_log() or counted(deployment, kind)["waiting"] == 0)
+                until(lambda: deployment.flush_log() and counted(deployment, kind)["waiting"] == 0)
                 assert counted(deployment, kind)["written"] == 6
                 assert counted(deployment, kind)["retries"] > 0
             ids = [f"r{i}" for i in range(6)]
@@ -117,6 +122,77 @@ def test_a_sink_that_is_down_holds_nothing_up(tmp_path, postgres, kafka):
             assert sorted({value["request_id"] for _, value in kafka.messages("down")}) == ids
     finally:
         server.stop()
+
+
+def test_kafka_with_a_password_by_tls(tmp_path, kafka, monkeypatch):
+    """Its settings are the process's own, as is the password."""
+    def configure(**changed: str) -> None:
+        settings = {**kafka.settings, **{name.replace("_", "."): value
+                                         for name, value in changed.items()}}
+        (tmp_path / "kafka").write_text("# of the test\n" + "".join(
+            f"{name}={value}\n" for name, value in settings.items()))
+
+    monkeypatch.setenv("TERCET_KAFKA_SETTINGS", str(tmp_path / "kafka"))
+    configure(sasl_password="guess")
+    with tc.open(tmp_path / "project") as project:
+        deployment = project.deploy("delay", models(project, 1)[0])
+        deployment = deployment.configure(log_percent=100,
+                                          sinks=[tc.sink.kafka(kafka.secure, "secure")])
+        ask(deployment, 2)
+        deployment.flush_log()
+        until(lambda: "uthentication failed" in counted(deployment, "kafka")["last_error"])
+        assert "guess" not in counted(deployment, "kafka")["last_error"]
+        configure()
+        until(lambda: deployment.flush_log() and counted(deployment, "kafka")["waiting"] == 0)
+    assert sorted(value["request_id"] for _, value in kafka.messages("secure")) == ["r0", "r1"]
+
+
+def test_parquet_files_are_whole_and_complete(tmp_path):
+    folder = tmp_path / "predictions"
+    sink = tc.sink.file(folder, format="parquet", file_seconds=3600)
+    read = f"select request_id from read_parquet('{folder}/*.parquet') order by 1"
+    ids = lambda: [name for name, in duckdb.sql(read).fetchall()]  # noqa: E731
+    with tc.open(tmp_path / "project") as project:
+        deployment = project.deploy("delay", models(project, 1)[0])
+        deployment = deployment.configure(log_percent=100, sinks=[sink])
+        answers = ask(deployment, 3)
+        assert deployment.flush_log()["sinks"][0]["written"] == 3
+        ask(deployment, 2, first=3)
+        deployment.flush_log()
+        log = project.feature_group("delay_predictions").read().to_pandas().sort_values(
+            "request_id")
+        assert ids() == log["request_id"].tolist() == [f"r{i}" for i in range(5)]
+        assert len(list(folder.glob("*.parquet"))) == 2
+        table = duckdb.sql(f"from read_parquet('{folder}/*.parquet') order by request_id").df()
+        (output,) = (name for name in log.columns if name.startswith("output_"))
+        assert table[output].tolist() == log[output].tolist()
+        assert table[output][0] == pytest.approx(answers[0]["prediction"], rel=1e-6)
+        assert set(table["deployment"]) == {"delay"} and list(table["read_group"][0])
+        ask(deployment, 1, first=5)
+    # What a project holds back is there when it is closed.
+    assert ids() == [f"r{i}" for i in range(6)]
+    assert not [name for name in os.listdir(folder) if not name.endswith(".parquet")]
+
+
+def test_a_killed_process_loses_nothing_that_its_parquet_sink_had_taken(tmp_path):
+    folder = tmp_path / "predictions"
+    folder.mkdir()
+    server = Server(tmp_path / "project", "--allow-sink", str(folder))
+    with tc.open(server.location) as project:
+        deployment = project.deploy("delay", models(project, 1)[0])
+        deployment = deployment.configure(log_percent=100, sinks=[
+            tc.sink.file(folder, format="parquet", file_seconds=3600)])
+        ask(deployment, 3)
+        # Written after some seconds, without being asked for, and not shown yet.
+        until(lambda: [sink["written"] for sink in
+                       deployment.statistics()["log"]["sinks"]] == [3])
+        assert not list(folder.glob("*.parquet"))
+        server.process.kill()
+        server.process.wait()
+    with tc.open(tmp_path / "project") as project:
+        ask(project.deployment("delay"), 1, first=3)
+    found = duckdb.sql(f"select request_id from read_parquet('{folder}/*.parquet') order by 1")
+    assert [name for name, in found.fetchall()] == ["r0", "r1", "r2", "r3"]
 
 
 def test_a_table_that_can_not_take_them(tmp_path, postgres):
@@ -132,7 +208,7 @@ def test_a_table_that_can_not_take_them(tmp_path, postgres):
         until(lambda: "record_id" in counted(deployment, "postgres")["last_error"])
         assert counted(deployment, "postgres")["waiting"] == 1
         postgres.ask("drop table other")
-        until(lambda: deployment.flush_log() or counted(deployment, "postgres")["waiting"] == 0)
+        until(lambda: deployment.flush_log() and counted(deployment, "postgres")["waiting"] == 0)
         assert postgres.ask("select request_id from other") == ["r0"]
 
 
@@ -149,6 +225,9 @@ def test_what_may_be_written(tmp_path):
             for sink, why in (
                     (tc.sink.postgres("host=db password=secret", "t"), "password"),
                     (tc.sink.Sink("kafak", "a:9092", "t"), "did you mean"),
+                    (tc.sink.Sink("file", "/tmp", format="parket"), "did you mean 'parquet'"),
+                    (tc.sink.Sink("kafka", "a:9092", "t", format="parquet"), "no files"),
+                    (tc.sink.file("/tmp", file_mb=5000), "file_mb"),
                     (tc.sink.kafka("a:9092", ""), "topic")):
                 with pytest.raises(tc.InvalidError, match=why):
                     deployment.configure(log_percent=100, sinks=[sink])

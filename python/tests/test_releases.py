@@ -83,6 +83,34 @@ def test_traffic(project):
     assert shadow["shadow_different"] == shadow["shadow_requests"]
 
 
+def test_a_customer_meets_the_same_arm_at_every_server(tmp_path):
+    """The key's hash chooses, so processes that know nothing of each other agree, as does a new
+    one."""
+    servers = [Server(tmp_path / "project") for _ in range(2)]
+    cities = [f"city {i}" for i in range(40)]
+    try:
+        with tc.open(servers[0].location) as one, tc.open(servers[1].location) as other, \
+                tc.open(tmp_path / "project") as local:
+            first, second = models(one, 2)
+            one.deploy("delay", first).split({second: 50}, sticky_key="city")
+
+            def arms(project) -> list[int]:
+                return [project.predict("delay", {"city": city, "distance": 1.0}).release_number
+                        for city in cities]
+
+            chosen = arms(one)
+            assert arms(other) == arms(local) == chosen and set(chosen) == {1, 2}
+            assert local.predict("delay", pd.DataFrame({
+                "city": ["city 0"], "distance": [1.0]})).release_number == chosen[0]
+        servers[0].stop()
+        servers[0] = Server(tmp_path / "project")
+        with tc.open(servers[0].location) as again:
+            assert arms(again) == chosen
+    finally:
+        for server in servers:
+            server.stop()
+
+
 SLOW = """
 import os, time
 class Slow:

@@ -33,11 +33,18 @@ json::object Verification::ToJson() const {
                                 {"online", one.online},
                                 {"offline", one.offline}});
   }
+  json::array unread;
+  for (const Unreadable& one : unreadable_rows) {
+    unread.push_back(json::object{{"request_id", one.request_id},
+                                  {"event_time_us", one.event_time_us},
+                                  {"because", one.because}});
+  }
   return {{"passed", passed()},
           {"rows", rows},
           {"unavailable", unavailable},
           {"unreadable", unreadable},
-          {"unreadable_because", unreadable_because},
+          {"unreadable_because", ToJsonObject(unreadable_because)},
+          {"unreadable_rows", std::move(unread)},
           {"differences", differences},
           {"by_feature", ToJsonObject(by_feature)},
           {"listed", std::move(list)}};
@@ -48,7 +55,14 @@ Result<Verification> Verification::FromJson(const json::object& object) {
   ARROW_ASSIGN_OR_RAISE(report.rows, GetInt(object, "rows"));
   ARROW_ASSIGN_OR_RAISE(report.unavailable, GetInt(object, "unavailable"));
   ARROW_ASSIGN_OR_RAISE(report.unreadable, GetInt(object, "unreadable"));
-  ARROW_ASSIGN_OR_RAISE(report.unreadable_because, GetString(object, "unreadable_because"));
+  ARROW_ASSIGN_OR_RAISE(report.unreadable_because, FindIntMap(object, "unreadable_because"));
+  ARROW_ASSIGN_OR_RAISE(const auto unread, FindObjects(object, "unreadable_rows"));
+  for (const json::object& item : unread) {
+    Unreadable& one = report.unreadable_rows.emplace_back();
+    ARROW_ASSIGN_OR_RAISE(one.request_id, GetString(item, "request_id"));
+    ARROW_ASSIGN_OR_RAISE(one.event_time_us, GetInt(item, "event_time_us"));
+    ARROW_ASSIGN_OR_RAISE(one.because, GetString(item, "because"));
+  }
   ARROW_ASSIGN_OR_RAISE(report.differences, GetInt(object, "differences"));
   ARROW_ASSIGN_OR_RAISE(report.by_feature, FindIntMap(object, "by_feature"));
   ARROW_ASSIGN_OR_RAISE(const json::array list, FindArray(object, "listed"));
@@ -62,6 +76,17 @@ Result<Verification> Verification::FromJson(const json::object& object) {
     ARROW_ASSIGN_OR_RAISE(one.offline, GetString(item.as_object(), "offline"));
   }
   return report;
+}
+
+void Verification::AddUnreadable(std::string request_id, int64_t event_time_us,
+                                 const std::string& because) {
+  ++unreadable;
+  const bool known = unreadable_because.contains(because);
+  ++unreadable_because[known || unreadable_because.size() < kReasons ? because : "other reasons"];
+  if (unreadable_rows.size() == kListed) return;
+  unreadable_rows.push_back({.request_id = std::move(request_id),
+                             .event_time_us = event_time_us,
+                             .because = because});
 }
 
 }  // namespace tercet

@@ -13,6 +13,8 @@ struct VerifyOptions {
   int64_t limit = VerifyRequest().limit;
 };
 
+constexpr size_t kPrinted = 20;
+
 void Print(const Verification& report) {
   std::cout << report.rows << " logged rows compared, " << report.differences << " differences\n";
   if (report.unavailable > 0) {
@@ -20,12 +22,19 @@ void Print(const Verification& report) {
               << "they asked for, and said so\n";
   }
   if (report.unreadable > 0) {
-    std::cout << report.unreadable
-              << " rows could not be asked again: " << report.unreadable_because << "\n";
+    std::cout << report.unreadable << " rows could not be asked again:\n";
+    for (const auto& [because, count] : report.unreadable_because) {
+      std::cout << "  " << count << ": " << because << "\n";
+    }
+    std::vector<std::vector<std::string>> unread;
+    for (const Verification::Unreadable& one : report.unreadable_rows) {
+      if (unread.size() == kPrinted) break;
+      unread.push_back({one.request_id, FormatTime(one.event_time_us), one.because});
+    }
+    PrintTable({"request", "event time", "can't be asked again"}, unread);
   }
   if (report.differences == 0) return;
   std::vector<std::vector<std::string>> rows;
-  constexpr size_t kPrinted = 20;
   for (const Verification::Difference& one : report.listed) {
     if (rows.size() == kPrinted) break;
     rows.push_back(

@@ -37,10 +37,10 @@ Result<std::shared_ptr<arrow::RecordBatch>> Rows(const std::shared_ptr<arrow::Re
   return taken.record_batch();
 }
 
-/// The keys' history as of a commit: columns as asked for, by key and event time.
 Result<std::shared_ptr<arrow::RecordBatch>> HistoryOf(
-    Snapshot* snapshot, const std::shared_ptr<arrow::RecordBatch>& keys,
+    Table* group, int64_t version, const std::shared_ptr<arrow::RecordBatch>& keys,
     const std::vector<std::string>& columns) {
+  ARROW_ASSIGN_OR_RAISE(const auto snapshot, group->AtVersion(version));
   ARROW_ASSIGN_OR_RAISE(const auto reader, snapshot->Lookup(keys, {.columns = columns}));
   ARROW_ASSIGN_OR_RAISE(const auto table, reader->ToTable());
   ARROW_ASSIGN_OR_RAISE(const auto whole, table->CombineChunksToBatch());
@@ -66,6 +66,22 @@ Result<const std::vector<Commit>*> OfflineRows::CommitsOf(const Ref& group) {
   return &commits_[group];
 }
 
+Result<std::shared_ptr<arrow::RecordBatch>> OfflineRows::HistoryAsOf(
+    const Ref& group, int64_t version, const std::shared_ptr<arrow::RecordBatch>& keys,
+    const std::vector<std::string>& columns) {
+  ARROW_ASSIGN_OR_RAISE(const auto table, tables_->Get(group));
+  const auto history = HistoryOf(table.get(), version, keys, columns);
+  if (history.ok()) return history;
+  ARROW_ASSIGN_OR_RAISE(const std::vector<Commit>* commits, CommitsOf(group));
+  for (const Commit& later : *commits) {
+    if (later.version <= version) continue;
+    if (later.operation != "compact") break;
+    auto same = HistoryOf(table.get(), later.version, keys, columns);
+    if (same.ok()) return same;
+  }
+  return history;
+}
+
 Status OfflineRows::Find(const RowsRequest& request, const std::vector<int64_t>& which,
                          const std::vector<int64_t>& versions, Found* found) {
   ARROW_ASSIGN_OR_RAISE(const FeatureGroupDefinition group, tables_->Definition(request.group));
@@ -73,7 +89,6 @@ Status OfflineRows::Find(const RowsRequest& request, const std::vector<int64_t>&
     return Status::Invalid("feature group '", group.ref().ToText(),
                            "' is external: what its source had then is not kept");
   }
-  ARROW_ASSIGN_OR_RAISE(const auto table, tables_->Get(request.group));
   ARROW_ASSIGN_OR_RAISE(const SortKeys wanted, SortKeys::Encode(request.keys->columns()));
   std::vector<std::string> columns = group.primary_key;
   const auto add = [&](const std::string& name) {
@@ -85,9 +100,8 @@ Status OfflineRows::Find(const RowsRequest& request, const std::vector<int64_t>&
   std::map<int64_t, std::vector<int64_t>> by_version;
   for (const int64_t row : which) by_version[versions[row]].push_back(row);
   for (const auto& [version, rows] : by_version) {
-    ARROW_ASSIGN_OR_RAISE(const auto snapshot, table->AtVersion(version));
     ARROW_ASSIGN_OR_RAISE(const auto keys, Rows(request.keys, rows));
-    ARROW_ASSIGN_OR_RAISE(const auto history, HistoryOf(snapshot.get(), keys, columns));
+    ARROW_ASSIGN_OR_RAISE(const auto history, HistoryAsOf(request.group, version, keys, columns));
     arrow::ArrayVector key_columns;
     for (const std::string& key : group.primary_key) {
       key_columns.push_back(history->GetColumnByName(key));

@@ -252,7 +252,7 @@ TEST_F(PredictionLogTest, AnotherReleaseAddsItsColumns) {
   EXPECT_EQ(far, (std::map<std::string, std::string>{{"first", "null"}, {"second", "600"}}));
   const Verification report = Verify();
   EXPECT_EQ(report.rows, 2);
-  EXPECT_TRUE(report.passed()) << report.unreadable_because;
+  EXPECT_TRUE(report.passed()) << ToText(report.ToJson());
 }
 
 TEST_F(PredictionLogTest, WhatCantBeKeyedOrWrittenIsCounted) {
@@ -368,7 +368,7 @@ TEST_F(PredictionLogTest, VerifyPassesThroughLateRowsDeletesAndTimeToLive) {
   EXPECT_EQ(report.rows + report.unavailable, 8);
   EXPECT_GE(report.rows, 7);
   EXPECT_EQ(report.differences, 0);
-  EXPECT_TRUE(report.passed()) << report.unreadable_because;
+  EXPECT_TRUE(report.passed()) << ToText(report.ToJson());
   EXPECT_EQ(Verify({.limit = 1}).rows, 1);
 }
 

@@ -88,12 +88,10 @@ class Verifier {
     for (const auto& [shape, rows] : alike) {
       for (size_t begin = 0; begin < rows.size(); begin += kRowsAtOnce) {
         const size_t end = std::min(rows.size(), begin + kRowsAtOnce);
-        arrow::Int64Builder indices;
-        ARROW_RETURN_NOT_OK(indices.AppendValues(rows.data() + begin,
-                                                 static_cast<int64_t>(end - begin)));
-        ARROW_ASSIGN_OR_RAISE(const auto array, indices.Finish());
-        ARROW_ASSIGN_OR_RAISE(const arrow::Datum part, arrow::compute::Take(log, array));
-        ARROW_RETURN_NOT_OK(TakeAlike(shape, part.record_batch()));
+        ARROW_ASSIGN_OR_RAISE(
+            const Batch part,
+            RowsAt(log, {rows.data() + begin, rows.data() + end}));
+        ARROW_RETURN_NOT_OK(TakeAlike(shape, part));
       }
     }
     return Status::OK();
@@ -117,18 +115,65 @@ class Verifier {
       }
     }
     if (answered.empty()) return Status::OK();
-    arrow::Int64Builder indices;
-    ARROW_RETURN_NOT_OK(indices.AppendValues(answered));
-    ARROW_ASSIGN_OR_RAISE(const auto array, indices.Finish());
-    ARROW_ASSIGN_OR_RAISE(const arrow::Datum part, arrow::compute::Take(log, array));
-    const Status replayed = Replay(shape, *part.record_batch());
-    if (replayed.ok()) return replayed;
-    // What can't be proved is no pass: Verification::passed.
-    report_.unreadable += static_cast<int64_t>(answered.size());
-    if (report_.unreadable_because.empty()) {
-      report_.unreadable_because = std::string(replayed.message());
+    ARROW_ASSIGN_OR_RAISE(const Batch part, RowsAt(log, answered));
+    Reasons reasons;
+    return ReplayWhatCan(shape, part, &reasons);
+  }
+
+  /// Why rows that read these commits can't be asked again.
+  using Reasons = std::map<std::string, Status>;
+
+  /// Replays rows; those that can't be are listed, each with its reason. Which of them it is, is
+  /// found by halving; others that read the same commits are not tried then.
+  Status ReplayWhatCan(const Shape& shape, const Batch& log, Reasons* reasons) {
+    std::vector<int64_t> open;
+    for (int64_t row = 0; row < log->num_rows(); ++row) {
+      const auto known = reasons->find(CommitsRead(*log, row));
+      if (known == reasons->end()) {
+        open.push_back(row);
+      } else {
+        AddUnreadable(*log, row, known->second);
+      }
     }
-    return Status::OK();
+    if (open.empty()) return Status::OK();
+    ARROW_ASSIGN_OR_RAISE(const Batch part, RowsAt(log, open));
+    const Status replayed = Replay(shape, *part);
+    if (replayed.ok()) return replayed;
+    const int64_t half = part->num_rows() / 2;
+    if (half == 0) {
+      reasons->emplace(CommitsRead(*part, 0), replayed);
+      AddUnreadable(*part, 0, replayed);
+      return Status::OK();
+    }
+    ARROW_RETURN_NOT_OK(ReplayWhatCan(shape, part->Slice(0, half), reasons));
+    return ReplayWhatCan(shape, part->Slice(half), reasons);
+  }
+
+  static Result<Batch> RowsAt(const Batch& batch, const std::vector<int64_t>& rows) {
+    arrow::Int64Builder indices;
+    ARROW_RETURN_NOT_OK(indices.AppendValues(rows));
+    ARROW_ASSIGN_OR_RAISE(const auto array, indices.Finish());
+    ARROW_ASSIGN_OR_RAISE(const arrow::Datum taken, arrow::compute::Take(batch, array));
+    return taken.record_batch();
+  }
+
+  /// Of each group that a row read, the commits that it was and may have been as of.
+  static std::string CommitsRead(const arrow::RecordBatch& log, int64_t row) {
+    std::string text;
+    for (const char* name : {kLogReadVersion, kLogReadCommit}) {
+      const auto& lists = static_cast<const arrow::ListArray&>(*log.GetColumnByName(name));
+      for (int64_t i = 0; i < lists.value_length(row); ++i) {
+        text += std::to_string(NumberAt(lists, row, static_cast<size_t>(i), -1)) + " ";
+      }
+    }
+    return text;
+  }
+
+  void AddUnreadable(const arrow::RecordBatch& log, int64_t row, const Status& why) {
+    const auto& ids = static_cast<const arrow::StringArray&>(*log.GetColumnByName(kLogRequestId));
+    const auto times = EventTimeMicros(*log.GetColumnByName(kLogEventTime));
+    report_.AddUnreadable(ids.GetString(row), times.ok() ? (*times)->Value(row) : 0,
+                          std::string(why.message()));
   }
 
   Status Replay(const Shape& shape, const arrow::RecordBatch& log) {
@@ -154,9 +199,26 @@ class Verifier {
     OfflineRows offline(tables_, &reads, &answered);
     ARROW_ASSIGN_OR_RAISE(const VectorAnswer answer,
                           ReadVectors(*loaded->plan(), &offline, entities, event_times));
+    // Nothing is counted before it is sure that all can be compared.
+    ARROW_RETURN_NOT_OK(CheckFeatures(log, *answer.features));
     report_.rows += log.num_rows();
     CompareReads(log, event_times, reads, offline.answers());
     return CompareFeatures(log, event_times, *answer.features);
+  }
+
+  /// Whether the log has these features, of these types.
+  static Status CheckFeatures(const arrow::RecordBatch& log, const arrow::RecordBatch& features) {
+    for (const auto& field : features.schema()->fields()) {
+      const auto logged = log.GetColumnByName(std::string(kLogFeaturePrefix) + field->name());
+      if (logged == nullptr) {
+        return Status::Invalid("the log lacks feature '", field->name(), "'");
+      }
+      if (logged->type()->Equals(*field->type())) continue;
+      return Status::Invalid("the log has feature '", field->name(), "' as ",
+                             logged->type()->ToString(), ", the view now as ",
+                             field->type()->ToString());
+    }
+    return Status::OK();
   }
 
   static Result<std::vector<LoggedRead>> ReadsOf(const Shape& shape,
@@ -222,12 +284,7 @@ class Verifier {
     for (int f = 0; f < features.num_columns(); ++f) {
       const std::string& name = features.schema()->field(f)->name();
       const auto online = log.GetColumnByName(std::string(kLogFeaturePrefix) + name);
-      if (online == nullptr) return Status::Invalid("the log lacks feature '", name, "'");
       const auto offline = features.column(f);
-      if (!online->type()->Equals(*offline->type())) {
-        return Status::Invalid("the log has feature '", name, "' as ", online->type()->ToString(),
-                               ", the view now as ", offline->type()->ToString());
-      }
       if (online->Equals(*offline, bits)) continue;
       for (int64_t row = 0; row < log.num_rows(); ++row) {
         if (online->RangeEquals(*offline, row, row + 1, row, bits)) continue;
