@@ -8,7 +8,8 @@ depth 6 predicts, and keys, times and predictions are written to one Parquet fil
 (PLAIN, which is fastest for both).
 
 by_hand   wall seconds of DuckDB's ASOF LEFT JOIN over the same Parquet files, numpy, XGBoost's
-          inplace_predict and pyarrow's writer ÷ ours (Model.batch and pyarrow's writer)
+          inplace_predict and pyarrow's writer ÷ ours (Model.batch_to_file, which also syncs the
+          file to the disk before it has its name)
 
 Both have two threads, and a process of their own a run; runs alternate. The predictions are
 equal bit for bit, row by row, before a figure is printed.
@@ -66,13 +67,11 @@ project.close()
 
 OURS = """
 import json, sys, time
-import pyarrow.parquet as pq
 import tercet as tc
 folder, out = sys.argv[1:]
 begin, cpu = time.perf_counter(), time.process_time()
 with tc.open(folder + "/project") as project:
-    predictions = project.model("scores", version=1).batch().to_arrow()
-    pq.write_table(predictions, out, compression="none", use_dictionary=False)
+    project.model("scores", version=1).batch_to_file(out, compression="none")
 print(json.dumps({"wall_seconds": time.perf_counter() - begin,
                   "cpu_seconds": time.process_time() - cpu}))
 """

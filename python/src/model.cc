@@ -2,6 +2,7 @@
 #include <nanobind/stl/string.h>
 
 #include "frame.h"
+#include "platform/batch_predictions.h"
 #include "project.h"
 
 namespace tercet::python {
@@ -58,7 +59,39 @@ void BindModels(ProjectClass& project) {
                  [&] { return self->Batch({name, version}, start_us, end_us, rows, told); }));
            },
            nb::arg(), nb::arg(), nb::arg().none(), nb::arg().none(), nb::arg().none(),
-           nb::arg().none());
+           nb::arg().none())
+      // (rows, bytes) of the file.
+      .def("batch_to_file",
+           [](const CoreProject& self, const std::string& name, int64_t version,
+              std::optional<int64_t> start_us, std::optional<int64_t> end_us, nb::object spine,
+              const std::string& path, const std::string& format, const std::string& compression,
+              nb::object progress) {
+             const BatchRequest request{{name, version}, start_us, end_us, TableOf(spine)};
+             const Progress told = ProgressOf(progress);
+             const BatchWritten written = Unlocked([&] {
+               return self->batch_predictions()->ToFile(request, {path, format, compression},
+                                                        told);
+             });
+             return nb::make_tuple(written.rows, written.bytes);
+           },
+           nb::arg(), nb::arg(), nb::arg().none(), nb::arg().none(), nb::arg().none(), nb::arg(),
+           nb::arg(), nb::arg(), nb::arg().none())
+      .def("batch_to_group",
+           [](const CoreProject& self, const std::string& name, int64_t version,
+              std::optional<int64_t> start_us, std::optional<int64_t> end_us, nb::object spine,
+              const std::string& group, int64_t group_version, const std::string& mode,
+              const std::string& idempotency_key, bool wait_online, nb::object progress) {
+             const BatchRequest request{{name, version}, start_us, end_us, TableOf(spine)};
+             const InsertRequest insert{Unwrap(InsertModeFromName(mode)), idempotency_key,
+                                        wait_online};
+             const Progress told = ProgressOf(progress);
+             return TextOf(Unlocked([&] {
+               return self->batch_predictions()->ToGroup(request, {group, group_version}, insert,
+                                                         told);
+             }));
+           },
+           nb::arg(), nb::arg(), nb::arg().none(), nb::arg().none(), nb::arg().none(), nb::arg(),
+           nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none());
 }
 
 }  // namespace tercet::python

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Mapping
@@ -10,9 +11,11 @@ from typing import TYPE_CHECKING, Any, Mapping
 from tercet._json import metrics_of
 from tercet._progress import Progress
 from tercet._times import Time, to_micros
+from tercet.feature_group import Commit
 from tercet.frame import Frame, to_stream
 
 if TYPE_CHECKING:
+    from tercet.feature_group import FeatureGroup
     from tercet.project import Project
 
 
@@ -28,6 +31,15 @@ class Signature:
                        for name, kind in columns.items()]
                 for side, columns in (("inputs", self.inputs), ("outputs", self.outputs))
                 if columns is not None}
+
+
+@dataclass(frozen=True)
+class BatchFile:
+    """A file of batch predictions, whole."""
+
+    path: str
+    rows: int
+    bytes: int
 
 
 @dataclass(frozen=True)
@@ -111,6 +123,46 @@ class Model:
                 progress))
         self._project._record(inputs=[f"model {self.name}@{self.version}"])
         return frame
+
+    def batch_to_file(self, path: str | os.PathLike, start: Time | None = None,
+                      end: Time | None = None, *, spine: Any = None,
+                      format: str | None = None,  # noqa: A002: the field's name
+                      compression: str = "") -> BatchFile:
+        """Writes what `batch` gives to a file, piece by piece: memory stays within the project's
+        limit, however many rows there are.
+
+        The path has the whole file, durably, when this returns, and is as it was before when it
+        fails or the process is killed. `format`: "parquet", "arrow", "csv" or "tfrecord", by
+        default what the path ends in; `compression` of Parquet: "zstd" (by default), "snappy",
+        "lz4", "gzip" or "none". The file is on this machine, also when the project is on a server.
+        InvalidError for others; StorageError when it can't be written.
+        """
+        spine = self._project._spine(spine)
+        with Progress(f"batch of '{self.name}'") as progress:
+            rows, size = self._project._core.batch_to_file(
+                self.name, self.version, to_micros(start), to_micros(end), to_stream(spine),
+                os.path.abspath(os.fspath(path)), format or "", compression, progress)
+        self._project._record(inputs=[f"model {self.name}@{self.version}"])
+        return BatchFile(os.fspath(path), rows, size)
+
+    def batch_to_group(self, group: "FeatureGroup", start: Time | None = None,
+                       end: Time | None = None, *, spine: Any = None, mode: str = "upsert",
+                       idempotency_key: str = "", wait_online: bool = False) -> Commit:
+        """Inserts what `batch` gives into a feature group with such columns, piece by piece and as
+        one commit (`FeatureGroup.insert` says what `mode` and the rest mean). With an idempotency
+        key, doing it again changes nothing, also after a crash: the commit of the first time is
+        returned.
+        """
+        spine = self._project._spine(spine)
+        with Progress(f"batch of '{self.name}'") as progress:
+            record = self._project._core.batch_to_group(
+                self.name, self.version, to_micros(start), to_micros(end), to_stream(spine),
+                group.name, group.version, mode, idempotency_key, wait_online, progress)
+        commit = Commit._of(f"{group.name}@{group.version}", json.loads(record))
+        self._project._record(
+            inputs=[f"model {self.name}@{self.version}"],
+            outputs=[f"feature_group {commit.feature_group} commit {commit.version}"])
+        return commit
 
     def check(self) -> list[dict[str, Any]]:
         """What must hold before the model is deployed, each looked at: name ("files", "warm_up",

@@ -4,12 +4,14 @@
 #include "cli/frame_file.h"
 #include "cli/output.h"
 #include "cli/session.h"
+#include "platform/batch_predictions.h"
 
 namespace tercet {
 namespace {
 
 struct ModelOptions {
   std::string model, file, training_data, view, description, start, end, spine, output;
+  std::string compression, into, idempotency_key;
   int64_t limit = 20;
 };
 
@@ -78,14 +80,34 @@ Status Batch(const Session& session, Platform* platform, const ModelOptions& opt
     ARROW_ASSIGN_OR_RAISE(spine, ReadFrameFile(options.spine));
   }
   ProgressLine progress("batch of '" + ref.ToText() + "'");
-  ARROW_ASSIGN_OR_RAISE(const Frame scored,
-                        platform->Batch(ref, start_us, end_us, spine, progress.callback()));
-  if (options.output.empty()) {
-    PrintFrame(*scored, session.json, options.limit);
+  const BatchRequest request{
+      .model = ref, .start_us = start_us, .end_us = end_us, .spine = spine};
+  if (!options.into.empty()) {
+    if (!options.output.empty()) return Status::Invalid("give either --into or --output");
+    ARROW_ASSIGN_OR_RAISE(const Ref group, Ref::Parse(options.into));
+    const InsertRequest insert{.idempotency_key = options.idempotency_key};
+    ARROW_ASSIGN_OR_RAISE(const Commit commit,
+                          platform->batch_predictions()->ToGroup(request, group, insert,
+                                                                 progress.callback()));
+    if (session.json) {
+      PrintJson(commit.ToJson());
+    } else {
+      std::cerr << "predictions are commit " << commit.version << " of '" << group.ToText()
+                << "'\n";
+    }
     return Status::OK();
   }
-  ARROW_RETURN_NOT_OK(WriteFrameFile(*scored, options.output));
-  std::cerr << scored->num_rows() << " predictions written to " << options.output << "\n";
+  if (!options.output.empty()) {
+    const BatchFile file{
+        .path = options.output, .format = {}, .compression = options.compression};
+    ARROW_ASSIGN_OR_RAISE(const BatchWritten written, platform->batch_predictions()->ToFile(
+                                                          request, file, progress.callback()));
+    std::cerr << written.rows << " predictions written to " << options.output << "\n";
+    return Status::OK();
+  }
+  ARROW_ASSIGN_OR_RAISE(const Frame scored,
+                        platform->Batch(ref, start_us, end_us, spine, progress.callback()));
+  PrintFrame(*scored, session.json, options.limit);
   return Status::OK();
 }
 
@@ -156,7 +178,13 @@ void AddModelCommands(CLI::App* app, Session* session) {
   batch->add_option("--start", options->start, "Event time at or after this");
   batch->add_option("--end", options->end, "Event time before this");
   batch->add_option("--spine", options->spine, "File of keys and event times instead");
-  batch->add_option("-o,--output", options->output, "Write a .parquet, .csv or .arrow file");
+  batch->add_option("-o,--output", options->output,
+                    "Write a .parquet, .csv, .arrow or .tfrecord file, whole or not at all");
+  batch->add_option("--compression", options->compression,
+                    "Of Parquet: zstd (by default), snappy, lz4, gzip or none");
+  batch->add_option("--into", options->into, "Insert into a feature group: NAME or NAME@VERSION");
+  batch->add_option("--idempotency-key", options->idempotency_key,
+                    "With --into: doing it again with the same key changes nothing");
   batch->add_option("--limit", options->limit, "Rows to print")->capture_default_str();
   OnRun(batch, session, [=](Platform* platform) { return Batch(*session, platform, *options); });
 }

@@ -50,6 +50,7 @@ RemotePlatform::RemotePlatform(std::string location, std::unique_ptr<HttpLink> h
     : location_(std::move(location)),
       http_(std::move(http)),
       flight_(std::move(flight)),
+      batch_predictions_(MakeBatchPredictions()),
       prediction_logs_(MakePredictionLogs()),
       trials_(MakeTrials()) {}
 

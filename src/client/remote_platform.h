@@ -6,6 +6,7 @@
 #include "client/flight_link.h"
 #include "client/http_link.h"
 #include "client/remote_discovery.h"
+#include "platform/batch_predictions.h"
 #include "platform/platform.h"
 #include "platform/prediction_logs.h"
 #include "platform/trials.h"
@@ -99,6 +100,7 @@ class RemotePlatform : public Platform {
   Status DropDeployment(const std::string& name) override;
   Result<Release> GetRelease(const std::string& id) override;
   Result<DeploymentContract> Contract(const std::string& deployment) override;
+  BatchPredictions* batch_predictions() override { return batch_predictions_.get(); }
   Trials* trials() override { return trials_.get(); }
   Result<PredictData> Predict(const std::string& deployment,
                               const std::shared_ptr<arrow::RecordBatch>& entities,
@@ -112,6 +114,7 @@ class RemotePlatform : public Platform {
   RemotePlatform(std::string location, std::unique_ptr<HttpLink> http,
                  std::unique_ptr<FlightLink> flight);
 
+  std::unique_ptr<BatchPredictions> MakeBatchPredictions();
   std::unique_ptr<PredictionLogs> MakePredictionLogs();
   std::unique_ptr<Trials> MakeTrials();
   /// The JSON object that a request is answered with; an error answer is that error.
@@ -134,6 +137,7 @@ class RemotePlatform : public Platform {
   const std::unique_ptr<HttpLink> http_;
   const std::unique_ptr<FlightLink> flight_;
   RemoteDiscovery discovery_{http_.get()};
+  const std::unique_ptr<BatchPredictions> batch_predictions_;
   const std::unique_ptr<PredictionLogs> prediction_logs_;
   const std::unique_ptr<Trials> trials_;
 };

@@ -1,6 +1,8 @@
 #include "inference/batch.h"
 
 #include <atomic>
+#include <future>
+#include <utility>
 
 #include "base/parallel.h"
 #include "view/point_in_time_read.h"
@@ -86,32 +88,6 @@ Result<TablePointer> PredictPiece(const LoadedRelease& loaded, const ViewRows& r
   return Beside(keys, outputs, loaded);
 }
 
-Result<TablePointer> PredictView(const LoadedRelease& loaded, FeatureTables* tables,
-                                 const BatchOptions& options) {
-  // Two pieces are there at a time: the next one is read while this one is predicted, so that what
-  // of the reading is one thread's work does not keep the others waiting. What stays of a piece is
-  // its answer alone.
-  const ViewReadOptions read{.start_us = options.start_us,
-                             .end_us = options.end_us,
-                             .spine = options.spine,
-                             .pins = {},
-                             .memory_limit_bytes = options.memory_limit_bytes / 2,
-                             .progress = options.progress,
-                             .labels_to_come = false};
-  ARROW_ASSIGN_OR_RAISE(const auto stream, ViewStream::Open(loaded.plan(), tables, read));
-  ARROW_ASSIGN_OR_RAISE(std::optional<ViewRows> piece, stream->Next());
-  std::vector<TablePointer> answers;
-  while (piece) {
-    std::optional<ViewRows> next;
-    ARROW_RETURN_NOT_OK(ParallelFor(2, [&](int64_t task) -> Status {
-      if (task == 0) return PredictPiece(loaded, *piece).Value(&answers.emplace_back());
-      return stream->Next().Value(&next);
-    }));
-    piece = std::move(next);
-  }
-  return arrow::ConcatenateTables(answers);
-}
-
 Result<TablePointer> PredictSpine(const LoadedRelease& loaded, const BatchOptions& options) {
   if (options.spine == nullptr || options.start_us || options.end_us) {
     return Status::Invalid("model '", loaded.release().model.ToText(),
@@ -132,12 +108,83 @@ Result<TablePointer> PredictSpine(const LoadedRelease& loaded, const BatchOption
   return Beside(Select(*options.spine, beside), outputs, loaded);
 }
 
+/// Of a view's rows. Two pieces are there at a time: the next one is read while this one is
+/// predicted, so that what of the reading is one thread's work does not keep the others waiting.
+/// What stays of a piece is its answer alone.
+class ViewPredictions : public BatchStream {
+ public:
+  ViewPredictions(std::shared_ptr<const LoadedRelease> loaded, std::unique_ptr<ViewStream> rows)
+      : loaded_(std::move(loaded)), rows_(std::move(rows)) {}
+  ~ViewPredictions() override {
+    if (running_.valid()) running_.wait();
+  }
+
+  Status Begin() {
+    ARROW_RETURN_NOT_OK(rows_->Next().Value(&piece_));
+    Run();
+    return Status::OK();
+  }
+
+  Result<TablePointer> Next() override {
+    if (!running_.valid()) return nullptr;
+    ARROW_ASSIGN_OR_RAISE(TablePointer answer, running_.get());
+    if (piece_) Run();
+    return answer;
+  }
+
+ private:
+  void Run() {
+    running_ = std::async(std::launch::async, [this] { return Step(); });
+  }
+
+  /// Predicts the piece that is there, and reads the next one in its place.
+  Result<TablePointer> Step() {
+    TablePointer answer;
+    std::optional<ViewRows> next;
+    ARROW_RETURN_NOT_OK(ParallelFor(2, [&](int64_t task) -> Status {
+      if (task == 0) return PredictPiece(*loaded_, *piece_).Value(&answer);
+      return rows_->Next().Value(&next);
+    }));
+    piece_ = std::move(next);
+    return answer;
+  }
+
+  const std::shared_ptr<const LoadedRelease> loaded_;
+  const std::unique_ptr<ViewStream> rows_;
+  std::optional<ViewRows> piece_;              ///< the running step's, while there is one
+  std::future<Result<TablePointer>> running_;  ///< of the next answer
+};
+
+/// One answer that is there already.
+class OneAnswer : public BatchStream {
+ public:
+  explicit OneAnswer(TablePointer answer) : answer_(std::move(answer)) {}
+  Result<TablePointer> Next() override { return std::exchange(answer_, nullptr); }
+
+ private:
+  TablePointer answer_;
+};
+
 }  // namespace
 
-Result<TablePointer> PredictBatch(const LoadedRelease& loaded, FeatureTables* tables,
-                                  const BatchOptions& options) {
-  return loaded.plan() != nullptr ? PredictView(loaded, tables, options)
-                                  : PredictSpine(loaded, options);
+Result<std::unique_ptr<BatchStream>> BatchStream::Open(
+    std::shared_ptr<const LoadedRelease> loaded, FeatureTables* tables,
+    const BatchOptions& options) {
+  if (loaded->plan() == nullptr) {
+    ARROW_ASSIGN_OR_RAISE(TablePointer answer, PredictSpine(*loaded, options));
+    return std::make_unique<OneAnswer>(std::move(answer));
+  }
+  const ViewReadOptions read{.start_us = options.start_us,
+                             .end_us = options.end_us,
+                             .spine = options.spine,
+                             .pins = {},
+                             .memory_limit_bytes = options.memory_limit_bytes / 2,
+                             .progress = options.progress,
+                             .labels_to_come = false};
+  ARROW_ASSIGN_OR_RAISE(auto rows, ViewStream::Open(loaded->plan(), tables, read));
+  auto stream = std::make_unique<ViewPredictions>(std::move(loaded), std::move(rows));
+  ARROW_RETURN_NOT_OK(stream->Begin());
+  return stream;
 }
 
 }  // namespace tercet

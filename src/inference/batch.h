@@ -9,10 +9,17 @@
 
 namespace tercet {
 
-/// Inference::Batch for a release that is loaded. Beside the answer it holds about as much as the
-/// memory limit allows, however many rows there are.
-Result<std::shared_ptr<arrow::Table>> PredictBatch(const LoadedRelease& loaded,
+/// Inference::Batch for a release that is loaded, piece by piece. While a piece is with the caller
+/// the next one is predicted and the one after it read, so about as much is held as the memory limit
+/// allows, however many rows there are, and the answers of two pieces. One thread at a time.
+class BatchStream {
+ public:
+  static Result<std::unique_ptr<BatchStream>> Open(std::shared_ptr<const LoadedRelease> loaded,
                                                    FeatureTables* tables,
                                                    const BatchOptions& options);
+  virtual ~BatchStream() = default;
+  /// The next answers; null at the end. There is one piece at least, which may have no rows.
+  virtual Result<std::shared_ptr<arrow::Table>> Next() = 0;
+};
 
 }  // namespace tercet

@@ -57,10 +57,10 @@ class Inference::Impl {
     return ReleaseOf(catalog_, &views_, definition);
   }
 
-  Result<std::shared_ptr<arrow::Table>> Batch(const Ref& model, const BatchOptions& options) {
+  Result<std::unique_ptr<BatchStream>> Stream(const Ref& model, const BatchOptions& options) {
     ARROW_ASSIGN_OR_RAISE(const Release release, MakeRelease(model));
     ARROW_ASSIGN_OR_RAISE(const auto loaded, releases_.Load(release));
-    return PredictBatch(*loaded, tables_, options);
+    return BatchStream::Open(loaded, tables_, options);
   }
 
   Result<Prediction> Predict(const std::string& deployment,
@@ -485,7 +485,18 @@ Inference::~Inference() = default;
 
 Result<std::shared_ptr<arrow::Table>> Inference::Batch(const Ref& model,
                                                        const BatchOptions& options) {
-  return impl_->Batch(model, options);
+  ARROW_ASSIGN_OR_RAISE(const auto stream, impl_->Stream(model, options));
+  std::vector<std::shared_ptr<arrow::Table>> answers;
+  while (true) {
+    ARROW_ASSIGN_OR_RAISE(auto answer, stream->Next());
+    if (answer == nullptr) return arrow::ConcatenateTables(answers);
+    answers.push_back(std::move(answer));
+  }
+}
+
+Result<std::unique_ptr<BatchStream>> Inference::Stream(const Ref& model,
+                                                       const BatchOptions& options) {
+  return impl_->Stream(model, options);
 }
 
 Result<Release> Inference::MakeRelease(const Ref& model) { return impl_->MakeRelease(model); }

@@ -19,6 +19,7 @@
 
 namespace tercet {
 
+class BatchStream;
 class Referee;
 
 struct BatchOptions {
@@ -62,6 +63,8 @@ class Inference {
   /// without a view: the spine's columns that are no inputs, and the outputs. Invalid when an
   /// output is named like a key.
   Result<std::shared_ptr<arrow::Table>> Batch(const Ref& model, const BatchOptions& options);
+  /// The same piece by piece (batch.h). This must outlive it.
+  Result<std::unique_ptr<BatchStream>> Stream(const Ref& model, const BatchOptions& options);
 
   /// Builds the release of a model, and stores nothing: checks that the model's signature fits the
   /// view's transformed features by name, number and type (Invalid naming the columns otherwise),

@@ -11,6 +11,7 @@
 #include "inference/referee.h"
 #include "offline/feature_tables.h"
 #include "online/online_access.h"
+#include "platform/local_batch_predictions.h"
 #include "platform/local_prediction_logs.h"
 #include "platform/platform.h"
 #include "platform/trials.h"
@@ -117,6 +118,7 @@ class LocalPlatform : public Platform {
   Status DropDeployment(const std::string& name) override;
   Result<Release> GetRelease(const std::string& id) override;
   Result<DeploymentContract> Contract(const std::string& deployment) override;
+  BatchPredictions* batch_predictions() override { return &batch_predictions_; }
   Trials* trials() override { return trials_.get(); }
   Result<PredictData> Predict(const std::string& deployment,
                               const std::shared_ptr<arrow::RecordBatch>& entities,
@@ -158,6 +160,7 @@ class LocalPlatform : public Platform {
   std::unique_ptr<Referee> referee_;
   std::unique_ptr<Inference> inference_;
   std::unique_ptr<LocalDiscovery> discovery_;
+  LocalBatchPredictions batch_predictions_{this, &inference_, options_.memory_limit_bytes};
   LocalPredictionLogs prediction_logs_{&inference_};
   std::unique_ptr<Trials> trials_;
 };

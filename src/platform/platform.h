@@ -32,6 +32,7 @@ class Discovery;
 
 class RowPredictor;
 
+class BatchPredictions;
 class PredictionLogs;
 class Trials;
 
@@ -365,6 +366,10 @@ class Platform {
   virtual Result<Frame> Batch(const Ref& model, std::optional<int64_t> start_us,
                                std::optional<int64_t> end_us, const Frame& spine,
                                const Progress& progress) = 0;
+
+  /// The same in pieces, to a file or a feature group: platform/batch_predictions.h. Lives as long
+  /// as this.
+  virtual BatchPredictions* batch_predictions() = 0;
 
   /// Creates the deployment, or upgrades it when there is one. Checks that the model fits.
   virtual Result<Deployment> Deploy(const std::string& name, const Ref& model) = 0;

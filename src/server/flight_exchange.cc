@@ -7,6 +7,7 @@
 #include "base/name.h"
 #include "client/wire.h"
 #include "client/wire_frames.h"
+#include "platform/batch_predictions.h"
 #include "server/flight_upload.h"
 
 namespace tercet {
@@ -57,13 +58,16 @@ Result<std::shared_ptr<arrow::RecordBatch>> TakeEntities(json::object* command,
   return frame->CombineChunksToBatch();
 }
 
-/// Tells progress now and then; the writer takes one message at a time.
-Progress ProgressTo(FlightMessageWriter* writer) {
-  struct State {
-    std::mutex mutex;
-    std::chrono::steady_clock::time_point last = std::chrono::steady_clock::now();
-  };
-  auto state = std::make_shared<State>();
+/// The writer takes one message at a time: who writes beside progress holds `mutex`.
+struct ProgressState {
+  std::mutex mutex;
+  std::chrono::steady_clock::time_point last = std::chrono::steady_clock::now();
+};
+
+/// Tells progress now and then.
+Progress ProgressTo(FlightMessageWriter* writer,
+                    const std::shared_ptr<ProgressState>& state =
+                        std::make_shared<ProgressState>()) {
   return [writer, state](double fraction) {
     const std::lock_guard<std::mutex> lock(state->mutex);
     const auto now = std::chrono::steady_clock::now();
@@ -130,12 +134,29 @@ Status BatchTo(Platform* platform, json::object command, const Upload& upload,
                FlightMessageWriter* writer) {
   ARROW_ASSIGN_OR_RAISE(const Ref model, TakeRef(&command, "model"));
   ARROW_ASSIGN_OR_RAISE(const Frame spine, TakeSpine(&command, upload));
-  ARROW_ASSIGN_OR_RAISE(const auto start_us, FindTime(command, "start"));
-  ARROW_ASSIGN_OR_RAISE(const auto end_us, FindTime(command, "end"));
-  ARROW_ASSIGN_OR_RAISE(const Frame scored,
-                        platform->Batch(model, start_us, end_us, spine, ProgressTo(writer)));
-  ARROW_RETURN_NOT_OK(writer->Begin(scored->schema()));
-  return WriteFrame(*scored, Message({}), writer);
+  BatchRequest request{.model = model, .start_us = {}, .end_us = {}, .spine = spine};
+  ARROW_ASSIGN_OR_RAISE(request.start_us, FindTime(command, "start"));
+  ARROW_ASSIGN_OR_RAISE(request.end_us, FindTime(command, "end"));
+  ARROW_ASSIGN_OR_RAISE(const auto into, FindString(command, "into"));
+  BatchPredictions* const predictions = platform->batch_predictions();
+  const auto state = std::make_shared<ProgressState>();
+  if (into) {
+    ARROW_ASSIGN_OR_RAISE(const Ref group, Ref::Parse(*into));
+    ARROW_ASSIGN_OR_RAISE(const json::object how, FindObject(command, "insert"));
+    ARROW_ASSIGN_OR_RAISE(const InsertRequest insert, InsertRequestFromJson(how));
+    ARROW_ASSIGN_OR_RAISE(
+        const Commit commit,
+        predictions->ToGroup(request, group, insert, ProgressTo(writer, state)));
+    const std::lock_guard lock(state->mutex);
+    return writer->WriteMetadata(Message({{"commit", commit.ToJson()}}));
+  }
+  bool begun = false;
+  return predictions->ToEach(request, ProgressTo(writer, state), [&](const Frame& piece) -> Status {
+    const std::lock_guard lock(state->mutex);
+    if (!begun) ARROW_RETURN_NOT_OK(writer->Begin(piece->schema()));
+    begun = true;
+    return WriteFrame(*piece, Message({}), writer);
+  });
 }
 
 /// Features, then status and helpers as one frame of columns beside each other, told apart by the

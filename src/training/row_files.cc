@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
+#include <set>
 
 #include <arrow/csv/api.h>
 #include <arrow/io/file.h>
@@ -11,11 +13,21 @@
 #include <parquet/arrow/writer.h>
 #include <parquet/exception.h>
 
+#include "base/file_system.h"
 #include "base/id.h"
 #include "base/name.h"
 #include "training/tfrecord.h"
 
 namespace tercet {
+
+/// Somewhere to write one batch after another.
+class RowFile {
+ public:
+  virtual ~RowFile() = default;
+  virtual Status Write(const std::shared_ptr<arrow::RecordBatch>& batch) = 0;
+  virtual Status Close() = 0;
+};
+
 namespace {
 
 using BatchPtr = std::shared_ptr<arrow::RecordBatch>;
@@ -24,23 +36,17 @@ using BatchPtr = std::shared_ptr<arrow::RecordBatch>;
 constexpr int64_t kGroupRows = 1 << 20;
 constexpr int64_t kGroupBytes = 64 << 20;
 
-/// Somewhere to write one batch after another.
-class RowFile {
- public:
-  virtual ~RowFile() = default;
-  virtual Status Write(const BatchPtr& batch) = 0;
-  virtual Status Close() = 0;
-};
-
 class ParquetRows : public RowFile {
  public:
-  static Result<std::unique_ptr<RowFile>> Open(std::shared_ptr<arrow::io::OutputStream> sink,
-                                               const arrow::Schema& schema) {
+  static Result<std::unique_ptr<RowFile>> Open(
+      std::shared_ptr<arrow::io::OutputStream> sink, const arrow::Schema& schema,
+      std::shared_ptr<parquet::WriterProperties> properties =
+          parquet::default_writer_properties()) {
     auto file = std::make_unique<ParquetRows>();
     ARROW_ASSIGN_OR_RAISE(file->writer_,
                           parquet::arrow::FileWriter::Open(
                               schema, arrow::default_memory_pool(), std::move(sink),
-                              parquet::default_writer_properties(),
+                              std::move(properties),
                               parquet::ArrowWriterProperties::Builder().store_schema()->build()));
     return file;
   }
@@ -117,6 +123,34 @@ Result<std::unique_ptr<RowFile>> OpenRows(const std::shared_ptr<arrow::io::Outpu
   return std::make_unique<BatchRows>(std::move(writer));
 }
 
+Result<parquet::Compression::type> CompressionOf(const RowFileOptions& options) {
+  const std::map<std::string, parquet::Compression::type> kinds = {
+      {"", parquet::Compression::ZSTD},         {"zstd", parquet::Compression::ZSTD},
+      {"snappy", parquet::Compression::SNAPPY}, {"lz4", parquet::Compression::LZ4},
+      {"gzip", parquet::Compression::GZIP},     {"none", parquet::Compression::UNCOMPRESSED}};
+  const auto found = kinds.find(options.compression);
+  if (found == kinds.end()) {
+    return Status::Invalid("there is no compression '", options.compression.substr(0, 40), "'",
+                           Suggest(options.compression.substr(0, 40),
+                                   {"zstd", "snappy", "lz4", "gzip", "none"}));
+  }
+  if (!options.compression.empty() && options.format != "parquet") {
+    return Status::Invalid("a ", options.format, " file has no compression; leave it out");
+  }
+  return found->second;
+}
+
+Result<std::shared_ptr<parquet::WriterProperties>> PropertiesOf(const arrow::Schema& schema,
+                                                                const RowFileOptions& options) {
+  ARROW_ASSIGN_OR_RAISE(const auto compression, CompressionOf(options));
+  parquet::WriterProperties::Builder builder;
+  builder.compression(compression);
+  for (const auto& field : schema.fields()) {
+    if (arrow::is_fixed_width(*field->type())) builder.disable_dictionary(field->name());
+  }
+  return builder.build();
+}
+
 }  // namespace
 
 Status CheckRowFormat(const std::string& format) {
@@ -139,12 +173,18 @@ std::string WholeFiles::NameFor(const std::string& path) {
 }
 
 Status WholeFiles::Publish() {
+  const auto disk = LocalFileSystem();
+  for (const auto& [name, path] : files_) ARROW_RETURN_NOT_OK(disk->SyncFile(name));
+  std::set<std::string> folders;
   for (const auto& [name, path] : files_) {
+    const std::string folder = std::filesystem::path(path).parent_path().string();
+    folders.insert(folder.empty() ? "." : folder);
     std::error_code failed;
     std::filesystem::rename(name, path, failed);
     if (failed) return Status::IOError("cannot write '", path, "': ", failed.message());
   }
   files_.clear();
+  for (const std::string& folder : folders) ARROW_RETURN_NOT_OK(disk->SyncDirectory(folder));
   return Status::OK();
 }
 
@@ -167,6 +207,65 @@ Status WriteRows(arrow::RecordBatchReader* rows, const std::string& format,
     return sink->Close();
   }();
   return Explain(written, "cannot write '" + path + "'");
+}
+
+Status CheckRowFileOptions(const RowFileOptions& options) {
+  ARROW_RETURN_NOT_OK(CheckRowFormat(options.format));
+  return CompressionOf(options).status();
+}
+
+RowFileWriter::RowFileWriter(std::string path)
+    : path_(std::move(path)), name_(files_.NameFor(path_)) {}
+
+RowFileWriter::~RowFileWriter() = default;
+
+Result<std::unique_ptr<RowFileWriter>> RowFileWriter::Open(
+    const std::string& path, const std::shared_ptr<arrow::Schema>& schema,
+    const RowFileOptions& options) {
+  ARROW_RETURN_NOT_OK(CheckRowFileOptions(options));
+  std::unique_ptr<RowFileWriter> writer(new RowFileWriter(path));
+  const Status opened = [&]() -> Status {
+    ARROW_ASSIGN_OR_RAISE(writer->sink_, arrow::io::FileOutputStream::Open(writer->name_));
+    if (options.format != "parquet") {
+      return OpenRows(writer->sink_, schema, options.format).Value(&writer->file_);
+    }
+    ARROW_ASSIGN_OR_RAISE(const auto properties, PropertiesOf(*schema, options));
+    return ParquetRows::Open(writer->sink_, *schema, properties).Value(&writer->file_);
+  }();
+  ARROW_RETURN_NOT_OK(Explain(opened, "cannot write '" + path + "'"));
+  return writer;
+}
+
+Status RowFileWriter::Write(const arrow::Table& rows) {
+  const auto written = [&]() -> Status {
+    arrow::TableBatchReader batches(rows);
+    try {
+      while (true) {
+        ARROW_ASSIGN_OR_RAISE(const auto batch, batches.Next());
+        if (batch == nullptr) return Status::OK();
+        if (batch->num_rows() > 0) ARROW_RETURN_NOT_OK(file_->Write(batch));
+      }
+    } catch (const parquet::ParquetException& error) {
+      return Status::IOError(error.what());
+    }
+  }();
+  return Explain(written, "cannot write '" + path_ + "'");
+}
+
+Result<int64_t> RowFileWriter::Publish() {
+  int64_t bytes = 0;
+  const auto closed = [&]() -> Status {
+    try {
+      ARROW_RETURN_NOT_OK(file_->Close());
+    } catch (const parquet::ParquetException& error) {
+      return Status::IOError(error.what());
+    }
+    ARROW_ASSIGN_OR_RAISE(bytes, sink_->Tell());
+    return sink_->Close();
+  }();
+  ARROW_RETURN_NOT_OK(Explain(closed, "cannot write '" + path_ + "'"));
+  ARROW_RETURN_NOT_OK(files_.Publish());
+  return bytes;
 }
 
 Status ExportRows(arrow::RecordBatchReader* rows, const std::string& format,

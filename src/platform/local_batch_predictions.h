@@ -1,0 +1,31 @@
+#pragma once
+
+#include <memory>
+
+#include "inference/inference.h"
+#include "platform/batch_predictions.h"
+
+namespace tercet {
+
+/// BatchPredictions of a project in this process: inference's, and a group's Insert.
+class LocalBatchPredictions : public BatchPredictions {
+ public:
+  /// Both must outlive this; `inference` is made later.
+  LocalBatchPredictions(Platform* platform, const std::unique_ptr<Inference>* inference,
+                        int64_t memory_limit_bytes)
+      : platform_(platform), inference_(*inference), memory_limit_bytes_(memory_limit_bytes) {}
+
+  Status ToEach(const BatchRequest& request, const Progress& progress, const Take& take) override;
+  Result<Commit> ToGroup(const BatchRequest& request, const Ref& group,
+                         const InsertRequest& insert, const Progress& progress) override;
+
+ private:
+  Result<std::unique_ptr<BatchStream>> Open(const BatchRequest& request, const Progress& progress,
+                                            int64_t memory_limit_bytes);
+
+  Platform* const platform_;
+  const std::unique_ptr<Inference>& inference_;
+  const int64_t memory_limit_bytes_;
+};
+
+}  // namespace tercet
