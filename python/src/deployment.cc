@@ -5,6 +5,7 @@
 #include "client/wire.h"
 #include "frame.h"
 #include "platform/prediction_logs.h"
+#include "platform/schedule_manifest.h"
 #include "project.h"
 
 namespace tercet::python {
@@ -102,6 +103,11 @@ void BindDeployments(ProjectClass& project) {
                                    data.request_id);
            },
            nb::arg(), nb::arg(), nb::arg().none(), nb::arg(), nb::arg())
+      .def("deployment_manifest",
+           [](const CoreProject& self, const std::string& name) {
+             const Deployment deployment = Unlocked([&] { return self->GetDeployment(name); });
+             return ToText(Unwrap(DeploymentManifest(deployment)));
+           })
       .def("flush_log",
            [](const CoreProject& self, const std::string& name) {
              Unlocked([&] { return self->prediction_logs()->Flush(name); });

@@ -55,6 +55,7 @@ json::object ServingPolicy::ToJson() const {
           {"worker_timeout_ms", worker_timeout_ms},
           {"worker_memory_mb", worker_memory_mb},
           {"worker_requests", worker_requests},
+          {"gpus", gpus},
           {"batch_rows", batch_rows},
           {"batch_wait_us", batch_wait_us},
           {"log_percent", log_percent},
@@ -65,7 +66,7 @@ Result<ServingPolicy> ServingPolicy::FromJson(const json::object& object) {
   ARROW_RETURN_NOT_OK(CheckMembers("serving policy", object,
                                    {"deadline_ms", "concurrency", "queue", "slow_ms", "workers",
                                     "worker_timeout_ms", "worker_memory_mb", "worker_requests",
-                                    "batch_rows", "batch_wait_us", "log_percent", "sinks"}));
+                                    "gpus", "batch_rows", "batch_wait_us", "log_percent", "sinks"}));
   constexpr int64_t kDayMs = 86'400'000;
   ServingPolicy policy;
   ARROW_RETURN_NOT_OK(ReadCount(object, "deadline_ms", 0, kDayMs, &policy.deadline_ms));
@@ -79,6 +80,7 @@ Result<ServingPolicy> ServingPolicy::FromJson(const json::object& object) {
       ReadCount(object, "worker_memory_mb", 256, 1 << 20, &policy.worker_memory_mb));
   ARROW_RETURN_NOT_OK(
       ReadCount(object, "worker_requests", 0, 1LL << 40, &policy.worker_requests));
+  ARROW_RETURN_NOT_OK(ReadCount(object, "gpus", 0, 64, &policy.gpus));
   ARROW_RETURN_NOT_OK(ReadCount(object, "batch_rows", 0, 1 << 16, &policy.batch_rows));
   ARROW_RETURN_NOT_OK(ReadCount(object, "batch_wait_us", 0, 1'000'000, &policy.batch_wait_us));
   ARROW_ASSIGN_OR_RAISE(const auto log_percent, FindDouble(object, "log_percent"));

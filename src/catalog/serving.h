@@ -20,10 +20,11 @@ struct ServingPolicy {
   int64_t concurrency = 0;  ///< requests answered at once by one process; 0: any number
   int64_t queue = 0;        ///< requests that may wait for that; others are refused at once (429)
   int64_t slow_ms = 1000;   ///< slower requests are logged with their stages; 0: none
-  int64_t workers = 1;      ///< processes of a Python predictor class
+  int64_t workers = 1;      ///< processes of a predictor class, and of each Python function
   int64_t worker_timeout_ms = 30'000;  ///< of one call into a worker, which is then replaced
   int64_t worker_memory_mb = 4096;     ///< of a worker; one that comes near it is replaced
   int64_t worker_requests = 0;  ///< calls after which a worker is replaced; 0: any number
+  int64_t gpus = 0;             ///< that a scheduler is asked for; nothing here uses the number
   int64_t batch_rows = 0;       ///< requests at once are put together up to so many rows; 0: never
   int64_t batch_wait_us = 1000; ///< that a request waits for others to be put together with
   double log_percent = 0;   ///< of the requests that the prediction log keeps

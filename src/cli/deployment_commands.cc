@@ -6,6 +6,7 @@
 #include "cli/entity_text.h"
 #include "cli/output.h"
 #include "cli/session.h"
+#include "platform/schedule_manifest.h"
 
 namespace tercet {
 namespace {
@@ -198,7 +199,7 @@ void AddDeploymentCommands(CLI::App* app, Session* session) {
   policy->add_option("--log-percent", options->policy.log_percent,
                      "Of the requests that the prediction log keeps");
   policy->add_option("--sink", options->sinks,
-                     "Where the log's rows go, too: file:/FOLDER, 'postgres:host=… dbname=…#TABLE' "
+                     "Where the log's rows go, too: file:/FOLDER, parquet:/FOLDER, 'postgres:host=… dbname=…#TABLE' "
                      "or kafka:HOST:PORT#TOPIC; several times for several");
   policy->add_option("--worker-timeout-ms", options->policy.worker_timeout_ms,
                      "Of one call into a worker, which is then replaced")
@@ -208,6 +209,8 @@ void AddDeploymentCommands(CLI::App* app, Session* session) {
       ->capture_default_str();
   policy->add_option("--worker-requests", options->policy.worker_requests,
                      "Calls after which a worker is replaced; 0: any number");
+  policy->add_option("--gpus", options->policy.gpus,
+                     "That a scheduler is asked for: see 'deployments manifest'");
   policy->add_option("--batch-rows", options->policy.batch_rows,
                      "Requests at once are answered together up to so many rows; 0: never");
   policy->add_option("--batch-wait-us", options->policy.batch_wait_us,
@@ -221,10 +224,13 @@ void AddDeploymentCommands(CLI::App* app, Session* session) {
         return Status::Invalid("a sink is KIND:LOCATION, as file:/srv/predictions, not '", sink,
                                "'");
       }
+      const std::string kind = sink.substr(0, colon);
+      const bool parquet = kind == "parquet";
       options->policy.sinks.push_back(
-          {.kind = sink.substr(0, colon),
+          {.kind = parquet ? "file" : kind,
            .location = sink.substr(colon + 1, sharp - colon - 1),
-           .target = sharp < sink.size() ? sink.substr(sharp + 1) : std::string()});
+           .target = sharp < sink.size() ? sink.substr(sharp + 1) : std::string(),
+           .format = parquet ? kind : std::string()});
     }
     // Through JSON, whose reader knows the ranges.
     ARROW_ASSIGN_OR_RAISE(const auto checked, ServingPolicy::FromJson(options->policy.ToJson()));
@@ -245,6 +251,14 @@ void AddDeploymentCommands(CLI::App* app, Session* session) {
                       "Entity column whose value chooses the arm; by default at random");
   OnRun(traffic, session,
         [=](Platform* platform) { return SetTraffic(*session, platform, *options); });
+  CLI::App* manifest = named(
+      deployments, "manifest", "Its KServe service, with the GPUs of its policy, for kubectl");
+  OnRun(manifest, session, [=](Platform* platform) -> Status {
+    ARROW_ASSIGN_OR_RAISE(const auto deployment, platform->GetDeployment(options->name));
+    ARROW_ASSIGN_OR_RAISE(const json::object service, DeploymentManifest(deployment));
+    PrintJson(service);
+    return Status::OK();
+  });
   OnRun(named(deployments, "drop", "Removes a deployment"), session,
         [=](Platform* platform) { return platform->DropDeployment(options->name); });
 

@@ -7,6 +7,7 @@
 #include "cli/sql_step.h"
 #include "cli/step_process.h"
 #include "client/code_version.h"
+#include "platform/schedule_manifest.h"
 
 namespace tercet {
 namespace {
@@ -77,13 +78,14 @@ Status RunProgram(Session* session, std::vector<std::string> words, const std::s
 }
 
 Status RunStep(Session* session, Platform* platform, const std::vector<std::string>& words,
-               const std::string& name) {
+               const std::string& name, int64_t gpus) {
   Run wanted;
   wanted.name = name.empty() ? RunNameOf(words[0]) : name;
   wanted.code_version = CodeVersion();
   json::array command;
   for (const std::string& word : words) command.emplace_back(word);
   wanted.parameters = {{"command", std::move(command)}};
+  if (gpus > 0) wanted.parameters["gpus"] = gpus;
   ARROW_ASSIGN_OR_RAISE(const Run run, platform->StartRun(wanted));
 
   Run end;
@@ -108,6 +110,9 @@ void AddStepCommand(CLI::App* app, Session* session) {
   struct Options {
     std::vector<std::string> words;
     std::string name;
+    ManifestPlaces places;
+    int64_t gpus = 0;
+    bool manifest = false;
   };
   auto options = std::make_shared<Options>();
   CLI::App* run = app->add_subcommand(
@@ -117,13 +122,26 @@ void AddStepCommand(CLI::App* app, Session* session) {
                   "A .sql file; or a .py file or a program with its arguments, which finds the "
                   "project in TERCET_PROJECT and its run in TERCET_RUN_ID")
       ->required();
+  run->add_option("--gpus", options->gpus, "That the step's scheduler is asked for");
+  run->add_flag("--manifest", options->manifest,
+                "Runs nothing, and prints a Kubernetes job that does, with its GPUs, for kubectl");
+  run->add_option("--image", options->places.image, "Of that job")->capture_default_str();
+  run->add_option("--claim", options->places.claim, "The job's volume claim with the project")
+      ->capture_default_str();
   run->prefix_command();
   run->positionals_at_end();
-  OnRun(run, session, [=](Platform* platform) {
+  OnRun(run, session, [=](Platform* platform) -> Status {
     std::vector<std::string> words = options->words;
     const std::vector<std::string> rest = run->remaining();
     words.insert(words.end(), rest.begin(), rest.end());
-    return RunStep(session, platform, words, options->name);
+    if (options->manifest) {
+      const std::string name = options->name.empty() ? RunNameOf(words[0]) : options->name;
+      ARROW_ASSIGN_OR_RAISE(const json::object job,
+                            StepManifest(name, words, options->gpus, options->places));
+      PrintJson(job);
+      return Status::OK();
+    }
+    return RunStep(session, platform, words, options->name, options->gpus);
   });
 }
 
