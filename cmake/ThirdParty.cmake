@@ -22,6 +22,7 @@ tercet_plain_library(roaring::roaring roaring)
 tercet_plain_library(hiredis::hiredis hiredis)
 tercet_plain_library(geographic::geographic GeographicLib)
 include(Re2)
+include(Usearch)
 
 # Opened at run time by what needs it (src/source), so only its header is asked for here.
 find_path(LIBPQ_INCLUDE_DIR libpq-fe.h PATH_SUFFIXES postgresql REQUIRED)
@@ -43,4 +44,5 @@ set(TERCET_LINKS_cli CLI11::CLI11)
 
 # What only the room itself may include.
 set(TERCET_PRIVATE_LINKS_compute geographic::geographic re2::re2)
+set(TERCET_PRIVATE_LINKS_neighbors usearch::usearch)
 set(TERCET_PRIVATE_LINKS_source DuckDb::headers libpq::headers)

@@ -2,7 +2,7 @@
 
 They become one file beside our own licence, THIRD-PARTY.txt: of the Debian packages that the
 repaired wheel's bill of materials names, of those that it links statically or includes
-(tools/apt.txt), of the Python packages whose libraries are in it, and of DuckDB.
+(tools/apt.txt), of the Python packages whose libraries are in it, and of DuckDB and USearch.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ def notices(wheel: Path) -> str:
     for package in BUNDLED:
         titles.setdefault(texts_of_python(package), []).append(
             f"{package} {metadata.version(package)}")
-    titles.setdefault((ROOT / ".deps/duckdb/LICENSE").read_text(), []).append("DuckDB")
+    for title, part in (("DuckDB", "duckdb"), ("USearch", "usearch")):
+        titles.setdefault((ROOT / ".deps" / part / "LICENSE").read_text(), []).append(title)
     for package in sorted(debian_packages(wheel)):
         copyright_file = Path("/usr/share/doc") / package / "copyright"
         if not copyright_file.exists():

@@ -30,7 +30,7 @@ dict of columns.
 SECTIONS: dict[str, list[str]] = {
     "A project": ["open", "Project"],
     "Features": ["FeatureGroup", "Commit", "source", "Query", "FeatureView", "udf", "Udf",
-                 "BoundUdf", "Vector", "Vectors", "Frame"],
+                 "BoundUdf", "Vector", "Vectors", "embedding", "Embedding", "Neighbors", "Frame"],
     "Training": ["Run", "entities", "Entities", "split", "TrainingData", "TrainingPart"],
     "Transformations": [],
     "Models and deployments": ["Model", "Signature", "predictor", "composite", "Deployment", "sink",

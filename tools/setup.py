@@ -4,6 +4,7 @@
   onnxruntime  ONNX Runtime's library, out of its wheel, and headers from Debian trixie
   duckdb       DuckDB's library and its C header, out of two npm packages
   re2          RE2's source, out of Debian's, to be compiled with ours (cmake/Re2.cmake)
+  usearch      USearch's header of the HNSW graph, out of its npm package
   venv         Python packages to build, test and measure with
   venv-NAME    those of tools/requirements-NAME.txt
   spark        Delta's and Iceberg's jars for Spark, by Maven
@@ -44,6 +45,10 @@ DUCKDB_LIBRARY = ("@duckdb/node-bindings-linux-x64@1.5.5-r.5",
 DUCKDB_HEADER = ("duckdb@1.4.4",
                  "5bb967dcbcd517670ba5f169f238fb9d6787e53752c60ebe24386169d76941ed")
 
+# Its graph alone, which is one header: vectors and distances are ours.
+USEARCH_HEADER = ("usearch@2.25.3",
+                  "006132253b3484a58726afbf300baf449c680cba00f2d2a869011415ed16db3e")
+
 RE2_SOURCE_SHA256 = "3bc61251da3b0b97be40a8a127818c517c62516e4eda11fc901d29496663df54"
 
 
@@ -62,6 +67,8 @@ def pins(part: str) -> str:
         return hashlib.sha256(content + str(ROOT).encode()).hexdigest()
     if part == "re2":
         return hashlib.sha256(RE2_SOURCE_SHA256.encode() + recipe(re2)).hexdigest()
+    if part == "usearch":
+        return hashlib.sha256(repr(USEARCH_HEADER).encode() + recipe(usearch)).hexdigest()
     name = {"arrow": "native", "onnxruntime": "native", "duckdb": "native", "venv": "test"}.get(
         part, part.removeprefix("venv-"))
     content = (TOOLS / f"requirements-{name}.txt").read_bytes()
@@ -149,6 +156,13 @@ def duckdb(part: pathlib.Path, scratch: pathlib.Path) -> None:
     header = npm_package(*DUCKDB_HEADER, scratch / "header") / "src/duckdb/src/include/duckdb.h"
     (part / "include").mkdir()
     shutil.copyfile(header, part / "include/duckdb.h")
+
+
+def usearch(part: pathlib.Path, scratch: pathlib.Path) -> None:
+    package = npm_package(*USEARCH_HEADER, scratch / "package")
+    (part / "include/usearch").mkdir(parents=True)
+    shutil.copyfile(package / "include/usearch/index.hpp", part / "include/usearch/index.hpp")
+    shutil.copyfile(package / "LICENSE", part / "LICENSE")
 
 
 def re2(part: pathlib.Path, scratch: pathlib.Path) -> None:
@@ -276,6 +290,8 @@ def ensure(name: str) -> None:
             duckdb(part, pathlib.Path(scratch))
         elif name == "re2":
             re2(part, pathlib.Path(scratch))
+        elif name == "usearch":
+            usearch(part, pathlib.Path(scratch))
         elif name in ("spark", "kafka"):
             jars(name, part, pathlib.Path(scratch))
         else:

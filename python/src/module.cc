@@ -46,6 +46,7 @@ NB_MODULE(_core, module) {
       .def_prop_ro("location", [](const CoreProject& self) { return self->location(); });
   BindFeatureGroups(project);
   BindFeatureViews(project);
+  BindNeighbors(project);
   BindTrainingDatasets(project);
   BindRuns(project);
   BindDiscovery(project);

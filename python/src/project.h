@@ -27,6 +27,7 @@ using ProjectClass = nb::class_<CoreProject>;
 void BindFeatureGroups(ProjectClass& project);
 void BindFeatureViews(ProjectClass& project);
 void BindTrainingDatasets(ProjectClass& project);
+void BindNeighbors(ProjectClass& project);
 void BindRuns(ProjectClass& project);
 void BindDiscovery(ProjectClass& project);
 void BindModels(ProjectClass& project);

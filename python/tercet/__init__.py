@@ -27,6 +27,7 @@ from tercet.feature_view import FeatureView, Vector, Vectors
 from tercet.frame import Frame
 from tercet.lineage import Annotation, Hit, Impact, Lineage
 from tercet.model import Model, Signature, predictor
+from tercet.neighbors import Embedding, Neighbors, embedding
 from tercet.on_demand import BoundUdf, Udf, udf
 from tercet.project import Project, open
 from tercet.query import Query
@@ -74,16 +75,16 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Annotation", "BoundUdf", "Canary", "Chain", "Commit", "ConflictError", "Deployment",
-    "Entities", "Error", "Experiment", "FeatureGroup", "FeatureView", "Frame", "Hit", "Impact",
-    "InternalError", "InvalidError", "LimitError", "Lineage", "Model", "NotFoundError",
-    "NotSupportedError", "Prediction", "Predictions", "Predictor", "PredictorError", "Project",
-    "Query", "Run", "Signature", "StorageError", "TrainingData", "TrainingPart", "Transformation",
-    "Udf", "Vector", "Vectors", "WrongTypeError", "binarizer", "bins", "clip", "composite",
-    "cyclical", "date_parts", "entities", "equal_frequency_bins", "equal_width_bins",
-    "frequency_encoder", "hash_bucket", "hashed_ngrams", "hashing_encoder", "impute",
-    "impute_constant", "impute_mean", "impute_median", "impute_most_frequent", "label_encoder",
-    "log1p", "max_abs_scaler", "min_max_scaler", "missing_indicator", "one_hot_encoder", "open",
-    "ordinal_encoder", "power_transformer", "predictor", "quantile_transformer", "rank",
-    "robust_scaler", "sink", "source", "split", "standard_scaler", "target_encoder", "text_length",
-    "top_k", "udf", "winsorizer",
+    "Embedding", "Entities", "Error", "Experiment", "FeatureGroup", "FeatureView", "Frame", "Hit",
+    "Impact", "InternalError", "InvalidError", "LimitError", "Lineage", "Model", "Neighbors",
+    "NotFoundError", "NotSupportedError", "Prediction", "Predictions", "Predictor",
+    "PredictorError", "Project", "Query", "Run", "Signature", "StorageError", "TrainingData",
+    "TrainingPart", "Transformation", "Udf", "Vector", "Vectors", "WrongTypeError", "binarizer",
+    "bins", "clip", "composite", "cyclical", "date_parts", "embedding", "entities",
+    "equal_frequency_bins", "equal_width_bins", "frequency_encoder", "hash_bucket", "hashed_ngrams",
+    "hashing_encoder", "impute", "impute_constant", "impute_mean", "impute_median",
+    "impute_most_frequent", "label_encoder", "log1p", "max_abs_scaler", "min_max_scaler",
+    "missing_indicator", "one_hot_encoder", "open", "ordinal_encoder", "power_transformer",
+    "predictor", "quantile_transformer", "rank", "robust_scaler", "sink", "source", "split",
+    "standard_scaler", "target_encoder", "text_length", "top_k", "udf", "winsorizer",
 ]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Mapping, Sequence, Union
 from tercet._times import Duration, Time, duration_to_micros, from_micros, to_micros
 from tercet.errors import InvalidError, WrongTypeError
 from tercet.frame import Frame, to_stream
+from tercet.neighbors import Embedding, Neighbors, VectorLike, embeddings_to_json, to_vectors
 from tercet.query import Query
 
 if TYPE_CHECKING:
@@ -261,6 +262,41 @@ class FeatureGroup:
         the group is not online or has no such commit."""
         return self._core.rebuild_online(self.name, self.version, version)
 
+    @property
+    def embeddings(self) -> dict[str, Embedding]:
+        """Column → how its vectors are compared."""
+        return {column: Embedding(one["metric"], one.get("dimension"))
+                for column, one in (self._definition.get("embeddings") or {}).items()}
+
+    def find_neighbors(self, vector: VectorLike, k: int = 10, *, column: str | None = None,
+                       filter: str | None = None,  # noqa: A002: the field's name
+                       columns: Sequence[str] = (), exact: bool = False,
+                       candidates: int | None = None) -> Neighbors:
+        """The `k` rows whose embedding is nearest to a vector, or to each of several, nearest
+        first, among the newest row of each key, as online reads see them now.
+
+        `column`: the embedding, where the group declares several. `filter`: a condition on the
+        group's columns, in the expression language: "price < 30 and city = 'Oslo'"; k rows are
+        found where k rows fit it. `columns`: wanted, by default all. The answer has them behind
+        `_distance` (see `embedding`), and behind `_query`, a vector's number, where several were
+        given; its `commit` says up to which commit the group was looked at.
+
+        An index (HNSW, Malkov and Yashunin 2018, https://arxiv.org/abs/1603.09320) finds nearly all
+        of the nearest; `candidates`, how many rows it weighs (128, or 2 k), trades time for the
+        rest, and `exact=True` compares with every row. The first search in a process reads the
+        group into memory; a server's memory is the server's.
+
+        Raises NotFoundError where there is no such embedding or column or the group is not online,
+        InvalidError for a vector of another dimension or with an element that is not finite,
+        LimitError where the index needs more memory than TERCET_INDEX_BYTES.
+        """
+        vectors, single = to_vectors(vector)
+        core, commit = self._core.neighbors(self.name, self.version, vectors, k, column or "",
+                                            filter or "", _columns(columns), exact, candidates,
+                                            single)
+        self._project._record(inputs=[f"feature_group {self._text} commit {commit}"])
+        return Neighbors(core, commit)
+
     def add_features(self, features: Mapping[str, str], *,
                      defaults: Mapping[str, Any] | None = None) -> "FeatureGroup":
         """Adds columns (name → type text) behind the others, as one commit.
@@ -291,12 +327,13 @@ class FeatureGroup:
 
     def alter(self, *, description: str | None = None, tags: Mapping[str, str] | None = None,
               ttl: Duration | None = _UNCHANGED, history: bool | None = None,
-              properties: Mapping[str, str | None] | None = None) -> "FeatureGroup":
+              properties: Mapping[str, str | None] | None = None,
+              embeddings: Mapping[str, Embedding | str | None] | None = None) -> "FeatureGroup":
         """Changes what is given. `ttl=None` takes the TTL away; training datasets that exist are
         still rebuilt with the one that they were made with. `history=True` keeps every commit that
         is still whole from now on, as a group made with it does; it is never switched off.
-        `properties` are those of the table (docs/reference/table-format.md); None takes one
-        away."""
+        `properties` are those of the table (docs/reference/table-format.md), `embeddings` those of
+        columns, by `tercet.embedding`; None takes one away."""
         change: dict[str, Any] = {}
         if description is not None:
             change["description"] = description
@@ -308,6 +345,8 @@ class FeatureGroup:
             change["history"] = history
         if properties is not None:
             change["properties"] = dict(properties)
+        if embeddings is not None:
+            change["embeddings"] = embeddings_to_json(embeddings)
         return self._alter(change)
 
     def _alter(self, change: dict[str, Any]) -> "FeatureGroup":

@@ -19,6 +19,7 @@ from tercet.feature_view import FeatureView
 from tercet.frame import Frame, library_of, to_stream
 from tercet.lineage import Annotation, Hit, Impact, Lineage, name_of
 from tercet.model import Model, Signature
+from tercet.neighbors import Embedding, embeddings_to_json
 from tercet.on_demand import BoundUdf, Udf, with_functions
 from tercet.query import Query
 from tercet.run import Run
@@ -108,7 +109,8 @@ class Project:
                       event_time: str | None = None, schema: Mapping[str, str] | Any = None,
                       online: bool = False, ttl: Duration | None = None, description: str = "",
                       tags: Mapping[str, str] | None = None, deletion_vectors: bool = True,
-                      history: bool = False) -> FeatureGroup:
+                      history: bool = False,
+                      embeddings: Mapping[str, Embedding | str] | None = None) -> FeatureGroup:
         """Gets or creates a feature group; just gets it when no `primary_key` is given.
 
         `schema`: column → type text ("double", "timestamp[us, tz=UTC]"), or a pyarrow.Schema; by
@@ -116,7 +118,8 @@ class Project:
         true. `ttl`: age past which a row is no longer seen ("3h"). `online`: also serve the
         latest rows at low latency. `deletion_vectors=False` keeps the table readable for engines
         without them, at slower upserts. `history=True`: no vacuum takes an old commit, so that
-        training data can be read with `known_at=True`.
+        training data can be read with `known_at=True`. `embeddings`: columns of vectors, each with
+        an `embedding` or just its metric, for `FeatureGroup.find_neighbors`; of online groups.
 
         Raises ConflictError, with the difference, when the stored definition differs.
         """
@@ -131,6 +134,8 @@ class Project:
                       "tags": dict(tags or {}), "schema": _schema(schema)}
         if history:
             definition["history"] = True
+        if embeddings:
+            definition["embeddings"] = embeddings_to_json(embeddings)
         return FeatureGroup(self, json.loads(self._core.define_feature_group(
             json.dumps(definition))))
 

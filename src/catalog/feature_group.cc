@@ -108,6 +108,7 @@ json::object FeatureGroupDefinition::ToJson() const {
                          {"schema", columns}};
   if (source) object["source"] = source->ToJson();
   if (history) object["history"] = true;
+  if (!embeddings.empty()) object["embeddings"] = tercet::ToJson(embeddings);
   return object;
 }
 
@@ -115,7 +116,7 @@ Result<FeatureGroupDefinition> FeatureGroupDefinition::FromJson(const json::obje
   ARROW_RETURN_NOT_OK(CheckMembers(
       "feature group", object, {"name", "version", "primary_key", "event_time", "ttl_us", "online",
                                 "deletion_vectors", "description", "tags", "schema", "source",
-                                "history"}));
+                                "history", "embeddings"}));
   FeatureGroupDefinition group;
   ARROW_ASSIGN_OR_RAISE(group.name, GetString(object, "name"));
   ARROW_ASSIGN_OR_RAISE(const auto version, FindInt(object, "version"));
@@ -136,6 +137,8 @@ Result<FeatureGroupDefinition> FeatureGroupDefinition::FromJson(const json::obje
   if (!source.empty()) {
     ARROW_ASSIGN_OR_RAISE(group.source, DataSource::FromJson(source));
   }
+  ARROW_ASSIGN_OR_RAISE(const json::object embeddings, FindObject(object, "embeddings"));
+  ARROW_ASSIGN_OR_RAISE(group.embeddings, EmbeddingsFromJson(embeddings));
   group.version = version.value_or(1);
   group.event_time = event_time.value_or("");
   group.online = online.value_or(false);
@@ -182,6 +185,13 @@ Status FeatureGroupDefinition::Check() const {
     const Status fits = source->Check();
     if (!fits.ok()) return Explain(fits, what);
   }
+  if (!embeddings.empty() && !online) {
+    return Status::Invalid(what, " has an embedding, '", embeddings.begin()->first,
+                           "', whose neighbours are found among what is online; declare the group ",
+                           "with online=True");
+  }
+  const Status embeddings_fit = CheckEmbeddings(embeddings, schema.get());
+  if (!embeddings_fit.ok()) return Explain(embeddings_fit, what);
   if (schema == nullptr) return Status::OK();
 
   std::set<std::string> lower_names;
@@ -244,6 +254,8 @@ std::string FeatureGroupDefinition::Difference(const FeatureGroupDefinition& oth
   found.Add("source", source ? source->ToText() : "none",
             other.source ? other.source->ToText() : "none");
   found.Add("tags", ToText(ToJsonObject(tags)), ToText(ToJsonObject(other.tags)));
+  found.Add("embeddings", ToText(tercet::ToJson(embeddings)),
+            ToText(tercet::ToJson(other.embeddings)));
   if (schema != nullptr && other.schema != nullptr) AddColumns(*schema, *other.schema, &found);
   return std::move(found).text();
 }

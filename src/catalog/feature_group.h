@@ -11,6 +11,7 @@
 
 #include "base/json.h"
 #include "catalog/data_source.h"
+#include "catalog/embedding.h"
 #include "catalog/noun.h"
 
 namespace tercet {
@@ -31,6 +32,7 @@ struct FeatureGroupDefinition {
   std::map<std::string, std::string> tags;
   /// Of an external group: where its rows are. Such a group is never written here.
   std::optional<DataSource> source;
+  Embeddings embeddings;  ///< columns whose nearest neighbours can be searched for
   /// Columns in order. Null when declared without a schema and nothing was inserted yet: the
   /// first insert then sets it.
   std::shared_ptr<arrow::Schema> schema;

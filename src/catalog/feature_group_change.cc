@@ -32,13 +32,20 @@ json::object FeatureGroupChange::ToJson() const {
     }
     object["properties"] = std::move(texts);
   }
+  if (!embeddings.empty()) {
+    json::object items;
+    for (const auto& [column, embedding] : embeddings) {
+      items[column] = embedding ? json::value(embedding->ToJson()) : json::value(nullptr);
+    }
+    object["embeddings"] = std::move(items);
+  }
   return object;
 }
 
 Result<FeatureGroupChange> FeatureGroupChange::FromJson(const json::object& object) {
   ARROW_RETURN_NOT_OK(CheckMembers("change of a feature group", object,
                                    {"add", "widen", "description", "tags", "ttl_us",
-                                    "history", "properties"}));
+                                    "history", "properties", "embeddings"}));
   FeatureGroupChange change;
   if (object.contains("add")) {
     ARROW_ASSIGN_OR_RAISE(const auto features, FindObjects(object, "add"));
@@ -78,6 +85,17 @@ Result<FeatureGroupChange> FeatureGroupChange::FromJson(const json::object& obje
                              ToText(member.value()).substr(0, 80));
     }
   }
+  ARROW_ASSIGN_OR_RAISE(json::object embeddings, FindObject(object, "embeddings"));
+  for (auto it = embeddings.begin(); it != embeddings.end();) {
+    if (!it->value().is_null()) {
+      ++it;
+      continue;
+    }
+    change.embeddings[std::string(it->key())] = std::nullopt;
+    it = embeddings.erase(it);
+  }
+  ARROW_ASSIGN_OR_RAISE(const Embeddings declared, EmbeddingsFromJson(embeddings));
+  change.embeddings.insert(declared.begin(), declared.end());
   return change;
 }
 

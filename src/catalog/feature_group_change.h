@@ -10,6 +10,7 @@
 
 #include "base/json.h"
 #include "base/result.h"
+#include "catalog/embedding.h"
 
 namespace tercet {
 
@@ -33,10 +34,14 @@ struct FeatureGroupChange {
   /// Table properties (docs/reference/table-format.md); nullopt takes one away.
   std::map<std::string, std::optional<std::string>> properties;
 
+  /// Embeddings by column, in place of what is declared; nullopt takes one away.
+  std::map<std::string, std::optional<EmbeddingDefinition>> embeddings;
+
   bool ChangesTable() const { return !add.empty() || !widen.empty() || !properties.empty(); }
 
   /// {"add": [{"name", "type", "default"}], "widen": {"column": "type"}, "description", "tags",
-  /// "ttl_us": n or null, "history": true, "properties": {"name": text or null}}; all optional.
+  /// "ttl_us": n or null, "history": true, "properties": {"name": text or null},
+  /// "embeddings": {"column": {…} or null}}; all optional.
   json::object ToJson() const;
   static Result<FeatureGroupChange> FromJson(const json::object& object);
 };

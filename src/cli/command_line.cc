@@ -44,6 +44,7 @@ int RunCommandLine(int argc, char** argv, const Serve& serve) {
   AddTrialCommands(&app, &session);
   AddVerifyCommand(&app, &session);
   AddRebuildCommand(&app, &session);
+  AddNeighborsCommand(&app, &session);
   AddStepCommand(&app, &session);
   AddSqlCommand(&app, &session);
   AddServeCommand(&app, &session, serve);

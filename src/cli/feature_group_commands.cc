@@ -16,7 +16,7 @@ struct GroupOptions {
   int64_t since = -1, until = -1, limit = 20;
   bool online = false, wait_online = false;
   std::string retention, type, default_value;
-  std::vector<std::string> properties;
+  std::vector<std::string> properties, embeddings;
   bool dry_run = false, history = false;
 };
 
@@ -98,6 +98,27 @@ Result<DataSource> SourceOf(const GroupOptions& options) {
   return source;
 }
 
+/// "COLUMN=METRIC", or "COLUMN=METRIC:DIMENSION"; "COLUMN=", which takes one away, is nullopt.
+Result<std::pair<std::string, std::optional<EmbeddingDefinition>>> EmbeddingOf(
+    const std::string& text) {
+  const size_t equals = text.find('=');
+  if (equals == std::string::npos || equals == 0) {
+    return Status::Invalid("an embedding must be COLUMN=METRIC or COLUMN=METRIC:DIMENSION, not '",
+                           text, "'");
+  }
+  const std::string column = text.substr(0, equals), rest = text.substr(equals + 1);
+  if (rest.empty()) return std::pair(column, std::optional<EmbeddingDefinition>());
+  EmbeddingDefinition embedding;
+  const size_t colon = rest.find(':');
+  ARROW_ASSIGN_OR_RAISE(embedding.metric, VectorMetricFromName(rest.substr(0, colon)));
+  if (colon != std::string::npos) {
+    char* end = nullptr;
+    embedding.dimension = std::strtoll(rest.c_str() + colon + 1, &end, 10);
+    if (*end != '\0') return Status::Invalid("'", rest.substr(colon + 1), "' is no dimension");
+  }
+  return std::pair(column, std::optional(embedding));
+}
+
 Status Create(const Session& session, Platform* platform, const GroupOptions& options) {
   ARROW_ASSIGN_OR_RAISE(const Ref ref, Ref::Parse(options.group));
   FeatureGroupDefinition definition;
@@ -110,6 +131,10 @@ Status Create(const Session& session, Platform* platform, const GroupOptions& op
     ARROW_ASSIGN_OR_RAISE(definition.source, SourceOf(options));
   }
   definition.description = options.description;
+  for (const std::string& text : options.embeddings) {
+    ARROW_ASSIGN_OR_RAISE(const auto embedding, EmbeddingOf(text));
+    if (embedding.second) definition.embeddings[embedding.first] = *embedding.second;
+  }
   if (!options.ttl.empty()) {
     ARROW_ASSIGN_OR_RAISE(definition.ttl_us, ParseDuration(options.ttl));
   }
@@ -201,6 +226,10 @@ Status Alter(const Session& session, Platform* platform, const GroupOptions& opt
   }
   if (options.history) change.history = true;
   ARROW_RETURN_NOT_OK(ReadProperties(options.properties, &change));
+  for (const std::string& text : options.embeddings) {
+    ARROW_ASSIGN_OR_RAISE(const auto embedding, EmbeddingOf(text));
+    change.embeddings[embedding.first] = embedding.second;
+  }
   return PrintAltered(session, platform, ref, change);
 }
 
@@ -321,6 +350,9 @@ void AddFeatureGroupCommands(CLI::App* app, Session* session) {
   create->add_option("--ttl", options->ttl, "Age past which a row is not seen, as 3h or 7d");
   create->add_option("--description", options->description, "What it is");
   create->add_flag("--online", options->online, "Serve the newest rows at low latency, too");
+  create->add_option("--embedding", options->embeddings,
+                     "COLUMN=METRIC[:DIMENSION] of vectors to find neighbours in: cosine, l2 or "
+                     "inner_product");
 
   CLI::App* insert = add("insert", "Writes the rows of a file as one commit", &Insert);
   insert->add_option("file", options->file, ".parquet, .csv or .arrow")->required();
@@ -397,6 +429,8 @@ void AddFeatureGroupCommands(CLI::App* app, Session* session) {
   alter->add_option("--ttl", options->ttl, "Age past which a row is not seen, as 3h, or none");
   alter->add_flag("--history", options->history, "Keep every commit from now on");
   alter->add_option("--property", options->properties, "NAME=TEXT; NAME= takes one away");
+  alter->add_option("--embedding", options->embeddings,
+                    "COLUMN=METRIC[:DIMENSION]; COLUMN= takes one away");
 
   CLI::App* new_feature = add("add-feature", "Adds a column", &AddFeature);
   new_feature->add_option("name", options->file, "Its name")->required();

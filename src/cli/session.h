@@ -47,6 +47,8 @@ void AddTrialCommands(CLI::App* app, Session* session);
 void AddVerifyCommand(CLI::App* app, Session* session);
 /// `tercet rebuild-online`: the online rows of a group anew.
 void AddRebuildCommand(CLI::App* app, Session* session);
+/// `tercet neighbors`: the rows nearest to a vector.
+void AddNeighborsCommand(CLI::App* app, Session* session);
 /// `tercet run`: a pipeline step with a recorded run.
 void AddStepCommand(CLI::App* app, Session* session);
 /// `tercet sql`: one query.

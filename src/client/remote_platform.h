@@ -6,6 +6,7 @@
 #include "client/flight_link.h"
 #include "client/http_link.h"
 #include "client/remote_discovery.h"
+#include "client/remote_neighbors.h"
 #include "platform/batch_predictions.h"
 #include "platform/platform.h"
 #include "platform/prediction_logs.h"
@@ -24,6 +25,7 @@ class RemotePlatform : public Platform {
 
   const std::string& location() const override { return location_; }
   Discovery* discovery() override { return &discovery_; }
+  Neighbors* neighbors() override { return &neighbors_; }
 
   Result<FeatureGroupDefinition> DefineFeatureGroup(
       const FeatureGroupDefinition& definition) override;
@@ -137,6 +139,7 @@ class RemotePlatform : public Platform {
   const std::unique_ptr<HttpLink> http_;
   const std::unique_ptr<FlightLink> flight_;
   RemoteDiscovery discovery_{http_.get()};
+  RemoteNeighbors neighbors_{http_.get()};
   const std::unique_ptr<BatchPredictions> batch_predictions_;
   const std::unique_ptr<PredictionLogs> prediction_logs_;
   const std::unique_ptr<Trials> trials_;

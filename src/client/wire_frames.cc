@@ -83,6 +83,20 @@ Result<PredictData> PredictDataFromBytes(std::string_view bytes) {
   return data;
 }
 
+Result<std::string> ToBytes(const NeighborsAnswer& answer) {
+  return BatchToBytes(*answer.rows->ReplaceSchemaMetadata(arrow::key_value_metadata(
+      {kAnswerKey}, {ToText(json::object{{"commit", answer.commit}})})));
+}
+
+Result<NeighborsAnswer> NeighborsAnswerFromBytes(std::string_view bytes) {
+  ARROW_ASSIGN_OR_RAISE(auto batches, BatchesFromBytes(bytes, 1));
+  ARROW_ASSIGN_OR_RAISE(const json::object answer,
+                        MetadataObject(*batches[0]->schema(), kAnswerKey));
+  NeighborsAnswer found{.rows = batches[0]->ReplaceSchemaMetadata(nullptr)};
+  ARROW_ASSIGN_OR_RAISE(found.commit, GetInt(answer, "commit"));
+  return found;
+}
+
 std::shared_ptr<arrow::Schema> ModelFilesSchema() {
   return arrow::schema(
       {arrow::field("path", arrow::utf8()), arrow::field("bytes", arrow::binary())});

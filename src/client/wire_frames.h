@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "catalog/neighbors.h"
 #include "platform/platform.h"
 
 namespace tercet {
@@ -28,6 +29,10 @@ Result<VectorData> VectorDataFromBytes(std::string_view bytes);
 /// Outputs as one stream, the rest in its schema's metadata.
 Result<std::string> ToBytes(const PredictData& data);
 Result<PredictData> PredictDataFromBytes(std::string_view bytes);
+
+/// Neighbours as one stream, their commit in its schema's metadata.
+Result<std::string> ToBytes(const NeighborsAnswer& answer);
+Result<NeighborsAnswer> NeighborsAnswerFromBytes(std::string_view bytes);
 
 /// A model's files as rows (path, bytes), a large file as several rows in order.
 std::shared_ptr<arrow::Schema> ModelFilesSchema();

@@ -8,6 +8,7 @@
 #include "compute/expression_column.h"
 #include "compute/expression_kernel.h"
 #include "compute/expression_nested.h"
+#include "compute/vector_distance.h"
 
 /// Lists of numbers, such as embeddings: how they are read, and what is computed of them.
 namespace tercet::expr {
@@ -87,50 +88,24 @@ void ReadWidenedList(const Instruction& instruction, Run& run) {
   });
 }
 
-/// The sum of F over pairs of elements, in an order that depends on their count alone: eight sums
-/// side by side, which are added up at the end.
-template <auto F, typename A, typename B>
-double Sum(const A* a, const B* b, int64_t count) {
-  constexpr int64_t kLanes = 8;
-  double lanes[kLanes] = {};
-  int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) {
-    for (int64_t k = 0; k < kLanes; ++k) {
-      lanes[k] += F(static_cast<double>(a[i + k]), static_cast<double>(b[i + k]));
-    }
-  }
-  for (int64_t k = 0; i + k < count; ++k) {
-    lanes[k] += F(static_cast<double>(a[i + k]), static_cast<double>(b[i + k]));
-  }
-  return ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) +
-         ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
-}
-
-constexpr auto kProduct = [](double a, double b) { return a * b; };
-constexpr auto kSquaredDifference = [](double a, double b) { return (a - b) * (a - b); };
-
-struct DotProduct {
+struct DotProductOf {
   template <typename A, typename B>
   static double Of(const A* a, const B* b, int64_t count) {
-    return Sum<kProduct>(a, b, count);
+    return DotProduct(a, b, count);
   }
 };
 
-struct Distance {
+struct L2DistanceOf {
   template <typename A, typename B>
   static double Of(const A* a, const B* b, int64_t count) {
-    return std::sqrt(Sum<kSquaredDifference>(a, b, count));
+    return L2Distance(a, b, count);
   }
 };
 
-struct CosineSimilarity {
+struct CosineSimilarityOf {
   template <typename A, typename B>
   static double Of(const A* a, const B* b, int64_t count) {
-    const double lengths =
-        std::sqrt(Sum<kProduct>(a, a, count)) * std::sqrt(Sum<kProduct>(b, b, count));
-    const double cosine = Sum<kProduct>(a, b, count) / lengths;
-    // Rounding may lead beyond one; NaN, of a list without a direction, stays.
-    return cosine > 1 ? 1 : cosine < -1 ? -1 : cosine;
+    return CosineSimilarity(a, b, count);
   }
 };
 
@@ -179,15 +154,15 @@ Result<Value> BindTwoLists(Binder& binder, const Node&, std::span<Value> argumen
 /// The length of a vector: the root of its product with itself.
 Result<Value> BindNorm(Binder& binder, const Node& node, std::span<Value> arguments) {
   Value twice[] = {arguments[0], arguments[0]};
-  ARROW_ASSIGN_OR_RAISE(const Value square, BindTwoLists<DotProduct>(binder, node, twice));
+  ARROW_ASSIGN_OR_RAISE(const Value square, BindTwoLists<DotProductOf>(binder, node, twice));
   return binder.Emit(Map1<double, double, [](double x) { return std::sqrt(x); }>, kDoubleType,
                      {square});
 }
 
 constexpr Function kFunctions[] = {
-    {"dot_product", 2, 2, BindTwoLists<DotProduct>},
-    {"cosine_similarity", 2, 2, BindTwoLists<CosineSimilarity>},
-    {"l2_distance", 2, 2, BindTwoLists<Distance>},
+    {"dot_product", 2, 2, BindTwoLists<DotProductOf>},
+    {"cosine_similarity", 2, 2, BindTwoLists<CosineSimilarityOf>},
+    {"l2_distance", 2, 2, BindTwoLists<L2DistanceOf>},
     {"l2_norm", 1, 1, BindNorm},
 };
 

@@ -150,11 +150,26 @@ Status FeatureTables::UpdateEntry(const Ref& ref, const FeatureGroupChange& chan
     if (change.tags) definition.tags = *change.tags;
     if (change.change_ttl) definition.ttl_us = change.ttl_us;
     if (change.history) definition.history = true;
+    for (const auto& [column, embedding] : change.embeddings) {
+      if (embedding) {
+        definition.embeddings[column] = *embedding;
+      } else if (definition.embeddings.erase(column) == 0) {
+        std::vector<std::string> names;
+        for (const auto& [name, declared] : definition.embeddings) names.push_back(name);
+        return Status::KeyError("feature group '", ref.ToText(), "' has no embedding '", column,
+                                "'", Suggest(column, names));
+      }
+    }
     if (definition.schema != nullptr && group.table != nullptr) {
       ARROW_ASSIGN_OR_RAISE(const auto head, group.table->Head());
       definition.schema = head->schema();
     }
     ARROW_RETURN_NOT_OK(definition.Check());
+    if (!change.embeddings.empty() && group.table != nullptr) {
+      ARROW_ASSIGN_OR_RAISE(const auto head, group.table->Head());
+      const Status fits = CheckEmbeddings(definition.embeddings, head->schema().get());
+      if (!fits.ok()) return Explain(fits, "altering " + Naming(definition));
+    }
     // Also where only the table changed: what others keep of the group follows the catalog.
     const Status updated =
         catalog_->Update(Kind::kFeatureGroup, ref, entry.revision, definition.ToJson()).status();

@@ -4,6 +4,7 @@
 #include "compute/statistics.h"
 #include "compute/transformation.h"
 #include "platform/local_discovery.h"
+#include "platform/local_neighbors.h"
 #include "platform/local_platform.h"
 #include "platform/source_folder.h"
 #include "training/dataset_erasure.h"
@@ -37,6 +38,7 @@ Status LocalPlatform::DropFeatureGroup(const Ref& ref) {
   ARROW_ASSIGN_OR_RAISE(const FeatureGroupDefinition definition, tables_.Definition(ref));
   ARROW_RETURN_NOT_OK(
       discovery_->Refused(tables_.Drop(definition.ref()), Kind::kFeatureGroup, definition.ref()));
+  neighbors_->Forget(definition.ref());
   return definition.online ? online_->Drop(definition.ref()) : Status::OK();
 }
 

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/parallel.h"
 #include "platform/local_discovery.h"
+#include "platform/local_neighbors.h"
 
 namespace tercet {
 
@@ -66,6 +67,9 @@ Result<std::shared_ptr<Platform>> LocalPlatform::Open(const std::string& locatio
                               return tercet::RebuildOnline(tables, store, group, version);
                             },
                             online));
+  ARROW_ASSIGN_OR_RAISE(const NeighborOptions neighbors, NeighborOptions::FromEnvironment());
+  platform->neighbors_ = std::make_unique<LocalNeighbors>(
+      platform->catalog_.get(), tables, platform->online_.get(), clock, neighbors);
   platform->ingest_ = std::make_unique<Ingest>(tables, platform->online_.get());
   platform->referee_ =
       std::make_unique<Referee>(&platform->registry_, LocalFileSystem(), layout.trials(), clock);
@@ -77,6 +81,8 @@ Result<std::shared_ptr<Platform>> LocalPlatform::Open(const std::string& locatio
   platform->trials_ = platform->MakeTrials();
   return platform;
 }
+
+Neighbors* LocalPlatform::neighbors() { return neighbors_.get(); }
 
 Result<std::shared_ptr<Platform>> Platform::Open(const std::string& location,
                                                  const PlatformOptions& options) {

@@ -24,6 +24,7 @@
 namespace tercet {
 
 class LocalDiscovery;
+class LocalNeighbors;
 
 /// Platform on a directory or a bucket, in this process. It builds the stores and pipelines and
 /// hands each verb to the room that has it.
@@ -36,6 +37,7 @@ class LocalPlatform : public Platform {
 
   const std::string& location() const override { return location_; }
   Discovery* discovery() override;
+  Neighbors* neighbors() override;
 
   Result<FeatureGroupDefinition> DefineFeatureGroup(
       const FeatureGroupDefinition& definition) override;
@@ -160,6 +162,7 @@ class LocalPlatform : public Platform {
   std::unique_ptr<Referee> referee_;
   std::unique_ptr<Inference> inference_;
   std::unique_ptr<LocalDiscovery> discovery_;
+  std::unique_ptr<LocalNeighbors> neighbors_;
   LocalBatchPredictions batch_predictions_{this, &inference_, options_.memory_limit_bytes};
   LocalPredictionLogs prediction_logs_{&inference_};
   std::unique_ptr<Trials> trials_;

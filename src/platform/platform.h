@@ -30,6 +30,8 @@ namespace tercet {
 
 class Discovery;
 
+class Neighbors;
+
 class RowPredictor;
 
 class BatchPredictions;
@@ -298,6 +300,9 @@ class Platform {
   /// the group's next one at the latest. KeyError when the group is not online or has no such
   /// commit.
   virtual Result<int64_t> RebuildOnline(const Ref& ref, std::optional<int64_t> version) = 0;
+
+  /// Nearest neighbours of embeddings: platform/neighbors.h. Lives as long as this.
+  virtual Neighbors* neighbors() = 0;
 
   // -- the contract: feature views -----------------------------------------------------------
   virtual Result<FeatureViewDefinition> DefineFeatureView(

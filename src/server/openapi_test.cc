@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "server/contract_cache.h"
+#include "server/neighbor_routes.h"
 #include "server/rest_routes.h"
 #include "server/sql_routes.h"
 
@@ -34,7 +35,7 @@ TEST(OpenApiTest, NamesEveryRouteAndNoOther) {
   for (auto more :
        {FeatureGroupRoutes(nullptr), FeatureViewRoutes(nullptr, nullptr), TrainingRoutes(nullptr),
         RunRoutes(nullptr), DiscoveryRoutes(nullptr), SqlRoutes(nullptr), ModelRoutes(nullptr),
-        DeploymentRoutes(nullptr, nullptr), TrialRoutes(nullptr)}) {
+        DeploymentRoutes(nullptr, nullptr), TrialRoutes(nullptr), NeighborRoutes(nullptr)}) {
     routes.insert(routes.end(), more.begin(), more.end());
   }
   for (const Route& route : routes) {

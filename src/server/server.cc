@@ -13,6 +13,7 @@
 #include "server/grpc_door.h"
 #include "server/http_server.h"
 #include "server/model_statistics.h"
+#include "server/neighbor_routes.h"
 #include "server/open_inference.h"
 #include "server/rest_routes.h"
 #include "server/sql_routes.h"
@@ -100,6 +101,7 @@ class RunningServer : public Server {
     add(DeploymentRoutes(platform_.get(), deployment_contracts_.get()));
     add(TrialRoutes(platform_.get()));
     add(FeatureGroupRoutes(platform_.get()));
+    add(NeighborRoutes(platform_.get()));
     add(TrainingRoutes(platform_.get()));
     add(RunRoutes(platform_.get()));
     add(DiscoveryRoutes(platform_.get()));
@@ -119,7 +121,8 @@ class RunningServer : public Server {
             HttpAnswer answer;
             answer.content_type = "text/plain; version=0.0.4";
             ARROW_ASSIGN_OR_RAISE(const std::string trials, TrialMetricsText(platform_.get()));
-            answer.body = metrics_.ToText() + ServingMetricsText(statistics) + trials;
+            ARROW_ASSIGN_OR_RAISE(const std::string indexes, NeighborMetricsText(platform_.get()));
+            answer.body = metrics_.ToText() + ServingMetricsText(statistics) + trials + indexes;
             if (traces_ != nullptr) answer.body += traces_->MetricsText();
             return answer;
           },

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <vector>
+
+#include "client/http_link.h"
+#include "platform/neighbors.h"
+
+namespace tercet {
+
+/// Neighbors against a server, over HTTP.
+class RemoteNeighbors : public Neighbors {
+ public:
+  explicit RemoteNeighbors(HttpLink* http) : http_(http) {}
+
+  Result<NeighborsAnswer> Find(const Ref& group, const NeighborsRequest& request) override;
+  Result<std::vector<NeighborIndexInfo>> Indexes() override;
+
+ private:
+  HttpLink* const http_;
+};
+
+}  // namespace tercet

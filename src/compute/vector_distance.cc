@@ -1,0 +1,24 @@
+#include "compute/vector_distance.h"
+
+#include "base/name.h"
+
+namespace tercet {
+namespace {
+
+constexpr std::string_view kNames[] = {"cosine", "l2", "inner_product"};
+
+}  // namespace
+
+std::string_view VectorMetricName(VectorMetric metric) {
+  return kNames[static_cast<size_t>(metric)];
+}
+
+Result<VectorMetric> VectorMetricFromName(std::string_view name) {
+  for (size_t i = 0; i < std::size(kNames); ++i) {
+    if (kNames[i] == name) return static_cast<VectorMetric>(i);
+  }
+  return Status::Invalid("there is no metric '", name.substr(0, 80), "'",
+                         Suggest(name.substr(0, 80), {kNames, kNames + std::size(kNames)}));
+}
+
+}  // namespace tercet
