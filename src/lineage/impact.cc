@@ -79,7 +79,8 @@ std::string Naming(const std::vector<NounRef>& nouns) {
 }  // namespace
 
 Result<ImpactReport> Lineage::ImpactOf(const std::string& object) {
-  ARROW_ASSIGN_OR_RAISE(const ProjectGraph graph, Whole());
+  ARROW_ASSIGN_OR_RAISE(const auto project, Whole());
+  const ProjectGraph& graph = *project;
   ARROW_ASSIGN_OR_RAISE(const size_t start, NodeOf(graph, object));
   const LineageNode& node = graph.nodes()[start];
   ImpactReport report{.object = node.id, .broken = {}, .refused = {}};

@@ -29,15 +29,25 @@ std::optional<std::pair<std::string, std::string>> NounOfRecord(const std::strin
 
 }  // namespace
 
-Result<ProjectGraph> Lineage::Whole() {
-  ProjectGraph graph;
-  ARROW_RETURN_NOT_OK(AddGroups(&graph));
-  ARROW_RETURN_NOT_OK(AddViews(&graph));
-  ARROW_RETURN_NOT_OK(AddDatasets(&graph));
-  ARROW_RETURN_NOT_OK(AddModels(&graph));
-  ARROW_RETURN_NOT_OK(AddServing(&graph));
-  ARROW_RETURN_NOT_OK(AddSteps(&graph));
-  ARROW_RETURN_NOT_OK(AddRuns(&graph));
+Result<std::shared_ptr<const ProjectGraph>> Lineage::Whole() {
+  ARROW_ASSIGN_OR_RAISE(const int64_t counter, catalog_->ChangeCounter());
+  {
+    const std::lock_guard lock(mutex_);
+    if (whole_ != nullptr && counter_ == counter) return whole_;
+  }
+  auto graph = std::make_shared<ProjectGraph>();
+  bool all_resolve = true;
+  ARROW_RETURN_NOT_OK(AddGroups(graph.get()));
+  ARROW_RETURN_NOT_OK(AddViews(graph.get(), &all_resolve));
+  ARROW_RETURN_NOT_OK(AddDatasets(graph.get()));
+  ARROW_RETURN_NOT_OK(AddModels(graph.get()));
+  ARROW_RETURN_NOT_OK(AddServing(graph.get()));
+  ARROW_RETURN_NOT_OK(AddSteps(graph.get()));
+  ARROW_RETURN_NOT_OK(AddRuns(graph.get()));
+  const std::lock_guard lock(mutex_);
+  // A source that could not be reached comes back without a word in the catalog.
+  whole_ = all_resolve ? graph : nullptr;
+  counter_ = counter;
   return graph;
 }
 
@@ -62,7 +72,7 @@ Status Lineage::AddGroups(ProjectGraph* graph) {
   return Status::OK();
 }
 
-Status Lineage::AddViews(ProjectGraph* graph) {
+Status Lineage::AddViews(ProjectGraph* graph, bool* all_resolve) {
   ARROW_ASSIGN_OR_RAISE(const auto views, views_->List());
   for (const FeatureViewDefinition& view : views) {
     const auto plan = views_->Plan(view.ref());
@@ -71,6 +81,7 @@ Status Lineage::AddViews(ProjectGraph* graph) {
       continue;
     }
     // An external group's source may be gone: the groups are still known, the columns are not.
+    *all_resolve = false;
     const size_t noun = graph->AddNode(kView, view.ref().ToText(), {},
                                        "does not resolve: " + plan.status().message());
     ARROW_ASSIGN_OR_RAISE(const auto needed,
@@ -273,7 +284,8 @@ Result<LineageGraph> Lineage::Of(const LineageRequest& request) {
   if (request.depth && *request.depth < 0) {
     return Status::Invalid("the depth of lineage must be 0 or more, not ", *request.depth);
   }
-  ARROW_ASSIGN_OR_RAISE(const ProjectGraph graph, Whole());
+  ARROW_ASSIGN_OR_RAISE(const auto whole, Whole());
+  const ProjectGraph& graph = *whole;
   ARROW_ASSIGN_OR_RAISE(const size_t start, NodeOf(graph, request.object));
   if (request.columns || !graph.nodes()[start].column.empty()) {
     return graph.Reached(start, request);

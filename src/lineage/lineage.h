@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "catalog/catalog.h"
@@ -28,12 +30,13 @@ class Lineage {
   /// What depends on the object: what would break if it were not there.
   Result<ImpactReport> ImpactOf(const std::string& object);
 
-  /// All of the project's.
-  Result<ProjectGraph> Whole();
+  /// All of the project's. Made anew only when the catalog has changed.
+  Result<std::shared_ptr<const ProjectGraph>> Whole();
 
  private:
   Status AddGroups(ProjectGraph* graph);
-  Status AddViews(ProjectGraph* graph);
+  /// `all_resolve` becomes false where a view's columns are not known now.
+  Status AddViews(ProjectGraph* graph, bool* all_resolve);
   Status AddDatasets(ProjectGraph* graph);
   Status AddModels(ProjectGraph* graph);
   Status AddServing(ProjectGraph* graph);
@@ -46,6 +49,9 @@ class Lineage {
   FeatureTables* const tables_;
   FeatureViews* const views_;
   CatalogIndex* const index_;
+  std::mutex mutex_;
+  std::shared_ptr<const ProjectGraph> whole_;  // guarded by mutex_; null: not kept
+  int64_t counter_ = 0;                        // guarded by mutex_; the catalog's before whole_
 };
 
 /// The columns and rows of a resolved view, and what each is made of.

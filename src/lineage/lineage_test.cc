@@ -273,6 +273,15 @@ TEST_F(LineageTest, ImpactOfNounsAgreesWithWhatDroppingThemSays) {
   EXPECT_EQ(dropped.message(), "cannot " + refused[0].operation + ": " + refused[0].because);
 }
 
+TEST_F(LineageTest, IsMadeAnewWhenTheCatalogChanges) {
+  const auto before = lineage_->Whole().ValueOrDie();
+  EXPECT_EQ(lineage_->Whole().ValueOrDie(), before);
+  FeatureGroupDefinition airports{.name = "airports"};
+  airports.primary_key = {"origin"};
+  ASSERT_TRUE(tables_->Define(airports).ok());
+  EXPECT_EQ(lineage_->Whole().ValueOrDie()->nodes().size(), before->nodes().size() + 1);
+}
+
 TEST_F(LineageTest, PicturesEscapeWhatUsersNamed) {
   LineageGraph graph{.start = "a", .nodes = {}, .edges = {{"a", "b", "x<\"&"}}};
   graph.nodes = {{.id = "a", .kind = "feature_group", .name = "a@1", .column = "\"<b>&\n"},
