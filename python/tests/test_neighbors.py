@@ -188,6 +188,32 @@ def test_an_index_is_lost_with_its_process(tmp_path):
             assert found["item"].tolist() == nearest(frame, query, "cosine", 3)
 
 
+def test_processes_follow_each_other(tmp_path):
+    server = Server(tmp_path / "project")
+    try:
+        with tc.open(server.location) as remote, tc.open(tmp_path / "project") as local:
+            frame = items(80)
+            group_of(remote, "l2").insert(frame, wait_online=True)
+            query = frame["vector"][11]
+            for project in (remote, local):
+                found = project.feature_group("items").find_neighbors(query, k=2, columns=["item"])
+                assert found.to_pandas()["item"].tolist() == nearest(frame, query, "l2", 2)
+            local.feature_group("items").delete({"item": [11]}, wait_online=True)
+            left = frame[frame.item != 11]
+            for project in (remote, local):
+                found = project.feature_group("items").find_neighbors(query, k=2, columns=["item"])
+                assert found.to_pandas()["item"].tolist() == nearest(left, query, "l2", 2)
+            # Another group of the same name is another one.
+            remote.feature_group("items").drop()
+            group_of(remote, "l2").insert(items(20, seed=3), wait_online=True)
+            for project in (remote, local):
+                found = project.feature_group("items").find_neighbors(query, k=2, columns=["item"])
+                assert (found.to_pandas()["item"].tolist()
+                        == nearest(items(20, seed=3), query, "l2", 2))
+    finally:
+        server.stop()
+
+
 def test_over_http_and_from_the_command_line(tmp_path):
     server = Server(tmp_path / "project")
     try:

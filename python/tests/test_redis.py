@@ -95,6 +95,32 @@ def test_all_processes_read_what_one_applies(tmp_path, redis):
     assert not (path / "online" / "rocksdb").exists()
 
 
+def test_neighbors_are_found_in_every_process(tmp_path, redis):
+    path = tmp_path / "project"
+    server = Server(path, "--online", redis.url)
+    try:
+        with tc.open(server.location) as first, tc.open(path, online=redis.url) as local:
+            group = first.feature_group("items", primary_key=["item"], online=True,
+                                        embeddings={"vector": tc.embedding("l2", dimension=2)})
+            group.insert({"item": [1, 2, 3], "vector": [[0.0, 0.0], [1.0, 0.0], [5.0, 5.0]],
+                          "price": [1.0, 2.0, 3.0]}, wait_online=True)
+
+            def nearest(project: tc.Project, **arguments) -> list[int]:
+                near = project.feature_group("items").find_neighbors([0.2, 0.0], k=2, **arguments)
+                return near.to_pandas()["item"].tolist()
+
+            assert nearest(first) == nearest(local) == [1, 2]
+            # What one process writes, the other's index follows.
+            group.delete({"item": [1]}, wait_online=True)
+            assert nearest(local) == nearest(first) == [2, 3]
+            local.feature_group("items").insert(
+                {"item": [4], "vector": [[0.2, 0.1]], "price": [9.0]}, wait_online=True)
+            assert nearest(first) == nearest(local) == [4, 2]
+            assert nearest(first, filter="price < 5") == [2, 3]
+    finally:
+        server.stop()
+
+
 def test_a_redis_that_goes_away_is_told_and_comes_back(tmp_path, redis):
     with tc.open(tmp_path / "project", online=redis.url) as project:
         group = define(project)
