@@ -1,10 +1,10 @@
 """Runs each document's code where only the wheel is installed: ./dev test.
 
 A document has a folder of its own. Its blocks marked `python` are run as one program, then those
-marked `sh`, in the order of the page. A `text` block under the line `<!-- printed -->` must be among
-what the program prints. `py` blocks, which need what is not there, must at least be Python; all else
-is only read. Lines that call ./dev are left to CI, which runs ./dev itself, but must name a command
-that it has.
+marked `sh`, in the order of the page. A `text` block under the line `<!-- printed -->` must be
+among what the program prints. `py` blocks, which need what is not there, must at least be Python;
+all else is only read. Lines that call ./dev are left to CI, which runs ./dev itself, but must name
+a command that it has.
 """
 
 import pathlib

@@ -1,5 +1,8 @@
 #include "errors.h"
 
+#include <memory>
+#include <utility>
+
 #include "base/utf8.h"
 
 namespace tercet::python {
@@ -34,7 +37,33 @@ const char* ClassOf(const Status& status) {
   }
 }
 
+/// What a signal's handler raised, until RaiseInterrupt throws it. A plain pointer, since calls of
+/// a microsecond look here.
+thread_local nb::python_error* raised = nullptr;
+
 }  // namespace
+
+bool SignalRaised() {
+  if (raised != nullptr) return true;
+  nb::gil_scoped_acquire acquired;
+  if (PyErr_CheckSignals() == 0) return false;
+  raised = new nb::python_error();
+  return true;
+}
+
+void KeepInterrupt(nb::python_error& error, const char* where) {
+  if (raised == nullptr && !error.matches(PyExc_Exception)) {
+    raised = new nb::python_error(error);
+  } else {
+    error.discard_as_unraisable(where);
+  }
+}
+
+void RaiseInterrupt() {
+  if (raised == nullptr) return;
+  const std::unique_ptr<nb::python_error> error(std::exchange(raised, nullptr));
+  throw nb::python_error(*error);
+}
 
 void BindErrors(nb::module_&) {
   nb::register_exception_translator([](const std::exception_ptr& thrown, void*) {

@@ -4,6 +4,7 @@
 
 #include <nanobind/nanobind.h>
 
+#include "base/interrupt.h"
 #include "base/result.h"
 
 namespace tercet::python {
@@ -25,13 +26,28 @@ T Unwrap(Result<T> result) {
   return *std::move(result);
 }
 
-/// Calls `work` without the interpreter's lock and unwraps its Result or Status.
+/// Runs the handlers of signals that have come, Ctrl-C's among them, and says whether one raised
+/// an exception, which is kept for RaiseInterrupt. Python runs them in the main thread only.
+bool SignalRaised();
+
+/// Keeps an exception of a callback in the same way if it is one that ends programs, as Ctrl-C's;
+/// others are only told to stderr.
+void KeepInterrupt(nb::python_error& error, const char* where);
+
+/// Throws what was kept in this thread, if anything.
+void RaiseInterrupt();
+
+/// Calls `work` without the interpreter's lock and unwraps its Result or Status. A signal's handler
+/// that raises, as Ctrl-C's does, ends the work early.
 template <typename Work>
 auto Unlocked(const Work& work) {
   auto result = [&] {
     nb::gil_scoped_release released;
+    const InterruptScope interruptible(&SignalRaised);
     return work();
   }();
+  if (!result.ok()) SignalRaised();  // a signal breaks off waits for a server, too
+  RaiseInterrupt();
   if constexpr (std::is_same_v<decltype(result), Status>) {
     Check(result);
   } else {

@@ -96,6 +96,7 @@ CoreFrame FrameOf(const std::shared_ptr<arrow::RecordBatch>& batch) {
 }
 
 void BindFrame(nb::module_& module) {
+  module.def("frame", [](nb::handle data) { return FrameOf(TableOf(data)); });
   nb::class_<CoreFrame>(module, "Frame")
       .def("__arrow_c_stream__", &StreamCapsule, nb::arg("requested_schema") = nb::none())
       .def("__arrow_c_schema__", &SchemaCapsule)

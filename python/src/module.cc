@@ -43,6 +43,7 @@ NB_MODULE(_core, module) {
              nb::gil_scoped_release released;
              self.platform.reset();
            })
+      .def_prop_ro("closed", [](const CoreProject& self) { return self.platform == nullptr; })
       .def_prop_ro("location", [](const CoreProject& self) { return self->location(); });
   BindFeatureGroups(project);
   BindFeatureViews(project);

@@ -24,8 +24,8 @@ class RowAsker {
   RowAsker(const RowAsker&) = delete;
   RowAsker& operator=(const RowAsker&) = delete;
 
-  /// (outputs, release id, release number, request id), or None where the short way is not for this
-  /// row: then Project.predict answers, or says why not.
+  /// (outputs, release id, release number, request id, missing), or None where the short way is not
+  /// for this row: then Project.predict answers, or says why not.
   nb::object Ask(nb::handle row, std::optional<int64_t> event_time_us,
                  const std::string& request_id) {
     const auto predictor = Unlocked([&] { return (*core_)->PredictorOf(deployment_); });
@@ -80,8 +80,10 @@ class RowAsker {
       outputs[texts.outputs[i]] = ValueOfCell(
           *predictor.outputs()->field(static_cast<int>(i))->type(), prediction.outputs[i]);
     }
+    nb::list missing;
+    for (const std::string& one : prediction.missing) missing.append(nb::cast(one));
     return nb::make_tuple(outputs, prediction.release_id, prediction.release_number,
-                          prediction.request_id);
+                          prediction.request_id, missing);
   }
 
   /// Made once a release; a call under way keeps those that it began with.

@@ -69,7 +69,7 @@ inline Progress ProgressOf(nb::object callable) {
     try {
       (*kept)(fraction);
     } catch (nb::python_error& error) {
-      error.discard_as_unraisable("tercet progress");
+      KeepInterrupt(error, "tercet progress");
     }
   };
 }

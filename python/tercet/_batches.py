@@ -87,6 +87,9 @@ class Batches:
                 for x, y in slices:
                     yield torch.from_numpy(x), torch.from_numpy(y)
 
+            def __reduce__(self) -> Any:  # for workers that are not forked
+                return Batches.torch, (batches,)
+
         return TorchBatches()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from tercet._sklearn_graph import to_onnx
 from tercet.composite import Composite
-from tercet.errors import InvalidError, WrongTypeError
+from tercet.errors import InvalidError, NotFoundError, WrongTypeError
 from tercet.model import PredictorFiles
 
 _FORMAT_OF_SUFFIX = {".onnx": ("onnx", "model.onnx"), ".json": ("xgboost", "model.json"),
@@ -45,6 +45,8 @@ def files_of(model: Any, features: int | None) -> tuple[str, dict[str, bytes]]:
 def _file(path: Path) -> tuple[str, dict[str, bytes]]:
     if path.suffix not in _FORMAT_OF_SUFFIX:
         raise InvalidError(f"model file '{path}' must end in {', '.join(_FORMAT_OF_SUFFIX)}")
+    if not path.is_file():
+        raise NotFoundError(f"there is no model file '{path}'")
     kind, name = _FORMAT_OF_SUFFIX[path.suffix]
     return kind, {name: path.read_bytes()}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from typing import Union
+from typing import Union, overload
 
 from tercet import _core
 from tercet.errors import WrongTypeError
@@ -35,6 +35,14 @@ def to_micros(time: Time | None, what: str = "time") -> int | None:
     raise WrongTypeError(
         f"{what} must be a datetime, a date or text such as '2013-01-31T05:00:00Z', "
         f"not {type(time).__name__}")
+
+
+@overload
+def from_micros(micros: int) -> datetime.datetime: ...
+
+
+@overload
+def from_micros(micros: None) -> None: ...
 
 
 def from_micros(micros: int | None) -> datetime.datetime | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Mapping, Sequence, Union
 
 from tercet._times import Duration, Time, duration_to_micros, from_micros, to_micros
 from tercet.errors import InvalidError, WrongTypeError
-from tercet.frame import Frame, to_stream
+from tercet.frame import Frame, library_of, rows_to_stream
 from tercet.neighbors import Embedding, Neighbors, VectorLike, embeddings_to_json, to_vectors
 from tercet.query import Query
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tercet.project import Project
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Commit:
     """One atomic change of a feature group."""
 
@@ -30,6 +30,15 @@ class Commit:
     rows_updated: int = 0
     rows_deleted: int = 0
     already_applied: bool = False
+
+    def __repr__(self) -> str:
+        rows = [f"{count:,} {what}" for count, what in (
+            (self.rows_inserted, "inserted"), (self.rows_updated, "updated"),
+            (self.rows_deleted, "deleted")) if count]
+        return (f"<Commit {self.version} of '{self.feature_group}' at "
+                f"{self.commit_time:%Y-%m-%d %H:%M:%S} UTC: {self.operation}"
+                + "".join(f", {one}" for one in rows)
+                + (", already applied" if self.already_applied else "") + ">")
 
     @classmethod
     def _of(cls, group: str, record: dict[str, Any]) -> "Commit":
@@ -104,7 +113,21 @@ def commit_or_time(as_of: AsOf) -> tuple[int | None, int | None]:
 
 
 def _version(commit: Commit | int) -> int:
-    return commit.version if isinstance(commit, Commit) else commit
+    version = commit.version if isinstance(commit, Commit) else commit
+    if not isinstance(version, int) or isinstance(version, bool):
+        raise WrongTypeError(f"expected a commit or its version, not {type(commit).__name__}")
+    return version
+
+
+def _about_index(error: InvalidError, data: Any, wanted: Sequence[str | None]) -> InvalidError:
+    """The error, which says more where a column that is wanted is a pandas index."""
+    if library_of(data) != "pandas":
+        return error
+    for name in data.index.names:
+        if name is not None and name in wanted and name not in data.columns:
+            return InvalidError(f"{error}: '{name}' is the DataFrame's index and no column; use "
+                                ".reset_index()")
+    return error
 
 
 class FeatureGroup:
@@ -181,8 +204,11 @@ class FeatureGroup:
         occurs twice in one upsert; nothing is written then.
         """
         self._project._saw(data)
-        record = json.loads(self._core.insert(self.name, self.version, to_stream(data), mode,
-                                              idempotency_key, wait_online))
+        try:
+            record = json.loads(self._core.insert(self.name, self.version, rows_to_stream(data),
+                                                  mode, idempotency_key, wait_online))
+        except InvalidError as error:
+            raise _about_index(error, data, [*self.primary_key, self.event_time]) from None
         commit = Commit._of(self._text, record)
         self._project._record(outputs=[f"feature_group {self._text} commit {commit.version}"])
         return commit
@@ -190,7 +216,7 @@ class FeatureGroup:
     def delete(self, keys: Any, *, wait_online: bool = False) -> Commit:
         """Deletes the rows of these primary keys, or, where `keys` also has the event time, just
         those rows, as one commit."""
-        record = json.loads(self._core.delete(self.name, self.version, to_stream(keys),
+        record = json.loads(self._core.delete(self.name, self.version, rows_to_stream(keys),
                                               wait_online))
         commit = Commit._of(self._text, record)
         self._project._record(outputs=[f"feature_group {self._text} commit {commit.version}"])
@@ -376,7 +402,8 @@ class FeatureGroup:
         and the online store. `keys` has some or all columns of the primary key. Older commits that
         need a file which held such a row can no longer be read; training datasets of them can no
         longer be rebuilt, and are named."""
-        return Erased._of(json.loads(self._core.erase(self.name, self.version, to_stream(keys))))
+        return Erased._of(json.loads(self._core.erase(self.name, self.version,
+                                                      rows_to_stream(keys))))
 
     def describe(self) -> dict[str, Any]:
         """Rows, bytes, files, newest commit, and the commit that online readers see."""
@@ -388,6 +415,10 @@ class FeatureGroup:
 
     def select(self, *features: str) -> Query:
         """A query of these features; of all but key and event time when none is named."""
+        for feature in features:
+            if not isinstance(feature, str):
+                raise WrongTypeError("select takes names of features, each by itself: "
+                                     f"select('temp', 'wind'), not {feature!r}")
         return Query(self.name, self.version, tuple(features))
 
     def through(self) -> Query:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, Mapping, overload
 from tercet._entities import Entities
 from tercet._progress import Progress
 from tercet._times import Time, to_micros
-from tercet.errors import InvalidError, NotSupportedError
-from tercet.frame import Frame, to_stream
+from tercet.errors import InvalidError, NotSupportedError, WrongTypeError
+from tercet.frame import Frame, rows_to_stream, to_stream
 from tercet.split import Split, none
 from tercet.training_data import TrainingData
 
@@ -136,11 +136,16 @@ class FeatureView:
         spine = self._project._spine(spine)
         self._project._saw(spine)
         split = split or none()
+        if not isinstance(split, Split):
+            raise WrongTypeError("split is made by tc.split.random(train=0.8, test=0.2) and its "
+                                 f"like, not {type(split).__name__}")
+        if not hasattr(seed, "__index__"):
+            raise WrongTypeError(f"seed must be an integer, not {type(seed).__name__}")
         if split.end is not None:
             end = split.end if end is None else min(to_micros(end), split.end)
         with Progress(f"training data of '{self.name}'") as progress:
             text, parts = self._core.create_training_dataset(
-                self.name, self.version, json.dumps(split.definition), seed,
+                self.name, self.version, json.dumps(split.definition), int(seed),
                 to_micros(start), to_micros(end), to_stream(spine), times, known_at, progress)
         data = TrainingData(self._project, json.loads(text), parts)
         self._project._record(
@@ -198,7 +203,11 @@ class FeatureView:
         With a `training_dataset` version (0: the newest), its transformations are applied.
         """
         event_time_us = None if event_time is None else to_micros(event_time, "event_time")
-        entity = entity if type(entity) is dict else dict(entity)
+        if type(entity) is not dict:
+            if not hasattr(entity, "keys"):  # a pandas row has them, too
+                raise WrongTypeError("vector takes one entity as a dict, {'city': 'Oslo'}, not "
+                                     f"{type(entity).__name__}; vectors takes many")
+            entity = dict(entity)
         name, version = self._definition["name"], self._definition["version"]
         if training_dataset is None:
             vector = Vector()
@@ -211,7 +220,7 @@ class FeatureView:
     def vectors(self, entities: Any, *, event_time: Time | None = None,
                 training_dataset: int | None = None) -> Vectors:
         """Feature vectors of many entities at once, a row each, in their order."""
-        return Vectors(*self._core.vectors(self.name, self.version, to_stream(entities),
+        return Vectors(*self._core.vectors(self.name, self.version, rows_to_stream(entities),
                                            to_micros(event_time, "event_time"), training_dataset))
 
     def drop(self) -> None:

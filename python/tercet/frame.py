@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copyreg
 from typing import Any
 
 from tercet import _core
-from tercet.errors import WrongTypeError
+from tercet.errors import InvalidError, WrongTypeError
 
 _SHOWN_ROWS = 10
 
@@ -17,27 +18,92 @@ def library_of(data: Any) -> str:
 
 
 def to_stream(data: Any) -> Any:
-    """An object that the core reads: with __arrow_c_stream__, a dict row, or a list of rows."""
-    if data is None or isinstance(data, (_core.Frame, list)):
+    """An object that the core reads: with __arrow_c_stream__, a dict row, or a list of rows; None
+    stays None."""
+    if data is None or isinstance(data, _core.Frame):
         return data
     if isinstance(data, Frame):
         return data._core
+    if isinstance(data, (list, dict)) and not data:
+        raise InvalidError(f"an empty {type(data).__name__} has no rows and no columns")
+    if isinstance(data, list):
+        return data
     if isinstance(data, dict):
         # Columns if any value is a sequence, as in pandas; otherwise one row.
         if any(isinstance(value, (list, tuple)) or hasattr(value, "__array__")
                and getattr(value, "ndim", 0) for value in data.values()):
-            import pyarrow
-
-            return pyarrow.table(data)
+            return _as_arrow(lambda pyarrow: pyarrow.table(data))
         return data
-    if library_of(data) == "pandas":
-        if not hasattr(data, "columns"):
-            raise WrongTypeError("expected a DataFrame, not a pandas Series; use .to_frame()")
-        import pyarrow
-
-        # The index is pandas' own matter: it is no feature.
-        return pyarrow.Table.from_pandas(data, preserve_index=False)
+    library = library_of(data)
+    if type(data).__name__ in ("Series", "Index") and library != "arrow":
+        raise WrongTypeError(f"expected a DataFrame, not a {type(data).__name__} of {library}; "
+                             "use .to_frame()")
+    if library == "pandas":
+        return _of_pandas(data)
+    if library == "polars":
+        return _of_polars(data)
+    if type(data).__module__ == "numpy":
+        raise WrongTypeError("an array has no column names: make it a DataFrame, "
+                             "pandas.DataFrame(array, columns=['a', 'b'])")
     return data
+
+
+def rows_to_stream(data: Any) -> Any:
+    """As to_stream, where there must be rows."""
+    if data is None:
+        raise WrongTypeError("expected a DataFrame, a dict or a list of dicts, not None")
+    return to_stream(data)
+
+
+def _of_pandas(data: Any) -> Any:
+    import pandas
+
+    repeated = data.columns[data.columns.duplicated()]
+    if len(repeated):
+        raise InvalidError(f"the DataFrame has several columns named '{repeated[0]}'")
+    for name, dtype in zip(data.columns, data.dtypes):
+        if isinstance(dtype, (pandas.PeriodDtype, pandas.SparseDtype)):
+            kind, way = (("periods", ".dt.to_timestamp()")
+                         if isinstance(dtype, pandas.PeriodDtype)
+                         else ("sparse values", ".sparse.to_dense()"))
+            raise WrongTypeError(f"column '{name}' has {kind}; {way} makes them plain ones")
+    # The index is pandas' own matter: it is no feature.
+    return _as_arrow(lambda pyarrow: pyarrow.Table.from_pandas(data, preserve_index=False))
+
+
+def _of_polars(data: Any) -> Any:
+    import polars
+
+    if isinstance(data, polars.LazyFrame):
+        raise WrongTypeError("a LazyFrame has no rows yet; use .collect()")
+    for name, dtype in data.schema.items():
+        if dtype == polars.Object:
+            raise WrongTypeError(f"column '{name}' has Python objects (polars.Object); give it a "
+                                 "type that Arrow has")
+    words = [name for name, dtype in data.schema.items()
+             if isinstance(dtype, (polars.Categorical, polars.Enum))]
+    return data.with_columns(polars.col(words).cast(polars.String)) if words else data
+
+
+def _as_arrow(make: Any) -> Any:
+    """What `make(pyarrow)` gives, with pyarrow's refusals as ours."""
+    import pyarrow
+
+    try:
+        return make(pyarrow)
+    except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError, pyarrow.ArrowNotImplementedError,
+            OverflowError) as error:
+        what = ": ".join(str(part) for part in reversed(error.args))
+        raise WrongTypeError(f"{what[:1].lower()}{what[1:]}; a column has values of one type, "
+                             "which Arrow has (astype, or a column each)") from error
+
+
+def _core_of(table: Any) -> _core.Frame:
+    return _core.frame(table)
+
+
+# So that frames, and all that holds some, can be pickled: as Arrow's tables are.
+copyreg.pickle(_core.Frame, lambda core: (_core_of, (Frame(core).to_arrow(),)))
 
 
 class Frame:
@@ -67,6 +133,17 @@ class Frame:
     def shape(self) -> tuple[int, int]:
         """(rows, columns)."""
         return len(self), len(self._core.columns)
+
+    def __getitem__(self, column: Any) -> Any:
+        raise WrongTypeError(f"a Frame has no columns to take out: frame.to_pandas()[{column!r}], or "
+                             "to_polars, to_arrow; or read only what you need")
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"a Frame has no '{name}'; frame.to_pandas(), to_polars() and "
+                             "to_arrow() are tables that can do more")
+
+    def __iter__(self) -> Any:
+        raise WrongTypeError("a Frame is not walked through; frame.to_rows() gives its rows")
 
     def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
         return self._core.__arrow_c_stream__(requested_schema)

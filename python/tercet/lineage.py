@@ -100,6 +100,10 @@ class Broken:
     served: bool
 
 
+#: lines of an Impact's repr; `broken` has them all
+_SHOWN_BROKEN = 20
+
+
 @dataclass(frozen=True)
 class Refusal:
     """What Tercet does not do as long as something depends on the object, and why."""
@@ -108,7 +112,7 @@ class Refusal:
     because: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Impact:
     """What breaks if something is dropped. Made by `Project.impact`."""
 
@@ -129,6 +133,14 @@ class Impact:
     def __bool__(self) -> bool:
         """Whether anything breaks."""
         return bool(self.broken)
+
+    def __repr__(self) -> str:
+        shown = [f"  {one.kind.replace('_', ' ')} {one.path}{' (served)' if one.served else ''}"
+                 for one in self.broken[:_SHOWN_BROKEN]]
+        if len(self.broken) > _SHOWN_BROKEN:
+            shown.append("  …")
+        return "\n".join([f"<Impact of dropping {self.object}: {len(self.broken)} break, "
+                          f"{len(self.served)} of them served>", *shown])
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import io
 import json
 import os
@@ -13,10 +14,10 @@ from tercet._json import to_json
 from tercet._model_files import files_of
 from tercet._times import Duration, Time, duration_to_micros, to_micros
 from tercet.deployment import Deployment, Prediction, Predictions
-from tercet.errors import InvalidError, StorageError, WrongTypeError
+from tercet.errors import InvalidError, NotSupportedError, StorageError, WrongTypeError
 from tercet.feature_group import AsOf, Commit, Erased, FeatureGroup, commit_or_time
 from tercet.feature_view import FeatureView
-from tercet.frame import Frame, library_of, to_stream
+from tercet.frame import Frame, library_of, rows_to_stream, to_stream
 from tercet.lineage import Annotation, Hit, Impact, Lineage, name_of
 from tercet.model import Model, Signature
 from tercet.neighbors import Embedding, embeddings_to_json
@@ -55,9 +56,19 @@ def open(location: str | os.PathLike, *, token: str = "", memory_limit: int = 0,
     if isinstance(location, os.PathLike) and os.fspath(location).startswith("s3:/"):
         raise InvalidError(f"give '{location}' as text: a path loses one of its slashes")
     find_extensions()
-    return Project(_core.open(os.fspath(location), token, sys.executable, "", memory_limit,
-                              os.fspath(state) if state else "", dict(storage_options or {}),
-                              online))
+    text = os.fspath(location)
+    if "://" not in text:
+        text = os.path.expanduser(text)
+    folder, storage = os.fspath(state) if state else "", dict(storage_options or {})
+    project = Project(_core.open(text, token, sys.executable, "", memory_limit, folder, storage,
+                                 online))
+    if not (token or storage or "@" in online):  # a password of Redis
+        project._options = {"memory_limit": memory_limit, "state": folder, "online": online}
+    return project
+
+
+def _open_again(location: str, options: dict[str, Any]) -> "Project":
+    return open(location, **options)
 
 
 class Project:
@@ -68,6 +79,8 @@ class Project:
         self._library = "arrow"
         self._runs: list[Run] = []
         self._askers: dict[str, _core.RowAsker] = {}
+        # What `open` was given besides; None where a pickle must not carry it.
+        self._options: dict[str, Any] | None = None
         # A pipeline step under `tercet run` records into that run what it reads and writes.
         self._outer_run = os.environ.get("TERCET_RUN_ID", "")
 
@@ -87,7 +100,22 @@ class Project:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<Project '{self.location}'>"
+        return "<Project, closed>" if self._core.closed else f"<Project '{self.location}'>"
+
+    def __reduce__(self) -> Any:
+        """A pickle opens the project again where it is loaded: in another process, mostly."""
+        if self._options is None:
+            raise NotSupportedError("a project that was opened with a token, storage options or a "
+                                    "password is not pickled, since the pickle would hold them; "
+                                    "open it where it is used")
+        location = self.location if "://" in self.location else os.path.abspath(self.location)
+        return _open_again, (location, self._options)
+
+    def __copy__(self) -> "Project":
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Project":
+        return self
 
     def _saw(self, data: Any) -> None:
         """Remembers in which library the user works, to answer in the same."""
@@ -123,6 +151,7 @@ class Project:
 
         Raises ConflictError, with the difference, when the stored definition differs.
         """
+        _check_name(name)
         if not primary_key:
             return FeatureGroup(self, json.loads(self._core.feature_group(name, version)))
         if isinstance(primary_key, str):
@@ -174,7 +203,7 @@ class Project:
         """Removes all rows of these entities from every feature group whose primary key has all
         columns of `keys` (any frame, a dict of columns, or a list of dicts): see
         `FeatureGroup.erase`. Raises NotFoundError when no group has them."""
-        return Erased._of(json.loads(self._core.erase("", 0, to_stream(keys))))
+        return Erased._of(json.loads(self._core.erase("", 0, rows_to_stream(keys))))
 
     # -- SQL over feature groups
 
@@ -235,8 +264,12 @@ class Project:
         `labels` are never given to a model, `helper_columns` come beside the features.
         docs/reference/expressions.md has the expression language.
         """
+        _check_name(name)
         if query is None:
             return FeatureView(self, json.loads(self._core.feature_view(name, version)))
+        if not isinstance(query, Query):
+            raise WrongTypeError("query is made of a feature group: weather.select('temp'), not "
+                                 f"{type(query).__name__}")
         if isinstance(labels, str) or isinstance(helper_columns, str):
             raise InvalidError("labels and helper_columns must be lists of names")
         expressions, functions = with_functions(on_demand or {})
@@ -384,6 +417,9 @@ class Project:
 
     def deploy(self, name: str, model: Model) -> Deployment:
         """Serves a release of this model under a name: creates the deployment or upgrades it."""
+        if not isinstance(model, Model):
+            raise WrongTypeError("a registered model is deployed: project.model('delay'), not "
+                                 f"{type(model).__name__}")
         deployed = json.loads(self._core.deploy(name, model.name, model.version))
         self._record(inputs=[f"model {model.name}@{model.version}"],
                      outputs=[f"deployment {name}"])
@@ -415,13 +451,14 @@ class Project:
             if answer is not None:
                 return Prediction(*answer)
         rows = isinstance(entities, (dict, list))
-        given = entities if rows else to_stream(entities)
+        given = entities if rows else rows_to_stream(entities)
         outputs, missing, release, number, answer_id = self._core.predict(
             deployment, given, to_micros(event_time, "event_time"), rows, request_id or "")
         if isinstance(entities, dict):
-            return Prediction(outputs[0], release, number, answer_id)
+            return Prediction(outputs[0], release, number, answer_id, missing)
         if isinstance(entities, list):
-            return [Prediction(row, release, number, f"{answer_id}/{i}")
+            return [Prediction(row, release, number, f"{answer_id}/{i}",
+                               [one for one in missing if one.endswith(f"(row {i})")])
                     for i, row in enumerate(outputs)]
         return Predictions(outputs, missing, release, number, answer_id)
 
@@ -452,6 +489,28 @@ def _sql_as_of(project: Project, as_of: Any) -> tuple[int | None, dict[str, int]
     return None, versions
 
 
+#: what the types of Python are in a schema
+_TYPES = {bool: "bool", int: "int64", float: "double", str: "string", bytes: "binary",
+          datetime.date: "date32[day]", datetime.datetime: "timestamp[us, tz=UTC]"}
+
+
+def _type_text(kind: Any) -> str:
+    """A column's type as Arrow writes it, of a text, a type of Arrow, Python or NumPy."""
+    if isinstance(kind, type) and kind in _TYPES:
+        return _TYPES[kind]
+    if isinstance(kind, type) or hasattr(kind, "itemsize"):
+        import numpy
+        import pyarrow
+
+        return str(pyarrow.from_numpy_dtype(numpy.dtype(kind)))
+    return str(kind)
+
+
+def _check_name(name: Any) -> None:
+    if not isinstance(name, str):
+        raise WrongTypeError(f"a name is a text, not {type(name).__name__}")
+
+
 def _paths(files: Sequence[str]) -> list[str]:
     """Files as absolute paths; a folder keeps the "/" at its end."""
     if isinstance(files, str):
@@ -464,7 +523,7 @@ def _schema(schema: Any) -> list[dict[str, Any]] | None:
     if schema is None:
         return None
     if isinstance(schema, Mapping):
-        return [{"name": name, "type": str(kind), "nullable": True}
+        return [{"name": name, "type": _type_text(kind), "nullable": True}
                 for name, kind in schema.items()]
     if hasattr(schema, "names") and hasattr(schema, "field"):
         return [{"name": field.name, "type": str(field.type), "nullable": field.nullable}

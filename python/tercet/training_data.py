@@ -173,9 +173,9 @@ class TrainingData:
         return json.loads(_core.Project.diff_training_data(json.dumps(self.definition),
                                                            json.dumps(other.definition)))
 
-    def describe(self, part: str | None = None) -> Any:
-        """The statistics of a part (by default the first) as a pyarrow.Table, a row a column:
-        count, nulls, distinct, mean, std, min, quantiles and max."""
+    def describe(self, part: str | None = None) -> Frame:
+        """The statistics of a part (by default the first), a row a column: count, nulls, distinct,
+        mean, std, min, quantiles and max."""
         return _statistics_table(self.statistics[part or next(iter(self._parts))])
 
     def __getitem__(self, name: str) -> TrainingPart:
@@ -185,9 +185,14 @@ class TrainingData:
         return self._parts[name]
 
     def __getattr__(self, name: str) -> TrainingPart:
-        if name.startswith("_") or name not in self.__dict__.get("_parts", {}):
-            raise AttributeError(f"training data has no part '{name}'")
-        return self._parts[name]
+        parts = self.__dict__.get("_parts", {})
+        if name.startswith("_") or name not in parts:
+            raise AttributeError(f"training data has no part '{name}' (there is "
+                                 f"{', '.join(parts)}: data.{next(iter(parts), 'train')}.X)")
+        return parts[name]
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self._parts]
 
     def __repr__(self) -> str:
         parts = ", ".join(f"{part.name} {len(part):,}" for part in self._parts.values())
@@ -220,7 +225,7 @@ class FittedTransformation:
         return f"<{self.kind} of " + "; ".join(lines) + ">"
 
 
-def _statistics_table(columns: dict[str, Any]) -> Any:
+def _statistics_table(columns: dict[str, Any]) -> Frame:
     import pyarrow
 
     quantiles = ["0.05", "0.25", "0.5", "0.75", "0.95"]
@@ -236,4 +241,4 @@ def _statistics_table(columns: dict[str, Any]) -> Any:
             rows[key].append(None if value is None else str(value))
         for key in quantiles:
             rows[key].append((one.get("quantiles") or {}).get(key))
-    return pyarrow.table(rows)
+    return Frame(_core.frame(pyarrow.table(rows)))

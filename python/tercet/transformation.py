@@ -51,6 +51,8 @@ class Chain:
 def flatten(transformations: Iterable[Any]) -> list[Transformation]:
     """The transformations of a list of them and of chains, in order."""
     flat: list[Transformation] = []
+    if isinstance(transformations, (Transformation, Chain)):
+        raise WrongTypeError("transformations must be a list: [tc.standard_scaler('temp')]")
     for one in transformations:
         if isinstance(one, Chain):
             flat.extend(one.steps)

@@ -210,7 +210,9 @@ Status FeatureGroupDefinition::Check() const {
     if (!IsFeatureType(*field->type()) && (!source || online)) {
       return Status::TypeError(what, ": column '", field->name(), "' has the type ",
                                field->type()->ToString(),
-                               "; a feature is a scalar or a list of scalars");
+                               field->type()->id() == arrow::Type::NA
+                                   ? ": all its values are null; declare its type in the schema"
+                                   : "; a feature is a scalar or a list of scalars");
     }
   }
   for (const std::string& key : primary_key) {
@@ -232,7 +234,8 @@ Status FeatureGroupDefinition::Check() const {
     }
     if (!IsEventTimeType(*field->type())) {
       return Status::TypeError(what, ": event time column '", event_time,
-                               "' must be a timestamp or a date, not ", field->type()->ToString());
+                               "' must be a timestamp or a date, not ", field->type()->ToString(),
+                               "; parse it first (pandas: to_datetime(…, utc=True))");
     }
   }
   return Status::OK();

@@ -323,7 +323,8 @@ class SqliteCatalog : public Catalog {
                                 query.Int(1), ")");
       }
     }
-    return Status::KeyError("there is no ", noun.ToText(), Suggest(noun.ref.name, names));
+    const NounRef unknown{noun.kind, {noun.ref.name, 0}};  // of no version
+    return Status::KeyError("there is no ", unknown.ToText(), Suggest(noun.ref.name, names));
   }
 
   Result<std::optional<int64_t>> IdOf(const NounRef& noun) {

@@ -2,26 +2,36 @@
 
 #include <iostream>
 
+#include "base/name.h"
+#include "cli/help.h"
 #include "cli/session.h"
 #include "client/version.h"
 
 namespace tercet {
 namespace {
 
-constexpr char kFooter[] = R"(Examples:
-  tercet --project flights groups list
-  tercet --project flights groups insert weather@1 weather.parquet
-  tercet --project flights deploy delay --model delay@2
-  tercet --project flights rollback delay
-  tercet serve flights
-  tercet --project tercet://127.0.0.1:8080 predict delay origin=JFK distance=2475)";
+/// What to say of a word that stands where a command should, and is none; else nothing.
+std::string UnknownCommand(const CLI::App& app) {
+  const CLI::App* reached = &app;
+  while (!reached->get_subcommands().empty()) reached = reached->get_subcommands().back();
+  const auto commands = reached->get_subcommands([](const CLI::App*) { return true; });
+  if (commands.empty()) return "";
+  for (const std::string& word : app.remaining(/*recurse=*/true)) {
+    if (word.starts_with('-')) continue;
+    std::vector<std::string> names;
+    for (const CLI::App* command : commands) names.push_back(command->get_name());
+    const std::string of = reached == &app ? "" : " of 'tercet " + reached->get_name() + "'";
+    return "there is no command '" + word + "'" + of + Suggest(word, names) +
+           "; --help lists them";
+  }
+  return "";
+}
 
 }  // namespace
 
 int RunCommandLine(int argc, char** argv, const Serve& serve) {
   Session session;
   CLI::App app("Feature, training and inference pipelines that meet in one store", "tercet");
-  app.footer(kFooter);
   app.require_subcommand(1);
   app.set_version_flag("--version", "tercet " + std::string(kTercetVersion));
   app.add_option("-p,--project", session.project,
@@ -48,10 +58,15 @@ int RunCommandLine(int argc, char** argv, const Serve& serve) {
   AddStepCommand(&app, &session);
   AddSqlCommand(&app, &session);
   AddServeCommand(&app, &session, serve);
+  ArrangeHelp(&app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     // Help and --version come as errors with exit code 0; all others are wrong usage.
+    if (const std::string unknown = UnknownCommand(app); !unknown.empty()) {
+      std::cerr << "tercet: " << unknown << "\n";
+      return 2;
+    }
     return app.exit(error) == 0 ? 0 : 2;
   }
   std::cout.flush();

@@ -50,6 +50,7 @@ Result<std::shared_ptr<arrow::Table>> ReadCsv(
 
 Result<std::shared_ptr<arrow::Table>> ReadFrameFile(const std::string& path) {
   ARROW_ASSIGN_OR_RAISE(const FileKind kind, KindOf(path));
+  if (!std::filesystem::exists(path)) return Status::KeyError("there is no file '", path, "'");
   const auto file = arrow::io::ReadableFile::Open(path);
   if (!file.ok()) return Status::KeyError("cannot read '", path, "': ", file.status().message());
   Result<std::shared_ptr<arrow::Table>> table = kind == FileKind::kParquet ? ReadParquet(*file)

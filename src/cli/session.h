@@ -26,7 +26,8 @@ struct Session {
   Result<std::shared_ptr<Platform>> Open() const;
 };
 
-/// Lets `command` call `work` with the opened project.
+/// Lets `command` call `work` with the opened project, which is made where the command may begin
+/// one ("create", "register", "run").
 void OnRun(CLI::App* command, Session* session, std::function<Status(Platform* platform)> work);
 
 /// Reads "2013-12-01" and the like. Empty text is no time.

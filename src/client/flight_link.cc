@@ -4,6 +4,8 @@
 #include <arrow/flight/client.h>
 #include <arrow/util/align_util.h>
 
+#include "base/interrupt.h"
+
 namespace tercet {
 namespace {
 
@@ -44,6 +46,7 @@ class DownloadReader : public arrow::RecordBatchReader {
   std::shared_ptr<arrow::Schema> schema() const override { return schema_; }
 
   Status ReadNext(std::shared_ptr<arrow::RecordBatch>* batch) override {
+    ARROW_RETURN_NOT_OK(CheckInterrupt());
     const Result<flight::FlightStreamChunk> chunk = stream_->Next();
     if (!chunk.ok()) return Restore(chunk.status());
     ended_ = chunk->data == nullptr;
@@ -66,6 +69,7 @@ class DownloadReader : public arrow::RecordBatchReader {
 /// Sends all rows and the end marker. The first failure of the source or of the stream.
 Status Upload(arrow::RecordBatchReader* rows, flight::FlightStreamWriter* writer) {
   while (true) {
+    ARROW_RETURN_NOT_OK(CheckInterrupt());
     ARROW_ASSIGN_OR_RAISE(const auto batch, rows->Next());
     if (batch == nullptr) break;
     for (int64_t start = 0; start < batch->num_rows(); start += kBatchRows) {
@@ -143,6 +147,11 @@ Status FlightLink::Exchange(json::object command, const Frame& spine, const Prog
   }
   Status done = call->writer->DoneWriting();
   while (sent.ok() && done.ok()) {
+    if (const Status interrupted = CheckInterrupt(); !interrupted.ok()) {
+      call->reader->Cancel();
+      done = interrupted;
+      break;
+    }
     const Result<flight::FlightStreamChunk> chunk = call->reader->Next();
     if (!chunk.ok()) {
       done = chunk.status();
@@ -161,6 +170,7 @@ Status FlightLink::Exchange(json::object command, const Frame& spine, const Prog
     ARROW_RETURN_NOT_OK(on_chunk(chunk->data, std::move(message)));
   }
   const Status closed = call->writer->Close();
+  ARROW_RETURN_NOT_OK(CheckInterrupt());
   if (!closed.ok()) return Restore(closed);
   ARROW_RETURN_NOT_OK(Restore(sent));
   return Restore(done);

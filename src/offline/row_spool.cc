@@ -6,6 +6,7 @@
 #include <arrow/table.h>
 #include <arrow/util/byte_size.h>
 
+#include "base/interrupt.h"
 #include "offline/aligned_rows.h"
 
 namespace tercet {
@@ -125,6 +126,7 @@ Result<std::shared_ptr<RowSpool>> RowSpool::Fill(arrow::RecordBatchReader* rows,
   };
   while (true) {
     BatchPtr batch;
+    ARROW_RETURN_NOT_OK(CheckInterrupt());
     ARROW_RETURN_NOT_OK(rows->ReadNext(&batch));
     if (batch == nullptr) break;
     const int64_t n = batch->num_rows();

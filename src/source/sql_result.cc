@@ -5,6 +5,7 @@
 #include <arrow/c/bridge.h>
 #include <arrow/compute/cast.h>
 
+#include "base/interrupt.h"
 #include "source/sql_error.h"
 
 namespace tercet {
@@ -67,6 +68,7 @@ class ResultReader : public arrow::RecordBatchReader {
  private:
   /// Null at the end.
   Result<std::shared_ptr<arrow::RecordBatch>> NextChunk() {
+    ARROW_RETURN_NOT_OK(CheckInterrupt());
     DuckDbHandle<duckdb_data_chunk> chunk(duck_.destroy_data_chunk,
                                           duck_.fetch_chunk(*result_->out()));
     if (chunk.get() == nullptr || duck_.data_chunk_get_size(chunk.get()) == 0) {

@@ -4,9 +4,11 @@
 #include <cctype>
 #include <filesystem>
 #include <functional>
+#include <future>
 
 #include <unistd.h>
 
+#include "base/interrupt.h"
 #include "base/parallel.h"
 #include "source/duckdb_handle.h"
 #include "source/sql_error.h"
@@ -112,6 +114,18 @@ class DuckDbSession : public SqlSession {
       const std::string& query, const std::map<std::string, int64_t>& times) override;
 
  private:
+  /// Runs a query until its first rows are there. Where somebody may interrupt, another thread
+  /// does, and this one looks up now and then: DuckDB's steps may take minutes.
+  duckdb_state Execute(duckdb_pending_result pending, duckdb_result* result) {
+    if (!CanBeInterrupted()) return duck_.execute_pending(pending, result);
+    auto done = std::async(std::launch::async,
+                           [&] { return duck_.execute_pending(pending, result); });
+    while (done.wait_for(std::chrono::milliseconds(20)) != std::future_status::ready) {
+      if (!CheckInterrupt().ok()) duck_.interrupt(connection_.get());
+    }
+    return done.get();
+  }
+
   Status Set(const std::string& settings) {
     SqlResultHandle result(duck_.destroy_result);
     if (duck_.query(connection_.get(), settings.c_str(), result.out()) == DuckDBSuccess) {
@@ -216,7 +230,9 @@ Result<std::shared_ptr<arrow::RecordBatchReader>> DuckDbSession::Run(
     return limit->Explain(Failure(duck_.pending_error(pending.get()), query));
   }
   auto result = std::make_unique<SqlResultHandle>(duck_.destroy_result);
-  if (duck_.execute_pending(pending.get(), result->out()) != DuckDBSuccess) {
+  const duckdb_state state = Execute(pending.get(), result->out());
+  ARROW_RETURN_NOT_OK(CheckInterrupt());
+  if (state != DuckDBSuccess) {
     return limit->Explain(Failure(duck_.result_error(result->out()), query));
   }
   ARROW_ASSIGN_OR_RAISE(auto rows, OpenSqlResult(duck_, std::move(result), query));

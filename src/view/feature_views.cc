@@ -1,5 +1,7 @@
 #include "view/feature_views.h"
 
+#include <algorithm>
+
 #include "base/name.h"
 
 namespace tercet {
@@ -31,9 +33,8 @@ Status NameGroupVersions(const FeatureViewDefinition* stored, FeatureTables* tab
   return Status::OK();
 }
 
-std::string Short(const json::value* value) {
-  if (value == nullptr) return "absent";
-  std::string text = ToText(*value);
+std::string Short(const json::value& value) {
+  std::string text = ToText(value);
   if (text.size() > 400) {
     size_t end = 400;
     while (end > 0 && (text[end] & 0xC0) == 0x80) --end;  // not within a UTF-8 character
@@ -43,6 +44,35 @@ std::string Short(const json::value* value) {
   return text;
 }
 
+/// Whether both are objects of the same members in the same order.
+bool SameMembers(const json::value& mine, const json::value& theirs) {
+  if (!mine.is_object() || !theirs.is_object()) return false;
+  const json::object &left = mine.get_object(), &right = theirs.get_object();
+  return std::equal(left.begin(), left.end(), right.begin(), right.end(),
+                    [](const auto& a, const auto& b) { return a.key() == b.key(); });
+}
+
+/// Adds a line for each place where the two differ: "joins[0].prefix: "", not "origin_"".
+void AddDifferences(const std::string& path, const json::value& mine, const json::value& theirs,
+                    std::string* text) {
+  if (ToText(mine) == ToText(theirs)) return;
+  if (SameMembers(mine, theirs)) {
+    const auto* other = theirs.get_object().begin();
+    for (const auto& member : mine.get_object()) {
+      AddDifferences(path + (path.empty() ? "" : ".") + std::string(member.key()), member.value(),
+                     (other++)->value(), text);
+    }
+  } else if (mine.is_array() && theirs.is_array() &&
+             mine.get_array().size() == theirs.get_array().size()) {
+    for (size_t i = 0; i < mine.get_array().size(); ++i) {
+      AddDifferences(path + "[" + std::to_string(i) + "]", mine.get_array()[i],
+                     theirs.get_array()[i], text);
+    }
+  } else {
+    *text += (text->empty() ? "" : "\n") + path + ": " + Short(mine) + ", not " + Short(theirs);
+  }
+}
+
 /// Empty when both define the same, else one line a difference ("labels: [], not ["late"]").
 /// Objects are compared with the order of their members, since the order of on-demand features is
 /// a part of the definition.
@@ -50,10 +80,12 @@ std::string Difference(const FeatureViewDefinition& given, const FeatureViewDefi
   const json::object mine = given.ToJson(), theirs = stored.ToJson();
   std::string text;
   for (const auto& member : mine) {
-    const json::value* other = theirs.if_contains(member.key());
-    if (other != nullptr && ToText(member.value()) == ToText(*other)) continue;
-    if (!text.empty()) text += "\n";
-    text += std::string(member.key()) + ": " + Short(&member.value()) + ", not " + Short(other);
+    const std::string name(member.key());
+    if (const json::value* other = theirs.if_contains(name); other != nullptr) {
+      AddDifferences(name, member.value(), *other, &text);
+    } else {
+      text += (text.empty() ? "" : "\n") + name + ": " + Short(member.value()) + ", not absent";
+    }
   }
   return text;
 }

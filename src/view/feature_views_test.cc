@@ -34,6 +34,10 @@ TEST_F(FeatureViewsTest, AnotherDefinitionIsRefusedAndTheDifferenceShown) {
   const Status refused = views_->Define(other).status();
   EXPECT_TRUE(refused.IsAlreadyExists()) << refused;
   EXPECT_THAT(refused.message(), HasSubstr("labels: [], not [\"late\"]"));
+  other = DelayView();
+  other.joins[0].prefix = "there_";
+  EXPECT_THAT(views_->Define(other).status().message(),
+              HasSubstr("\njoins[0].prefix: \"there_\", not \""));
   other.version = 2;
   EXPECT_TRUE(views_->Define(other).ok());
 }

@@ -46,8 +46,15 @@ def test_help_and_usage(tercet):
     assert "Examples:" in tercet("--help")
     assert "event-time" in tercet("groups", "create", "--help")
     assert "0.1.0" in tercet("--version")
-    assert tercet("grups", "list", code=2)
+    assert "did you mean 'groups'" in tercet("grups", "list", code=2)
+    assert "of 'tercet groups' (did you mean 'list'" in tercet("groups", "lst", code=2)
+    assert "groups read weather" in tercet("groups", "--help")
     assert tercet(code=2)
+
+
+def test_a_slip_makes_no_project(tercet, tmp_path):
+    assert "there is no project" in tercet("groups", "list", code=1)
+    assert not (tmp_path / "p").exists()
 
 
 def test_groups(with_group, tmp_path):

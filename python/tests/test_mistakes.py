@@ -1,0 +1,161 @@
+"""What people do by mistake: each gets an error that says what is wrong, and nothing is written."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+import tercet as tc
+
+IDS = [1, 2, 3]
+TIMES = pd.date_range("2024-01-01", periods=3, freq="h", tz="UTC")
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory):
+    with tc.open(tmp_path_factory.mktemp("mistakes")) as project:
+        yield project
+
+
+@pytest.fixture
+def group(local, request):
+    group = local.feature_group("g", version=1, primary_key=["id"], schema={"id": int, "x": float})
+    yield group
+    if group.describe().get("rows"):
+        pytest.fail("something was written")
+
+
+def frame(**columns) -> pd.DataFrame:
+    return pd.DataFrame({"id": IDS, **columns})
+
+
+REFUSED = {
+    "mixed": (frame(x=[1, "a", 2.5]), "column x"),
+    "twice": (pd.DataFrame([[1, 2, 3]], columns=["id", "x", "x"]), "several columns named 'x'"),
+    "index": (pd.DataFrame({"x": [1.0]}, index=pd.Index([1], name="id")), "reset_index"),
+    "series": (pd.Series(IDS, name="id"), "to_frame"),
+    "polars series": (pl.Series("id", IDS), "to_frame"),
+    "array": (np.ones((3, 2)), "no column names"),
+    "lazy": (pl.LazyFrame({"id": IDS, "x": [1.0, 2.0, 3.0]}), "collect"),
+    "objects": (pl.DataFrame({"id": IDS, "x": pl.Series([object()] * 3, dtype=pl.Object)}),
+                "'x' has Python objects"),
+    "periods": (frame(x=pd.period_range("2024-01", periods=3, freq="M")), "to_timestamp"),
+    "sparse": (frame(x=pd.arrays.SparseArray([0.0, 0.0, 1.0])), "to_dense"),
+    "huge": ([{"id": 2**70, "x": 1.0}], "1180591620717411303424"),
+    "complex": (frame(x=[1j, 2j, 3j]), "column x"),
+    "text": (frame(x=["1", "2", "3"]), "'x'"),
+    "typo": (frame(X=[1.0, 2.0, 3.0]), "did you mean 'X'"),
+    "no columns": ([], "no rows and no columns"),
+    "none": (None, "not None"),
+    "a path": ("rows.csv", "not str"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_rows_that_are_none(group, what):
+    rows, said = REFUSED[what]
+    with pytest.raises(tc.Error, match=said):
+        group.insert(rows)
+
+
+def test_words_of_polars_are_texts(local):
+    group = local.feature_group("words", version=1, primary_key=["id"])
+    group.insert(pl.DataFrame({"id": IDS, "a": pl.Series(["x", "y", "x"], dtype=pl.Categorical),
+                               "b": pl.Series(["x", "y", "x"], dtype=pl.Enum(["x", "y"]))}))
+    assert [row["b"] for row in group.read().to_rows()] == ["x", "y", "x"]
+
+
+def test_schemas_take_types_of_python_and_numpy(local):
+    group = local.feature_group("typed", version=1, primary_key=["id"],
+                                schema={"id": np.int32, "x": float, "y": np.dtype("float32"),
+                                        "s": str, "b": bool})
+    assert group.schema == {"id": "int32", "x": "double", "y": "float", "s": "string", "b": "bool"}
+
+
+def test_definitions(local):
+    group = local.feature_group("defined", version=1, primary_key=["id"],
+                                schema={"id": int, "x": float})
+    view = local.feature_view("defined", version=1, query=group.select("x"))
+    for call, said in [
+            (lambda: local.feature_view("v", query=group), "select"),
+            (lambda: group.select(["x"]), "names of features"),
+            (lambda: local.feature_view("v", query=group.select("x"),
+                                        transformations=tc.standard_scaler("x")), "list"),
+            (lambda: view.training_data(split="random"), "tc.split"),
+            (lambda: view.training_data(seed="a"), "seed"),
+            (lambda: view.vector(1), "as a dict"),
+            (lambda: group.changes("x"), "a commit or its version"),
+            (lambda: local.deploy("d", "model"), "project.model"),
+            (lambda: local.register_model("m", "nowhere.json"), "nowhere.json"),
+            (lambda: local.feature_group(5, primary_key=["id"]), "a name is a text")]:
+        with pytest.raises(tc.Error, match=said):
+            call()
+    with pytest.raises(AttributeError, match="there is train"):
+        view.training_data().tran
+
+
+def test_a_frame_says_what_it_is_not(local):
+    frame = local.sql("SELECT 1 AS one")
+    with pytest.raises(tc.WrongTypeError, match="to_pandas"):
+        frame["one"]
+    with pytest.raises(tc.WrongTypeError, match="to_rows"):
+        list(frame)
+    with pytest.raises(AttributeError, match="to_pandas"):
+        frame.head()
+
+
+def test_home_is_no_folder_named_tilde(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with tc.open("~/project") as project:
+        assert project.location == str(tmp_path / "project")
+    assert repr(project) == "<Project, closed>"
+
+
+def test_pickles(local):
+    group = local.feature_group("pickled", version=1, primary_key=["id"], event_time="t")
+    group.insert(frame(t=TIMES, x=[1.0, 2.0, 3.0]))
+    data = local.feature_view("pickled", version=1, query=group.select("x")).training_data()
+    again = pickle.loads(pickle.dumps(data))
+    assert again.train.X.equals(data.train.X) and again.parts.keys() == data.parts.keys()
+    assert copy.deepcopy(data)._project is local
+    other = pickle.loads(pickle.dumps(group))
+    assert other.read().to_pandas().equals(group.read().to_pandas())
+    other._project.close()
+    answer = pickle.loads(pickle.dumps(data.train.features))
+    assert answer.to_pandas().equals(data.train.features.to_pandas())
+
+
+def test_a_pickle_holds_no_secret(tmp_path):
+    project = tc.open(tmp_path / "p", storage_options={"secret_access_key": "hush"})
+    with pytest.raises(tc.NotSupportedError, match="not pickled"):
+        pickle.dumps(project)
+    project.close()
+
+
+# The query would take days, so the signal comes while it runs, however slow the machine is.
+INTERRUPTED = """
+    import os, signal, sys, threading
+    import tercet as tc
+
+    with tc.open(sys.argv[1]) as project:
+        project.sql("SELECT 1")
+        threading.Timer(1, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+        try:
+            project.sql("SELECT sum(a.range * b.range % 7) FROM range(10000000) a, range(10000000) b")
+        except KeyboardInterrupt:
+            print("interrupted, then", project.sql("SELECT 1 AS one").to_rows())
+"""
+
+
+def test_a_long_call_is_interrupted(tmp_path):
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(INTERRUPTED), tmp_path / "p"],
+                          capture_output=True, text=True, timeout=120)
+    assert done.stdout == "interrupted, then [{'one': 1}]\n", done.stdout + done.stderr
