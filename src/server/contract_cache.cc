@@ -19,6 +19,21 @@ Result<bool> MayWait(Platform* platform, const std::string& release_id) {
   return model.format == ModelFormat::kPython || model.format == ModelFormat::kComposite;
 }
 
+/// Answers that take longer in the mean are none for an I/O thread, on which others wait; the way to
+/// another thread and back is little beside them.
+constexpr int64_t kHotAnswerNs = 250'000;
+
+/// Whether the answers of a deployment's release have taken long so far.
+Result<bool> TakesLong(Platform* platform, const std::string& deployment, int64_t release_number) {
+  ARROW_ASSIGN_OR_RAISE(const auto statistics, platform->GetServingStatistics(deployment));
+  for (const ReleaseStatistics& release : statistics.releases) {
+    if (release.number == release_number && release.total.count > 0) {
+      return release.total.sum_ns / release.total.count > kHotAnswerNs;
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 std::unique_ptr<VectorContracts> MakeVectorContracts(Platform* platform) {
@@ -41,6 +56,10 @@ std::unique_ptr<DeploymentContracts> MakeDeploymentContracts(Platform* platform)
         ARROW_ASSIGN_OR_RAISE(const Deployment deployment, platform->GetDeployment(name));
         ARROW_ASSIGN_OR_RAISE(known.slow, MayWait(platform, known.contract.release_id));
         known.slow |= deployment.policy.concurrency > 0 || deployment.policy.batch_rows > 0;
+        if (!known.slow) {
+          ARROW_ASSIGN_OR_RAISE(known.slow,
+                                TakesLong(platform, name, known.contract.release_number));
+        }
         for (const TrafficArm& arm : deployment.traffic.arms) {
           if (arm.shadow || known.slow) continue;
           // One that can't be read is left out of the traffic.

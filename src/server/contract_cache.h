@@ -18,7 +18,8 @@ template <typename Contract>
 struct KnownContract {
   Contract contract;
   std::shared_ptr<arrow::Schema> columns;
-  bool slow = false;  ///< its requests may wait for a worker or a place: never on an I/O thread
+  /// Its requests may wait for a worker or a place, or take long: never on an I/O thread.
+  bool slow = false;
   std::chrono::steady_clock::time_point read_at;
 };
 

@@ -7,6 +7,9 @@
 namespace tercet {
 namespace {
 
+/// Memory for a body that a connection keeps between requests, at most.
+constexpr size_t kKeptBodyBytes = 64 << 10;
+
 int HexDigit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
@@ -41,6 +44,17 @@ void AppendNumber(size_t number, std::string* out) {
 }
 
 }  // namespace
+
+void HttpRequest::Clear() {
+  for (std::string* text : {&method, &content_type, &accept, &inference_header_length, &request_id,
+                            &traceparent}) {
+    text->clear();
+  }
+  path.clear();
+  query.clear();
+  body.clear();
+  if (body.capacity() > kKeptBodyBytes) body = std::string();
+}
 
 const std::string* HttpRequest::Query(std::string_view name) const {
   for (const auto& [key, value] : query) {
@@ -90,29 +104,28 @@ Status ParseTarget(std::string_view target, HttpRequest* request) {
   return Status::OK();
 }
 
-std::string Serialize(const HttpAnswer& answer, bool keep_alive, bool with_body) {
-  std::string text;
-  text.reserve(256 + (with_body ? answer.body.size() : 0));
-  text += "HTTP/1.1 ";
-  AppendNumber(static_cast<size_t>(answer.status), &text);
-  text += ' ';
+void Serialize(const HttpAnswer& answer, bool keep_alive, bool with_body, std::string* text) {
+  text->clear();
+  text->reserve(256 + (with_body ? answer.body.size() : 0));
+  *text += "HTTP/1.1 ";
+  AppendNumber(static_cast<size_t>(answer.status), text);
+  *text += ' ';
   const auto reason =
       boost::beast::http::obsolete_reason(static_cast<boost::beast::http::status>(answer.status));
-  text.append(reason.data(), reason.size());
-  text += "\r\nContent-Type: ";
-  text += answer.content_type;
-  text += "\r\nContent-Length: ";
-  AppendNumber(answer.body.size(), &text);
-  if (!keep_alive) text += "\r\nConnection: close";
+  text->append(reason.data(), reason.size());
+  *text += "\r\nContent-Type: ";
+  *text += answer.content_type;
+  *text += "\r\nContent-Length: ";
+  AppendNumber(answer.body.size(), text);
+  if (!keep_alive) *text += "\r\nConnection: close";
   for (const auto& [name, value] : answer.headers) {
-    text += "\r\n";
-    text += name;
-    text += ": ";
-    text += value;
+    *text += "\r\n";
+    *text += name;
+    *text += ": ";
+    *text += value;
   }
-  text += "\r\n\r\n";
-  if (with_body) text += answer.body;
-  return text;
+  *text += "\r\n\r\n";
+  if (with_body) *text += answer.body;
 }
 
 }  // namespace tercet

@@ -14,7 +14,7 @@ namespace tercet {
 
 /// One HTTP request, read whole. Texts are percent-decoded.
 struct HttpRequest {
-  std::string_view method;        ///< "GET"
+  std::string method;             ///< "GET"
   std::vector<std::string> path;  ///< "/a/b" is {"a", "b"}
   std::vector<std::pair<std::string, std::string>> query;
   std::string content_type;  ///< lower case, without parameters
@@ -24,6 +24,8 @@ struct HttpRequest {
   std::string traceparent;              ///< W3C trace context
   std::string body;
 
+  /// For the next request; keeps its memory.
+  void Clear();
   /// The value of a query parameter; nullptr when it is not there.
   const std::string* Query(std::string_view name) const;
   /// The body as a JSON object; an empty body is an empty object.
@@ -43,7 +45,8 @@ struct HttpAnswer {
 /// percent-encoded rightly.
 Status ParseTarget(std::string_view target, HttpRequest* request);
 
-/// The answer's status line, headers and body as they go over the wire, in one text.
-std::string Serialize(const HttpAnswer& answer, bool keep_alive, bool with_body);
+/// The answer's status line, headers and body as they go over the wire, in one text, in place of
+/// what `text` was.
+void Serialize(const HttpAnswer& answer, bool keep_alive, bool with_body, std::string* text);
 
 }  // namespace tercet

@@ -2,17 +2,14 @@
 
 #include <chrono>
 #include <memory>
-#include <thread>
 #include <vector>
-
-#include <boost/asio/steady_timer.hpp>
 
 #include "server/http_session.h"
 
 namespace tercet {
 
-/// Listens, and gives each connection to one of a few I/O threads. A thread has an event loop of
-/// its own: a request on it costs no lock and wakes nobody.
+/// Listens, and gives each connection to one of a few event loops, each with a thread of its own: a
+/// request there costs no lock and wakes nobody.
 class HttpServer {
  public:
   /// Listens and serves. IOError when the address is taken. `router`, `access` and `metrics` must
@@ -32,18 +29,14 @@ class HttpServer {
 
  private:
   struct IoThread;
+  class Listener;
   HttpServer();
-  Status Listen(const Address& address);
-  void Accept();
-  void SweepLater(IoThread* io);
 
   HttpService service_;
   std::vector<std::unique_ptr<IoThread>> io_threads_;
   boost::asio::thread_pool slow_pool_;
   boost::asio::thread_pool prediction_pool_;
-  std::unique_ptr<boost::asio::ip::tcp::acceptor> acceptor_;
-  std::unique_ptr<boost::asio::steady_timer> accept_again_;
-  size_t next_ = 0;  ///< of io_threads_; touched by the accepting thread alone
+  std::unique_ptr<Listener> listener_;
   int port_ = 0;
   bool stopped_ = false;
 };

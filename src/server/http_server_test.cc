@@ -2,7 +2,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <boost/asio/connect.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
 
@@ -28,6 +29,8 @@ class RawClient {
     boost::system::error_code error;
     asio::write(socket_, asio::buffer(bytes), error);
   }
+  /// Sends no more; an answer may still come.
+  void EndWriting() { socket_.shutdown(asio::ip::tcp::socket::shutdown_send); }
   /// Up to the server's close.
   std::string ReadAll() {
     std::string all;
@@ -41,7 +44,7 @@ class RawClient {
       const size_t end = buffered_.find("\r\n\r\n");
       if (end != std::string::npos) {
         const size_t at = buffered_.find("Content-Length: ");
-        const size_t size = end + 4 + std::stoul(buffered_.substr(at + 16));
+        const size_t size = end + 4 + std::stoul(buffered_.substr(at + 16, 20));
         if (buffered_.size() >= size) {
           std::string one = buffered_.substr(0, size);
           buffered_.erase(0, size);
@@ -85,6 +88,19 @@ class HttpServerTest : public ::testing::Test {
            return HttpAnswer::Json(json::object{{"size", request.body.size()}});
          },
          .lane = nullptr});
+    routes.push_back({.method = "GET",
+                      .pattern = "/large",
+                      .handler = [](const HttpRequest&, const PathArguments&) -> Result<HttpAnswer> {
+                        return HttpAnswer{.body = std::string(kLargeBytes, 'x')};
+                      },
+                      .lane = AlwaysHot});
+    routes.push_back({.method = "POST",
+                      .pattern = "/size",
+                      .handler = [](const HttpRequest& request,
+                                    const PathArguments&) -> Result<HttpAnswer> {
+                        return HttpAnswer::Json(json::object{{"size", request.body.size()}});
+                      },
+                      .lane = AlwaysHot});
     routes.push_back(
         {.method = "GET",
          .pattern = "/throws",
@@ -106,6 +122,8 @@ class HttpServerTest : public ::testing::Test {
         HttpServer::Start({"127.0.0.1", 0}, router_.get(), access_.get(), metrics_.get(), limits)
             .ValueOrDie();
   }
+
+  static constexpr size_t kLargeBytes = 16 << 20;  // more than a socket takes
 
   std::string Ask(const std::string& bytes) {
     RawClient client(server_->port());
@@ -180,6 +198,59 @@ TEST_F(HttpServerTest, ReadsChunkedBodiesAndSaysContinue) {
   client.Write("{\"a\":8}");
   const std::string answers = client.ReadAll();
   EXPECT_THAT(answers, StartsWith("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK"));
+}
+
+TEST_F(HttpServerTest, AnAnswerThatIsReadSlowlyComesWholeAndHoldsUpNobody) {
+  Start();
+  RawClient slow(server_->port());
+  slow.Write(Get("/large") + Get("/hot/next"));
+  for (int i = 0; i < 8; ++i) EXPECT_THAT(Ask(Get("/hot/x")), StartsWith("HTTP/1.1 200 "));
+  const std::string large = slow.ReadOne();
+  EXPECT_TRUE(large.ends_with(std::string(1000, 'x')));
+  EXPECT_GT(large.size(), kLargeBytes);
+  EXPECT_THAT(slow.ReadOne(), HasSubstr("next"));
+}
+
+TEST_F(HttpServerTest, ReadsALargeBodyAndOneOfManyPieces) {
+  Start();
+  EXPECT_THAT(Ask(Post("/size", std::string(kLargeBytes, 'y'))),
+              HasSubstr("{\"size\":" + std::to_string(kLargeBytes) + "}"));
+  RawClient client(server_->port());
+  for (const char byte : Post("/size", "1234567890")) client.Write({byte});
+  EXPECT_THAT(client.ReadOne(), HasSubstr("{\"size\":10}"));
+}
+
+TEST_F(HttpServerTest, AClientThatSendsNoMoreGetsItsAnswers) {
+  Start();
+  RawClient client(server_->port());
+  client.Write(Get("/hot/first") + Post("/size", "12345") + Get("/large"));
+  client.EndWriting();
+  EXPECT_THAT(client.ReadOne(), HasSubstr("first"));
+  EXPECT_THAT(client.ReadOne(), HasSubstr("{\"size\":5}"));
+  EXPECT_GT(client.ReadOne().size(), kLargeBytes);
+  EXPECT_EQ(client.ReadAll(), "");
+}
+
+TEST_F(HttpServerTest, ManyClientsAskManyThingsAtOnce) {
+  Start();
+  constexpr int kClients = 20, kRequests = 200;
+  std::vector<std::unique_ptr<RawClient>> clients;
+  for (int c = 0; c < kClients; ++c) {
+    clients.push_back(std::make_unique<RawClient>(server_->port()));
+    std::string requests;
+    for (int i = 0; i < kRequests; ++i) {
+      const std::string name = std::to_string(c) + "-" + std::to_string(i);
+      requests += i % 3 == 0 ? Post("/json", "{\"name\":\"" + name + "\"}") : Get("/hot/" + name);
+    }
+    clients.back()->Write(requests);
+  }
+  for (int c = 0; c < kClients; ++c) {
+    for (int i = 0; i < kRequests; ++i) {
+      const std::string name = std::to_string(c) + "-" + std::to_string(i);
+      ASSERT_THAT(clients[static_cast<size_t>(c)]->ReadOne(),
+                  HasSubstr("\"name\":\"" + name + "\""));
+    }
+  }
 }
 
 TEST_F(HttpServerTest, ASlowHandlerHoldsUpNobody) {

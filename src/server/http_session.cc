@@ -1,17 +1,23 @@
 #include "server/http_session.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <algorithm>
-#include <cctype>
+#include <cerrno>
 
 #include <boost/asio/post.hpp>
-#include <boost/asio/write.hpp>
+#include <boost/beast/http/error.hpp>
 
+#include "base/log.h"
 #include "base/overload.h"
+#include "server/content_encoding.h"
 
 namespace tercet {
 namespace {
 
-namespace asio = boost::asio;
 namespace http = boost::beast::http;
 using boost::system::error_code;
 
@@ -22,63 +28,81 @@ constexpr std::chrono::seconds kLingerTime{2};
 constexpr size_t kWaitingPredictions = 2048;
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
-std::string_view View(boost::beast::string_view text) { return {text.data(), text.size()}; }
-
-/// "Application/JSON; charset=utf-8" as "application/json".
-std::string MediaType(std::string_view text) {
-  std::string type(text.substr(0, text.find(';')));
-  while (!type.empty() && type.back() == ' ') type.pop_back();
-  for (char& c : type) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return type;
-}
+bool WouldBlock() { return errno == EAGAIN || errno == EWOULDBLOCK; }
 
 }  // namespace
 
-HttpSession::HttpSession(asio::ip::tcp::socket socket, HttpService* service, SessionSet* home)
-    : socket_(std::move(socket)), service_(service), home_(home) {
+HttpSession::HttpSession(int socket, HttpService* service, EventLoop* loop, SessionSet* home)
+    : socket_(socket), service_(service), loop_(loop), home_(home) {
   service_->sessions.fetch_add(1);
+}
+
+HttpSession::~HttpSession() {
+  if (socket_ >= 0) ::close(socket_);
 }
 
 void HttpSession::Start() {
   home_->insert(shared_from_this());
-  error_code error;
   // A peer that vanished makes the next call fail, so these need no handling of their own.
-  socket_.set_option(asio::ip::tcp::no_delay(true), error);
-  socket_.set_option(asio::socket_base::keep_alive(true), error);
-  socket_.non_blocking(true, error);
+  const int on = 1;
+  ::setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+  ::setsockopt(socket_, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
   deadline_ = Clock::now() + service_->limits.idle;
-  Read();
+  const Status watched = loop_->Watch(socket_, this);
+  if (watched.ok()) return;
+  LogWarn("a connection is dropped: " + watched.ToString());
+  Close();
+}
+
+void HttpSession::OnReady(uint32_t events) {
+  ended_ |= (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+  readable_ |= ended_ || (events & EPOLLIN) != 0;
+  if (state_ == State::kWriting) {
+    Write(Clock::now());
+  } else if (reads()) {
+    Read();
+  }
 }
 
 void HttpSession::Read() {
+  if (!readable_) return;
   size_t wanted = kReadBytes;
-  if (parser_ && parser_->is_header_done()) {
+  if (state_ == State::kReading && parser_->is_header_done()) {
     const auto left = parser_->content_length_remaining();
     if (left) wanted = std::clamp<size_t>(*left, kReadBytes, kBodyReadBytes);
   }
-  socket_.async_read_some(buffer_.prepare(wanted),
-                          [self = shared_from_this()](const error_code& error, size_t bytes) {
-                            self->OnRead(error, bytes);
-                          });
-}
-
-void HttpSession::OnRead(const error_code& error, size_t bytes) {
-  if (state_ == State::kClosed) return;
-  if (error) return Close();
-  buffer_.commit(bytes);
+  const ssize_t got = ::recv(socket_, buffer_.prepare(wanted).data(), wanted, 0);
+  if (got < 0 && WouldBlock()) {
+    readable_ = false;
+    return;
+  }
+  if (got < 0 && errno == EINTR) return ReadOn();
+  if (got <= 0) return Close();
+  buffer_.commit(static_cast<size_t>(got));
+  // A short read has taken all there was: the next bytes are told of.
+  readable_ = ended_ || static_cast<size_t>(got) == wanted;
   if (state_ == State::kLingering) {
     buffer_.consume(buffer_.size());
-    return Read();
+    return ReadOn();
   }
   Parse();
 }
 
+void HttpSession::ReadOn() {
+  if (!readable_) return;
+  loop_->Later([self = shared_from_this()] {
+    if (self->reads()) self->Read();
+  });
+}
+
 void HttpSession::Parse() {
-  if (state_ == State::kIdle) {
+  const bool first = state_ == State::kIdle;
+  if (first) {
+    if (!SkipEmptyLines()) return ReadOn();
     state_ = State::kReading;
-    deadline_ = Clock::now() + service_->limits.request;
-    parser_.emplace();
-    parser_->eager(true);
+    head_.Clear();
+    request_.Clear();
+    parser_.emplace(&head_, &request_);
     parser_->header_limit(static_cast<uint32_t>(service_->limits.header_bytes));
     parser_->body_limit(service_->limits.body_bytes);
     header_seen_ = false;
@@ -105,57 +129,63 @@ void HttpSession::Parse() {
     if (!OnHeader()) return;
   }
   if (parser_->is_done()) return Dispatch();
-  Read();
+  // From its first bytes on; most requests come whole and need no clock.
+  if (first && !header_seen_) deadline_ = Clock::now() + service_->limits.request;
+  ReadOn();
+}
+
+bool HttpSession::SkipEmptyLines() {
+  // Some clients end a body with a line of its own.
+  const auto text = [this] {
+    const auto bytes = buffer_.cdata();
+    return std::string_view(static_cast<const char*>(bytes.data()), bytes.size());
+  };
+  while (text().starts_with("\r\n")) buffer_.consume(2);
+  return !text().empty() && text() != "\r";
 }
 
 bool HttpSession::OnHeader() {
-  const auto& message = parser_->get();
-  const uint64_t length = parser_->content_length().value_or(service_->limits.body_bytes);
-  deadline_ = Clock::now() + service_->limits.request +
-              std::chrono::seconds(length / service_->limits.body_bytes_per_second);
+  const Status sound = head_.Check();
+  if (!sound.ok()) {
+    Refuse(sound.IsNotImplemented() ? 501 : 400, sound);
+    return false;
+  }
   // Refused before its body is read: who may not come in may not send 64 MiB either.
-  const bool health = View(message.target()).starts_with("/v2/health/");
+  const bool health = head_.target.starts_with("/v2/health/");
   const Status token =
-      health ? Status::OK()
-             : service_->access->CheckToken(View(message[http::field::authorization]));
+      health ? Status::OK() : service_->access->CheckToken(head_.authorization);
   if (!token.ok()) {
     Refuse(401, token);
     return false;
   }
-  const Status browser = service_->access->CheckBrowser(View(message[http::field::host]),
-                                                        View(message[http::field::origin]));
+  const Status browser = service_->access->CheckBrowser(head_.host, head_.origin);
   if (!browser.ok()) {
     Refuse(403, browser);
     return false;
   }
-  if (!parser_->is_done() && boost::beast::iequals(message[http::field::expect], "100-continue")) {
-    error_code error;
-    // 25 bytes into an empty socket buffer; a client that does not get them sends after a second.
-    socket_.write_some(asio::buffer(kContinue), error);
-  }
+  if (parser_->is_done()) return true;
+  const uint64_t length = parser_->content_length().value_or(service_->limits.body_bytes);
+  deadline_ = Clock::now() + service_->limits.request +
+              std::chrono::seconds(length / service_->limits.body_bytes_per_second);
+  // 25 bytes into an empty socket buffer; a client that does not get them sends after a second.
+  if (head_.expects_continue) Say(kContinue);
   return true;
 }
 
 void HttpSession::Dispatch() {
   begun_ = Clock::now();
   state_ = State::kAnswering;
-  auto& message = parser_->get();
-  keep_alive_ = message.keep_alive();
-  with_body_ = message.method() != http::verb::head;
-  request_ = HttpRequest();
-  request_.method = with_body_ ? View(message.method_string()) : std::string_view("GET");
-  request_.content_type = MediaType(View(message[http::field::content_type]));
-  request_.accept = MediaType(View(message[http::field::accept]));
-  request_.inference_header_length = View(message["Inference-Header-Content-Length"]);
-  request_.request_id = View(message["X-Request-Id"]);
-  request_.traceparent = View(message["traceparent"]);
-  request_.body = std::move(message.body());
-  const Status target = ParseTarget(View(message.target()), &request_);
+  keep_alive_ = parser_->keep_alive();
+  const Status target = ParseTarget(head_.target, &request_);
   if (!target.ok()) return Refuse(400, target);
-  match_ = service_->router->Find(request_);
+  service_->router->Find(request_, &match_);
   Lane lane = Lane::kHot;
   if (match_.route != nullptr) {
     lane = match_.route->lane ? match_.route->lane(request_, match_.arguments) : Lane::kSlow;
+  }
+  // Unpacking a body is no work for this thread.
+  if (!head_.encoding.empty() && match_.route != nullptr && lane == Lane::kHot) {
+    lane = Lane::kPrediction;
   }
   if (lane == Lane::kHot) return Send(service_->router->Answer(request_, match_));
   if (lane == Lane::kSlow) return AnswerOn(service_->slow_pool, nullptr);
@@ -166,15 +196,29 @@ void HttpSession::Dispatch() {
   AnswerOn(service_->prediction_pool, &service_->predictions);
 }
 
-void HttpSession::AnswerOn(asio::thread_pool* pool, std::atomic<size_t>* count) {
-  asio::post(*pool, [self = shared_from_this(), count]() mutable {
-    HttpAnswer answer = self->service_->router->Answer(self->request_, self->match_);
+void HttpSession::AnswerOn(boost::asio::thread_pool* pool, std::atomic<size_t>* count) {
+  boost::asio::post(*pool, [self = shared_from_this(), count]() mutable {
+    HttpAnswer answer = self->Answer();
     if (count != nullptr) count->fetch_sub(1, std::memory_order_relaxed);
-    auto executor = self->socket_.get_executor();
-    asio::post(executor, [self = std::move(self), answer = std::move(answer)] {
+    EventLoop* const loop = self->loop_;
+    loop->Post([self = std::move(self), answer = std::move(answer)] {
       if (self->state_ == State::kAnswering) self->Send(answer);
     });
   });
+}
+
+HttpAnswer HttpSession::Answer() {
+  if (!head_.encoding.empty()) {
+    Result<std::string> body =
+        DecodeContent(head_.encoding, request_.body, service_->limits.body_bytes);
+    if (!body.ok()) {
+      HttpAnswer answer = ErrorAnswer(body.status(), match_.route->errors);
+      if (body.status().IsNotImplemented()) answer.status = 415;
+      return answer;
+    }
+    request_.body = *std::move(body);
+  }
+  return service_->router->Answer(request_, match_);
 }
 
 void HttpSession::Refuse(int http_status, const Status& status) {
@@ -185,7 +229,7 @@ void HttpSession::Refuse(int http_status, const Status& status) {
   match_ = Router::Match{
       .route = nullptr, .index = service_->router->size(), .arguments = {}, .path_known = false};
   keep_alive_ = false;
-  with_body_ = true;
+  head_.head_only = false;
   Send(answer);
 }
 
@@ -196,55 +240,57 @@ void HttpSession::Send(const HttpAnswer& answer) {
       std::chrono::duration_cast<std::chrono::microseconds>(now - begun_).count());
   if (service_->draining.load(std::memory_order_relaxed)) keep_alive_ = false;
   state_ = State::kWriting;
+  Serialize(answer, keep_alive_, !head_.head_only, &output_);
+  written_ = 0;
+  Write(now);
+  if (state_ != State::kWriting) return;
   deadline_ = now + service_->limits.request +
-              std::chrono::seconds(answer.body.size() / service_->limits.body_bytes_per_second);
-  output_ = Serialize(answer, keep_alive_, with_body_);
-  // Nearly every answer fits into the socket's buffer: then no thread has to come back for it.
-  error_code error;
-  const size_t written = socket_.write_some(asio::buffer(output_), error);
-  if (error && error != asio::error::would_block) return Close();
-  if (written == output_.size()) return OnWritten();
-  asio::async_write(socket_, asio::buffer(output_) + written,
-                    [self = shared_from_this()](const error_code& failed, size_t) {
-                      if (self->state_ == State::kClosed) return;
-                      if (failed) return self->Close();
-                      self->OnWritten();
-                    });
+              std::chrono::seconds(output_.size() / service_->limits.body_bytes_per_second);
 }
 
-void HttpSession::OnWritten() {
+void HttpSession::Write(Clock::time_point now) {
+  while (written_ < output_.size()) {
+    const ssize_t sent =
+        ::send(socket_, output_.data() + written_, output_.size() - written_, MSG_NOSIGNAL);
+    if (sent < 0 && errno == EINTR) continue;
+    // We are told when there is room again.
+    if (sent < 0 && WouldBlock()) return;
+    if (sent < 0) return Close();
+    written_ += static_cast<size_t>(sent);
+  }
+  OnWritten(now);
+}
+
+void HttpSession::OnWritten(Clock::time_point now) {
   if (!keep_alive_) return Linger();
   state_ = State::kIdle;
-  deadline_ = Clock::now() + service_->limits.idle;
+  deadline_ = now + service_->limits.idle;
   if (output_.capacity() > kBodyReadBytes) output_ = std::string();
-  if (buffer_.size() == 0) return Read();
+  if (buffer_.size() == 0) return ReadOn();
   // A pipelined request waits its turn, so that one connection can't keep the thread.
-  asio::post(socket_.get_executor(), [self = shared_from_this()] {
+  loop_->Later([self = shared_from_this()] {
     if (self->state_ == State::kIdle) self->Parse();
   });
 }
 
 void HttpSession::Linger() {
   // Closing while the peer still sends would reset the connection, and the answer with it.
-  error_code error;
-  socket_.shutdown(asio::ip::tcp::socket::shutdown_send, error);
-  if (error) return Close();
+  if (::shutdown(socket_, SHUT_WR) != 0) return Close();
   state_ = State::kLingering;
   deadline_ = Clock::now() + kLingerTime;
   buffer_.consume(buffer_.size());
-  Read();
+  ReadOn();
 }
 
 void HttpSession::Sweep(Clock::time_point now) {
   if (now < deadline_ || state_ == State::kAnswering || state_ == State::kClosed) return;
   if (state_ == State::kReading) {
-    // Written only if it fits at once, since a read is still under way on this socket.
     HttpAnswer answer =
         ErrorAnswer(Status::IOError("the request did not come in time"), ErrorForm::kCoded);
     answer.status = 408;
     service_->metrics->Count(service_->router->size(), answer.status, 0);
-    error_code error;
-    socket_.write_some(asio::buffer(Serialize(answer, false, true)), error);
+    Serialize(answer, false, true, &output_);
+    Say(output_);
   }
   Close();
 }
@@ -256,10 +302,16 @@ void HttpSession::Drain() {
 void HttpSession::Close() {
   if (state_ == State::kClosed) return;
   state_ = State::kClosed;
-  error_code error;
-  socket_.close(error);
+  ::close(socket_);
+  socket_ = -1;
   service_->sessions.fetch_sub(1);
-  home_->erase(shared_from_this());
+  loop_->Later([self = shared_from_this()] { self->home_->erase(self); });
+}
+
+void HttpSession::Say(std::string_view bytes) {
+  // What does not fit at once is lost, and the peer gone or slow.
+  [[maybe_unused]] const ssize_t sent =
+      ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 }  // namespace tercet

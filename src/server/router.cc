@@ -22,31 +22,35 @@ Router::Router(std::vector<Route> routes, TraceExporter* traces)
     for (std::string& segment : target.path) {
       pattern.segments.push_back(segment.front() == '{' ? "" : std::move(segment));
     }
+    const size_t size = pattern.segments.size();
+    if (size >= of_size_.size()) of_size_.resize(size + 1);
+    of_size_[size].push_back(patterns_.size());
     patterns_.push_back(std::move(pattern));
   }
 }
 
-Router::Match Router::Find(const HttpRequest& request) const {
-  Match match;
-  match.index = routes_.size();
-  for (size_t i = 0; i < routes_.size(); ++i) {
+void Router::Find(const HttpRequest& request, Match* match) const {
+  match->route = nullptr;
+  match->index = routes_.size();
+  match->arguments.clear();
+  match->path_known = false;
+  const size_t size = request.path.size();
+  if (size >= of_size_.size()) return;
+  for (const size_t i : of_size_[size]) {
     const auto& segments = patterns_[i].segments;
-    if (segments.size() != request.path.size()) continue;
-    bool fits = true;
-    for (size_t s = 0; fits && s < segments.size(); ++s) {
-      fits = segments[s].empty() || segments[s] == request.path[s];
-    }
-    if (!fits) continue;
-    match.path_known = true;
+    // The last ones first: patterns mostly differ at their ends.
+    size_t s = size;
+    while (s > 0 && (segments[s - 1].empty() || segments[s - 1] == request.path[s - 1])) --s;
+    if (s > 0) continue;
+    match->path_known = true;
     if (routes_[i].method != request.method) continue;
-    match.route = &routes_[i];
-    match.index = i;
-    for (size_t s = 0; s < segments.size(); ++s) {
-      if (segments[s].empty()) match.arguments.push_back(request.path[s]);
+    match->route = &routes_[i];
+    match->index = i;
+    for (; s < size; ++s) {
+      if (segments[s].empty()) match->arguments.push_back(request.path[s]);
     }
-    return match;
+    return;
   }
-  return match;
 }
 
 HttpAnswer Router::Answer(const HttpRequest& request, const Match& match) const {

@@ -49,7 +49,7 @@ class Router {
     PathArguments arguments;  ///< views into the request
     bool path_known = false;  ///< some route has this path, with another method
   };
-  Match Find(const HttpRequest& request) const;
+  void Find(const HttpRequest& request, Match* match) const;
 
   /// Runs the matched handler and gives its answer, or its error's in the route's form. A request
   /// that matches nothing is answered 404 or 405.
@@ -69,6 +69,8 @@ class Router {
   TraceExporter* const traces_;
   std::vector<std::string> names_;  ///< of the routes' spans
   std::vector<Pattern> patterns_;
+  /// The routes of patterns with so many segments, in their order.
+  std::vector<std::vector<size_t>> of_size_;
 };
 
 HttpAnswer ErrorAnswer(const Status& status, ErrorForm form);
