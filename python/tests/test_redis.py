@@ -6,6 +6,7 @@ import datetime as dt
 import subprocess
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 import pandas as pd
 import pytest
@@ -166,6 +167,23 @@ def test_a_server_may_answer_from_before_and_says_so(tmp_path, redis):
             assert vector.status == {"rain": "present"}
     finally:
         server.stop()
+
+
+def test_a_user_with_a_password_of_any_signs(tmp_path, redis):
+    password = "p@ss/wörd:1%?&"
+    told = subprocess.run(["redis-cli", "-p", str(redis.port), "acl", "setuser", "tercet", "on",
+                           ">" + password, "~tercet:*", "+@hash", "+@string", "+unlink", "+select"],
+                          capture_output=True)
+    assert told.stdout == b"OK\n", told
+    where = f"127.0.0.1:{redis.port}/1"
+    with tc.open(tmp_path / "project",
+                 online=f"redis://tercet:{quote(password, safe='')}@{where}") as project:
+        define(project)
+        assert rain(project) == 1.0
+    with tc.open(tmp_path / "project", online=f"redis://tercet:guess@{where}") as project:
+        with pytest.raises(tc.StorageError, match="WRONGPASS") as refused:
+            rain(project)
+        assert "guess" not in str(refused.value)
 
 
 def test_addresses_that_are_none(tmp_path):
