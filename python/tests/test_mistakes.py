@@ -149,7 +149,8 @@ INTERRUPTED = """
         project.sql("SELECT 1")
         threading.Timer(1, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
         try:
-            project.sql("SELECT sum(a.range * b.range % 7) FROM range(10000000) a, range(10000000) b")
+            project.sql("SELECT sum(a.range * b.range % 7) "
+                        "FROM range(10000000) a, range(10000000) b")
         except KeyboardInterrupt:
             print("interrupted, then", project.sql("SELECT 1 AS one").to_rows())
 """
