@@ -1,5 +1,9 @@
 """What other servers' clients send is answered as they expect."""
 
+import gzip
+import json
+import zlib
+
 import numpy as np
 import pytest
 from local_server import Server
@@ -63,6 +67,21 @@ def test_rows_as_sagemakers_clients_send_them(served, kind, body):
                                        headers={"Accept": accept})
         assert status == 200 and headers["Content-Type"] == accept
         assert [np.float32(line) for line in answer.split()] == expected
+
+
+def test_packed_bodies(served):
+    server, expected = served
+    path = at("/v1/models/delay:predict")
+    body = json.dumps({"instances": ROWS}).encode()
+    for encoding, packed in ("gzip", gzip.compress(body)), ("deflate", zlib.compress(body)):
+        status, answer, _ = call(server, path, packed, headers={"Content-Encoding": encoding})
+        assert (status, as_floats(answer)) == (200, {"predictions": expected})
+        for broken in packed[:-9], body:
+            status, answer, _ = call(server, path, broken, headers={"Content-Encoding": encoding})
+            assert status == 400 and f"not whole {encoding}" in answer["error"]
+    assert call(server, path, body, headers={"Content-Encoding": "br"})[0] == 415
+    bomb = gzip.compress(bytes(65 << 20))
+    assert call(server, path, bomb, headers={"Content-Encoding": "gzip"})[0] == 413
 
 
 def test_a_matrix_in_the_order_of_the_columns(served):
