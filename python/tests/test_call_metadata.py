@@ -42,13 +42,22 @@ def tensor(name: bytes, datatype: bytes, contents: bytes) -> bytes:
     return field(5, field(1, name) + field(2, datatype) + field(3, b"\x01") + field(5, contents))
 
 
+def request(model: bytes, id: bytes = b"") -> bytes:
+    """To infer, without a client's classes, of which there may be one set in a process."""
+    return (field(1, model) + field(3, id) + tensor(b"city", b"BYTES", field(8, b"Oslo"))
+            + tensor(b"distance", b"FP64", field(7, struct.pack("<d", 1.0))))
+
+
 def infer(server, model: bytes, metadata: list[tuple[str, str]], id: bytes = b"") -> None:
-    """Asks by gRPC without a client's classes, of which there may be one set in a process."""
-    request = (field(1, model) + field(3, id) + tensor(b"city", b"BYTES", field(8, b"Oslo"))
-               + tensor(b"distance", b"FP64", field(7, struct.pack("<d", 1.0))))
     with grpc.insecure_channel(f"127.0.0.1:{server.grpc}") as channel:
         ask = channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
-        ask(request, metadata=metadata, timeout=120)
+        ask(request(model, id), metadata=metadata, timeout=120)
+
+
+def infer_stream(server, requests: list[bytes], metadata: list[tuple[str, str]]) -> list[bytes]:
+    with grpc.insecure_channel(f"127.0.0.1:{server.grpc}") as channel:
+        ask = channel.stream_stream("/inference.GRPCInferenceService/ModelStreamInfer")
+        return list(ask(iter(requests), metadata=metadata, timeout=120))
 
 
 def test_traces_and_request_ids_come_with_grpc_and_flight(tmp_path):
@@ -95,3 +104,40 @@ def test_traces_and_request_ids_come_with_grpc_and_flight(tmp_path):
     stages = [span["name"] for span in Collector.spans
               if span["parentSpanId"] == inferred["spanId"]]
     assert stages == ["queue", "lookup", "on_demand", "transform", "model"]
+
+
+def test_each_message_of_a_stream_is_a_request(tmp_path):
+    Collector.spans = []
+    collector = ThreadingHTTPServer(("127.0.0.1", 0), Collector)
+    threading.Thread(target=collector.serve_forever, daemon=True).start()
+    server = Server(tmp_path / "p", "--traces",
+                    f"http://127.0.0.1:{collector.server_port}/v1/traces", "--trace-percent", "0")
+    try:
+        with tc.open(server.location) as project:
+            deployment = project.deploy("delay", models(project, 1)[0])
+            deployment.configure(log_percent=100)
+            answers = infer_stream(
+                server,
+                [request(b"delay"), request(b"delay", b"own"), request(b"delya"),
+                 request(b"delay")],
+                [("traceparent", f"00-{TRACE}-{PARENT}-01"), ("x-request-id", "stream")])
+            assert len(answers) == 4
+            assert [b"delya" in answer for answer in answers] == [False, False, True, False]
+            infer_stream(server, [request(b"delay")], [])
+            deadline = time.monotonic() + SECONDS_TO_WAIT
+            while len(Collector.spans) < 4 + 3 * 5 and time.monotonic() < deadline:
+                time.sleep(0.05)
+            deployment.flush_log()
+            log = list(project.feature_group("delay_predictions").read().to_pandas()["request_id"])
+    finally:
+        server.stop()
+        collector.shutdown()
+        collector.server_close()
+    # The last stream said nothing: its request has an id that we made.
+    assert len(log) == 4 and {"stream", "own", "stream.4"} < set(log), log
+    calls = [span for span in Collector.spans if span["parentSpanId"] == PARENT]
+    assert {span["name"] for span in calls} == {"inference.GRPCInferenceService/ModelStreamInfer"}
+    told = [one["value"]["intValue"] for span in calls for one in span["attributes"]
+            if one["key"] == "rpc.grpc.status_code"]
+    assert sorted(told) == ["0", "0", "0", "5"]
+    assert len(Collector.spans) == 4 + 3 * 5, [span["name"] for span in Collector.spans]

@@ -16,8 +16,9 @@ namespace tercet {
 Result<std::shared_ptr<arrow::Array>> ArrayOfCell(const std::shared_ptr<arrow::DataType>& type,
                                                   const Cell& cell);
 
-/// A batch of one row, of a cell for each of the schema's fields.
-Result<std::shared_ptr<arrow::RecordBatch>> BatchOfRow(
-    const std::shared_ptr<arrow::Schema>& schema, std::span<const Cell> row);
+/// A batch of cells, row by row, one for each of the schema's fields; no cells are one row of a
+/// schema that has none.
+Result<std::shared_ptr<arrow::RecordBatch>> BatchOfCells(
+    const std::shared_ptr<arrow::Schema>& schema, std::span<const Cell> cells);
 
 }  // namespace tercet

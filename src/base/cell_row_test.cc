@@ -36,13 +36,20 @@ TEST(CellRow, GivesBackWhatItsCellsWereOf) {
   add(arrow::binary(), std::string("\0\1", 2));
   const auto schema = arrow::schema(fields);
   const auto batch = arrow::RecordBatch::Make(schema, 2, columns);
+  std::vector<Cell> all;
   for (const int64_t row : {0, 1}) {
     std::vector<Cell> cells;
     for (const auto& column : columns) cells.push_back(CellOf(*column, row));
-    const auto again = BatchOfRow(schema, cells).ValueOrDie();
+    const auto again = BatchOfCells(schema, cells).ValueOrDie();
     ASSERT_TRUE(again->ValidateFull().ok()) << again->ValidateFull().ToString();
     EXPECT_TRUE(again->Equals(*batch->Slice(row, 1))) << again->ToString();
+    all.insert(all.end(), cells.begin(), cells.end());
   }
+  const auto whole = BatchOfCells(schema, all).ValueOrDie();
+  ASSERT_TRUE(whole->ValidateFull().ok()) << whole->ValidateFull().ToString();
+  EXPECT_TRUE(whole->Equals(*batch)) << whole->ToString();
+  EXPECT_EQ(BatchOfCells(schema, {}).ValueOrDie()->num_rows(), 0);
+  EXPECT_EQ(BatchOfCells(arrow::schema({}), {}).ValueOrDie()->num_rows(), 1);
 }
 
 }  // namespace

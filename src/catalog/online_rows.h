@@ -60,28 +60,29 @@ struct RowsAnswer {
   int64_t version = -1;                      ///< of the group: up to which commits were applied
 };
 
-/// What is wanted of one row of a feature group, whatever its key.
+/// What is wanted of a feature group's rows, whatever their keys.
 struct CellColumns {
   Ref group;
   std::vector<std::string> columns;  ///< of cell types
   std::optional<int64_t> ttl_us;     ///< instead of the group's
 };
 
-/// One row of each group asked for. Kept by its reader for the next read, which allocates nothing.
+/// n rows of each group asked for. Kept by its reader for the next read, which allocates nothing.
 struct CellsAnswer {
-  std::vector<Cell> cells;        ///< the columns of all groups, in order; null unless present;
-                                  ///< they stay until the next read into this object
-  std::vector<RowStatus> status;  ///< one a group
+  std::vector<Cell> cells;        ///< group by group, and row by row, the columns; null unless
+                                  ///< present; they stay until the next read into this object
+  std::vector<RowStatus> status;  ///< of the rows, group by group
   std::string bytes;              ///< what the cells point into
 };
 
-/// One feature vector in place. Kept by its reader for the next read, which allocates nothing.
+/// n feature vectors in place, one after the other. Kept by its reader for the next read, which
+/// allocates nothing.
 struct VectorCells {
   std::vector<Cell> features;     ///< in the view's order, until the next read into this object
   std::vector<RowStatus> status;  ///< of each feature
   std::vector<Cell> helpers;      ///< of the view's helper columns
   CellsAnswer rows;               ///< what the features point into
-  std::vector<std::string> keys;  ///< of the last read, a group each
+  std::vector<std::string> keys;  ///< of the last read, group by group
   Arena memory;                   ///< what was computed; taken from until the next read
 };
 
@@ -125,8 +126,8 @@ class OnlineRows {
   /// Answers all requests from one snapshot of the store. KeyError for a group that is not online
   /// or a column that it does not have.
   virtual Result<std::vector<RowsAnswer>> Read(const std::vector<RowsRequest>& requests) = 0;
-  /// The same for one row of each group, straight from the rows' bytes. `keys`: one a group, in
-  /// byte form (compute/sort_key.h); empty for a null key. False, and nothing is
+  /// The same for n rows of each group, straight from the rows' bytes. `keys`: n a group, group by
+  /// group, in byte form (compute/sort_key.h); empty for a null key. False, and nothing is
   /// answered, where the store is not in this process, or does not know a group or column yet: Read
   /// answers, or says why not.
   virtual Result<bool> ReadCells(std::span<const CellColumns> /*groups*/,

@@ -31,10 +31,11 @@ Result<std::shared_ptr<arrow::RecordBatch>> RowsFromJson(std::string_view noun,
                                                          const json::value& rows,
                                                          const arrow::Schema& known);
 
-/// The cells of a row that has exactly the columns of `known`; numbers are put into `numbers`,
-/// texts stay where they are. False for anything that this short way is not for, also what does
-/// not fit: RowsFromJson takes it or says why not.
-bool CellsFromJson(const json::object& row, const arrow::Schema& known, std::vector<Cell>* cells,
-                   std::vector<uint64_t>* numbers);
+/// The cells, row by row, of {"a": 1} or [{"a": 1}, …] of 1 to `most` rows that each have exactly
+/// the columns of `known`; numbers are put into `numbers`, texts stay where they are. False for
+/// anything that this short way is not for, also what does not fit: RowsFromJson takes it or says
+/// why not.
+bool CellsFromJson(const json::value& rows, const arrow::Schema& known, size_t most,
+                   std::vector<Cell>* cells, std::vector<uint64_t>* numbers);
 
 }  // namespace tercet

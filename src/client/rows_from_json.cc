@@ -342,19 +342,37 @@ bool CellFromJson(const json::value& value, arrow::Type::type type, uint64_t* nu
   }
 }
 
+/// One row; of each column a number and a cell.
+bool RowCells(const json::object& row, const arrow::Schema& known, uint64_t* numbers,
+              Cell* cells) {
+  const int columns = known.num_fields();
+  if (row.size() != static_cast<size_t>(columns)) return false;
+  for (int i = 0; i < columns; ++i) {
+    const auto& field = known.field(i);
+    const json::value* value = row.if_contains(field->name());
+    if (value == nullptr || !CellFromJson(*value, field->type()->id(), numbers + i, cells + i)) {
+      return false;
+    }
+  }
+  return true;
+}
+
 }  // namespace
 
-bool CellsFromJson(const json::object& row, const arrow::Schema& known, std::vector<Cell>* cells,
-                   std::vector<uint64_t>* numbers) {
+bool CellsFromJson(const json::value& rows, const arrow::Schema& known, size_t most,
+                   std::vector<Cell>* cells, std::vector<uint64_t>* numbers) {
+  const json::array* list = rows.if_array();
+  if (list == nullptr && !rows.is_object()) return false;
+  const size_t count = list == nullptr ? 1 : list->size();
+  if (count == 0 || count > most) return false;
   const auto columns = static_cast<size_t>(known.num_fields());
-  if (row.size() != columns) return false;
-  cells->assign(columns, Cell());
-  numbers->resize(columns);
-  for (size_t i = 0; i < columns; ++i) {
-    const auto& field = known.field(static_cast<int>(i));
-    const json::value* value = row.if_contains(field->name());
-    if (value == nullptr ||
-        !CellFromJson(*value, field->type()->id(), &(*numbers)[i], &(*cells)[i])) {
+  if (columns == 0 && count > 1) return false;
+  cells->assign(count * columns, Cell());
+  numbers->resize(count * columns);
+  for (size_t i = 0; i < count; ++i) {
+    const json::object* row = list == nullptr ? &rows.as_object() : (*list)[i].if_object();
+    if (row == nullptr ||
+        !RowCells(*row, known, numbers->data() + i * columns, cells->data() + i * columns)) {
       return false;
     }
   }

@@ -14,7 +14,9 @@
 #include "inference/batch.h"
 #include "inference/missing_values.h"
 #include "inference/model_loading.h"
+#include "inference/online_groups.h"
 #include "inference/prediction_log.h"
+#include "inference/release_contract.h"
 #include "inference/release_fit.h"
 #include "inference/request_id.h"
 #include "inference/served_releases.h"
@@ -118,35 +120,7 @@ class Inference::Impl {
 
   Result<Contract> ContractOf(const std::string& deployment) {
     ARROW_ASSIGN_OR_RAISE(const auto served, releases_.Of(deployment));
-    const LoadedRelease& loaded = *served->main.loaded;
-    Contract contract{.entities = loaded.signature().inputs,
-                      .optional = arrow::schema({}),
-                      .outputs = loaded.signature().outputs,
-                      .release_id = loaded.release().id,
-                      .release_number = served->main.number};
-    if (loaded.plan() == nullptr) return contract;
-    contract.entities = loaded.plan()->entity_schema();
-    contract.python_features = loaded.plan()->python_features();
-    const arrow::Schema& labels = *loaded.plan()->label_schema();
-    arrow::FieldVector optional;
-    for (const ViewColumn& column : loaded.plan()->columns()) {
-      if (labels.GetFieldIndex(column.name) < 0 &&
-          contract.entities->GetFieldIndex(column.name) < 0) {
-        optional.push_back(arrow::field(column.name, column.type));
-      }
-    }
-    // What the root group has and this release does not use may come along, so that a client can
-    // ask releases of different views alike: an upgrade must not make its requests fail.
-    const ViewGroup& root = loaded.plan()->groups().front();
-    for (const auto& field : root.definition.schema->fields()) {
-      const arrow::Schema so_far(optional);
-      if (labels.GetFieldIndex(field->name()) < 0 && so_far.GetFieldIndex(field->name()) < 0 &&
-          contract.entities->GetFieldIndex(field->name()) < 0) {
-        optional.push_back(field);
-      }
-    }
-    contract.optional = arrow::schema(std::move(optional));
-    return contract;
+    return ContractOfRelease(*served->main.loaded, served->main.number);
   }
 
   Result<std::vector<PreflightCheck>> Preflight(const Ref& model) {
@@ -165,7 +139,7 @@ class Inference::Impl {
         (*loaded)->has_warm_up() ? "it answers as when it was registered"
                                  : "no answers were recorded when it was registered");
     // Features can be passed in, so a group without rows is told, not refused.
-    add("groups", false, CheckGroups((*loaded)->plan()), "online, with rows");
+    add("groups", false, CheckOnlineGroups((*loaded)->plan(), tables_, online_), "online, with rows");
     return checks;
   }
 
@@ -218,21 +192,24 @@ class Inference::Impl {
     }
     bool may_wait() const override { return served_->policy.concurrency > 0; }
 
-    Result<bool> Predict(std::span<const Cell> row, std::optional<int64_t> event_time_us,
+    Result<bool> Predict(std::span<const Cell> rows, std::optional<int64_t> event_time_us,
                          RowPrediction* prediction) const override {
       if (prediction->request_id.size() > kRequestIdBytes) return false;
+      const size_t count = loaded().rows()->RowsOf(rows);
+      if (count == 0 || count > kMostRows) return false;
       // The log keeps each row that was read with its time and commit, which cells don't have.
       if (served_->book->log.PutOff(served_->policy.log_percent)) return false;
       const SteadyClock::time_point begun = SteadyClock::now();
       const int64_t now_us = impl_->clock_->NowMicros();
       const int64_t as_of_us = event_time_us.value_or(now_us);
-      const ServedReleases::Arm& arm = served_->Choose(deployment_, row);
-      const Asked asked{deployment_, *served_, arm.number, 1, begun, now_us};
+      const ServedReleases::Arm& arm = served_->Choose(deployment_, rows);
+      const Asked asked{deployment_, *served_, arm.number, static_cast<int64_t>(count), begun,
+                        now_us};
       const auto answered = impl_->Serve(asked, [&](const Deadline& deadline, StageTimes* times) {
-        auto row_answered =
-            impl_->AnswerRow(*arm.loaded, row, as_of_us, deadline, times, prediction);
+        auto rows_answered =
+            impl_->AnswerRows(*arm.loaded, rows, as_of_us, deadline, times, prediction);
         prediction->stages = *times;
-        return row_answered;
+        return rows_answered;
       });
       if (!answered.ok() || !*answered) return answered;
       prediction->release_id = arm.loaded->release().id;
@@ -240,7 +217,7 @@ class Inference::Impl {
       if (prediction->request_id.empty()) {
         prediction->request_id = RequestId::Make(deployment_, arm.number, now_us);
       }
-      ARROW_RETURN_NOT_OK(Watched(arm, row, as_of_us, *prediction));
+      ARROW_RETURN_NOT_OK(Watched(arm, rows, as_of_us, *prediction));
       return true;
     }
 
@@ -250,15 +227,15 @@ class Inference::Impl {
     const LoadedRelease& loaded() const { return *served_->main.loaded; }
 
     /// Shows an answer to the trial that counts it and the shadows that repeat it, if any do.
-    Status Watched(const ServedReleases::Arm& arm, std::span<const Cell> row, int64_t as_of_us,
+    Status Watched(const ServedReleases::Arm& arm, std::span<const Cell> rows, int64_t as_of_us,
                    const RowPrediction& prediction) const {
       if (served_->book->followed()) {
-        ARROW_ASSIGN_OR_RAISE(const auto given, BatchOfRow(outputs(), prediction.outputs));
+        ARROW_ASSIGN_OR_RAISE(const auto given, BatchOfCells(outputs(), prediction.outputs));
         served_->book->Gave(arm.number, *given);
       }
       impl_->AskShadows(*served_, as_of_us, [&]() -> Result<ShadowedAnswer> {
-        ARROW_ASSIGN_OR_RAISE(auto asked, BatchOfRow(entities(), row));
-        ARROW_ASSIGN_OR_RAISE(auto given, BatchOfRow(outputs(), prediction.outputs));
+        ARROW_ASSIGN_OR_RAISE(auto asked, BatchOfCells(entities(), rows));
+        ARROW_ASSIGN_OR_RAISE(auto given, BatchOfCells(outputs(), prediction.outputs));
         return ShadowedAnswer{std::move(asked), std::move(given)};
       });
       return Status::OK();
@@ -313,24 +290,26 @@ class Inference::Impl {
     }
   }
 
-  /// One row the short way; false where the online rows are not to be had in place.
-  Result<bool> AnswerRow(const LoadedRelease& loaded, std::span<const Cell> row, int64_t as_of_us,
-                         const Deadline& deadline, StageTimes* times, RowPrediction* prediction) {
+  /// A few rows the short way; false where the online rows are not to be had in place.
+  Result<bool> AnswerRows(const LoadedRelease& loaded, std::span<const Cell> rows,
+                          int64_t as_of_us, const Deadline& deadline, StageTimes* times,
+                          RowPrediction* prediction) {
     Laps laps;
-    TimedRows rows(online_, nullptr);
+    TimedRows online(online_, nullptr);
     ARROW_ASSIGN_OR_RAISE(const bool read,
-                          loaded.rows()->Features(&rows, row, as_of_us, prediction));
+                          loaded.rows()->Features(&online, rows, as_of_us, prediction));
     if (!read) return false;
-    StageOf(times, ServingStage::kLookup) = rows.spent_ns();
-    StageOf(times, ServingStage::kOnDemand) = laps.Next() - rows.spent_ns();
-    ARROW_ASSIGN_OR_RAISE(const auto inputs, loaded.rows()->Inputs(row, prediction));
+    StageOf(times, ServingStage::kLookup) = online.spent_ns();
+    StageOf(times, ServingStage::kOnDemand) = laps.Next() - online.spent_ns();
+    ARROW_ASSIGN_OR_RAISE(const auto inputs, loaded.rows()->Inputs(rows, prediction));
     if (loaded.plan() != nullptr) {
       AddMissingValues(*loaded.plan()->feature_schema(), prediction->vector.status,
                        &prediction->missing);
     }
     StageOf(times, ServingStage::kTransform) = laps.Next();
     ARROW_RETURN_NOT_OK(CheckDeadline(deadline, "before the model was asked"));
-    loaded.rows()->Predict(inputs, static_cast<size_t>(loaded.signature().outputs->num_fields()),
+    loaded.rows()->Predict(inputs, loaded.rows()->RowsOf(rows),
+                           static_cast<size_t>(loaded.signature().outputs->num_fields()),
                            prediction);
     StageOf(times, ServingStage::kModel) = laps.Next();
     ARROW_RETURN_NOT_OK(CheckDeadline(deadline, "when the model had answered"));
@@ -426,31 +405,6 @@ class Inference::Impl {
                       .event_time_us = as_of_us,
                       .given = answer->given});
     }
-  }
-
-  /// The groups that a request reads are online and have rows.
-  Status CheckGroups(const ViewPlan* plan) {
-    if (plan == nullptr) return Status::OK();
-    for (size_t g = 0; g < plan->groups().size(); ++g) {
-      if (!plan->online_group(static_cast<int>(g))) continue;
-      const Ref group = plan->groups()[g].definition.ref();
-      const std::string what = "feature group '" + group.ToText() + "'";
-      const auto table = tables_->Get(group);
-      if (!table.ok()) return Explain(table.status(), what);
-      ARROW_ASSIGN_OR_RAISE(const auto head, (*table)->Head());
-      if (head->row_count() == 0) return Status::Invalid(what, " has no rows");
-      const auto& keys = plan->groups()[g].key_schema;
-      ARROW_ASSIGN_OR_RAISE(const auto none, arrow::RecordBatch::MakeEmpty(keys));
-      const Status read = online_
-                              ->Read({{.group = group,
-                                       .keys = none,
-                                       .event_times_us = {},
-                                       .columns = {},
-                                       .ttl_us = std::nullopt}})
-                              .status();
-      if (!read.ok()) return Explain(read, what + " can't be read online");
-    }
-    return Status::OK();
   }
 
   Catalog* const catalog_;

@@ -14,7 +14,8 @@ namespace tercet {
 /// most, then how many more.
 std::vector<std::string> MissingValues(const arrow::Schema& features, const VectorAnswer& answer);
 
-/// The same of one row that was read in place, added to `missing`.
+/// The same of rows that were read in place, `status` being that of each feature, row by row; added
+/// to `missing`.
 void AddMissingValues(const arrow::Schema& features, const std::vector<RowStatus>& status,
                       std::vector<std::string>* missing);
 

@@ -254,6 +254,7 @@ Result<std::optional<std::vector<RowsAnswer>>> RocksStore::TryRead(
 Result<bool> RocksStore::ReadCells(std::span<const CellColumns> groups,
                                    std::span<const std::string> keys, int64_t event_time_us,
                                    CellsAnswer* answer) {
+  const size_t rows = groups.empty() ? 0 : keys.size() / groups.size();
   ScratchUse scratch;
   std::shared_ptr<const GroupStates> states;
   do {
@@ -263,9 +264,11 @@ Result<bool> RocksStore::ReadCells(std::span<const CellColumns> groups,
       const auto found = states->find(groups[g].group);
       if (found == states->end()) return false;
       const GroupState& state = *found->second;
-      AppendStorePrefix(kRowsRecord, state.id, state.generation, &scratch->keys);
-      scratch->keys += keys[g];
-      scratch->ends.push_back(scratch->keys.size());
+      for (const std::string& key : keys.subspan(g * rows, rows)) {
+        AppendStorePrefix(kRowsRecord, state.id, state.generation, &scratch->keys);
+        scratch->keys += key;
+        scratch->ends.push_back(scratch->keys.size());
+      }
       AddGroup(state, scratch.get());
     }
     ARROW_RETURN_NOT_OK(Fetch(scratch.get()));
@@ -298,11 +301,13 @@ Result<bool> RocksStore::ReadCells(std::span<const CellColumns> groups,
         state.projections->Get(state.layouts, groups[g].columns, groups[g].group.name);
     if (projection.status().IsKeyError()) return false;
     ARROW_RETURN_NOT_OK(projection.status());
-    // No row is stored under a null key's prefix alone.
-    ARROW_ASSIGN_OR_RAISE(const FoundRow found,
-                          FindRow(state, scratch->found[g], event_time_us, groups[g].ttl_us));
-    answer->status.push_back(keys[g].empty() ? RowStatus::kMissing : found.status);
-    ARROW_RETURN_NOT_OK((*projection)->AppendCells(found.row, &answer->cells));
+    for (size_t i = g * rows; i < (g + 1) * rows; ++i) {
+      // No row is stored under a null key's prefix alone.
+      ARROW_ASSIGN_OR_RAISE(const FoundRow found, FindRow(state, scratch->found[i], event_time_us,
+                                                          groups[g].ttl_us));
+      answer->status.push_back(keys[i].empty() ? RowStatus::kMissing : found.status);
+      ARROW_RETURN_NOT_OK((*projection)->AppendCells(found.row, &answer->cells));
+    }
   }
   return true;
 }

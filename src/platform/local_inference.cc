@@ -164,32 +164,40 @@ Result<std::shared_ptr<const RowPredictor>> LocalPlatform::PredictorOf(
 
 namespace {
 
-/// The cells of a batch that is one row of just these columns; nullopt for any other.
-std::optional<std::vector<Cell>> CellsOfRow(const arrow::RecordBatch& batch,
-                                            const arrow::Schema& columns) {
-  if (batch.num_rows() != 1 || batch.num_columns() != columns.num_fields()) return std::nullopt;
-  std::vector<Cell> cells;
-  cells.reserve(static_cast<size_t>(columns.num_fields()));
-  for (const auto& field : columns.fields()) {
+/// The cells, row by row, of a batch of just these columns and a few rows; nullopt for any other.
+std::optional<std::vector<Cell>> CellsOfRows(const arrow::RecordBatch& batch,
+                                             const arrow::Schema& columns) {
+  const auto rows = static_cast<size_t>(batch.num_rows());
+  const auto width = static_cast<size_t>(columns.num_fields());
+  if (rows == 0 || rows > RowPredictor::kMostRows || (width == 0 && rows > 1) ||
+      batch.num_columns() != columns.num_fields()) {
+    return std::nullopt;
+  }
+  std::vector<Cell> cells(rows * width);
+  for (size_t c = 0; c < width; ++c) {
+    const auto& field = columns.field(static_cast<int>(c));
     const int index = batch.schema()->GetFieldIndex(field->name());
     if (index < 0 || !batch.schema()->field(index)->type()->Equals(*field->type()) ||
         !IsCellType(*field->type())) {
       return std::nullopt;
     }
-    cells.push_back(CellOf(*batch.column(index), 0));
+    const arrow::Array& column = *batch.column(index);
+    for (size_t row = 0; row < rows; ++row) {
+      cells[row * width + c] = CellOf(column, static_cast<int64_t>(row));
+    }
   }
   return cells;
 }
 
 }  // namespace
 
-Result<std::optional<PredictData>> LocalPlatform::PredictRow(const std::string& deployment,
-                                                             const arrow::RecordBatch& entities,
-                                                             const PredictRequest& request) {
-  if (entities.num_rows() != 1) return std::nullopt;
+Result<std::optional<PredictData>> LocalPlatform::PredictRows(const std::string& deployment,
+                                                              const arrow::RecordBatch& entities,
+                                                              const PredictRequest& request) {
+  if (entities.num_rows() > static_cast<int64_t>(RowPredictor::kMostRows)) return std::nullopt;
   ARROW_ASSIGN_OR_RAISE(const auto predictor, inference_->PredictorOf(deployment));
   if (predictor == nullptr) return std::nullopt;
-  const auto cells = CellsOfRow(entities, *predictor->entities());
+  const auto cells = CellsOfRows(entities, *predictor->entities());
   if (!cells) return std::nullopt;
   thread_local RowPrediction prediction;
   prediction.request_id = request.request_id;
@@ -202,7 +210,7 @@ Result<std::optional<PredictData>> LocalPlatform::PredictRow(const std::string& 
                    .release_number = prediction.release_number,
                    .request_id = prediction.request_id,
                    .stages = prediction.stages};
-  ARROW_ASSIGN_OR_RAISE(data.outputs, BatchOfRow(predictor->outputs(), prediction.outputs));
+  ARROW_ASSIGN_OR_RAISE(data.outputs, BatchOfCells(predictor->outputs(), prediction.outputs));
   return data;
 }
 
@@ -214,8 +222,8 @@ Result<PredictData> LocalPlatform::Predict(const std::string& deployment,
     return Status::Invalid("a request id of ", request.request_id.size(), " bytes; at most ",
                            kRequestIdBytes);
   }
-  ARROW_ASSIGN_OR_RAISE(auto row, PredictRow(deployment, *entities, request));
-  if (row) return *std::move(row);
+  ARROW_ASSIGN_OR_RAISE(auto rows, PredictRows(deployment, *entities, request));
+  if (rows) return *std::move(rows);
   ARROW_ASSIGN_OR_RAISE(
       Prediction prediction,
       inference_->Predict(deployment, entities, request.event_time_us, request.request_id));

@@ -129,10 +129,10 @@ class LocalPlatform : public Platform {
   PredictionLogs* prediction_logs() override { return &prediction_logs_; }
 
  private:
-  /// The short way of a request of one row; nullopt where it takes more.
-  Result<std::optional<PredictData>> PredictRow(const std::string& deployment,
-                                                const arrow::RecordBatch& entities,
-                                                const PredictRequest& request);
+  /// The short way of a request of a few rows; nullopt where it takes more.
+  Result<std::optional<PredictData>> PredictRows(const std::string& deployment,
+                                                 const arrow::RecordBatch& entities,
+                                                 const PredictRequest& request);
   LocalPlatform(std::string location, const ProjectLayout& layout, const PlatformOptions& options,
                 const Clock* clock, std::unique_ptr<Catalog> catalog);
 

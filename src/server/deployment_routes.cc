@@ -46,15 +46,14 @@ HttpAnswer PredictAnswerOf(const PredictData& data, bool single) {
   return answer;
 }
 
-/// Answers one entity that names just what the deployment asks for; nullopt when the request, the
+/// Answers a few entities that name just what the deployment asks for; nullopt when the request, the
 /// release or the store takes more.
 Result<std::optional<HttpAnswer>> PlainPrediction(Platform* platform,
                                                   DeploymentContracts* contracts,
                                                   const std::string& name,
-                                                  const json::value& entity,
+                                                  const json::value& entities,
                                                   std::optional<int64_t> event_time_us,
                                                   std::string request_id) {
-  if (!entity.is_object()) return std::nullopt;
   ARROW_ASSIGN_OR_RAISE(const auto predictor, platform->PredictorOf(name));
   if (predictor == nullptr) return std::nullopt;
   // Kept for the choice of the next request's lane alone.
@@ -62,7 +61,8 @@ Result<std::optional<HttpAnswer>> PlainPrediction(Platform* platform,
   thread_local std::vector<Cell> cells;
   thread_local std::vector<uint64_t> numbers;
   thread_local RowPrediction prediction;
-  if (!CellsFromJson(entity.as_object(), *predictor->entities(), &cells, &numbers)) {
+  if (!CellsFromJson(entities, *predictor->entities(), RowPredictor::kMostRows, &cells,
+                     &numbers)) {
     return std::nullopt;
   }
   prediction.request_id = std::move(request_id);
@@ -72,8 +72,19 @@ Result<std::optional<HttpAnswer>> PlainPrediction(Platform* platform,
   HttpAnswer answer;
   std::string& out = answer.body;
   out.reserve(512);
-  out = "{\"prediction\":";
-  AppendJsonRow(*predictor->outputs(), prediction.outputs, &out);
+  const std::span<const Cell> outputs = prediction.outputs;
+  const auto columns = static_cast<size_t>(predictor->outputs()->num_fields());
+  if (entities.is_object()) {
+    out = "{\"prediction\":";
+    AppendJsonRow(*predictor->outputs(), outputs, &out);
+  } else {
+    out = "{\"predictions\":[";
+    for (size_t row = 0; row < entities.as_array().size(); ++row) {
+      if (row > 0) out.push_back(',');
+      AppendJsonRow(*predictor->outputs(), outputs.subspan(row * columns, columns), &out);
+    }
+    out.push_back(']');
+  }
   AppendProvenance(prediction.missing, prediction.release_id, prediction.release_number,
                    prediction.request_id, &out);
   return answer;
@@ -162,12 +173,7 @@ std::vector<Route> DeploymentRoutes(Platform* platform, DeploymentContracts* con
              return Predict(platform, contracts, std::string(arguments[0]), request);
            },
        .lane = PredictionLane(contracts)});
-  const auto add = [&routes](std::string method, std::string pattern, Handler handler) {
-    routes.push_back({.method = std::move(method),
-                      .pattern = std::move(pattern),
-                      .handler = std::move(handler),
-                      .lane = nullptr});
-  };
+  const auto add = AddTo(&routes);
   add("GET", all, [platform](const HttpRequest&, const PathArguments&) -> Answer {
     ARROW_ASSIGN_OR_RAISE(const auto deployments, platform->ListDeployments());
     return HttpAnswer::Json(ItemsToJson(deployments));

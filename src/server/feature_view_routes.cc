@@ -49,8 +49,9 @@ void AppendVector(const VectorReader& reader, const VectorCells& vector, std::st
   AppendJsonRow(features, vector.features, out);
   out->append(",\"missing\":{");
   bool first = true;
-  for (int i = 0; i < features.num_fields(); ++i) {
-    AppendMissing(features.field(i)->name(), RowStatusName(vector.status[static_cast<size_t>(i)]),
+  for (size_t i = 0; i < vector.status.size(); ++i) {
+    if (vector.status[i] == RowStatus::kPresent) continue;
+    AppendMissing(features.field(static_cast<int>(i))->name(), RowStatusName(vector.status[i]),
                   &first, out);
   }
   out->push_back('}');
@@ -72,9 +73,7 @@ Result<std::optional<HttpAnswer>> PlainVector(Platform* platform, const Ref& vie
   thread_local std::vector<Cell> cells;
   thread_local std::vector<uint64_t> numbers;
   thread_local VectorCells vector;
-  if (!CellsFromJson(entity.as_object(), *reader->entities(), &cells, &numbers)) {
-    return std::nullopt;
-  }
+  if (!CellsFromJson(entity, *reader->entities(), 1, &cells, &numbers)) return std::nullopt;
   ARROW_ASSIGN_OR_RAISE(const bool read, reader->Read(cells, request.event_time_us, &vector));
   if (!read) return std::nullopt;
   HttpAnswer answer;
@@ -163,12 +162,7 @@ std::vector<Route> FeatureViewRoutes(Platform* platform, VectorContracts* contra
        .lane = [](const HttpRequest& request, const PathArguments&) {
          return request.body.size() <= kHotBodyBytes ? Lane::kHot : Lane::kSlow;
        }});
-  const auto add = [&routes](std::string method, std::string pattern, Handler handler) {
-    routes.push_back({.method = std::move(method),
-                      .pattern = std::move(pattern),
-                      .handler = std::move(handler),
-                      .lane = nullptr});
-  };
+  const auto add = AddTo(&routes);
   add("GET", all, [platform](const HttpRequest&, const PathArguments&) -> Answer {
     ARROW_ASSIGN_OR_RAISE(const auto views, platform->ListFeatureViews());
     return HttpAnswer::Json(ItemsToJson(views));

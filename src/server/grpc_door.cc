@@ -83,20 +83,30 @@ class InferenceService final : public proto::GRPCInferenceService::Service {
       grpc::ServerContext* context,
       grpc::ServerReaderWriter<proto::ModelStreamInferResponse, proto::ModelInferRequest>* stream)
       override {
-    return Answer("inference.GRPCInferenceService/ModelStreamInfer", context, [&] {
+    return Admit(context, [&] {
+      // A stream may live for long: each of its messages is a request, and has a span, of its own.
+      const std::string traceparent = TraceparentOf(*context);
+      const std::string stream_id = Metadata(*context, "x-request-id");
+      int64_t number = 0;
       proto::ModelInferRequest request;
       while (stream->Read(&request)) {
         proto::ModelStreamInferResponse response;
-        const Status inferred = Infer(request, request.id(), response.mutable_infer_response());
+        TraceExporter::Span span(traces_, "inference.GRPCInferenceService/ModelStreamInfer",
+                                 traceparent);
+        const grpc::Status inferred = Told([&] {
+          return Infer(request, IdInStream(request, stream_id, ++number),
+                       response.mutable_infer_response());
+        });
+        span.EndCall(inferred.error_code());
         if (!inferred.ok()) {
           response.mutable_infer_response()->Clear();
           response.mutable_infer_response()->set_id(request.id());
-          response.set_error_message(ToUtf8(inferred.message()));
+          response.set_error_message(ToUtf8(inferred.error_message()));
         }
         // A client that went away ends the stream; there is nobody to tell.
         if (!stream->Write(response)) break;
       }
-      return Status::OK();
+      return grpc::Status::OK;
     });
   }
 
@@ -183,26 +193,51 @@ class InferenceService final : public proto::GRPCInferenceService::Service {
     return {found->second.data(), found->second.size()};
   }
 
-  /// Checks the token, runs `call` in a span named `method` and tells its error; what is thrown
-  /// below is one.
+  /// By what a message is logged: its own id, or else the stream's and its number. The first needs
+  /// no number: a stream of one is a request.
+  static std::string IdInStream(const proto::ModelInferRequest& request,
+                                const std::string& stream_id, int64_t number) {
+    if (!request.id().empty()) return request.id();
+    if (stream_id.empty() || number == 1) return stream_id;
+    return stream_id + "." + std::to_string(number);
+  }
+
+  /// The trace that the caller is in; empty where nobody asked for traces.
+  std::string TraceparentOf(const grpc::ServerContext& context) const {
+    return traces_ == nullptr ? "" : Metadata(context, "traceparent");
+  }
+
+  /// Runs `call` in a span named `method`.
   template <typename Call>
   grpc::Status Answer(std::string_view method, grpc::ServerContext* context, const Call& call) {
+    return Admit(context, [&] {
+      TraceExporter::Span span(traces_, method, TraceparentOf(*context));
+      grpc::Status status = Told(call);
+      span.EndCall(status.error_code());
+      return status;
+    });
+  }
+
+  /// Runs `call` and tells its error; what is thrown below is one.
+  template <typename Call>
+  static grpc::Status Told(const Call& call) {
+    try {
+      return GrpcStatusOf(call());
+    } catch (const std::exception& error) {
+      return {grpc::StatusCode::INTERNAL, std::string("internal error: ") + error.what()};
+    }
+  }
+
+  /// Checks the token, and has `call` finish before the server ends.
+  template <typename Call>
+  grpc::Status Admit(grpc::ServerContext* context, const Call& call) {
     const Status allowed = access_->CheckToken(Metadata(*context, "authorization"));
     if (!allowed.ok()) {
       return {grpc::StatusCode::UNAUTHENTICATED, std::string(allowed.message())};
     }
     ++under_way_;
-    TraceExporter::Span span(traces_, method,
-                             traces_ == nullptr ? "" : Metadata(*context, "traceparent"));
     grpc::Status status(grpc::StatusCode::UNAVAILABLE, "the server stops");
-    if (!stopping_) {
-      try {
-        status = GrpcStatusOf(call());
-      } catch (const std::exception& error) {
-        status = {grpc::StatusCode::INTERNAL, std::string("internal error: ") + error.what()};
-      }
-    }
-    span.EndCall(status.error_code());
+    if (!stopping_) status = call();
     --under_way_;
     return status;
   }

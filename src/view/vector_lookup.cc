@@ -215,7 +215,10 @@ std::shared_ptr<const VectorLookup> VectorLookup::Make(
   lookup->plan_ = plan;
   lookup->entities_ = plan->entity_schema();
   if (!Maker(*plan, lookup.get()).Make()) return nullptr;
-  for (const CellColumns& group : lookup->groups_) lookup->looked_up_ += group.columns.size();
+  for (const CellColumns& group : lookup->groups_) {
+    lookup->first_cells_.push_back(lookup->looked_up_);
+    lookup->looked_up_ += group.columns.size();
+  }
   lookup->takes_columns_ = lookup->TakesColumns();
   return lookup;
 }
@@ -281,19 +284,29 @@ Result<ColumnsRead> VectorLookup::ReadColumns(OnlineRows* online, std::span<cons
   return read == ColumnsRead::kWhole && !whole ? ColumnsRead::kWithGaps : read;
 }
 
-Result<bool> VectorLookup::Read(OnlineRows* online, std::span<const Cell> entity,
+size_t VectorLookup::RowsOf(std::span<const Cell> entities) const {
+  const auto width = static_cast<size_t>(entities_->num_fields());
+  return width == 0 ? 1 : entities.size() / width;
+}
+
+Result<bool> VectorLookup::Read(OnlineRows* online, std::span<const Cell> entities,
                                 int64_t event_time_us, VectorCells* vector) const {
-  vector->keys.resize(groups_.size());
+  const size_t rows = RowsOf(entities);
+  const auto width = static_cast<size_t>(entities_->num_fields());
+  vector->keys.resize(groups_.size() * rows);
   std::vector<Cell>& parts = vector->features;  // not needed before
   for (size_t g = 0; g < groups_.size(); ++g) {
-    vector->keys[g].clear();
-    parts.clear();
-    bool null = false;
-    for (const size_t e : keys_[g].entities) {
-      parts.push_back(entity[e]);
-      null |= entity[e].null();
+    for (size_t i = 0; i < rows; ++i) {
+      std::string& key = vector->keys[g * rows + i];
+      key.clear();
+      parts.clear();
+      bool null = false;
+      for (const size_t e : keys_[g].entities) {
+        parts.push_back(entities[i * width + e]);
+        null |= parts.back().null();
+      }
+      if (!null) AppendCellKey(keys_[g].types, parts, &key);
     }
-    if (!null) AppendCellKey(keys_[g].types, parts, &vector->keys[g]);
   }
   if (groups_.empty()) {
     vector->rows.status.clear();
@@ -307,41 +320,46 @@ Result<bool> VectorLookup::Read(OnlineRows* online, std::span<const Cell> entity
   auto* time = vector->memory.TakeArray<int64_t>(1);
   *time = event_time_us;
   auto* computed = vector->memory.TakeArray<Cell>(computations_.size());
-  const auto cell_of = [&](const Source& source) -> Cell {
-    switch (source.from) {
-      case Source::From::kEntity:
-        return entity[source.index];
-      case Source::From::kLookedUp:
-        return vector->rows.cells[source.index];
-      case Source::From::kComputed:
-        return computed[source.index];
-      case Source::From::kEventTime:
-        return {reinterpret_cast<const char*>(time), sizeof(*time)};
-      case Source::From::kNothing:
-        break;
-    }
-    return {};
-  };
-  for (size_t c = 0; c < computations_.size(); ++c) {
-    const Computation& computation = computations_[c];
-    const size_t count = computation.inputs.size();
-    auto* inputs = vector->memory.TakeArray<Cell>(count);
-    for (size_t i = 0; i < count; ++i) inputs[i] = cell_of(computation.inputs[i]);
-    const Status evaluated =
-        computation.expression->EvaluateRow({inputs, count}, &vector->memory, &computed[c]);
-    if (!evaluated.ok()) return Explain(evaluated, computation.what);
-  }
-
   vector->features.clear();
   vector->status.clear();
-  for (const Source& feature : features_) {
-    const bool looked_up = feature.from == Source::From::kLookedUp;
-    vector->features.push_back(cell_of(feature));
-    vector->status.push_back(looked_up ? vector->rows.status[feature.group]
-                                       : RowStatus::kPresent);
-  }
   vector->helpers.clear();
-  for (const Source& helper : helpers_) vector->helpers.push_back(cell_of(helper));
+  for (size_t row = 0; row < rows; ++row) {
+    const auto cell_of = [&](const Source& source) -> Cell {
+      switch (source.from) {
+        case Source::From::kEntity:
+          return entities[row * width + source.index];
+        case Source::From::kLookedUp: {
+          // Before it are all rows of the groups before its own, and the rows before this.
+          const size_t first = first_cells_[source.group];
+          const size_t columns = groups_[source.group].columns.size();
+          return vector->rows.cells[rows * first + row * columns + source.index - first];
+        }
+        case Source::From::kComputed:
+          return computed[source.index];
+        case Source::From::kEventTime:
+          return {reinterpret_cast<const char*>(time), sizeof(*time)};
+        case Source::From::kNothing:
+          break;
+      }
+      return {};
+    };
+    for (size_t c = 0; c < computations_.size(); ++c) {
+      const Computation& computation = computations_[c];
+      const size_t count = computation.inputs.size();
+      auto* inputs = vector->memory.TakeArray<Cell>(count);
+      for (size_t i = 0; i < count; ++i) inputs[i] = cell_of(computation.inputs[i]);
+      const Status evaluated =
+          computation.expression->EvaluateRow({inputs, count}, &vector->memory, &computed[c]);
+      if (!evaluated.ok()) return Explain(evaluated, computation.what);
+    }
+    for (const Source& feature : features_) {
+      const bool looked_up = feature.from == Source::From::kLookedUp;
+      vector->features.push_back(cell_of(feature));
+      vector->status.push_back(looked_up ? vector->rows.status[feature.group * rows + row]
+                                         : RowStatus::kPresent);
+    }
+    for (const Source& helper : helpers_) vector->helpers.push_back(cell_of(helper));
+  }
   return true;
 }
 

@@ -13,7 +13,7 @@
 
 namespace tercet {
 
-/// The vector read of a view for one entity that brings what the view asks for and nothing else,
+/// The vector read of a view for entities that bring what the view asks for and nothing else,
 /// resolved once: rows looked up and features computed in place, from cells to cells. It answers as
 /// ReadVectors does. Immutable, thread-safe.
 class VectorLookup {
@@ -25,14 +25,16 @@ class VectorLookup {
   const std::shared_ptr<const ViewPlan>& plan() const { return plan_; }
   const std::shared_ptr<arrow::Schema>& entities() const { return entities_; }
 
-  /// `entity`: a cell for each field of plan.entity_schema(), which must stay as long as `vector`
-  /// is used; the features are plan.feature_schema()'s. False where `online` does not answer in
-  /// this way: ReadVectors does.
-  Result<bool> Read(OnlineRows* online, std::span<const Cell> entity, int64_t event_time_us,
+  /// `entities`: row by row, a cell for each field of plan.entity_schema(), which must stay as long
+  /// as `vector` is used; where that has no fields, one row. The features are
+  /// plan.feature_schema()'s, row by row, all of one moment. False where `online` does not answer
+  /// in this way: ReadVectors does.
+  Result<bool> Read(OnlineRows* online, std::span<const Cell> entities, int64_t event_time_us,
                     VectorCells* vector) const;
+  /// How many rows such cells are.
+  size_t RowsOf(std::span<const Cell> entities) const;
 
-  /// The same for n entities, `entities` being their cells row by row: the features, numbers and
-  /// booleans all, into a target each. kElsewhere also for a view that has more than what is looked
+  /// The same for features that are numbers and booleans all, into a target each. kElsewhere also for a view that has more than what is looked
   /// up and brought.
   Result<ColumnsRead> ReadColumns(OnlineRows* online, std::span<const Cell> entities,
                                   int64_t event_time_us,
@@ -65,7 +67,8 @@ class VectorLookup {
   std::shared_ptr<const ViewPlan> plan_;
   std::shared_ptr<arrow::Schema> entities_;
   std::vector<CellColumns> groups_;
-  std::vector<Key> keys_;  // one a group
+  std::vector<Key> keys_;           // one a group
+  std::vector<size_t> first_cells_;  // of each group's columns, among those of all
   size_t looked_up_ = 0;   // columns of all groups
   bool takes_columns_ = false;
   std::vector<Computation> computations_;
