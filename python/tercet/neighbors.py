@@ -67,6 +67,11 @@ VectorLike = Union[Sequence[float], Sequence[Sequence[float]], Any]
 def to_vectors(vector: VectorLike) -> tuple[list[list[float]], bool]:
     """Vectors as lists, and whether it was a single one."""
     items = vector.tolist() if hasattr(vector, "tolist") else vector
+    if getattr(getattr(vector, "dtype", None), "kind", "") == "f" and vector.size:
+        if vector.ndim == 1:
+            return [items], True  # the usual case, and quick
+        if vector.ndim == 2:
+            return items, False
     if isinstance(items, (str, bytes)) or not hasattr(items, "__iter__"):
         raise WrongTypeError("a vector is a list of numbers or an array, not "
                              f"{type(vector).__name__}")

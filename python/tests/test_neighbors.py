@@ -106,7 +106,10 @@ def test_follows_what_is_written(project):
     found = group.find_neighbors(query, k=4, columns=["item"]).to_pandas()
     assert found["item"].tolist() == nearest(items(50, seed=2), query, "l2", 4)
     group.add_features({"stock": "int64"}, defaults={"stock": 5})
-    assert len(group.find_neighbors(query, k=4, filter="stock = 5").to_pandas()) == 4
+    # Altering waits for nobody online; what is inserted afterwards does.
+    group.insert(items(1, seed=4).assign(stock=6), wait_online=True)
+    found = group.find_neighbors(query, k=100, filter="stock = 5", columns=["item"]).to_pandas()
+    assert sorted(found["item"]) == list(range(1, 50))
 
 
 def test_embeddings_are_declared_and_altered(project):

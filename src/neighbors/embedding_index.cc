@@ -13,8 +13,9 @@ namespace {
 
 constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 constexpr int64_t kLongAgo = std::numeric_limits<int64_t>::min();
-/// Rows that are read online at once.
+/// Rows that are read online at once, fewer of long vectors.
 constexpr int64_t kSliceRows = 4096;
+constexpr int64_t kSliceElements = int64_t{1} << 21;
 /// How often rows past their TTL are looked for.
 constexpr int64_t kExpiryUs = 1'000'000;
 
@@ -145,8 +146,9 @@ Result<bool> EmbeddingIndex::Follow(int64_t commit) {
 }
 
 Status EmbeddingIndex::Refresh(const std::shared_ptr<arrow::RecordBatch>& keys) {
-  for (int64_t begin = 0; begin < keys->num_rows(); begin += kSliceRows) {
-    ARROW_RETURN_NOT_OK(RefreshSlice(keys->Slice(begin, kSliceRows)));
+  const int64_t rows = std::min(kSliceRows, kSliceElements / source_.dimension);
+  for (int64_t begin = 0; begin < keys->num_rows(); begin += rows) {
+    ARROW_RETURN_NOT_OK(RefreshSlice(keys->Slice(begin, rows)));
   }
   next_due_us_ = !unavailable_.empty() ? kLongAgo : due_.empty() ? kNever : due_.top().time_us;
   return Status::OK();

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <queue>
 #include <set>
 #include <span>
@@ -104,11 +105,14 @@ class EmbeddingIndex {
   /// What a search may find: live rows that fit the filter and are not past their TTL.
   struct Allowed {
     const LabelBits* bits = nullptr;
-    size_t count = 0;  ///< of bits, TTL or not
-    int64_t oldest_us = 0;
+    size_t count = 0;                  ///< of bits, TTL or not
+    std::optional<int64_t> oldest_us;  ///< of the event times
   };
+  bool IsFresh(const Allowed& allowed, uint32_t label) const {
+    return !allowed.oldest_us || rows_.event_time_us(label) >= *allowed.oldest_us;
+  }
   bool IsAllowed(const Allowed& allowed, uint32_t label) const {
-    return HasBit(*allowed.bits, label) && rows_.event_time_us(label) >= allowed.oldest_us;
+    return HasBit(*allowed.bits, label) && IsFresh(allowed, label);
   }
   /// Compares with every row that is allowed, from a label on, and keeps the nearest `count`.
   void Scan(const float* vector, uint32_t first, size_t count, const Allowed& allowed,

@@ -146,8 +146,9 @@ class UsearchGraph : public HnswGraph {
     void operator()(Iterator begin, Iterator end) const {
       for (; begin != end; ++begin) {
         const float* vector = graph->at(get_slot(begin));
-        __builtin_prefetch(vector);
-        __builtin_prefetch(vector + kFloatStep);
+        // The first lines; the machine sees by itself how they go on.
+        const size_t ahead = std::min(graph->vectors_->floats(), 4 * kFloatStep);
+        for (size_t i = 0; i < ahead; i += kFloatStep) __builtin_prefetch(vector + i);
       }
     }
   };

@@ -1,6 +1,5 @@
 // Reading an index: candidates for the nearest rows.
 #include <algorithm>
-#include <limits>
 #include <shared_mutex>
 
 #include "neighbors/embedding_index.h"
@@ -26,7 +25,7 @@ void EmbeddingIndex::Scan(const float* vector, uint32_t first, size_t count, con
     if (w == first / 64) word &= ~uint64_t{0} << (first % 64);
     for (; word != 0; word &= word - 1) {
       const auto label = static_cast<uint32_t>(w * 64 + static_cast<size_t>(__builtin_ctzll(word)));
-      if (rows_.event_time_us(label) < allowed.oldest_us) continue;
+      if (!IsFresh(allowed, label)) continue;
       const NearLabel near{distance_(vector, vectors.at(label), vectors.floats()), label};
       if (nearest->size() == count) {
         if (!(near < nearest->front())) continue;
@@ -86,8 +85,9 @@ Result<NearKeys> EmbeddingIndex::Search(std::span<const std::vector<float>> vect
     allowed.bits = &filtered->bits;
     allowed.count = filtered->count;
   }
-  allowed.oldest_us = source_.group.ttl_us ? source_.clock->NowMicros() - *source_.group.ttl_us
-                                           : std::numeric_limits<int64_t>::min();
+  if (source_.group.ttl_us) {
+    allowed.oldest_us = source_.clock->NowMicros() - *source_.group.ttl_us;
+  }
   std::vector<uint32_t> labels;
   for (const std::vector<float>& vector : vectors) {
     ++searches_;
