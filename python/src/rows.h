@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include <arrow/record_batch.h>
@@ -41,6 +42,9 @@ class ValuesOfRow {
   Py_buffer buffer_{};
   bool has_buffer_ = false;
 };
+
+/// The bytes of a str, in its own memory. Throws Python's error for one that is not UTF-8.
+std::string_view Utf8Of(nb::handle value);
 
 /// Whether a cell of this type has a plain Python value, and that value.
 bool HasValueOfCell(const arrow::DataType& type);
