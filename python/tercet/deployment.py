@@ -207,7 +207,8 @@ class Deployment:
                   queue: int | None = None, slow_ms: int | None = None,
                   workers: int | None = None, worker_timeout_ms: int | None = None,
                   worker_memory_mb: int | None = None, worker_requests: int | None = None,
-                  gpus: int | None = None, batch_rows: int | None = None, batch_wait_us: int | None = None,
+                  gpus: int | None = None, batch_rows: int | None = None,
+                  batch_wait_us: int | None = None,
                   log_percent: float | None = None,
                   sinks: Iterable[Sink] | None = None) -> "Deployment":
         """Changes the service level; what is not given stays.

@@ -45,9 +45,9 @@ def udf(output: Any = None, *, inputs: Mapping[str, Any] | None = None, workers:
     made by the call of another, lambdas and methods are refused with InvalidError.
 
     `workers` processes run it, each one call at a time; one that has not answered within `timeout`
-    ("2s"; of up to 4,096 rows) or comes near `memory_mb` of memory is replaced. What is not given is
-    as the policy of the deployment says that serves it (`Deployment.configure`), and one worker, 30
-    seconds and 4096 MB elsewhere.
+    ("2s"; of up to 4,096 rows) or comes near `memory_mb` of memory is replaced. What is not given
+    is as the policy of the deployment says that serves it (`Deployment.configure`), and one worker,
+    30 seconds and 4096 MB elsewhere.
 
     The result binds to columns of its parameters' names; call it with columns to bind it to others:
     `risk("amount_eur", "home.city")`. The plain function is its `function`.

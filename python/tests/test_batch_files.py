@@ -1,4 +1,5 @@
-"""Batch predictions written piece by piece: to files, which are whole or not there, and to groups."""
+"""Batch predictions written piece by piece: to files, which are whole or not there, and to
+groups."""
 
 from __future__ import annotations
 

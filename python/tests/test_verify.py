@@ -1,5 +1,5 @@
-"""`verify` with what deployments have besides: experiments, functions in Python, a Redis, compaction;
-and rows that can't be asked again, each with its reason."""
+"""`verify` with what deployments have besides: experiments, functions in Python, a Redis,
+compaction; and rows that can't be asked again, each with its reason."""
 
 from __future__ import annotations
 

@@ -89,8 +89,8 @@ Result<SSL_CTX*> ContextFor(const TlsLibrary& tls, const TlsSettings& settings) 
   return contexts[files] = context.release();
 }
 
-/// As long as it lives, this thread gets no SIGPIPE: OpenSSL writes to its socket by write(2), and a
-/// process that has not said otherwise would end when the other side has closed it.
+/// As long as it lives, this thread gets no SIGPIPE: OpenSSL writes to its socket by write(2), and
+/// a process that has not said otherwise would end when the other side has closed it.
 class WithoutSigpipe {
  public:
   WithoutSigpipe() {

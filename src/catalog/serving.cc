@@ -66,7 +66,8 @@ Result<ServingPolicy> ServingPolicy::FromJson(const json::object& object) {
   ARROW_RETURN_NOT_OK(CheckMembers("serving policy", object,
                                    {"deadline_ms", "concurrency", "queue", "slow_ms", "workers",
                                     "worker_timeout_ms", "worker_memory_mb", "worker_requests",
-                                    "gpus", "batch_rows", "batch_wait_us", "log_percent", "sinks"}));
+                                    "gpus", "batch_rows", "batch_wait_us", "log_percent",
+                                    "sinks"}));
   constexpr int64_t kDayMs = 86'400'000;
   ServingPolicy policy;
   ARROW_RETURN_NOT_OK(ReadCount(object, "deadline_ms", 0, kDayMs, &policy.deadline_ms));

@@ -199,8 +199,9 @@ void AddDeploymentCommands(CLI::App* app, Session* session) {
   policy->add_option("--log-percent", options->policy.log_percent,
                      "Of the requests that the prediction log keeps");
   policy->add_option("--sink", options->sinks,
-                     "Where the log's rows go, too: file:/FOLDER, parquet:/FOLDER, 'postgres:host=… dbname=…#TABLE' "
-                     "or kafka:HOST:PORT#TOPIC; several times for several");
+                     "Where the log's rows go, too: file:/FOLDER, parquet:/FOLDER, "
+                     "'postgres:host=… dbname=…#TABLE' or kafka:HOST:PORT#TOPIC; several times "
+                     "for several");
   policy->add_option("--worker-timeout-ms", options->policy.worker_timeout_ms,
                      "Of one call into a worker, which is then replaced")
       ->capture_default_str();

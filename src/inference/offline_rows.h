@@ -50,8 +50,8 @@ class OfflineRows : public OnlineRows {
   Status Find(const RowsRequest& request, const std::vector<int64_t>& which,
               const std::vector<int64_t>& versions, Found* found);
   Result<const std::vector<Commit>*> CommitsOf(const Ref& group);
-  /// The keys' history as of a commit, by key and event time. Where its files are no longer kept, as
-  /// of a compaction that came right after it and changed no row.
+  /// The keys' history as of a commit, by key and event time. Where its files are no longer kept,
+  /// as of a compaction that came right after it and changed no row.
   Result<std::shared_ptr<arrow::RecordBatch>> HistoryAsOf(
       const Ref& group, int64_t version, const std::shared_ptr<arrow::RecordBatch>& keys,
       const std::vector<std::string>& columns);

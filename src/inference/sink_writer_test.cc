@@ -18,8 +18,8 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-/// A sink that is down while `down` says so, refuses records named "bad", and keeps the others. Where
-/// it is `late`, readers see them when they are published.
+/// A sink that is down while `down` says so, refuses records named "bad", and keeps the others.
+/// Where it is `late`, readers see them when they are published.
 struct Place {
   std::mutex mutex;
   bool down = false;                ///< guarded by mutex

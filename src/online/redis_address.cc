@@ -93,7 +93,9 @@ Status ReadSettings(std::string_view text, RedisAddress* address) {
     const std::string name(TakeUntil("=", &value));
     if (!value.empty()) value.remove_prefix(1);
     if (name == "stale") {
-      if (!ReadNumber(value, &address->stale_seconds)) return Wrong("'stale' is a number of seconds");
+      if (!ReadNumber(value, &address->stale_seconds)) {
+        return Wrong("'stale' is a number of seconds");
+      }
       continue;
     }
     const auto found = texts.find(name);

@@ -15,7 +15,7 @@ namespace tercet {
 struct RedisAddress {
   std::string host;
   int port = 6379;
-  std::vector<std::string> others;  ///< further nodes of a Cluster, host:port, asked when it is away
+  std::vector<std::string> others;  ///< more nodes of a Cluster, host:port, asked when it is away
   std::string user;                 ///< of its access control list; empty: the default one
   std::string password;             ///< empty: none
   int database = 0;                 ///< 0 in a Cluster

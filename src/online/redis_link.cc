@@ -176,8 +176,8 @@ Status RedisLink::RunOn(const std::string& node, bool asking,
       return done;
     }
     Lost(node);
-    // A connection that was kept may have been closed by a Redis that is there again; one that hangs
-    // is told after a while. All that is sent may be run twice: it sets and reads.
+    // A connection that was kept may have been closed by a Redis that is there again; one that
+    // hangs is told after a while. All that is sent may be run twice: it sets and reads.
     const bool closed = kept && std::chrono::steady_clock::now() < begun + kSoon;
     if (answered || attempt == 1 || !closed) return Explain(done, "Redis at " + node);
     const std::lock_guard lock(mutex_);

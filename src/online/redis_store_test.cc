@@ -94,7 +94,8 @@ TEST_F(RedisStoreTest, AddressesAreRead) {
   EXPECT_EQ(RedisAddress::Parse("redis://localhost:7/3?stale=90").ValueOrDie().stale_seconds, 90);
   EXPECT_EQ(RedisAddress::Parse("redis://localhost?stale=9").ValueOrDie().Node(), "localhost:6379");
   const RedisAddress cluster =
-      RedisAddress::Parse("rediss://ann%40x:a%2fb%25@one:1,[::1]:2,three/0?stale=4&ca=/a%20b&name=n")
+      RedisAddress::Parse("rediss://ann%40x:a%2fb%25@one:1,[::1]:2,three/0"
+                          "?stale=4&ca=/a%20b&name=n")
           .ValueOrDie();
   EXPECT_EQ(cluster.user, "ann@x");
   EXPECT_EQ(cluster.password, "a/b%");

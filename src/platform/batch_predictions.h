@@ -30,9 +30,9 @@ struct BatchWritten {
 };
 
 /// Predictions of history that are more than memory holds: left keys, event time and the model's
-/// outputs (Platform::Batch), piece by piece. While one piece is taken the next is predicted and the
-/// one after it read; what is held is what the memory limit allows for the reading, and the answers
-/// of two pieces. Errors are Platform::Batch's. Thread-safe.
+/// outputs (Platform::Batch), piece by piece. While one piece is taken the next is predicted and
+/// the one after it read; what is held is what the memory limit allows for the reading, and the
+/// answers of two pieces. Errors are Platform::Batch's. Thread-safe.
 class BatchPredictions {
  public:
   using Take = std::function<Status(const Frame& piece)>;
@@ -45,8 +45,8 @@ class BatchPredictions {
                         const Take& take) = 0;
 
   /// Writes them to a file on this machine. The path has the whole file, durably, when this returns
-  /// OK, and is as it was before when not, also after a crash. Invalid for a format or a compression
-  /// that there is not.
+  /// OK, and is as it was before when not, also after a crash. Invalid for a format or a
+  /// compression that there is not.
   Result<BatchWritten> ToFile(const BatchRequest& request, const BatchFile& file,
                               const Progress& progress);
 

@@ -59,8 +59,8 @@ Result<json::object> StepManifest(const std::string& name, const std::vector<std
     label.push_back(c == '_' || c == '.' ? '-' : static_cast<char>(std::tolower(c)));
   }
   if (!IsLabel(label)) {
-    return Status::Invalid("'", name, "' can't name a job of Kubernetes: small letters, digits and ",
-                           "'-', at most 63; give the step another --name");
+    return Status::Invalid("'", name, "' can't name a job of Kubernetes: small letters, digits ",
+                           "and '-', at most 63; give the step another --name");
   }
   json::array command = {"tercet", "--project", "/srv/project", "run", "--name", name};
   for (const std::string& word : words) command.emplace_back(word);

@@ -1,6 +1,7 @@
 #include "runtime/onnx_session.h"
 
 #include <cstdlib>
+#include <cstring>
 #include <functional>
 #include <numeric>
 #include <string>
@@ -100,8 +101,8 @@ class OnnxSession::Impl {
     options.SetInterOpNumThreads(1);
     options.SetExecutionMode(ORT_SEQUENTIAL);
     options.SetGraphOptimizationLevel(ORT_ENABLE_ALL);
-    // A GPU by request alone, since its answers are not the CPU's bit for bit. What it can't do, the
-    // CPU does; that the library has no such provider is told by ONNX Runtime.
+    // A GPU by request alone, since its answers are not the CPU's bit for bit. What it can't do,
+    // the CPU does; that the library has no such provider is told by ONNX Runtime.
     const char* const provider = std::getenv("TERCET_ONNX_PROVIDER");
     const std::string_view wanted = provider == nullptr ? "" : provider;
     if (wanted == "cuda") {
@@ -122,9 +123,12 @@ class OnnxSession::Impl {
       Ort::AllocatorWithDefaultOptions allocator;
       Ort::Value value = Ort::Value::CreateTensor(allocator, shape.data(), shape.size(),
                                                   ONNX_TENSOR_ELEMENT_DATA_TYPE_STRING);
-      std::vector<const char*> words;
-      for (size_t i = 0; i < count; ++i) words.push_back(input.words[i].c_str());
-      value.FillStringTensor(words.data(), words.size());
+      // By length: what takes C strings would cut a word at a zero byte.
+      for (size_t i = 0; i < count; ++i) {
+        const std::string& word = input.words[i];
+        std::memcpy(value.GetResizedStringTensorElementBuffer(i, word.size()), word.data(),
+                    word.size());
+      }
       return value;
     }
     // ONNX Runtime takes inputs by non-const pointer and does not write to them.
