@@ -119,6 +119,8 @@ TEST(FeatureGroup, CheckSaysWhatIsWrong) {
   EXPECT_THAT(with_column("_commit_version", arrow::int64()), HasSubstr("reserved"));
   EXPECT_THAT(with_column("x", arrow::null()), HasSubstr("type null"));
   EXPECT_THAT(with_column("x", arrow::struct_({})), HasSubstr("scalar or a list"));
+  EXPECT_THAT(with_column("x", arrow::map(arrow::utf8(), arrow::int64())),
+              HasSubstr("a list of keys beside a list of values"));
   EXPECT_THAT(with_column("x", arrow::list(arrow::list(arrow::int8()))), HasSubstr("scalar"));
   EXPECT_EQ(with_column("x", arrow::list(arrow::int8())), "");
   EXPECT_EQ(with_column("x", arrow::decimal128(10, 2)), "");

@@ -30,6 +30,22 @@ bool IsKeyType(const arrow::DataType& type) {
   return IsScalar(type) && type.id() != arrow::Type::DURATION;
 }
 
+/// What to do with a column that is no feature.
+const char* HowToKeep(const arrow::DataType& type) {
+  switch (type.id()) {
+    case arrow::Type::NA:
+      return ": all its values are null; declare its type in the schema";
+    case arrow::Type::MAP:
+      return "; a feature is a scalar or a list of scalars: keep a map as a list of keys beside a "
+             "list of values, or as a column for each key";
+    case arrow::Type::STRUCT:
+      return "; a feature is a scalar or a list of scalars: keep a struct as a column for each "
+             "member";
+    default:
+      return "; a feature is a scalar or a list of scalars";
+  }
+}
+
 /// Other engines find a Delta table's columns without regard to case.
 std::string LowerCase(std::string_view text) {
   std::string lower(text);
@@ -210,9 +226,7 @@ Status FeatureGroupDefinition::Check() const {
     if (!IsFeatureType(*field->type()) && (!source || online)) {
       return Status::TypeError(what, ": column '", field->name(), "' has the type ",
                                field->type()->ToString(),
-                               field->type()->id() == arrow::Type::NA
-                                   ? ": all its values are null; declare its type in the schema"
-                                   : "; a feature is a scalar or a list of scalars");
+                               HowToKeep(*field->type()));
     }
   }
   for (const std::string& key : primary_key) {

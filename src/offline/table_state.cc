@@ -143,7 +143,9 @@ Status CheckWritable(const TableState& state) {
   }
   if (state.columns.mapping != ColumnMapping::kNone) {
     return Status::NotImplemented("cannot write to this table: it uses column mapping, with which ",
-                                  "it is only read");
+                                  "it is only read; take that away first (in Spark SQL: ALTER ",
+                                  "TABLE delta.`…` SET TBLPROPERTIES ('delta.columnMapping.mode' ",
+                                  "= 'none'))");
   }
   for (const auto& field : state.columns.logical->fields()) {
     if (StoredType(*field->type()).ok()) continue;

@@ -88,3 +88,24 @@ def test_spark_writes_and_joins_and_the_online_store_follow(project, spark, weat
     spark.sql("OPTIMIZE weather")
     weather.compact()
     assert theirs(spark) == ours(weather)
+
+
+def test_column_mapping_is_read_and_refused_until_taken_away(spark, weather):
+    """A group that Spark gave column mapping, and with it a column of another name in files."""
+    before = ours(weather)
+    spark.sql("ALTER TABLE weather SET TBLPROPERTIES ('delta.columnMapping.mode' = 'name')")
+    spark.sql("ALTER TABLE weather ADD COLUMN sun double")
+    spark.sql("INSERT INTO weather VALUES ('c7', TIMESTAMP '2024-02-02', 1.5, 7, 0.5)")
+    assert len(ours(weather)) == len(before) + 1
+    assert weather.read(["sun"]).to_arrow()["sun"].to_pylist()[-1] == 0.5
+    row = pd.DataFrame({"city": ["c8"], "day": DAYS[:1], "rain": [2.5], "wind": [8], "sun": [1.5]})
+    for write in [lambda: weather.insert(row), lambda: weather.delete(row[["city"]]),
+                  weather.compact]:
+        with pytest.raises(tc.NotSupportedError, match="'delta.columnMapping.mode' = 'none'"):
+            write()
+    spark.sql("ALTER TABLE weather SET TBLPROPERTIES ('delta.columnMapping.mode' = 'none')")
+    weather.insert(row)
+    weather.compact()
+    assert theirs(spark) == ours(weather) and len(ours(weather)) == len(before) + 2
+    assert spark.sql("SELECT sun FROM weather WHERE city > 'c6' ORDER BY city") == \
+        [{"sun": 0.5}, {"sun": 1.5}]
