@@ -1,9 +1,17 @@
 #include "online/group_sync.h"
 
+#include <algorithm>
 #include <chrono>
 #include <vector>
 
+#include "base/interrupt.h"
+
 namespace tercet {
+namespace {
+
+constexpr auto kBetweenLooks = std::chrono::milliseconds(50);
+
+}  // namespace
 
 void GroupSync::Close() {
   // Taken out, since calls that are still on their way may add entries while these are joined.
@@ -60,7 +68,13 @@ Status GroupSync::SyncTo(const Ref& group, int64_t version, int64_t timeout_us) 
                                "' is caught up when it is next opened");
     }
     Start(group, version, sync_, &run);
-    if (changed_.wait_until(lock, deadline) == std::cv_status::timeout) {
+    const auto look = std::chrono::steady_clock::now() + kBetweenLooks;
+    const auto until = CanBeInterrupted() ? std::min(look, deadline) : deadline;
+    if (changed_.wait_until(lock, until) != std::cv_status::timeout) continue;
+    lock.unlock();
+    ARROW_RETURN_NOT_OK(CheckInterrupt());
+    lock.lock();
+    if (until == deadline) {
       return Status::Cancelled("waiting for version ", version, " of feature group '",
                                group.ToText(), "' to be applied online took longer than ",
                                timeout_us / 1000, " ms; it is still being applied");
