@@ -18,6 +18,8 @@ class ByteStream {
   virtual Status Write(std::string_view bytes) = 0;
   /// Reads at least one byte; 0 at the end of the stream.
   virtual Result<size_t> Read(char* into, size_t size) = 0;
+  /// From now on a read or write fails that makes no progress for so long.
+  virtual Status SetSilence(int silence_ms) = 0;
   /// False when the server closed it, or sent what nobody asked for: it is of no more use.
   virtual bool IsIdle() = 0;
 };

@@ -32,14 +32,22 @@ int FinishConnect(int fd, int connect_ms) {
   return error;
 }
 
+/// 0 or what went wrong, as errno.
+int LimitSilence(int fd, int silence_ms) {
+  const timeval silence = {.tv_sec = silence_ms / 1000, .tv_usec = silence_ms % 1000 * 1000};
+  if (::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &silence, sizeof(silence)) != 0 ||
+      ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &silence, sizeof(silence)) != 0) {
+    return errno;
+  }
+  return 0;
+}
+
 /// Blocking from here on, with a limit of silence.
 int Prepare(int fd, int silence_ms) {
-  const timeval silence = {.tv_sec = silence_ms / 1000, .tv_usec = silence_ms % 1000 * 1000};
   const int flags = ::fcntl(fd, F_GETFL);
   const int on = 1;
+  if (const int error = LimitSilence(fd, silence_ms)) return error;
   if (flags < 0 || ::fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) != 0 ||
-      ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &silence, sizeof(silence)) != 0 ||
-      ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &silence, sizeof(silence)) != 0 ||
       ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0 ||
       ::setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)) != 0) {
     return errno;
@@ -70,6 +78,7 @@ class TcpStream : public ByteStream {
     }
   }
 
+  Status SetSilence(int silence_ms) override { return socket_.SetSilence(silence_ms); }
   bool IsIdle() override { return socket_.IsIdle(); }
 
  private:
@@ -83,6 +92,11 @@ Status SocketError() {
     return Status::IOError("it does not answer in time");
   }
   return Status::IOError(std::strerror(errno));
+}
+
+Status TcpSocket::SetSilence(int silence_ms) const {
+  errno = LimitSilence(fd_, silence_ms);
+  return errno == 0 ? Status::OK() : SocketError();
 }
 
 Result<TcpSocket> TcpSocket::Connect(const std::string& host, const std::string& port,

@@ -18,6 +18,8 @@ class TcpSocket {
   ~TcpSocket();
 
   int fd() const { return fd_; }
+  /// ByteStream::SetSilence.
+  Status SetSilence(int silence_ms) const;
   /// Open, and nothing to be read.
   bool IsIdle() const;
 

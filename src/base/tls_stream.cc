@@ -165,6 +165,7 @@ class TlsStream : public ByteStream {
     return Failure(got);
   }
 
+  Status SetSilence(int silence_ms) override { return socket_.SetSilence(silence_ms); }
   bool IsIdle() override { return tls_.SSL_pending(session_) == 0 && socket_.IsIdle(); }
 
  private:

@@ -17,8 +17,9 @@ namespace tercet {
 /// A command: its name and arguments, as bytes.
 using RedisCommand = std::vector<std::string_view>;
 
-/// A connection to one node, which has said who we are. Used by one thread at a time; of no more
-/// use after an error.
+/// A connection to one node, which has said who we are. It waits no longer than the calling request
+/// may (base/deadline.h), nor than the times below. Used by one thread at a time; of no more use
+/// after an error.
 class RedisConnection {
  public:
   /// IOError when nobody answers at `node` (host:port) within a second, when its certificate is not
@@ -35,12 +36,15 @@ class RedisConnection {
   Result<RedisReply> Receive();
 
  private:
-  explicit RedisConnection(std::unique_ptr<ByteStream> stream);
+  RedisConnection(std::unique_ptr<ByteStream> stream, int silence_ms);
   Status Greet(const RedisAddress& address);
+  /// Has the next read or write wait for as long as it may now.
+  Status LimitSilence();
 
   const std::unique_ptr<ByteStream> stream_;
   const std::unique_ptr<redisReader, void (*)(redisReader*)> reader_;  ///< of replies
   std::string waiting_;
+  int silence_ms_;  ///< that the stream waits for now
 };
 
 }  // namespace tercet

@@ -1,6 +1,8 @@
 #include <algorithm>
+#include <chrono>
 #include <optional>
 
+#include "base/deadline.h"
 #include "base/log.h"
 #include "catalog/given_keys.h"
 #include "compute/sort_key.h"
@@ -12,6 +14,19 @@ namespace {
 
 /// Tries of a read that writes come in between, or whose groups are loaded anew.
 constexpr int kTries = 100;
+/// A read waits for a Redis that does not answer so long, at most.
+constexpr std::chrono::seconds kReadPatience{1};
+
+/// Until when to wait for Redis: with copies, half of what the request has left, so that there is
+/// time to answer from them.
+Deadline ReadDeadline(bool copies) {
+  const auto now = std::chrono::steady_clock::now();
+  std::chrono::steady_clock::duration patience = kReadPatience;
+  if (const Deadline asked = CurrentDeadline()) {
+    patience = std::min(patience, copies ? (*asked - now) / 2 : *asked - now);
+  }
+  return now + patience;
+}
 
 }  // namespace
 
@@ -25,7 +40,10 @@ struct RedisStore::Asked {
 
 Result<std::vector<RowsAnswer>> RedisStore::Read(const std::vector<RowsRequest>& requests) {
   bool away = false;
-  auto answers = ReadRedis(requests, &away);
+  auto answers = [&] {
+    const DeadlineScope scope(ReadDeadline(copies_ != nullptr));
+    return ReadRedis(requests, &away);
+  }();
   if (copies_ == nullptr) return answers;
   const int64_t now_us = clock_->NowMicros();
   if (answers.ok()) {

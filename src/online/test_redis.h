@@ -83,6 +83,10 @@ class TestRedis {
     process_ = 0;
   }
 
+  /// Has it answer nobody, though the system accepts connections for it; until GoOn.
+  void Hang() { ::kill(process_, SIGSTOP); }
+  void GoOn() { ::kill(process_, SIGCONT); }
+
   /// A port that is free now, and whose cluster bus (10,000 above) is a port, too. Both lie below
   /// those that the system gives to clients, so that no connection takes them before Redis does.
   static int FreePort() {
