@@ -55,6 +55,30 @@ def test_members_are_those_of_the_platforms(tmp_path):
     assert "'maybe' is no bool" in check(wrong)
 
 
+def test_what_is_printed_asks_for_gpus_as_the_platforms_know_it(tmp_path):
+    build(tmp_path / "project")
+    binary = os.environ.get("TERCET_BINARY") or Path(tc.__file__).parent / "bin" / "tercet"
+
+    def printed(name: str, *words: str) -> dict:
+        file = tmp_path / name
+        file.write_text(subprocess.run(
+            [str(binary), "--project", str(tmp_path / "project"), *words], check=True,
+            capture_output=True, text=True).stdout)
+        assert check(file) == ""
+        return json.loads(file.read_text())
+
+    with tc.open(tmp_path / "project") as project:
+        deployment = project.deployment("delay").configure(gpus=2)
+        assert deployment.policy["gpus"] == 2
+        service = printed("service.json", "deployments", "manifest", "delay")
+        assert deployment.manifest() == service
+    assert service["spec"]["predictor"]["model"]["resources"] == {"limits": {"nvidia.com/gpu": "2"}}
+    job = printed("job.json", "run", "--manifest", "--gpus", "1", "train.py", "--rounds", "5")
+    (one,) = job["spec"]["template"]["spec"]["containers"]
+    assert one["resources"] == {"limits": {"nvidia.com/gpu": "1"}}
+    assert one["command"][-3:] == ["train.py", "--rounds", "5"]
+
+
 def container(name: str) -> dict:
     if name == "kserve":
         (one,) = manifest(DEPLOY / "kserve" / "runtime.yaml")["spec"]["containers"]
