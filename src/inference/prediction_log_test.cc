@@ -1,5 +1,6 @@
 #include "inference/prediction_log.h"
 
+#include <atomic>
 #include <map>
 #include <set>
 #include <thread>
@@ -214,6 +215,59 @@ TEST_F(PredictionLogTest, TakesThePartThatThePolicySays) {
   ASSERT_TRUE(registry_->SetPolicy("delay", {.log_percent = 0}).ok());
   Ask(R"([["JFK", 300]])", 12);
   EXPECT_EQ(Log()->num_rows(), rows + 400 - in_place);
+}
+
+// What all of a request's ways share, for the thread sanitizer.
+TEST_F(PredictionLogTest, TheShortWayRunsBesideTheLogAShadowAndWrites) {
+  const std::vector<std::string> inputs = {"distance", "origin_temp"};
+  ModelDefinition model{.name = "delay", .format = ModelFormat::kXgboost};
+  model.signature = {.inputs = arrow::schema({arrow::field("distance", arrow::float64()),
+                                              arrow::field("origin_temp", arrow::float64())}),
+                     .outputs = arrow::schema({arrow::field("score", arrow::float64())})};
+  model.training_dataset = {"delay@1", 1};
+  const Ref ref =
+      registry_->RegisterModel(model, {{"model.json", StumpModel(inputs, {{1, 12, 0.5, 1}})}})
+          .ValueOrDie()
+          .ref();
+  const Release shadow = inference_->MakeRelease(ref).ValueOrDie();
+  ASSERT_TRUE(registry_
+                  ->SetTraffic("delay", {{shadow, TrafficArm{.percent = 100, .shadow = true}}}, "",
+                               "test")
+                  .ok());
+  constexpr int kThreads = 3, kRequests = 60;
+  std::atomic<int64_t> in_place = 0;
+  std::vector<std::thread> askers;
+  for (int t = 0; t < kThreads; ++t) {
+    askers.emplace_back([&] {
+      const std::string origin = "JFK";
+      const double distance = 300;
+      for (int i = 0; i < kRequests; ++i) {
+        const auto predictor = inference_->PredictorOf("delay").ValueOrDie();
+        std::vector<tercet::Cell> cells;
+        for (const auto& field : predictor->entities()->fields()) {
+          cells.push_back(field->name() == "origin"
+                              ? tercet::Cell{origin.data(), static_cast<uint32_t>(origin.size())}
+                              : tercet::Cell{reinterpret_cast<const char*>(&distance),
+                                             sizeof(distance)});
+        }
+        RowPrediction prediction;
+        const bool answered = predictor->Predict(cells, 12 * kHour, &prediction).ValueOrDie();
+        in_place += answered;
+        if (!answered) Ask(R"([["JFK", 300]])", 12);
+      }
+    });
+  }
+  for (int i = 0; i < 10; ++i) {
+    ASSERT_TRUE(registry_->SetPolicy("delay", {.log_percent = i % 2 == 0 ? 25.0 : 50.0}).ok());
+    Load();
+    EXPECT_TRUE(inference_->Statistics("delay").ok());
+  }
+  for (std::thread& asker : askers) asker.join();
+  EXPECT_GT(in_place, 0);
+  // Of several that are put off at once, one is kept.
+  const int64_t rows = Log()->num_rows();
+  EXPECT_GT(rows, 0);
+  EXPECT_LE(rows, kThreads * kRequests - in_place);
 }
 
 TEST_F(PredictionLogTest, AnotherReleaseAddsItsColumns) {
