@@ -184,6 +184,25 @@ def test_refuses_what_it_would_read_wrong(golden, project, tmp_path, old, new, m
         external(project, path)
 
 
+def test_renamed_columns_are_refused(golden, project):
+    """Files have the old name; what was written before is read."""
+    path = golden / "renamed-9"
+    first, renamed = sorted(file.name.split("_")[0] for file in timeline(path).glob("*_*.commit"))
+    with pytest.raises(tc.NotSupportedError, match="told apart by ids"):
+        external(project, path)
+    with pytest.raises(tc.NotFoundError):
+        project.feature_group("weather")
+    (done,) = timeline(path).glob(f"{renamed}_*.commit")
+    kept = done.read_bytes()
+    done.unlink()
+    group = external(project, path)
+    done.write_bytes(kept)
+    assert group.read(["rain"], as_of=int(first)).to_rows() == [
+        {"rain": 0.0}, {"rain": 0.25}, {"rain": 0.5}]
+    with pytest.raises(tc.NotSupportedError, match="told apart by ids"):
+        group.read(["rain"])
+
+
 def test_says_what_is_wrong(golden, project, tmp_path):
     with pytest.raises(tc.NotFoundError, match="no Hudi table in .*hoodie.properties"):
         external(project, tmp_path)

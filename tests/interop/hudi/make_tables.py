@@ -1,6 +1,6 @@
 """Makes the golden tables of test_hudi.py by Apache Hudi itself.
 
-    TZ=UTC make_tables.py BUNDLE.jar VERSION FOLDER
+    TZ=UTC make_tables.py BUNDLE.jar VERSION FOLDER [TABLES]
 
 BUNDLE is hudi-spark3.5-bundle_2.12 of Maven Central: 0.15.0 writes tables of version 6, 1.1.1 those
 of 8 and 9. Needs PySpark 3.5 and Java 17. Each table becomes FOLDER/NAME-VERSION, and what Spark
@@ -190,6 +190,20 @@ def merge_on_read() -> None:
         table.record()
 
 
-for make in (copy_on_write, cleaned, types, merge_on_read):
+def renamed() -> None:
+    """A column with another name than in the files, which only its id tells."""
+    table = Table("renamed")
+    table.write(hours(0, 3), "bulk_insert", mode="overwrite")
+    spark.sql("SET hoodie.schema.on.read.enable=true")
+    spark.sql("SET hoodie.datasource.write.schema.allow.auto.evolution.column.drop=true")
+    spark.sql(f"CREATE TABLE renamed USING hudi LOCATION '{table.path}'")
+    spark.sql("ALTER TABLE renamed RENAME COLUMN rain TO wet")
+    for junk in table.path.rglob(".*.crc"):
+        junk.unlink()
+    spark.sql("SET hoodie.schema.on.read.enable=false")
+
+
+ALL = (copy_on_write, cleaned, types, merge_on_read, renamed)
+for make in [one for one in ALL if one.__name__ in sys.argv[4:] or len(sys.argv) == 4]:
     make()
 spark.stop()
