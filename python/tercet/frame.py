@@ -135,8 +135,8 @@ class Frame:
         return len(self), len(self._core.columns)
 
     def __getitem__(self, column: Any) -> Any:
-        raise WrongTypeError(f"a Frame has no columns to take out: frame.to_pandas()[{column!r}], or "
-                             "to_polars, to_arrow; or read only what you need")
+        raise WrongTypeError("a Frame has no columns to take out: "
+                             f"frame.to_pandas()[{column!r}], or to_polars, to_arrow")
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(f"a Frame has no '{name}'; frame.to_pandas(), to_polars() and "
