@@ -14,7 +14,8 @@ namespace {
 
 using ::testing::HasSubstr;
 
-/// Numbers 0 … rows − 1 with their text, whether they are even, and none where they divide by 7.
+/// Numbers 0 … rows − 1 with their text, whether they are even, and none where they divide by 7; and
+/// the first two once more in a struct of a struct.
 class NumberTable : public SqlTable {
  public:
   explicit NumberTable(int64_t rows) : rows_(rows) {}
@@ -59,8 +60,12 @@ class NumberTable : public SqlTable {
     ARROW_ASSIGN_OR_RAISE(const auto numbers, number.Finish());
     ARROW_ASSIGN_OR_RAISE(const auto halves, sevenless.Finish());
     ARROW_ASSIGN_OR_RAISE(const auto texts, text.Finish());
+    const arrow::FieldVector outside = schema_->field(4)->type()->fields();
+    ARROW_ASSIGN_OR_RAISE(const auto inner,
+                          arrow::StructArray::Make({numbers, texts}, outside[0]->type()->fields()));
+    ARROW_ASSIGN_OR_RAISE(const auto outer, arrow::StructArray::Make({inner}, outside));
     const auto all =
-        arrow::RecordBatch::Make(schema_, end - first, {evens, numbers, halves, texts});
+        arrow::RecordBatch::Make(schema_, end - first, {evens, numbers, halves, texts, outer});
     arrow::FieldVector fields;
     arrow::ArrayVector arrays;
     for (const std::string& column : columns) {
@@ -74,7 +79,11 @@ class NumberTable : public SqlTable {
 
   inline static const std::shared_ptr<arrow::Schema> schema_ =
       arrow::schema({arrow::field("even", arrow::boolean()), arrow::field("n", arrow::int64()),
-                     arrow::field("half", arrow::float64()), arrow::field("text", arrow::utf8())});
+                     arrow::field("half", arrow::float64()), arrow::field("text", arrow::utf8()),
+                     arrow::field("whole", arrow::struct_({arrow::field(
+                                               "part", arrow::struct_({
+                                                   arrow::field("n", arrow::int64()),
+                                                   arrow::field("text", arrow::utf8())}))}))});
   const int64_t rows_;
   std::mutex mutex_;
   std::set<std::string> read_;  // guarded by mutex_
@@ -150,6 +159,13 @@ TEST_F(SqlSessionTest, KeepsTheOrderOfATable) {
     ASSERT_EQ(n.Value(i), i + 10);
     ASSERT_EQ(text.GetView(i), "the number " + std::to_string(i + 10));
   }
+}
+
+TEST_F(SqlSessionTest, ReadsStructsOfStructs) {
+  // Of more rows than DuckDB takes at once.
+  EXPECT_EQ(One("select count(*) from numbers where whole.part.n is distinct from n or "
+                "whole.part.text is distinct from text"),
+            "0");
 }
 
 TEST_F(SqlSessionTest, WhatIsThrownBelowTheEngineIsAnError) {

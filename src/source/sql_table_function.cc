@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include <arrow/array/concatenate.h>
 #include <arrow/c/bridge.h>
 
 #include "base/parallel.h"
@@ -56,6 +57,26 @@ Status Convert(SqlBinding* binding, const arrow::Schema& schema,
       *binding->duck, binding->duck->schema_from_arrow(binding->converter, &exported, converted));
   if (exported.release != nullptr) exported.release(&exported);
   return status;
+}
+
+bool IsStructOfStructs(const arrow::DataType& type) {
+  return type.id() == arrow::Type::STRUCT &&
+         std::any_of(type.fields().begin(), type.fields().end(), [](const auto& field) {
+           return field->type()->id() == arrow::Type::STRUCT;
+         });
+}
+
+/// Some rows of a batch. DuckDB's converter forgets where they begin in structs of structs, so of
+/// these it gets a copy that begins at its first row.
+Result<std::shared_ptr<arrow::RecordBatch>> RowsOf(const arrow::RecordBatch& batch, int64_t first,
+                                                   int64_t count) {
+  auto rows = batch.Slice(first, count);
+  for (int i = 0; i < rows->num_columns(); ++i) {
+    if (!IsStructOfStructs(*rows->column(i)->type())) continue;
+    ARROW_ASSIGN_OR_RAISE(const auto copied, arrow::Concatenate({rows->column(i)}));
+    ARROW_ASSIGN_OR_RAISE(rows, rows->SetColumn(i, rows->schema()->field(i), copied));
+  }
+  return rows;
 }
 
 /// Rows as vectors of DuckDB's that point into them, or copies of what it stores otherwise.
@@ -202,7 +223,7 @@ Status Fill(SqlBinding* binding, TableScan* scan, ThreadScan* thread, duckdb_dat
     duck.data_chunk_set_size(output, 0);
     return Status::OK();
   }
-  const auto slice = thread->batch->Slice(thread->row, kVectorRows);
+  ARROW_ASSIGN_OR_RAISE(const auto slice, RowsOf(*thread->batch, thread->row, kVectorRows));
   thread->row += slice->num_rows();
   DuckDbHandle<duckdb_data_chunk> chunk(duck.destroy_data_chunk);
   ARROW_RETURN_NOT_OK(ToChunk(binding, *slice, scan->converted.get(), chunk.out()));
