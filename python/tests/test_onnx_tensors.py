@@ -15,7 +15,7 @@ from local_server import Server
 
 import tercet as tc
 
-FLOAT, INT32 = 1, 6  # of onnx.TensorProto
+FLOAT, INT32, STRING = 1, 6, 8  # of onnx.TensorProto
 DIM = 4
 
 
@@ -147,3 +147,12 @@ def test_lists_of_python(project):
     for wrong in ([1.0], ["a"] * 6, 1.0):
         with pytest.raises(tc.Error, match="X"):
             project.predict("image", {"X": wrong})
+
+
+def test_words_with_zero_bytes(project):
+    words = {"X": ["he\0llo", "", "\0"]}
+    project.deploy("words", project.register_model("words", model(
+        [("Identity", ["X"], ["Y"])], [("X", STRING, [None, 3])], [("Y", STRING, [None, 3])]),
+        signature=tc.Signature(inputs={"X": "list<string>"}, outputs={"Y": "list<string>"})))
+    assert project.predict("words", words) == {"Y": words["X"]}
+    assert project.predict("words", [words, words])[1] == {"Y": words["X"]}
