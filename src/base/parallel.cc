@@ -5,8 +5,10 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdlib>
+#include <exception>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <thread>
 
 #include <arrow/compute/initialize.h>
@@ -55,10 +57,17 @@ struct Work {
     }
   }
 
-  /// Only the calling thread can be interrupted, so a helper's look costs nothing.
+  /// Only the calling thread can be interrupted, so a helper's look costs nothing. What is thrown
+  /// would end the process on a helper, and take the task from the helpers on the caller.
   Status RunOne(int64_t i) const {
     ARROW_RETURN_NOT_OK(CheckInterrupt());
-    return (*task)(i);
+    try {
+      return (*task)(i);
+    } catch (const std::bad_alloc&) {
+      return Status::OutOfMemory("no memory for a part of the work");
+    } catch (const std::exception& error) {
+      return Status::UnknownError(error.what());
+    }
   }
 
   /// Keeps the failure of the lowest i. The mutex is held.
@@ -103,7 +112,8 @@ Status ParallelFor(int64_t count, const std::function<Status(int64_t)>& task) {
   work->task = &task;
   const int64_t helpers = std::min<int64_t>(count, ThreadCount()) - 1;
   for (int64_t i = 0; i < helpers; ++i) {
-    ARROW_RETURN_NOT_OK(arrow::internal::GetCpuThreadPool()->Spawn([work] { work->Run(); }));
+    // A pool that takes no more leaves the rest to the caller, who must not go while helpers run.
+    if (!arrow::internal::GetCpuThreadPool()->Spawn([work] { work->Run(); }).ok()) break;
   }
   work->Run();
   return work->Wait();

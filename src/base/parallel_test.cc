@@ -1,6 +1,9 @@
 #include "base/parallel.h"
 
 #include <atomic>
+#include <new>
+#include <stdexcept>
+#include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -23,6 +26,20 @@ TEST(Parallel, ReturnsAFailureAndStopsEarly) {
   });
   EXPECT_TRUE(status.IsInvalid());
   EXPECT_EQ(status.message(), "three");
+}
+
+TEST(Parallel, WhatIsThrownIsAFailure) {
+  for (int i = 0; i < 20; ++i) {
+    std::atomic<int> running{0};
+    const Status status = ParallelFor(8, [&](int64_t) -> Status {
+      ++running;
+      while (running < 2 && ThreadCount() > 1) std::this_thread::yield();  // a helper throws, too
+      throw std::runtime_error("no luck");
+    });
+    EXPECT_TRUE(status.IsUnknownError());
+    EXPECT_EQ(status.message(), "no luck");
+  }
+  EXPECT_TRUE(ParallelFor(2, [](int64_t) -> Status { throw std::bad_alloc(); }).IsOutOfMemory());
 }
 
 TEST(Parallel, NestsWithoutDeadlock) {
