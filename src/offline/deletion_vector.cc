@@ -184,6 +184,7 @@ Result<std::string> VectorPath(const VectorPointer& pointer) {
   const size_t folder_size = text.size() - 20;
   ARROW_ASSIGN_OR_RAISE(const std::string id,
                         DecodeZ85(std::string_view(text).substr(folder_size)));
+  if (id.size() != 16) return Status::Invalid("'", text, "' names no deletion vector");
   std::string uuid = ToHex(id);
   for (const size_t dash : {8, 13, 18, 23}) uuid.insert(dash, "-");
   const std::string folder = text.substr(0, folder_size);
@@ -250,16 +251,23 @@ Result<std::string> DecodeZ85(std::string_view text) {
   if (text.size() % 5 != 0) return Status::Invalid("Z85 text of ", text.size(), " characters");
   std::string bytes;
   for (size_t i = 0; i < text.size(); i += 5) {
+    // No whole group begins with '#', so in the last it stands for a byte that is not there.
+    const bool last = i + 5 == text.size();
+    const size_t missing =
+        last ? std::min(text.substr(i).find_first_not_of('#'), size_t{5}) : size_t{0};
     uint64_t value = 0;
-    for (size_t k = 0; k < 5; ++k) {
+    for (size_t k = missing; k < 5; ++k) {
       const size_t digit = kZ85.find(text[i + k]);
       if (digit == std::string_view::npos) {
         return Status::Invalid("Z85 text has the character '", std::string(1, text[i + k]), "'");
       }
       value = value * 85 + digit;
     }
-    if (value > UINT32_MAX) return Status::Invalid("Z85 text has a value out of range");
-    Append(BigEndian(static_cast<uint32_t>(value)), &bytes);
+    if (missing > 3 || value >> (8 * (4 - missing)) != 0) {
+      return Status::Invalid("Z85 text has a value out of range");
+    }
+    Append(BigEndian(static_cast<uint32_t>(value) << (8 * missing)), &bytes);
+    bytes.resize(bytes.size() - missing);
   }
   return bytes;
 }

@@ -24,7 +24,7 @@ std::string EncodeVector(const DeletedRows& rows);
 Result<DeletedRows> DecodeVector(std::string_view bytes, int64_t max_rows = int64_t{1} << 31);
 
 /// Z85 (https://rfc.zeromq.org/spec/32): four bytes as five characters. Sizes must be multiples of
-/// four and five.
+/// four and five; a text may end in a group that begins with a '#' for each byte that it lacks.
 std::string EncodeZ85(std::string_view bytes);
 Result<std::string> DecodeZ85(std::string_view text);
 

@@ -58,7 +58,18 @@ TEST(DeletionVector, Z85) {
   EXPECT_EQ(Value(DecodeZ85("HelloWorld")), bytes);
   EXPECT_TRUE(DecodeZ85("Hell").status().IsInvalid());
   EXPECT_TRUE(DecodeZ85("Hel\"o").status().IsInvalid());
-  EXPECT_TRUE(DecodeZ85("#####").status().IsInvalid());
+  for (const char* broken : {"#####", "####0", "##zzz", "#0000HelloWorld"}) {
+    EXPECT_TRUE(DecodeZ85(broken).status().IsInvalid()) << broken;
+  }
+  // The Rust library's way with what is not a multiple of four.
+  EXPECT_EQ(Value(DecodeZ85("Hello##093")), bytes.substr(0, 4) + std::string("\3\0", 2));
+  EXPECT_EQ(Value(DecodeZ85("###01")), "\1");
+  const VectorPointer no_uuid{.storage_type = "u",
+                              .path_or_inline = "HelloWorldHello##093",
+                              .offset = 1,
+                              .size_bytes = 36,
+                              .cardinality = 2};
+  EXPECT_TRUE(VectorPath(no_uuid).status().IsInvalid());
 }
 
 // The example of Delta's protocol document.
