@@ -38,7 +38,7 @@ class RowPredictor {
  public:
   virtual ~RowPredictor() = default;
   /// Rows of one request, at most: beyond, batches are as good.
-  static constexpr size_t kMostRows = 32;
+  static constexpr size_t kMostRows = 256;
   /// What a row brings: nothing else, and all of it.
   virtual const std::shared_ptr<arrow::Schema>& entities() const = 0;
   virtual const std::shared_ptr<arrow::Schema>& outputs() const = 0;
@@ -49,7 +49,8 @@ class RowPredictor {
   /// where there are no entities, one row. All are of one moment and one release. As of
   /// `event_time_us`, by default the clock's now. False, and nothing was answered or counted, when
   /// another process has the online rows, the groups have changed since, the prediction log takes
-  /// this request, or it has more rows than kMostRows: the way by batches answers. Errors as those of a batch.
+  /// this request, or it has more rows than kMostRows: the way by batches answers. Errors as those
+  /// of a batch.
   virtual Result<bool> Predict(std::span<const Cell> rows, std::optional<int64_t> event_time_us,
                                RowPrediction* prediction) const = 0;
 };

@@ -139,7 +139,8 @@ class Inference::Impl {
         (*loaded)->has_warm_up() ? "it answers as when it was registered"
                                  : "no answers were recorded when it was registered");
     // Features can be passed in, so a group without rows is told, not refused.
-    add("groups", false, CheckOnlineGroups((*loaded)->plan(), tables_, online_), "online, with rows");
+    add("groups", false, CheckOnlineGroups((*loaded)->plan(), tables_, online_),
+        "online, with rows");
     return checks;
   }
 

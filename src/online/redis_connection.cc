@@ -56,7 +56,8 @@ Result<std::unique_ptr<RedisConnection>> RedisConnection::Open(const std::string
   auto stream = address.tls ? ConnectTls(host, port, *address.tls, *patience)
                             : ConnectTcp(host, port, *patience);
   if (!stream.ok()) return Explain(stream.status(), "Redis at " + node + " can't be reached");
-  std::unique_ptr<RedisConnection> connection(new RedisConnection(*std::move(stream), patience->silence_ms));
+  std::unique_ptr<RedisConnection> connection(
+      new RedisConnection(*std::move(stream), patience->silence_ms));
   if (connection->reader_ == nullptr) return Status::OutOfMemory("for replies of Redis");
   const Status greeted = connection->Greet(address);
   if (!greeted.ok()) return Explain(greeted, "Redis at " + node);

@@ -19,8 +19,8 @@ Result<bool> MayWait(Platform* platform, const std::string& release_id) {
   return model.format == ModelFormat::kPython || model.format == ModelFormat::kComposite;
 }
 
-/// Answers that take longer in the mean are none for an I/O thread, on which others wait; the way to
-/// another thread and back is little beside them.
+/// Answers that take longer in the mean are none for an I/O thread, on which others wait; the way
+/// to another thread and back is little beside them.
 constexpr int64_t kHotAnswerNs = 250'000;
 
 /// Whether the answers of a deployment's release have taken long so far.

@@ -46,8 +46,8 @@ HttpAnswer PredictAnswerOf(const PredictData& data, bool single) {
   return answer;
 }
 
-/// Answers a few entities that name just what the deployment asks for; nullopt when the request, the
-/// release or the store takes more.
+/// Answers a few entities that name just what the deployment asks for; nullopt when the request,
+/// the release or the store takes more.
 Result<std::optional<HttpAnswer>> PlainPrediction(Platform* platform,
                                                   DeploymentContracts* contracts,
                                                   const std::string& name,

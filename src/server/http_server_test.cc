@@ -90,7 +90,8 @@ class HttpServerTest : public ::testing::Test {
          .lane = nullptr});
     routes.push_back({.method = "GET",
                       .pattern = "/large",
-                      .handler = [](const HttpRequest&, const PathArguments&) -> Result<HttpAnswer> {
+                      .handler = [](const HttpRequest&,
+                                    const PathArguments&) -> Result<HttpAnswer> {
                         return HttpAnswer{.body = std::string(kLargeBytes, 'x')};
                       },
                       .lane = AlwaysHot});

@@ -34,8 +34,8 @@ class VectorLookup {
   /// How many rows such cells are.
   size_t RowsOf(std::span<const Cell> entities) const;
 
-  /// The same for features that are numbers and booleans all, into a target each. kElsewhere also for a view that has more than what is looked
-  /// up and brought.
+  /// The same for features that are numbers and booleans all, into a target each. kElsewhere also
+  /// for a view that has more than what is looked up and brought.
   Result<ColumnsRead> ReadColumns(OnlineRows* online, std::span<const Cell> entities,
                                   int64_t event_time_us,
                                   std::span<const ColumnTarget> features) const;
