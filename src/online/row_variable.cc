@@ -123,8 +123,10 @@ class Elements {
     size_ += static_cast<int64_t>(count);
     switch (slot_.element) {
       case SlotKind::kFixed:
+        // Room for all at once: an embedding has hundreds.
+        ARROW_RETURN_NOT_OK(validity_.Reserve(static_cast<int64_t>(count)));
         for (uint64_t i = 0; i < count; ++i) {
-          ARROW_RETURN_NOT_OK(validity_.Append(arrow::bit_util::GetBit(bitmap, i)));
+          validity_.UnsafeAppend(arrow::bit_util::GetBit(bitmap, i));
         }
         ARROW_RETURN_NOT_OK(values_.Append(body.data(), count * each));
         break;
