@@ -14,8 +14,8 @@ namespace {
 
 using ::testing::HasSubstr;
 
-/// Numbers 0 … rows − 1 with their text, whether they are even, and none where they divide by 7; and
-/// the first two once more in a struct of a struct.
+/// Numbers 0 … rows − 1 with their text, whether they are even, and none where they divide by 7;
+/// and the first two once more in a struct of a struct.
 class NumberTable : public SqlTable {
  public:
   explicit NumberTable(int64_t rows) : rows_(rows) {}
