@@ -103,11 +103,15 @@ class BucketFileSystem : public FileSystem {
     ARROW_ASSIGN_OR_RAISE(const ObjectListing listing, client_.List(folder, "/"));
     std::vector<FileInfo> files;
     for (const ObjectInfo& object : listing.objects) {
+      if (!object.key.starts_with(folder)) return Misplaced(object.key, path);
       const std::string name = object.key.substr(folder.size());
       // Consoles make folders visible by an object whose name is the folder's.
       if (!name.empty()) files.push_back(InfoOf(name, object));
     }
     for (const std::string& prefix : listing.prefixes) {
+      if (!prefix.starts_with(folder) || prefix.size() == folder.size()) {
+        return Misplaced(prefix, path);
+      }
       FileInfo directory{.name = prefix.substr(folder.size())};
       directory.name.pop_back();  // the delimiter
       directory.is_directory = true;
@@ -276,6 +280,12 @@ class BucketFileSystem : public FileSystem {
   /// A log's files may be written again under their name: an erasure does, and a table made anew.
   static bool IsImmutable(const std::string& key) {
     return !key.starts_with("_delta_log/") && key.find("/_delta_log/") == std::string::npos;
+  }
+
+  /// A store that answers another question than was asked.
+  static Status Misplaced(const std::string& key, const std::string& path) {
+    return Status::IOError("cannot list '", path, "': the store names '", key,
+                           "', which is not below it");
   }
 
   std::string CacheName(const std::string& key) const { return JoinPath(root_, key); }

@@ -105,6 +105,18 @@ TEST(BucketFileSystem, ListsAFolder) {
   EXPECT_THAT(bucket.server.requests()[0], HasSubstr("&prefix=t%2F "));
 }
 
+TEST(BucketFileSystem, RefusesAListingOfAnotherFolder) {
+  const std::string begin = "<ListBucketResult>", end = "</ListBucketResult>";
+  Bucket bucket({Answer("200 OK", begin + "<Contents><Key>t</Key><Size>1</Size></Contents>" + end),
+                 Answer("200 OK", begin + "<CommonPrefixes><Prefix>folder/</Prefix>"
+                                          "</CommonPrefixes>" + end)});
+  for (int i = 0; i < 2; ++i) {
+    const Status listed = bucket.files->List("s3://lake/folder").status();
+    EXPECT_TRUE(listed.IsIOError());
+    EXPECT_THAT(listed.message(), HasSubstr("not below it"));
+  }
+}
+
 TEST(BucketFileSystem, OtherPathsAreTheDisks) {
   Bucket bucket({kMissing});
   const std::string folder =
