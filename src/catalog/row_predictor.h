@@ -37,8 +37,8 @@ struct RowPrediction {
 class RowPredictor {
  public:
   virtual ~RowPredictor() = default;
-  /// Rows of one request, at most: beyond, batches are as good.
-  static constexpr size_t kMostRows = 256;
+  /// Rows of one request, at most: beyond some fifty, batches are better.
+  static constexpr size_t kMostRows = 32;
   /// What a row brings: nothing else, and all of it.
   virtual const std::shared_ptr<arrow::Schema>& entities() const = 0;
   virtual const std::shared_ptr<arrow::Schema>& outputs() const = 0;
