@@ -38,6 +38,7 @@ Status Serve(const tercet::ServeRequest& request) {
   if (!request.token_file.empty()) {
     ARROW_ASSIGN_OR_RAISE(options.token, tercet::ReadTokenFile(request.token_file));
   }
+  options.online_elsewhere = !request.online.empty();
   if (!request.traces.empty()) {
     options.traces = {.endpoint = request.traces, .percent = request.trace_percent};
   }

@@ -7,6 +7,7 @@ import datetime
 import math
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import duckdb
 import numpy as np
@@ -14,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 import xgboost
-from local_server import Server
+from local_server import Server, until
 from serving import call
 
 import tercet as tc
@@ -164,6 +165,14 @@ def test_a_request_ends_at_its_deadline_whatever_a_function_does(tmp_path):
             assert status == 200
             status, document, _ = call(server, "/v2/models/fraud/openapi.json")
             assert "Computed in Python at each request: n" in document["info"]["description"]
+            # Meanwhile others are answered, though the server knows this deployment as quick.
+            deployment.configure(deadline_ms=8000)
+            with ThreadPoolExecutor(1) as pool:
+                hanging = pool.submit(call, server, path, {"entities": {"payment": 1,
+                                                                        "mode": "hang"}})
+                until(lambda: 'nv_inference_pending_request_count{model="fraud"} 1' in call(
+                    server, "/metrics")[1])
+                assert not hanging.done() and hanging.result()[0] == 504
     finally:
         server.stop()
 

@@ -12,9 +12,19 @@ std::shared_ptr<arrow::Schema> Joined(const std::shared_ptr<arrow::Schema>& firs
   return arrow::schema(std::move(fields));
 }
 
+/// Whether vectors of a view wait for workers, which run its functions in Python.
+Result<bool> MayWait(Platform* platform, const Ref& view) {
+  ARROW_ASSIGN_OR_RAISE(const FeatureViewDefinition definition, platform->GetFeatureView(view));
+  return !definition.functions.empty();
+}
+
 /// Whether a release's answers may wait for a worker.
 Result<bool> MayWait(Platform* platform, const std::string& release_id) {
   ARROW_ASSIGN_OR_RAISE(const Release release, platform->GetRelease(release_id));
+  if (!release.view.name.empty()) {
+    ARROW_ASSIGN_OR_RAISE(const bool waits, MayWait(platform, release.view));
+    if (waits) return true;
+  }
   ARROW_ASSIGN_OR_RAISE(const ModelDefinition model, platform->GetModel(release.model));
   return model.format == ModelFormat::kPython || model.format == ModelFormat::kComposite;
 }
@@ -36,26 +46,30 @@ Result<bool> TakesLong(Platform* platform, const std::string& deployment, int64_
 
 }  // namespace
 
-std::unique_ptr<VectorContracts> MakeVectorContracts(Platform* platform) {
+std::unique_ptr<VectorContracts> MakeVectorContracts(Platform* platform, bool online_elsewhere) {
   return std::make_unique<VectorContracts>(
-      [platform](const std::string& key) -> Result<KnownContract<VectorContract>> {
+      [platform, online_elsewhere](const std::string& key) -> Result<KnownContract<VectorContract>> {
         ARROW_ASSIGN_OR_RAISE(const Ref view, Ref::Parse(key));
         KnownContract<VectorContract> known;
         ARROW_ASSIGN_OR_RAISE(known.contract, platform->ContractOfView(view));
         known.columns = Joined(known.contract.entities, known.contract.optional);
+        ARROW_ASSIGN_OR_RAISE(known.slow, MayWait(platform, view));
+        known.slow |= online_elsewhere;
         return known;
       });
 }
 
-std::unique_ptr<DeploymentContracts> MakeDeploymentContracts(Platform* platform) {
+std::unique_ptr<DeploymentContracts> MakeDeploymentContracts(Platform* platform,
+                                                             bool online_elsewhere) {
   return std::make_unique<DeploymentContracts>(
-      [platform](const std::string& name) -> Result<KnownContract<DeploymentContract>> {
+      [platform, online_elsewhere](const std::string& name) -> Result<KnownContract<DeploymentContract>> {
         KnownContract<DeploymentContract> known;
         ARROW_ASSIGN_OR_RAISE(known.contract, platform->Contract(name));
         known.columns = Joined(known.contract.entities, known.contract.optional);
         ARROW_ASSIGN_OR_RAISE(const Deployment deployment, platform->GetDeployment(name));
         ARROW_ASSIGN_OR_RAISE(known.slow, MayWait(platform, known.contract.release_id));
-        known.slow |= deployment.policy.concurrency > 0 || deployment.policy.batch_rows > 0;
+        known.slow |= online_elsewhere || deployment.policy.concurrency > 0 ||
+                      deployment.policy.batch_rows > 0;
         if (!known.slow) {
           ARROW_ASSIGN_OR_RAISE(known.slow,
                                 TakesLong(platform, name, known.contract.release_number));

@@ -78,8 +78,10 @@ class ContractCache {
 using VectorContracts = ContractCache<VectorContract>;
 using DeploymentContracts = ContractCache<DeploymentContract>;
 
-std::unique_ptr<VectorContracts> MakeVectorContracts(Platform* platform);
-std::unique_ptr<DeploymentContracts> MakeDeploymentContracts(Platform* platform);
+/// `online_elsewhere`: see ServerOptions.
+std::unique_ptr<VectorContracts> MakeVectorContracts(Platform* platform, bool online_elsewhere);
+std::unique_ptr<DeploymentContracts> MakeDeploymentContracts(Platform* platform,
+                                                             bool online_elsewhere);
 
 /// Calls `use(contract)` with a kept contract; when that fails and the contract has changed since
 /// it was read, once more with the new one. So a switch of a deployment is never felt as an error.

@@ -114,6 +114,8 @@ Answer ArrowVectors(Platform* platform, const Ref& view, const HttpRequest& requ
 
 Answer Vectors(Platform* platform, VectorContracts* contracts, const Ref& view,
                const HttpRequest& request) {
+  // Kept for the choice of the next request's lane, too.
+  ARROW_RETURN_NOT_OK(contracts->Get(view.ToText()));
   if (request.content_type == kArrowStream) return ArrowVectors(platform, view, request);
   if (!request.inference_header_length.empty()) {
     return TensorVectors(platform, contracts, view, request);
@@ -159,8 +161,12 @@ std::vector<Route> FeatureViewRoutes(Platform* platform, VectorContracts* contra
        .handler = OfView([platform, contracts](const Ref& ref, const HttpRequest& request) {
          return Vectors(platform, contracts, ref, request);
        }),
-       .lane = [](const HttpRequest& request, const PathArguments&) {
-         return request.body.size() <= kHotBodyBytes ? Lane::kHot : Lane::kSlow;
+       .lane = [contracts](const HttpRequest& request, const PathArguments& arguments) {
+         if (request.body.size() > kHotBodyBytes) return Lane::kSlow;
+         std::string view(arguments[0]);
+         view.append("@").append(arguments[1]);
+         const auto known = contracts->Find(view);
+         return known != nullptr && !known->slow ? Lane::kHot : Lane::kPrediction;
        }});
   const auto add = AddTo(&routes);
   add("GET", all, [platform](const HttpRequest&, const PathArguments&) -> Answer {

@@ -39,8 +39,9 @@ class RunningServer : public Server {
       : platform_(std::move(platform)),
         traces_(std::move(traces)),
         access_(options.token),
-        vector_contracts_(MakeVectorContracts(platform_.get())),
-        deployment_contracts_(MakeDeploymentContracts(platform_.get())),
+        vector_contracts_(MakeVectorContracts(platform_.get(), options.online_elsewhere)),
+        deployment_contracts_(
+            MakeDeploymentContracts(platform_.get(), options.online_elsewhere)),
         inference_(platform_.get(), deployment_contracts_.get(), [this] { return ready_.load(); }),
         router_(Routes(), traces_.get()),
         metrics_(router_.Names()) {

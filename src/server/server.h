@@ -20,6 +20,8 @@ struct ServerOptions {
   std::optional<Address> grpc;
   std::string token;  ///< empty: none, then loopback alone
   HttpLimits limits;
+  /// Online rows are another server's (Redis): whoever reads them waits, and not on an I/O thread.
+  bool online_elsewhere = false;
   std::optional<TraceOptions> traces;  ///< where requests are traced to; absent: nowhere
 };
 
