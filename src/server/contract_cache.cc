@@ -48,7 +48,8 @@ Result<bool> TakesLong(Platform* platform, const std::string& deployment, int64_
 
 std::unique_ptr<VectorContracts> MakeVectorContracts(Platform* platform, bool online_elsewhere) {
   return std::make_unique<VectorContracts>(
-      [platform, online_elsewhere](const std::string& key) -> Result<KnownContract<VectorContract>> {
+      [platform,
+       online_elsewhere](const std::string& key) -> Result<KnownContract<VectorContract>> {
         ARROW_ASSIGN_OR_RAISE(const Ref view, Ref::Parse(key));
         KnownContract<VectorContract> known;
         ARROW_ASSIGN_OR_RAISE(known.contract, platform->ContractOfView(view));
@@ -62,7 +63,8 @@ std::unique_ptr<VectorContracts> MakeVectorContracts(Platform* platform, bool on
 std::unique_ptr<DeploymentContracts> MakeDeploymentContracts(Platform* platform,
                                                              bool online_elsewhere) {
   return std::make_unique<DeploymentContracts>(
-      [platform, online_elsewhere](const std::string& name) -> Result<KnownContract<DeploymentContract>> {
+      [platform,
+       online_elsewhere](const std::string& name) -> Result<KnownContract<DeploymentContract>> {
         KnownContract<DeploymentContract> known;
         ARROW_ASSIGN_OR_RAISE(known.contract, platform->Contract(name));
         known.columns = Joined(known.contract.entities, known.contract.optional);
