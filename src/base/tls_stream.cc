@@ -77,7 +77,8 @@ Status Prepare(const TlsLibrary& tls, const TlsSettings& settings, SSL_CTX* cont
 /// One a choice of files, for the whole process.
 Result<SSL_CTX*> ContextFor(const TlsLibrary& tls, const TlsSettings& settings) {
   static std::mutex mutex;
-  static std::map<std::array<std::string, 3>, SSL_CTX*> contexts;  // guarded by mutex
+  // Guarded by mutex; never destroyed, as little as the contexts, which threads may use to the end.
+  static auto& contexts = *new std::map<std::array<std::string, 3>, SSL_CTX*>();
   const std::lock_guard lock(mutex);
   const std::array<std::string, 3> files = {settings.ca_file, settings.certificate_file,
                                             settings.key_file};

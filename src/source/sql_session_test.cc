@@ -31,7 +31,7 @@ class NumberTable : public SqlTable {
     }
     std::vector<SqlPart> parts;
     for (int p = 0; p < count; ++p) {
-      parts.push_back([this, columns, first = rows_ * p / count, end = rows_ * (p + 1) / count] {
+      parts.push_back([columns, first = rows_ * p / count, end = rows_ * (p + 1) / count] {
         return Read(columns, first, end);
       });
     }
