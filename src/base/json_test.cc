@@ -1,10 +1,14 @@
 #include "base/json.h"
 
 #include <bit>
+#include <charconv>
 #include <cmath>
+#include <iterator>
 #include <random>
 
 #include <gtest/gtest.h>
+
+#include "base/rows_to_json.h"
 
 namespace tercet {
 namespace {
@@ -83,6 +87,28 @@ TEST(Json, CanonicalTextIgnoresTheOrderOfKeys) {
 TEST(Json, DoublesRoundTrip) {
   for (const double number : {0.1, 1e-320, 1.7976931348623157e308, -0.0, 2.0 / 3}) {
     EXPECT_EQ(ParseJson(ToText(json::value(number)))->as_double(), number);
+  }
+}
+
+TEST(Json, NumbersAreTheShortestText) {
+  const auto check = [](double number) {
+    char shortest[32];
+    const std::string expected(shortest, std::to_chars(shortest, std::end(shortest), number).ptr);
+    std::string text;
+    AppendJsonNumber(number, &text);
+    ASSERT_EQ(text, expected);
+  };
+  for (const double number : {0.0, -0.0, 1e5, 3e5, 123e5, 99'999.0, 1e12, 1e11, 999'999'999'999.999,
+                              0.001, 0.0005, 5e-324, 2.0 / 3, 0.1 + 0.2, 1.005, 4.35, 1e22}) {
+    check(number);
+    check(-number);
+    check(std::nextafter(number, 1e300));
+    check(std::nextafter(number, -1e300));
+  }
+  std::mt19937_64 random(1);
+  for (int k = 0; k < 200'000; ++k) {
+    const auto digits = static_cast<double>(random() >> (random() % 64));
+    for (const double power : {1.0, 10.0, 100.0, 1000.0, 1e4}) check(digits / power);
   }
 }
 

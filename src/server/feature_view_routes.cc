@@ -114,8 +114,6 @@ Answer ArrowVectors(Platform* platform, const Ref& view, const HttpRequest& requ
 
 Answer Vectors(Platform* platform, VectorContracts* contracts, const Ref& view,
                const HttpRequest& request) {
-  // Kept for the choice of the next request's lane, too.
-  ARROW_RETURN_NOT_OK(contracts->Get(view.ToText()));
   if (request.content_type == kArrowStream) return ArrowVectors(platform, view, request);
   if (!request.inference_header_length.empty()) {
     return TensorVectors(platform, contracts, view, request);
@@ -163,9 +161,11 @@ std::vector<Route> FeatureViewRoutes(Platform* platform, VectorContracts* contra
        }),
        .lane = [contracts](const HttpRequest& request, const PathArguments& arguments) {
          if (request.body.size() > kHotBodyBytes) return Lane::kSlow;
-         std::string view(arguments[0]);
-         view.append("@").append(arguments[1]);
-         const auto known = contracts->Find(view);
+         thread_local std::string view;
+         view.assign(arguments[0]).append("@").append(arguments[1]);
+         VectorContracts::Known known = contracts->Find(view);
+         // Once a view: whether its vectors have to be waited for never changes.
+         if (known == nullptr) known = contracts->Get(view).ValueOr(nullptr);
          return known != nullptr && !known->slow ? Lane::kHot : Lane::kPrediction;
        }});
   const auto add = AddTo(&routes);
