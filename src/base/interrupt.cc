@@ -5,8 +5,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr auto kBetweenLooks = std::chrono::milliseconds(50);
-
 thread_local InterruptScope* innermost = nullptr;
 
 }  // namespace

@@ -26,6 +26,9 @@ class InterruptScope {
   InterruptScope* outer_;
 };
 
+/// How often a thread's work looks up, at most, and a wait of it, at least.
+inline constexpr std::chrono::milliseconds kBetweenLooks{50};
+
 /// Whether there is somebody who could: then waits have to look up now and then.
 bool CanBeInterrupted();
 

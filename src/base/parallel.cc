@@ -31,8 +31,6 @@ std::atomic<int>& Threads() {
   return threads;
 }
 
-constexpr auto kBetweenLooks = std::chrono::milliseconds(50);
-
 /// Shared by the caller and the pool's threads; a pool thread may come late, when all is done and
 /// the caller has gone, so it is owned by all of them.
 struct Work {

@@ -13,6 +13,7 @@
 
 #include "catalog/given_keys.h"
 #include "compute/sort_key.h"
+#include "compute/take_rows.h"
 #include "compute/visibility.h"
 #include "view/join_key.h"
 
@@ -27,15 +28,6 @@ constexpr int kLaterCommits = 64;
 struct Range {
   int64_t begin = 0, end = 0;
 };
-
-Result<std::shared_ptr<arrow::RecordBatch>> Rows(const std::shared_ptr<arrow::RecordBatch>& batch,
-                                                 const std::vector<int64_t>& which) {
-  arrow::Int64Builder indices;
-  ARROW_RETURN_NOT_OK(indices.AppendValues(which));
-  ARROW_ASSIGN_OR_RAISE(const auto array, indices.Finish());
-  ARROW_ASSIGN_OR_RAISE(const arrow::Datum taken, arrow::compute::Take(batch, array));
-  return taken.record_batch();
-}
 
 Result<std::shared_ptr<arrow::RecordBatch>> HistoryOf(
     Table* group, int64_t version, const std::shared_ptr<arrow::RecordBatch>& keys,
@@ -100,7 +92,7 @@ Status OfflineRows::Find(const RowsRequest& request, const std::vector<int64_t>&
   std::map<int64_t, std::vector<int64_t>> by_version;
   for (const int64_t row : which) by_version[versions[row]].push_back(row);
   for (const auto& [version, rows] : by_version) {
-    ARROW_ASSIGN_OR_RAISE(const auto keys, Rows(request.keys, rows));
+    ARROW_ASSIGN_OR_RAISE(const auto keys, TakeRows(request.keys, rows));
     ARROW_ASSIGN_OR_RAISE(const auto history, HistoryAsOf(request.group, version, keys, columns));
     arrow::ArrayVector key_columns;
     for (const std::string& key : group.primary_key) {

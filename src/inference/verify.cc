@@ -4,17 +4,16 @@
 #include <functional>
 #include <limits>
 #include <optional>
+#include <span>
 
 #include <arrow/array/array_binary.h>
 #include <arrow/array/array_nested.h>
 #include <arrow/array/array_primitive.h>
-#include <arrow/array/builder_primitive.h>
-#include <arrow/compute/api_vector.h>
-#include <arrow/datum.h>
 #include <arrow/scalar.h>
 
 #include "base/time_text.h"
 #include "compute/sort_key.h"
+#include "compute/take_rows.h"
 #include "inference/offline_rows.h"
 #include "inference/prediction_rows.h"
 #include "inference/prediction_table.h"
@@ -88,9 +87,8 @@ class Verifier {
     for (const auto& [shape, rows] : alike) {
       for (size_t begin = 0; begin < rows.size(); begin += kRowsAtOnce) {
         const size_t end = std::min(rows.size(), begin + kRowsAtOnce);
-        ARROW_ASSIGN_OR_RAISE(
-            const Batch part,
-            RowsAt(log, {rows.data() + begin, rows.data() + end}));
+        ARROW_ASSIGN_OR_RAISE(const Batch part,
+                              TakeRows(log, std::span(rows).subspan(begin, end - begin)));
         ARROW_RETURN_NOT_OK(TakeAlike(shape, part));
       }
     }
@@ -115,7 +113,7 @@ class Verifier {
       }
     }
     if (answered.empty()) return Status::OK();
-    ARROW_ASSIGN_OR_RAISE(const Batch part, RowsAt(log, answered));
+    ARROW_ASSIGN_OR_RAISE(const Batch part, TakeRows(log, answered));
     Reasons reasons;
     return ReplayWhatCan(shape, part, &reasons);
   }
@@ -136,7 +134,7 @@ class Verifier {
       }
     }
     if (open.empty()) return Status::OK();
-    ARROW_ASSIGN_OR_RAISE(const Batch part, RowsAt(log, open));
+    ARROW_ASSIGN_OR_RAISE(const Batch part, TakeRows(log, open));
     const Status replayed = Replay(shape, *part);
     if (replayed.ok()) return replayed;
     const int64_t half = part->num_rows() / 2;
@@ -147,14 +145,6 @@ class Verifier {
     }
     ARROW_RETURN_NOT_OK(ReplayWhatCan(shape, part->Slice(0, half), reasons));
     return ReplayWhatCan(shape, part->Slice(half), reasons);
-  }
-
-  static Result<Batch> RowsAt(const Batch& batch, const std::vector<int64_t>& rows) {
-    arrow::Int64Builder indices;
-    ARROW_RETURN_NOT_OK(indices.AppendValues(rows));
-    ARROW_ASSIGN_OR_RAISE(const auto array, indices.Finish());
-    ARROW_ASSIGN_OR_RAISE(const arrow::Datum taken, arrow::compute::Take(batch, array));
-    return taken.record_batch();
   }
 
   /// Of each group that a row read, the commits that it was and may have been as of.

@@ -6,6 +6,7 @@
 #include <shared_mutex>
 
 #include "compute/sort_key.h"
+#include "compute/take_rows.h"
 #include "neighbors/vector_column.h"
 
 namespace tercet {

@@ -1,15 +1,16 @@
 #include "neighbors/neighbor_search.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
-#include <cstdlib>
 #include <string_view>
 
 #include <arrow/array/builder_primitive.h>
 
+#include "base/add_once.h"
+#include "base/environment.h"
 #include "base/name.h"
 #include "compute/sort_key.h"
+#include "compute/take_rows.h"
 #include "neighbors/vector_column.h"
 
 namespace tercet {
@@ -29,10 +30,6 @@ struct ResolvedSearch {
   std::vector<std::vector<float>> vectors;
   LabelSearch labels;
 };
-
-void AddName(const std::string& name, std::vector<std::string>* names) {
-  if (std::find(names->begin(), names->end(), name) == names->end()) names->push_back(name);
-}
 
 Result<std::string> EmbeddingOf(const FeatureGroupDefinition& group, const std::string& column) {
   const std::string what = "feature group '" + group.ref().ToText() + "'";
@@ -82,9 +79,9 @@ Result<ResolvedSearch> Resolve(const IndexSource& source, const NeighborsRequest
       return Status::KeyError("feature group '", source.group.ref().ToText(), "' has no column '",
                               name, "'", Suggest(name, schema.field_names()));
     }
-    AddName(name, &search.read);
+    AddOnce(&search.read, name);
   }
-  AddName(source.column, &search.read);
+  AddOnce(&search.read, source.column);
   for (size_t i = 0; i < request.vectors.size(); ++i) {
     ARROW_ASSIGN_OR_RAISE(search.vectors.emplace_back(),
                           CheckedVector(source, i, request.vectors[i]));
@@ -96,7 +93,7 @@ Result<ResolvedSearch> Resolve(const IndexSource& source, const NeighborsRequest
   if (!request.filter.empty()) {
     ARROW_ASSIGN_OR_RAISE(search.labels.filter, RowFilter::Make(request.filter, schema));
     search.labels.filter_text = request.filter;
-    for (const std::string& name : search.labels.filter->columns()) AddName(name, &search.read);
+    for (const std::string& name : search.labels.filter->columns()) AddOnce(&search.read, name);
   }
   return search;
 }
@@ -185,15 +182,7 @@ class Ranking {
 
 Result<NeighborOptions> NeighborOptions::FromEnvironment() {
   NeighborOptions options;
-  const char* text = std::getenv("TERCET_INDEX_BYTES");
-  if (text == nullptr || *text == '\0') return options;
-  const std::string_view digits(text);
-  const auto [end, error] =
-      std::from_chars(digits.data(), digits.data() + digits.size(), options.index_bytes);
-  if (error != std::errc() || end != digits.data() + digits.size()) {
-    return Status::Invalid("TERCET_INDEX_BYTES must be a whole number of bytes, not '",
-                           digits.substr(0, 80), "'");
-  }
+  ARROW_RETURN_NOT_OK(ReadBytesFromEnvironment("TERCET_INDEX_BYTES", &options.index_bytes));
   return options;
 }
 

@@ -4,9 +4,7 @@
 #include <limits>
 
 #include <arrow/array/builder_primitive.h>
-#include <arrow/compute/api_vector.h>
 #include <arrow/compute/cast.h>
-#include <arrow/datum.h>
 
 namespace tercet {
 namespace {
@@ -36,17 +34,6 @@ std::shared_ptr<arrow::Schema> KeySchema(const FeatureGroupDefinition& group) {
     fields.push_back(group.schema->GetFieldByName(name));
   }
   return arrow::schema(std::move(fields));
-}
-
-Result<std::shared_ptr<arrow::RecordBatch>> TakeRows(
-    const std::shared_ptr<arrow::RecordBatch>& batch, const std::vector<int64_t>& rows) {
-  arrow::Int64Builder builder;
-  ARROW_RETURN_NOT_OK(builder.AppendValues(rows));
-  ARROW_ASSIGN_OR_RAISE(const auto indices, builder.Finish());
-  ARROW_ASSIGN_OR_RAISE(
-      const arrow::Datum taken,
-      arrow::compute::Take(batch, indices, arrow::compute::TakeOptions::NoBoundsCheck()));
-  return taken.record_batch();
 }
 
 Result<OnlineColumns> ReadOnline(OnlineRows* online, const FeatureGroupDefinition& group,

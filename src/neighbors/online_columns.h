@@ -33,8 +33,4 @@ Result<int64_t> OnlineCommit(OnlineRows* online, const FeatureGroupDefinition& g
 /// The schema of a group's key, in the order of its declaration.
 std::shared_ptr<arrow::Schema> KeySchema(const FeatureGroupDefinition& group);
 
-/// Some rows of a batch, in the order of `rows`.
-Result<std::shared_ptr<arrow::RecordBatch>> TakeRows(
-    const std::shared_ptr<arrow::RecordBatch>& batch, const std::vector<int64_t>& rows);
-
 }  // namespace tercet

@@ -3,34 +3,15 @@
 #include <algorithm>
 #include <limits>
 
-#include <arrow/builder.h>
-#include <arrow/compute/api_vector.h>
 #include <arrow/table.h>
 
+#include "base/add_once.h"
 #include "base/name.h"
+#include "compute/take_rows.h"
 #include "offline/aligned_rows.h"
 #include "offline/data_file.h"
 
 namespace tercet {
-namespace {
-
-void AddOnce(std::vector<std::string>* names, const std::string& name) {
-  if (std::find(names->begin(), names->end(), name) == names->end()) names->push_back(name);
-}
-
-Result<std::shared_ptr<arrow::RecordBatch>> TakeRows(
-    const std::shared_ptr<arrow::RecordBatch>& batch, const std::vector<uint32_t>& rows) {
-  arrow::UInt32Builder builder;
-  ARROW_RETURN_NOT_OK(builder.AppendValues(rows));
-  ARROW_ASSIGN_OR_RAISE(const auto indices, builder.Finish());
-  ARROW_ASSIGN_OR_RAISE(
-      const arrow::Datum taken,
-      arrow::compute::Take(batch, indices, arrow::compute::TakeOptions::NoBoundsCheck()));
-  return taken.record_batch();
-}
-
-}  // namespace
-
 bool SourceSnapshot::Loaded::Has(const std::vector<std::string>& wanted,
                                  const ScanOptions& options,
                                  const std::shared_ptr<arrow::RecordBatch>& only) const {

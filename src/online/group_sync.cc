@@ -7,11 +7,6 @@
 #include "base/interrupt.h"
 
 namespace tercet {
-namespace {
-
-constexpr auto kBetweenLooks = std::chrono::milliseconds(50);
-
-}  // namespace
 
 void GroupSync::Close() {
   // Taken out, since calls that are still on their way may add entries while these are joined.

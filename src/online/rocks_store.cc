@@ -1,14 +1,13 @@
 #include "online/rocks_store.h"
 
-#include <charconv>
 #include <cstdlib>
-#include <cstring>
 
 #include <rocksdb/cache.h>
 #include <rocksdb/convenience.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/table.h>
 
+#include "base/environment.h"
 #include "base/file_system.h"
 #include "online/store_key.h"
 
@@ -48,13 +47,8 @@ Status FromRocks(const rocksdb::Status& status, std::string_view what) {
 Result<OnlineOptions> OnlineOptions::FromEnvironment() {
   OnlineOptions options;
   if (const char* redis = std::getenv("TERCET_ONLINE"); redis != nullptr) options.redis = redis;
-  const char* text = std::getenv("TERCET_ONLINE_CACHE_BYTES");
-  if (text == nullptr || *text == '\0') return options;
-  const char* end = text + std::strlen(text);
-  const auto [rest, error] = std::from_chars(text, end, options.row_cache_bytes);
-  if (error != std::errc() || rest != end) {
-    return Status::Invalid("TERCET_ONLINE_CACHE_BYTES must be a number of bytes, not '", text, "'");
-  }
+  ARROW_RETURN_NOT_OK(
+      ReadBytesFromEnvironment("TERCET_ONLINE_CACHE_BYTES", &options.row_cache_bytes));
   return options;
 }
 

@@ -8,6 +8,7 @@
 #include "client/wire_frames.h"
 #include "platform/neighbors.h"
 #include "server/rest_arguments.h"
+#include "server/rest_routes.h"
 
 namespace tercet {
 namespace {
@@ -80,20 +81,16 @@ constexpr Metric kMetrics[] = {
 
 std::vector<Route> NeighborRoutes(Platform* platform) {
   std::vector<Route> routes;
-  routes.push_back(
-      {.method = "POST",
-       .pattern = "/api/v1/feature-groups/{name}/{version}/neighbors",
-       .handler = [platform](const HttpRequest& request, const PathArguments& arguments) -> Answer {
-         return FindNeighbors(platform, request, arguments);
-       },
-       .lane = nullptr});
-  routes.push_back({.method = "GET",
-                    .pattern = "/api/v1/neighbor-indexes",
-                    .handler = [platform](const HttpRequest&, const PathArguments&) -> Answer {
-                      ARROW_ASSIGN_OR_RAISE(const auto infos, platform->neighbors()->Indexes());
-                      return HttpAnswer::Json(ItemsToJson(infos));
-                    },
-                    .lane = nullptr});
+  const auto add = AddTo(&routes);
+  add("POST", "/api/v1/feature-groups/{name}/{version}/neighbors",
+      [platform](const HttpRequest& request, const PathArguments& arguments) -> Answer {
+        return FindNeighbors(platform, request, arguments);
+      });
+  add("GET", "/api/v1/neighbor-indexes",
+      [platform](const HttpRequest&, const PathArguments&) -> Answer {
+        ARROW_ASSIGN_OR_RAISE(const auto infos, platform->neighbors()->Indexes());
+        return HttpAnswer::Json(ItemsToJson(infos));
+      });
   return routes;
 }
 

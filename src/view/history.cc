@@ -5,6 +5,7 @@
 #include <arrow/compute/api_vector.h>
 #include <arrow/type_traits.h>
 
+#include "base/add_once.h"
 #include "offline/data_file.h"
 #include "view/run_history.h"
 
@@ -14,10 +15,6 @@ namespace {
 constexpr int64_t kRowGroupRows = 131'072;  // as our writer makes them
 constexpr int64_t kTextBytes = 64;          // assumed of a value whose width varies
 constexpr int64_t kTimesMerged = 3;         // a row that is merged: read, concatenated, in order
-
-void AddOnce(std::vector<std::string>* names, const std::string& name) {
-  if (std::find(names->begin(), names->end(), name) == names->end()) names->push_back(name);
-}
 
 /// Tables that others wrote may have rows without a key or a time; no label can see them.
 Result<std::shared_ptr<arrow::RecordBatch>> WithoutNulls(

@@ -5,6 +5,7 @@
 #include <arrow/array/concatenate.h>
 #include <arrow/compute/api_vector.h>
 
+#include "base/add_once.h"
 #include "base/name.h"
 #include "base/parallel.h"
 #include "compute/sort_key.h"
@@ -18,10 +19,6 @@ namespace {
 template <typename T>
 bool Contains(const std::vector<T>& values, const T& value) {
   return std::find(values.begin(), values.end(), value) != values.end();
-}
-
-void AddOnce(std::vector<std::string>* names, const std::string& name) {
-  if (!Contains(*names, name)) names->push_back(name);
 }
 
 struct Needs {
