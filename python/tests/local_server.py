@@ -30,6 +30,16 @@ def until(condition, seconds: float = SECONDS_TO_WAIT):
     return answer
 
 
+def kill_after(child: subprocess.Popen, seconds: float) -> None:
+    """Kills a process, unless it has ended, so long after it has said "begun"."""
+    assert child.stdout.readline() == "begun\n"
+    try:
+        child.wait(seconds)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+
+
 def free_port() -> int:
     """A port for a server that can't choose one itself and say which. It lies below those that
     the system gives to clients, so that no connection takes it before the server does, and is

@@ -11,12 +11,11 @@ import ssl
 import subprocess
 import sys
 import threading
-import time
 import urllib.parse
 from pathlib import Path
 from typing import Callable
 
-from local_server import free_port
+from local_server import free_port, until
 from pyarrow import fs
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,14 +40,16 @@ class Store:
         self.files = fs.S3FileSystem(
             access_key=KEY, secret_key=SECRET, region="us-east-1", scheme="http",
             endpoint_override=f"127.0.0.1:{port}", allow_bucket_creation=True)
-        for _ in range(480):
+
+        def ready() -> bool:
             assert self.process.poll() is None, f"{name} ended: {log.read_text()[-2000:]}"
             try:
                 self.files.create_dir("ready")
-                return
+                return True
             except OSError:
-                time.sleep(0.25)
-        raise AssertionError(f"{name} was not ready in time: {log.read_text()[-2000:]}")
+                return False
+
+        until(ready)
 
     def keys(self, folder: str) -> list[str]:
         """All objects below "bucket/prefix"."""

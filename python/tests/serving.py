@@ -9,6 +9,7 @@ from typing import Any
 
 import xgboost
 from frames import rides, weather
+from local_server import until
 
 TIME = weather()["hour"].iloc[-1]
 OSLO = {"city": "Oslo", "distance": 1.0}
@@ -44,6 +45,12 @@ def call(server, path: str, body: Any = None, *, method: str | None = None,
             return answer.status, parsed(text), dict(answer.headers)
     except urllib.error.HTTPError as refused:
         return refused.code, parsed(refused.read()), dict(refused.headers)
+
+
+def until_pending(server, model: str) -> None:
+    """Waits until one request is with a model."""
+    until(lambda: f'nv_inference_pending_request_count{{model="{model}"}} 1' in call(
+        server, "/metrics")[1])
 
 
 def parsed(text: bytes) -> Any:

@@ -8,10 +8,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
-from local_server import free_port
+from local_server import free_port, until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -111,13 +110,13 @@ class Kafka:
 
     def start(self) -> None:
         self._process = self._java("kafka.Kafka", self._folder / "server.properties")
-        for _ in range(480):
+
+        def ready() -> bool:
             assert self._process.poll() is None, (self._folder / "log").read_text()[-3000:]
-            if subprocess.run(["kcat", "-b", self.brokers, "-L", "-m", "1"],
-                              capture_output=True).returncode == 0:
-                return
-            time.sleep(0.25)
-        raise AssertionError("Kafka was not ready: " + (self._folder / "log").read_text()[-3000:])
+            return subprocess.run(["kcat", "-b", self.brokers, "-L", "-m", "1"],
+                                  capture_output=True).returncode == 0
+
+        until(ready)
 
     def stop(self) -> None:
         self._process.kill()

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import xgboost
+from local_server import kill_after
 from serving import models
 
 import tercet as tc
@@ -140,21 +141,9 @@ def test_a_process_that_is_killed_leaves_no_half_of_anything(tmp_path):
     path = tmp_path / "out" / "p.parquet"
     path.parent.mkdir()
     for pause in (0.05, 0.4):
-        child = write(tmp_path / "project", path, "file")
-        assert child.stdout.readline() == "begun\n"
-        try:
-            child.wait(pause)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
+        kill_after(write(tmp_path / "project", path, "file"), pause)
         assert not path.exists() or pq.read_table(path).num_rows == rows
-        child = write(tmp_path / "project", path, "group")
-        assert child.stdout.readline() == "begun\n"
-        try:
-            child.wait(pause)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
+        kill_after(write(tmp_path / "project", path, "group"), pause)
         with tc.open(tmp_path / "project") as project:
             try:
                 # The table is made by a commit of its own.

@@ -1,35 +1,20 @@
 """What gRPC and Flight calls bring beside their messages: a trace and a request's name."""
 
-import json
 import struct
-import threading
-import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import grpc
 import pyarrow.flight
-from local_server import SECONDS_TO_WAIT, Server
+import pytest
+from local_server import Server
 from serving import models
+from trace_collector import TraceCollector
 
 import tercet as tc
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
-
-
-class Collector(BaseHTTPRequestHandler):
-    spans: list = []
-
-    def do_POST(self):
-        read = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        for resource in read["resourceSpans"]:
-            for scope in resource["scopeSpans"]:
-                Collector.spans += scope["spans"]
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_):
-        pass
 
 
 def field(number: int, value: bytes) -> bytes:
@@ -60,40 +45,41 @@ def infer_stream(server, requests: list[bytes], metadata: list[tuple[str, str]])
         return list(ask(iter(requests), metadata=metadata, timeout=120))
 
 
+@contextmanager
+def traced(path: Path) -> Iterator[tuple[Server, TraceCollector, tc.Project, tc.Deployment]]:
+    """A server that tells a collector, and its deployment "delay", which logs all requests."""
+    with TraceCollector() as collector:
+        server = Server(path, *collector.arguments)
+        try:
+            with tc.open(server.location) as project:
+                deployment = project.deploy("delay", models(project, 1)[0])
+                yield server, collector, project, deployment.configure(log_percent=100)
+        finally:
+            server.stop()
+
+
+def logged_ids(project: tc.Project, deployment: tc.Deployment) -> list[str]:
+    deployment.flush_log()
+    return list(project.feature_group("delay_predictions").read().to_pandas()["request_id"])
+
+
 def test_traces_and_request_ids_come_with_grpc_and_flight(tmp_path):
-    Collector.spans = []
-    collector = ThreadingHTTPServer(("127.0.0.1", 0), Collector)
-    threading.Thread(target=collector.serve_forever, daemon=True).start()
-    server = Server(tmp_path / "p", "--traces",
-                    f"http://127.0.0.1:{collector.server_port}/v1/traces", "--trace-percent", "0")
-    traced = ("traceparent", f"00-{TRACE}-{PARENT}-01")
-    try:
-        with tc.open(server.location) as project:
-            deployment = project.deploy("delay", models(project, 1)[0])
-            deployment.configure(log_percent=100)
-            infer(server, b"delay", [traced, ("x-request-id", "mine")])
-            infer(server, b"delay", [("x-request-id", "not this")], id=b"own")
-            try:
-                infer(server, b"delya", [traced])
-            except grpc.RpcError as refused:
-                assert refused.code() == grpc.StatusCode.NOT_FOUND
-            headers = [(name.encode(), value.encode()) for name, value in [traced]]
-            with pyarrow.flight.connect(f"grpc://127.0.0.1:{server.flight}") as client:
-                client.do_get(pyarrow.flight.Ticket(b'{"verb": "read", "group": "weather@1"}'),
-                              pyarrow.flight.FlightCallOptions(headers=headers)).read_all()
-            deadline = time.monotonic() + SECONDS_TO_WAIT
-            while len(Collector.spans) < 8 and time.monotonic() < deadline:
-                time.sleep(0.05)
-            deployment.flush_log()
-            log = project.feature_group("delay_predictions").read().to_pandas()["request_id"]
-            assert sorted(log) == ["mine", "own"]
-    finally:
-        server.stop()
-        collector.shutdown()
-        collector.server_close()
-    assert len(Collector.spans) == 8, [span["name"] for span in Collector.spans]
-    assert all(span["traceId"] == TRACE for span in Collector.spans)
-    calls = [span for span in Collector.spans if span["parentSpanId"] == PARENT]
+    sampled = ("traceparent", f"00-{TRACE}-{PARENT}-01")
+    with traced(tmp_path / "p") as (server, collector, project, deployment):
+        infer(server, b"delay", [sampled, ("x-request-id", "mine")])
+        infer(server, b"delay", [("x-request-id", "not this")], id=b"own")
+        with pytest.raises(grpc.RpcError) as refused:
+            infer(server, b"delya", [sampled])
+        assert refused.value.code() == grpc.StatusCode.NOT_FOUND
+        headers = [(name.encode(), value.encode()) for name, value in [sampled]]
+        with pyarrow.flight.connect(f"grpc://127.0.0.1:{server.flight}") as client:
+            client.do_get(pyarrow.flight.Ticket(b'{"verb": "read", "group": "weather@1"}'),
+                          pyarrow.flight.FlightCallOptions(headers=headers)).read_all()
+        collector.until_sent(8)
+        assert sorted(logged_ids(project, deployment)) == ["mine", "own"]
+    assert len(collector.spans) == 8, collector.names()
+    assert all(span["traceId"] == TRACE for span in collector.spans)
+    calls = [span for span in collector.spans if span["parentSpanId"] == PARENT]
     told = {(span["name"], one["value"]["intValue"]) for span in calls
             for one in span["attributes"] if one["key"] == "rpc.grpc.status_code"}
     assert told == {("inference.GRPCInferenceService/ModelInfer", "0"),
@@ -101,43 +87,27 @@ def test_traces_and_request_ids_come_with_grpc_and_flight(tmp_path):
                     ("arrow.flight.protocol.FlightService/DoGet", "0")}
     inferred = next(span for span in calls if any(
         one["key"] == "tercet.deployment" for one in span["attributes"]))
-    stages = [span["name"] for span in Collector.spans
+    stages = [span["name"] for span in collector.spans
               if span["parentSpanId"] == inferred["spanId"]]
     assert stages == ["queue", "lookup", "on_demand", "transform", "model"]
 
 
 def test_each_message_of_a_stream_is_a_request(tmp_path):
-    Collector.spans = []
-    collector = ThreadingHTTPServer(("127.0.0.1", 0), Collector)
-    threading.Thread(target=collector.serve_forever, daemon=True).start()
-    server = Server(tmp_path / "p", "--traces",
-                    f"http://127.0.0.1:{collector.server_port}/v1/traces", "--trace-percent", "0")
-    try:
-        with tc.open(server.location) as project:
-            deployment = project.deploy("delay", models(project, 1)[0])
-            deployment.configure(log_percent=100)
-            answers = infer_stream(
-                server,
-                [request(b"delay"), request(b"delay", b"own"), request(b"delya"),
-                 request(b"delay")],
-                [("traceparent", f"00-{TRACE}-{PARENT}-01"), ("x-request-id", "stream")])
-            assert len(answers) == 4
-            assert [b"delya" in answer for answer in answers] == [False, False, True, False]
-            infer_stream(server, [request(b"delay")], [])
-            deadline = time.monotonic() + SECONDS_TO_WAIT
-            while len(Collector.spans) < 4 + 3 * 5 and time.monotonic() < deadline:
-                time.sleep(0.05)
-            deployment.flush_log()
-            log = list(project.feature_group("delay_predictions").read().to_pandas()["request_id"])
-    finally:
-        server.stop()
-        collector.shutdown()
-        collector.server_close()
+    with traced(tmp_path / "p") as (server, collector, project, deployment):
+        answers = infer_stream(
+            server,
+            [request(b"delay"), request(b"delay", b"own"), request(b"delya"), request(b"delay")],
+            [("traceparent", f"00-{TRACE}-{PARENT}-01"), ("x-request-id", "stream")])
+        assert len(answers) == 4
+        assert [b"delya" in answer for answer in answers] == [False, False, True, False]
+        infer_stream(server, [request(b"delay")], [])
+        collector.until_sent(4 + 3 * 5)
+        log = logged_ids(project, deployment)
     # The last stream said nothing: its request has an id that we made.
     assert len(log) == 4 and {"stream", "own", "stream.4"} < set(log), log
-    calls = [span for span in Collector.spans if span["parentSpanId"] == PARENT]
+    calls = [span for span in collector.spans if span["parentSpanId"] == PARENT]
     assert {span["name"] for span in calls} == {"inference.GRPCInferenceService/ModelStreamInfer"}
     told = [one["value"]["intValue"] for span in calls for one in span["attributes"]
             if one["key"] == "rpc.grpc.status_code"]
     assert sorted(told) == ["0", "0", "0", "5"]
-    assert len(Collector.spans) == 4 + 3 * 5, [span["name"] for span in Collector.spans]
+    assert len(collector.spans) == 4 + 3 * 5, collector.names()

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pytest
 import xgboost
 from local_server import Server, until
-from serving import call
+from serving import call, until_pending
 
 import tercet as tc
 
@@ -157,12 +157,7 @@ def test_a_request_ends_at_its_deadline_whatever_a_function_does(tmp_path):
             status, answer, _ = call(server, path, body)
             assert status == 500 and "no -13, please" in answer["error"]["message"]
             body["entities"]["mode"] = "fine"
-            for _ in range(600):
-                status, answer, _ = call(server, path, body)
-                if status == 200:
-                    break
-                time.sleep(0.1)
-            assert status == 200
+            until(lambda: call(server, path, body)[0] == 200)
             status, document, _ = call(server, "/v2/models/fraud/openapi.json")
             assert "Computed in Python at each request: n" in document["info"]["description"]
             # Meanwhile others are answered, though the server knows this deployment as quick.
@@ -170,8 +165,7 @@ def test_a_request_ends_at_its_deadline_whatever_a_function_does(tmp_path):
             with ThreadPoolExecutor(1) as pool:
                 hanging = pool.submit(call, server, path, {"entities": {"payment": 1,
                                                                         "mode": "hang"}})
-                until(lambda: 'nv_inference_pending_request_count{model="fraud"} 1' in call(
-                    server, "/metrics")[1])
+                until_pending(server, "fraud")
                 assert not hanging.done() and hanging.result()[0] == 504
     finally:
         server.stop()

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from local_server import SECONDS_TO_WAIT, Server, until
-from serving import OSLO, TIME, call, models
+from local_server import SECONDS_TO_WAIT, Server, kill_after, until
+from serving import OSLO, TIME, call, models, until_pending
 
 import tercet as tc
 
@@ -72,14 +72,9 @@ def test_traffic(project):
     deployment.split(shadows={second: 100})
     for _ in range(5):
         assert ask(project)[0] == one
-    deadline = time.monotonic() + SECONDS_TO_WAIT
-    while time.monotonic() < deadline:
-        shadow = next((release for release in deployment.statistics()["releases"]
-                       if release["number"] == 2), {"shadow_requests": 0})
-        if shadow["shadow_requests"] >= 5:
-            break
-        time.sleep(0.05)
-    assert shadow["shadow_requests"] >= 5
+    shadow = until(lambda: next(
+        (release for release in deployment.statistics()["releases"]
+         if release["number"] == 2 and release["shadow_requests"] >= 5), None))
     assert shadow["shadow_different"] == shadow["shadow_requests"]
 
 
@@ -204,7 +199,7 @@ with tc.open(sys.argv[1]) as project:
     models = [project.model("delay", version=1),
               project.model("delay", version=2)]
     deployment = project.deployment("delay")
-    print("ready", flush=True)
+    print("begun", flush=True)
     for i in itertools.count():
         deployment.upgrade(models[i % 2])
 """
@@ -221,11 +216,8 @@ def test_a_killed_switch_is_whole_or_not_there(tmp_path):
         length = len(project.deployment("delay").history)
         for _ in range(6):
             process = subprocess.Popen([sys.executable, "-c", SWITCHES, str(tmp_path / "p")],
-                                       stdout=subprocess.PIPE)
-            process.stdout.readline()
-            time.sleep(random.uniform(0.0, 0.2))
-            process.kill()
-            process.wait()
+                                       stdout=subprocess.PIPE, text=True)
+            kill_after(process, random.uniform(0.0, 0.2))
             deployment = project.deployment("delay")
             answer = project.predict("delay", pd.DataFrame([OSLO]),
                                      event_time=TIME)
@@ -254,8 +246,7 @@ def test_a_long_call_does_not_hold_up_the_end(tmp_path):
 
         thread = threading.Thread(target=ask_long)
         thread.start()
-        until(lambda: 'nv_inference_pending_request_count{model="sleeper"} 1' in call(
-            server, "/metrics")[1])
+        until_pending(server, "sleeper")
         begun = time.monotonic()
         server.process.terminate()
         assert server.process.wait(timeout=SECONDS_TO_WAIT) != 0

@@ -4,15 +4,14 @@ import json
 import re
 import signal
 import sys
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
-from local_server import SECONDS_TO_WAIT, Server, until
-from serving import OSLO, TIME, call, models
+from local_server import SECONDS_TO_WAIT, Server
+from serving import OSLO, TIME, call, models, until_pending
+from trace_collector import TraceCollector
 
 import tercet as tc
 
@@ -77,8 +76,7 @@ def test_requests_are_answered_together(server, tmp_path):
         deployment.configure(batch_rows=64, batch_wait_us=1_000_000)
         with ThreadPoolExecutor(12) as pool:
             slow = pool.submit(call, server, PATH, body(3))
-            until(lambda: 'nv_inference_pending_request_count{model="worker"} 1' in call(
-                server, "/metrics")[1])
+            until_pending(server, "worker")
             others = list(pool.map(lambda i: call(server, PATH, body(10 + i)), range(10)))
         assert slow.result()[0] == 200
         rows = [answer[1]["prediction"]["rows"] for answer in others]
@@ -147,24 +145,6 @@ def test_composites(project, tmp_path):
         project.register_model("bad", tc.composite.mean(first, odds))
 
 
-class Collector(BaseHTTPRequestHandler):
-    spans: list = []
-
-    def do_POST(self):
-        read = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        for resource in read["resourceSpans"]:
-            assert resource["resource"]["attributes"][0]["key"] == "service.name"
-            for scope in resource["scopeSpans"]:
-                Collector.spans += scope["spans"]
-        self.send_response(200)
-        self.send_header("Content-Length", "2")
-        self.end_headers()
-        self.wfile.write(b"{}")
-
-    def log_message(self, *_):
-        pass
-
-
 TELLS = """
 class Tells:
     def predict(self, batch):
@@ -174,35 +154,28 @@ class Tells:
 
 
 def test_traces_go_to_a_collector(tmp_path):
-    Collector.spans = []
-    collector = ThreadingHTTPServer(("127.0.0.1", 0), Collector)
-    threading.Thread(target=collector.serve_forever, daemon=True).start()
-    server = Server(tmp_path / "p", "--allow-predictor-code", "--python", sys.executable,
-                    "--traces", f"http://127.0.0.1:{collector.server_port}/v1/traces",
-                    "--trace-percent", "0")
-    try:
-        (tmp_path / "tells.py").write_text(TELLS)
-        with tc.open(server.location) as project:
-            project.deploy("tells", project.register_model(
-                "tells", tc.predictor(tmp_path / "tells.py", "Tells"),
-                signature=tc.Signature(inputs={"a": "double"}, outputs={"told": "string"})))
-            trace, parent = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
-            path = "/api/v1/deployments/tells/predict"
-            headers = {"traceparent": f"00-{trace}-{parent}-01"}
-            told = call(server, path, body(1), headers=headers)[1]["prediction"]["told"]
-            # Neither sampled by the caller nor by us, and not a traceparent at all.
-            call(server, path, body(1), headers={"traceparent": f"00-{trace}-{parent}-00"})
-            call(server, path, body(1), headers={"traceparent": "00-what-is-this"})
-        deadline = time.monotonic() + SECONDS_TO_WAIT
-        while len(Collector.spans) < 6 and time.monotonic() < deadline:
-            time.sleep(0.05)
-        metrics = call(server, "/metrics")[1]
-    finally:
-        server.stop()
-        collector.shutdown()
-        collector.server_close()
-    spans = {span["name"]: span for span in Collector.spans}
-    assert len(Collector.spans) == 6, spans.keys()
+    trace, parent = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+    path = "/api/v1/deployments/tells/predict"
+    (tmp_path / "tells.py").write_text(TELLS)
+    with TraceCollector() as collector:
+        server = Server(tmp_path / "p", "--allow-predictor-code", "--python", sys.executable,
+                        *collector.arguments)
+        try:
+            with tc.open(server.location) as project:
+                project.deploy("tells", project.register_model(
+                    "tells", tc.predictor(tmp_path / "tells.py", "Tells"),
+                    signature=tc.Signature(inputs={"a": "double"}, outputs={"told": "string"})))
+                headers = {"traceparent": f"00-{trace}-{parent}-01"}
+                told = call(server, path, body(1), headers=headers)[1]["prediction"]["told"]
+                # Neither sampled by the caller nor by us, and not a traceparent at all.
+                call(server, path, body(1), headers={"traceparent": f"00-{trace}-{parent}-00"})
+                call(server, path, body(1), headers={"traceparent": "00-what-is-this"})
+            collector.until_sent(6)
+            metrics = call(server, "/metrics")[1]
+        finally:
+            server.stop()
+    spans = {span["name"]: span for span in collector.spans}
+    assert len(collector.spans) == 6, spans.keys()
     root = spans["POST " + path.replace("tells", "{name}")]
     assert root["traceId"] == trace and root["parentSpanId"] == parent and root["kind"] == 2
     assert told == f"00-{trace}-{root['spanId']}-01"
@@ -236,8 +209,7 @@ def test_what_is_under_way_is_finished_when_the_server_is_told_to_stop(server, t
         project.deploy("worker", worker_model(project, tmp_path))
     with ThreadPoolExecutor(1) as pool:
         under_way = pool.submit(call, server, PATH, body(3))
-        until(lambda: 'nv_inference_pending_request_count{model="worker"} 1' in call(
-            server, "/metrics")[1])
+        until_pending(server, "worker")
         server.process.send_signal(signal.SIGTERM)
         status, answer, _ = under_way.result()
     assert status == 200 and answer["prediction"]["rows"] == 1
