@@ -89,6 +89,16 @@ fuzz() {
   ((failures == 0))
 }
 
+# What a machine reads of the style, and the types that checkers of the package's users see.
+lint() {
+  local status=0
+  "$PYTHON" tools/tidy.py || status=1
+  python3 tools/setup.py venv-lint || return
+  (cd python && "$ROOT/.deps/venv-lint/bin/mypy" --config-file ../tools/mypy.ini \
+    --cache-dir ../build/mypy -p tercet) || status=1
+  return $status
+}
+
 # The wheel, installed beside mlflow and its pyarrow, runs the README's Python.
 wheel() {
   ./dev wheel || return
@@ -133,7 +143,7 @@ case ${1:-} in
     ;;
 esac
 
-stage 'lint' "$PYTHON" tools/tidy.py
+stage 'lint' lint
 if stage 'build' build release; then
   stage 'unit tests and cases' unit_tests release
   stage 'pytest' pytest_folders

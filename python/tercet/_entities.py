@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Iterable
+from typing import Any, Iterable
 
 from tercet._times import Duration, Time, duration_to_micros, to_micros
 from tercet.errors import InvalidError
@@ -29,8 +29,8 @@ def entities(at: Time | Iterable[Time] | None = None, *, start: Time | None = No
     if at is not None:
         if start is not None or end is not None or every is not None:
             raise InvalidError("entities take times, or start, end and every; not both")
-        single = isinstance(at, (str, int)) or hasattr(at, "year")
-        times = tuple(to_micros(time, "at") for time in ([at] if single else at))
+        given: Any = [at] if isinstance(at, (str, int)) or hasattr(at, "year") else at
+        times = tuple(to_micros(time, "at") for time in given)
     else:
         first, last = to_micros(start, "start"), to_micros(end, "end")
         step = duration_to_micros(every, "every")

@@ -110,7 +110,7 @@ def _answers(model: Any, rows: Any) -> dict[str, Any]:
         rows = pd.DataFrame(rows, columns=model.feature_names_in_)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        answers = {}
+        answers: dict[str, Any] = {}
         if not hasattr(model, "predict"):
             return answers
         predicted = np.asarray(model.predict(rows)).reshape(len(rows), -1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from typing import Union, overload
+from typing import Any, Union, overload
 
 from tercet import _core
 from tercet.errors import WrongTypeError
@@ -15,13 +15,25 @@ _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 _MICROSECOND = datetime.timedelta(microseconds=1)
 
 
-def to_micros(time: Time | None, what: str = "time") -> int | None:
+@overload
+def to_micros(time: Time, what: str = "time") -> int: ...
+
+
+@overload
+def to_micros(time: Time | None, what: str = "time") -> int | None: ...
+
+
+def to_micros(time: Any, what: str = "time") -> int | None:
     """A datetime (without zone: UTC), date, ISO text or pandas Timestamp in microseconds; an int
     is microseconds already."""
-    if time is None or (isinstance(time, int) and not isinstance(time, bool)):
+    if time is None:
+        return None
+    if isinstance(time, int) and not isinstance(time, bool):
         return time
     if isinstance(time, str):
         return _core.parse_time(time)
+    if str(time) in ("NaT", "<NA>"):
+        raise WrongTypeError(f"{what} is {time}: no time at all")
     if hasattr(time, "to_pydatetime"):
         time = time.to_pydatetime(warn=False)
     if isinstance(time, datetime.datetime):
@@ -30,7 +42,7 @@ def to_micros(time: Time | None, what: str = "time") -> int | None:
         return (time - _EPOCH) // _MICROSECOND
     if isinstance(time, datetime.date):
         return (time - _EPOCH.date()).days * 86_400_000_000
-    if hasattr(time, "item"):  # numpy.datetime64
+    if type(time).__name__ == "datetime64":  # NumPy's
         return to_micros(time.astype("datetime64[us]").item(), what)
     raise WrongTypeError(
         f"{what} must be a datetime, a date or text such as '2013-01-31T05:00:00Z', "

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Mapping, Sequence, Union
 
 from tercet._times import Duration, Time, duration_to_micros, from_micros, to_micros
+from tercet._versioned import Versioned
 from tercet.errors import InvalidError, WrongTypeError
 from tercet.frame import Frame, library_of, rows_to_stream
 from tercet.neighbors import Embedding, Neighbors, VectorLike, embeddings_to_json, to_vectors
@@ -130,20 +131,8 @@ def _about_index(error: InvalidError, data: Any, wanted: Sequence[str | None]) -
     return error
 
 
-class FeatureGroup:
+class FeatureGroup(Versioned):
     """A table of features, each change of which is one commit. Made by `Project.feature_group`."""
-
-    def __init__(self, project: "Project", definition: dict[str, Any]):
-        self._project = project
-        self._definition = definition
-
-    @property
-    def name(self) -> str:
-        return self._definition["name"]
-
-    @property
-    def version(self) -> int:
-        return self._definition["version"]
 
     @property
     def primary_key(self) -> list[str]:
@@ -164,14 +153,6 @@ class FeatureGroup:
         return bool(self._definition.get("online"))
 
     @property
-    def description(self) -> str:
-        return self._definition.get("description", "")
-
-    @property
-    def tags(self) -> dict[str, str]:
-        return dict(self._definition.get("tags") or {})
-
-    @property
     def history(self) -> bool:
         """Whether every commit is kept, for `known_at`."""
         return bool(self._definition.get("history"))
@@ -182,10 +163,6 @@ class FeatureGroup:
         self._definition = json.loads(self._core.feature_group(self.name, self.version))
         fields = self._definition.get("schema")
         return None if fields is None else {field["name"]: field["type"] for field in fields}
-
-    @property
-    def _core(self) -> Any:
-        return self._project._core
 
     @property
     def _text(self) -> str:
@@ -233,7 +210,7 @@ class FeatureGroup:
                                       (f" commit {version}" if version is not None else "")])
         return frame
 
-    def export(self, path: str | os.PathLike, columns: Sequence[str] = (), *,
+    def export(self, path: str | os.PathLike[str], columns: Sequence[str] = (), *,
                format: str | None = None, as_of: AsOf = None,  # noqa: A002: the field's name
                start: Time | None = None, end: Time | None = None) -> None:
         """Writes what `read` gives to one file, batch by batch, so that it may be larger than

@@ -64,8 +64,8 @@ class Neighbors(Frame):
 VectorLike = Union[Sequence[float], Sequence[Sequence[float]], Any]
 
 
-def to_vectors(vector: VectorLike) -> tuple[list[list[float]], bool]:
-    """Vectors as lists, and whether it was a single one."""
+def to_vectors(vector: Any) -> tuple[list[list[float]], bool]:
+    """Vectors (`VectorLike`) as lists, and whether it was a single one."""
     items = vector.tolist() if hasattr(vector, "tolist") else vector
     if getattr(getattr(vector, "dtype", None), "kind", "") == "f" and vector.size:
         if vector.ndim == 1:

@@ -62,13 +62,13 @@ def udf(output: Any = None, *, inputs: Mapping[str, Any] | None = None, workers:
 class Udf:
     """A function with column types, made by `udf`."""
 
-    def __init__(self, function: Callable, output: Any, inputs: dict[str, Any],
+    def __init__(self, function: Callable[..., Any], output: Any, inputs: dict[str, Any],
                  limits: Mapping[str, int] | None = None):
         if not inspect.isfunction(function) or function.__name__ == "<lambda>":
             raise InvalidError("an on-demand feature is a function made by 'def', not "
                                f"{function!r:.80}")
         #: the plain function, to be called with values
-        self.function: Callable = function
+        self.function: Callable[..., Any] = function
         #: workers, timeout_ms and memory_mb, where they are the function's own
         self.limits: dict[str, int] = {name: limit for name, limit in (limits or {}).items()
                                        if limit}
@@ -162,7 +162,7 @@ def _quoted(column: str) -> str:
     return '"' + column.replace('"', '""') + '"'
 
 
-def _annotated(given: Any, function: Callable) -> Any:
+def _annotated(given: Any, function: Callable[..., Any]) -> Any:
     """An annotation's type; its text where it means nothing to Python."""
     if not isinstance(given, str):
         return given
@@ -172,7 +172,7 @@ def _annotated(given: Any, function: Callable) -> Any:
         return given
 
 
-def _type_text(given: Any, function: Callable) -> str:
+def _type_text(given: Any, function: Callable[..., Any]) -> str:
     if isinstance(given, str):
         return given
     if isinstance(given, type) and given in _TYPES:
@@ -191,7 +191,7 @@ def _type_text(given: Any, function: Callable) -> str:
                        "or an Arrow type")
 
 
-def _source(function: Callable) -> str:
+def _source(function: Callable[..., Any]) -> str:
     """The function's text without decorators, after what it takes from around it."""
     name = function.__name__
     try:
@@ -229,7 +229,7 @@ def _globals_of(body: str) -> list[str]:
     return sorted(names)
 
 
-def _taken(name: str, used: str, function: Callable) -> str:
+def _taken(name: str, used: str, function: Callable[..., Any]) -> str:
     """The line that brings a name which a function uses; empty for what Python has by itself."""
     if used == name:
         return ""
@@ -240,11 +240,11 @@ def _taken(name: str, used: str, function: Callable) -> str:
     value = function.__globals__[used]
     if isinstance(value, types.ModuleType):
         return f"import {value.__name__} as {used}\n"
-    home = getattr(value, "__module__", None)
+    home: Any = getattr(value, "__module__", None)
+    name_there: str = getattr(value, "__name__", "")
     own = (function.__module__, "__main__", None)
-    if home not in own and getattr(sys.modules.get(home), getattr(value, "__name__", ""),
-                                   None) is value:
-        return f"from {home} import {value.__name__} as {used}\n"
+    if home not in own and getattr(sys.modules.get(home), name_there, None) is value:
+        return f"from {home} import {name_there} as {used}\n"
     try:
         if ast.literal_eval(repr(value)) == value:
             return f"{used} = {value!r}\n"

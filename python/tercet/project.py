@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import datetime
 import io
 import json
 import os
 import sys
-from typing import Any, Mapping, Sequence, Union
+from typing import Any, Mapping, Sequence
 
 from tercet import _core
+from tercet._declared_schema import schema_to_json
 from tercet._json import to_json
 from tercet._model_files import files_of
+from tercet._sql import SqlAsOf, absolute_paths, read_times
 from tercet._times import Duration, Time, duration_to_micros, to_micros
 from tercet.deployment import Deployment, Prediction, Predictions
 from tercet.errors import InvalidError, NotSupportedError, StorageError, WrongTypeError
-from tercet.feature_group import AsOf, Commit, Erased, FeatureGroup, commit_or_time
+from tercet.feature_group import Commit, Erased, FeatureGroup
 from tercet.feature_view import FeatureView
 from tercet.frame import Frame, library_of, rows_to_stream, to_stream
 from tercet.lineage import Annotation, Hit, Impact, Lineage, name_of
@@ -29,13 +30,10 @@ from tercet.training_data import TrainingData
 from tercet.transformation import Chain, Transformation, flatten
 
 
-#: as of when SQL reads: a commit time for all groups, or a commit, version or time by group
-SqlAsOf = Union[Time, None, Mapping[Union[str, FeatureGroup], AsOf]]
-
-
-def open(location: str | os.PathLike, *, token: str = "", memory_limit: int = 0,
-         state: str | os.PathLike | None = None,
-         storage_options: Mapping[str, str] | None = None, online: str = "") -> "Project":
+def open(location: str | os.PathLike[str], *, token: str = "", memory_limit: int = 0,
+         state: str | os.PathLike[str] | None = None,
+         storage_options: Mapping[str, str] | None = None, online: str = "",
+         frames: str | None = None) -> "Project":
     """Opens or creates a project.
 
     `location`: a directory, "s3://bucket/prefix" of an object store, or "tercet://host:port" of a
@@ -47,7 +45,8 @@ def open(location: str | os.PathLike, *, token: str = "", memory_limit: int = 0,
     "endpoint", "region", "access_key_id" and "secret_access_key", which otherwise come from the
     environment (AWS_…) and ~/.aws. `online`: "redis://host:port/db" keeps online rows in a Redis or
     a Redis Cluster (any of its nodes), for many serving processes; by default what TERCET_ONLINE
-    says, else RocksDB in the project. Say it alike in all processes on a project.
+    says, else RocksDB in the project. Say it alike in all processes on a project. `frames`: sets
+    `Project.frames`.
 
     Raises StorageError when the directory is no project, or the server or the bucket does not
     answer, does not exist or refuses; InvalidError when a bucket is given no state or no
@@ -55,6 +54,7 @@ def open(location: str | os.PathLike, *, token: str = "", memory_limit: int = 0,
     """
     if isinstance(location, os.PathLike) and os.fspath(location).startswith("s3:/"):
         raise InvalidError(f"give '{location}' as text: a path loses one of its slashes")
+    _check_frames(frames)
     find_extensions()
     text = os.fspath(location)
     if "://" not in text:
@@ -62,8 +62,10 @@ def open(location: str | os.PathLike, *, token: str = "", memory_limit: int = 0,
     folder, storage = os.fspath(state) if state else "", dict(storage_options or {})
     project = Project(_core.open(text, token, sys.executable, "", memory_limit, folder, storage,
                                  online))
+    project.frames = frames
     if not (token or storage or "@" in online):  # a password of Redis
-        project._options = {"memory_limit": memory_limit, "state": folder, "online": online}
+        project._options = {"memory_limit": memory_limit, "state": folder, "online": online,
+                            "frames": frames}
     return project
 
 
@@ -76,7 +78,8 @@ class Project:
 
     def __init__(self, core: _core.Project):
         self._core = core
-        self._library = "arrow"
+        self._frames: str | None = None  # as chosen
+        self._seen_library = "arrow"
         self._runs: list[Run] = []
         self._askers: dict[str, _core.RowAsker] = {}
         # What `open` was given besides; None where a pickle must not carry it.
@@ -88,6 +91,18 @@ class Project:
     def location(self) -> str:
         """The directory or address, as it was opened."""
         return self._core.location
+
+    @property
+    def frames(self) -> str:
+        """The library in which `X` and `y` of training data come: "pandas", "polars" or "arrow".
+        By default that of the last DataFrame given to the project, until it is set, here or by
+        `open`; None goes back to that. InvalidError for another name."""
+        return self._frames or self._seen_library
+
+    @frames.setter
+    def frames(self, library: str | None) -> None:
+        _check_frames(library)
+        self._frames = library
 
     def close(self) -> None:
         """Waits until what was inserted is applied online, then lets go of the project."""
@@ -120,7 +135,7 @@ class Project:
     def _saw(self, data: Any) -> None:
         """Remembers in which library the user works, to answer in the same."""
         if data is not None and library_of(data) != "arrow":
-            self._library = library_of(data)
+            self._seen_library = library_of(data)
 
     def _record(self, *, inputs: Sequence[str] = (), outputs: Sequence[str] = ()) -> None:
         """Adds what was read and written to the run that is under way, if any."""
@@ -160,7 +175,7 @@ class Project:
                       "event_time": event_time or "",
                       "ttl_us": duration_to_micros(ttl, "ttl"), "online": online,
                       "deletion_vectors": deletion_vectors, "description": description,
-                      "tags": dict(tags or {}), "schema": _schema(schema)}
+                      "tags": dict(tags or {}), "schema": schema_to_json(schema)}
         if history:
             definition["history"] = True
         if embeddings:
@@ -221,14 +236,14 @@ class Project:
         Raises NotFoundError for unknown names, InvalidError for what is no query, LimitError and
         ConflictError beyond the limits of memory and time.
         """
-        as_of_us, versions = _sql_as_of(self, as_of)
-        frame, pins = self._core.sql(query, as_of_us, versions, _paths(files),
+        as_of_us, versions = read_times(self, as_of)
+        frame, pins = self._core.sql(query, as_of_us, versions, absolute_paths(files),
                                      duration_to_micros(time_limit, "time_limit"))
         self._record(inputs=[f"feature_group {group} commit {version}"
                              for group, version in pins.items()])
         return Frame(frame)
 
-    def run_sql_step(self, path: str | os.PathLike) -> Commit:
+    def run_sql_step(self, path: str | os.PathLike[str]) -> Commit:
         """Runs a feature pipeline's step in SQL, a `.sql` file with a header (docs/guides/sql.md):
         its new rows become one commit of its target group. A run without new rows changes nothing
         and returns the target's newest commit, as `already_applied`. `tercet run FILE` does the
@@ -298,7 +313,7 @@ class Project:
         return Run(self, json.loads(self._core.start_run(to_json(record))))
 
     def training_dataset(self, view: str, version: int = 0, *, view_version: int = 0,
-                         location: str | os.PathLike | None = None) -> TrainingData:
+                         location: str | os.PathLike[str] | None = None) -> TrainingData:
         """A registered training dataset (version 0: the newest) with its parts: made again and
         proven equal, as `FeatureView.rebuild`, or read from the files that `TrainingData.save`
         wrote in `location`, whose bytes are checked against the registered ones.
@@ -408,9 +423,11 @@ class Project:
         Raises NotFoundError for a feature that it does not have.
         """
         change: dict[str, Any] = {"features": dict(features or {})}
-        for member, value in (("description", description), ("owner", owner), ("tags", tags)):
+        if tags is not None:
+            change["tags"] = dict(tags)
+        for member, value in (("description", description), ("owner", owner)):
             if value is not None:
-                change[member] = dict(value) if member == "tags" else value
+                change[member] = value
         return Annotation._of(json.loads(self._core.annotate(name_of(thing), json.dumps(change))))
 
     # -- I: deployments
@@ -463,70 +480,11 @@ class Project:
         return Predictions(outputs, missing, release, number, answer_id)
 
 
-def _sql_as_of(project: Project, as_of: Any) -> tuple[int | None, dict[str, int]]:
-    """(commit time in microseconds, {group: version})."""
-    if isinstance(as_of, Commit):
-        return to_micros(as_of.commit_time), {}
-    if not isinstance(as_of, Mapping):
-        if isinstance(as_of, int):
-            raise WrongTypeError("a commit's version is one group's: as_of={'weather@1': 3}")
-        return to_micros(as_of, "as_of"), {}
-    versions = {}
-    for group, moment in as_of.items():
-        if isinstance(group, str):
-            name, _, version = group.partition("@")
-            group = project.feature_group(name, version=int(version or 0))
-        commit, time_us = commit_or_time(moment)
-        if time_us is not None:
-            past = [one.version for one in group.commits()
-                    if to_micros(one.commit_time) <= time_us]
-            if not past:
-                raise InvalidError(f"feature group '{group.name}@{group.version}' has no commit "
-                                   "as early as that")
-            commit = past[-1]
-        if commit is not None:
-            versions[f"{group.name}@{group.version}"] = commit
-    return None, versions
-
-
-#: what the types of Python are in a schema
-_TYPES = {bool: "bool", int: "int64", float: "double", str: "string", bytes: "binary",
-          datetime.date: "date32[day]", datetime.datetime: "timestamp[us, tz=UTC]"}
-
-
-def _type_text(kind: Any) -> str:
-    """A column's type as Arrow writes it, of a text, a type of Arrow, Python or NumPy."""
-    if isinstance(kind, type) and kind in _TYPES:
-        return _TYPES[kind]
-    if isinstance(kind, type) or hasattr(kind, "itemsize"):
-        import numpy
-        import pyarrow
-
-        return str(pyarrow.from_numpy_dtype(numpy.dtype(kind)))
-    return str(kind)
+def _check_frames(library: Any) -> None:
+    if library not in (None, "pandas", "polars", "arrow"):
+        raise InvalidError(f"frames come as 'pandas', 'polars' or 'arrow', not {library!r}")
 
 
 def _check_name(name: Any) -> None:
     if not isinstance(name, str):
         raise WrongTypeError(f"a name is a text, not {type(name).__name__}")
-
-
-def _paths(files: Sequence[str]) -> list[str]:
-    """Files as absolute paths; a folder keeps the "/" at its end."""
-    if isinstance(files, str):
-        raise InvalidError(f"files must be a list: ['{files}']")
-    return [os.path.abspath(file) + ("/" if str(file).endswith("/") else "") for file in files]
-
-
-def _schema(schema: Any) -> list[dict[str, Any]] | None:
-    """A declared schema as the catalog keeps it."""
-    if schema is None:
-        return None
-    if isinstance(schema, Mapping):
-        return [{"name": name, "type": _type_text(kind), "nullable": True}
-                for name, kind in schema.items()]
-    if hasattr(schema, "names") and hasattr(schema, "field"):
-        return [{"name": field.name, "type": str(field.type), "nullable": field.nullable}
-                for field in schema]
-    raise WrongTypeError("schema must be a dict of column → type, or a pyarrow.Schema, "
-                         f"not {type(schema).__name__}")

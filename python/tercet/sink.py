@@ -19,13 +19,14 @@ class Sink:
 
     def to_json(self) -> dict[str, str | int]:
         """The sink as a deployment's policy has it."""
-        more = {"target": self.target, "format": self.format, "file_mb": self.file_mb,
-                "file_seconds": self.file_seconds}
+        more: dict[str, str | int] = {
+            "target": self.target, "format": self.format, "file_mb": self.file_mb,
+            "file_seconds": self.file_seconds}
         return {"kind": self.kind, "location": self.location,
                 **{name: value for name, value in more.items() if value}}
 
 
-def file(folder: str | os.PathLike, *, format: str = "", file_mb: int = 0,
+def file(folder: str | os.PathLike[str], *, format: str = "", file_mb: int = 0,
          file_seconds: int = 0) -> Sink:
     """Files in a folder, each begun when the one before has about `file_mb` (64) or is
     `file_seconds` old.

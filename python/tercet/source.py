@@ -32,43 +32,43 @@ def find_extensions() -> None:
         os.environ.setdefault("TERCET_DUCKDB_EXTENSIONS", ":".join(folders))
 
 
-def _path(path: str | os.PathLike) -> str:
+def _path(path: str | os.PathLike[str]) -> str:
     # Whoever opens the project later stands in another folder.
     return os.path.abspath(os.fspath(path))
 
 
-def parquet(path: str | os.PathLike) -> Source:
+def parquet(path: str | os.PathLike[str]) -> Source:
     """Parquet files: one, or a pattern of several ("/data/*.parquet")."""
     return Source("parquet", _path(path))
 
 
-def csv(path: str | os.PathLike) -> Source:
+def csv(path: str | os.PathLike[str]) -> Source:
     """CSV files with a header: one, or a pattern of several. Types are inferred."""
     return Source("csv", _path(path))
 
 
-def json(path: str | os.PathLike) -> Source:
+def json(path: str | os.PathLike[str]) -> Source:
     """JSON files, an object a line or an array of objects: one, or a pattern of several."""
     return Source("json", _path(path))
 
 
-def delta(path: str | os.PathLike) -> Source:
+def delta(path: str | os.PathLike[str]) -> Source:
     """A Delta table by its folder: read natively, with time travel."""
     return Source("delta", _path(path))
 
 
-def hudi(path: str | os.PathLike) -> Source:
+def hudi(path: str | os.PathLike[str]) -> Source:
     """A Hudi table by its folder, copy-on-write or compacted, with time travel to its instants."""
     return Source("hudi", _path(path))
 
 
-def iceberg(path: str | os.PathLike) -> Source:
+def iceberg(path: str | os.PathLike[str]) -> Source:
     """An Iceberg table by its folder, or, without a version hint there, by its newest metadata
     file. Needs the packages duckdb-extension-iceberg and -avro 1.5.5."""
     return Source("iceberg", _path(path))
 
 
-def duckdb(path: str | os.PathLike, table: str) -> Source:
+def duckdb(path: str | os.PathLike[str], table: str) -> Source:
     """A table or view ("name" or "schema.name") in a DuckDB file, which is opened read-only."""
     return Source("duckdb", _path(path), table)
 

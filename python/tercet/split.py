@@ -32,6 +32,11 @@ class Split:
         items = self.definition.get("parts") or self.definition.get("boundaries") or [["train"]]
         return [item[0] for item in items]
 
+    def until(self, end_us: int | None) -> int | None:
+        """Where rows end: the earlier of the split's own end and a given one, if any."""
+        ends = [end for end in (self.end, end_us) if end is not None]
+        return min(ends, default=None)
+
 
 def none() -> Split:
     """All rows in one part, "train"."""
@@ -55,9 +60,10 @@ def by_time(**parts: Union[float, Time, None]) -> Split:
     """
     if not parts:
         raise InvalidError("split.by_time needs its parts: split.by_time(train=0.8, test=0.2)")
-    if all(isinstance(value, (int, float)) for value in parts.values()):
-        return Split({"method": "time", "parts": [[name, float(share)]
-                                                  for name, share in parts.items()]})
+    shares = [[name, float(share)] for name, share in parts.items()
+              if isinstance(share, (int, float))]
+    if len(shares) == len(parts):
+        return Split({"method": "time", "parts": shares})
     from tercet import _core
 
     boundaries: list[list[Any]] = []

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from tercet.project import Project
 
 
+#: name, features, labels, helpers and keys of a part, as the core has them
+Part = tuple[str, Any, Any, Any, Any]
+
+
 class TrainingPart:
     """One part ("train", "test" …). Rows of all its frames are aligned, in the view's order."""
 
@@ -32,7 +36,7 @@ class TrainingPart:
 
     @property
     def X(self) -> Any:  # noqa: N802: the field's name for it
-        """Features in the library of the input: a pandas or Polars DataFrame, else Arrow."""
+        """Features, as `Project.frames` said: a pandas or Polars DataFrame, or a pyarrow.Table."""
         return self.features.to(self._library)
 
     @property
@@ -89,11 +93,11 @@ class TrainingPart:
 class TrainingData:
     """A training dataset: `data.train.X`, `data.train.y`, `data["test"]`."""
 
-    def __init__(self, project: "Project", definition: dict[str, Any], parts: list[tuple]):
+    def __init__(self, project: "Project", definition: dict[str, Any], parts: list[Part]):
         self._project = project
         #: what it was made of: pinned commits, split, seed, fitted parameters, statistics
         self.definition = definition
-        library = project._library
+        library = project.frames
         balance = definition.get("class_balance") or {}
         self._tuples = parts
         self._parts = {part[0]: TrainingPart(*part, library=library,
@@ -152,7 +156,7 @@ class TrainingData:
                                                             progress)
         return TrainingData(self._project, json.loads(text), parts)
 
-    def save(self, directory: str | os.PathLike, format: str = "parquet") -> None:  # noqa: A002
+    def save(self, directory: str | os.PathLike[str], format: str = "parquet") -> None:  # noqa: A002
         """Writes the parts as files in a folder, "train.parquet" …, and "dataset.json" with the
         definition. Formats: "parquet" and "arrow", which `Project.training_dataset` reads back, and
         "csv" and "tfrecord" (tf.train.Example; floats have 32 bits there) for others."""

@@ -1,10 +1,12 @@
 """Transformations, splits and datasets, against scikit-learn, pandas and NumPy."""
 
+import pickle
 import shutil
 import struct
 
 import numpy as np
 import pandas as pd
+import polars
 import pyarrow as pa
 import pyarrow.csv
 import pytest
@@ -395,6 +397,30 @@ def test_batches_are_the_rows(project, group):
     np.testing.assert_array_equal(first, again)
     with pytest.raises(tc.InvalidError, match="'shop'.*is no number"):
         next(iter(view_of(project, group, name="raw").training_data().train.batches(8)))
+
+
+def test_frames_come_in_the_library_that_is_chosen(project, group):
+    view = project.feature_view("v", version=1, query=group.select("amount", "returned"),
+                                labels=["returned"])
+    assert project.frames == "pandas"  # that of the insert
+    before = view.training_data().train
+    project.frames = "polars"
+    group.insert(sales())
+    after = view.training_data().train
+    assert project.frames == "polars"
+    assert (type(before.X), type(before.y)) == (pd.DataFrame, pd.Series)
+    assert (type(after.X), type(after.y)) == (polars.DataFrame, polars.Series)
+    assert after.X["amount"].to_list() == before.features.to_arrow()["amount"].to_pylist()
+    project.frames = "arrow"
+    assert type(view.training_data().train.X) is pa.Table
+    project.frames = None
+    assert project.frames == "pandas"
+    with pytest.raises(tc.InvalidError, match="not 'numpy'"):
+        project.frames = "numpy"
+    with pytest.raises(tc.InvalidError, match="not 'pands'"):
+        tc.open(project.location, frames="pands")
+    with tc.open(project.location, frames="polars") as again:
+        assert again.frames == pickle.loads(pickle.dumps(again)).frames == "polars"
 
 
 def test_xgboost_reads_batch_by_batch(project, group, tmp_path):
