@@ -6,11 +6,29 @@ import json
 import math
 from typing import Any
 
+from tercet.errors import WrongTypeError
+
 
 def to_json(value: Any) -> str:
     """JSON text (RFC 8259). Numbers that are not finite, as the loss of a run that diverged, are
     the texts "NaN", "Infinity" and "-Infinity"; what JSON does not know is its `str`."""
     return json.dumps(_writable(value), default=str, allow_nan=False)
+
+
+def definition_to_json(value: Any) -> str:
+    """JSON text (RFC 8259) of what a user defines, NumPy's values as Python's. WrongTypeError
+    for what would not come back as it was: a date, a set, a number that is not finite."""
+    try:
+        return json.dumps(value, default=_plain, allow_nan=False)
+    except ValueError as error:
+        raise WrongTypeError(f"a number that is not finite has no place here: {error}") from None
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise WrongTypeError(f"{value!r} ({type(value).__name__}) is no text, number or bool, nor a list "
+                         "or dict of them")
 
 
 def metrics_of(record: dict[str, Any]) -> dict[str, float]:

@@ -29,4 +29,5 @@ class Progress:
 
     def __exit__(self, *exception: object) -> None:
         if self._shown:
-            sys.stderr.write(f"\r{self._what}: done in {time.monotonic() - self._started:.1f} s\n")
+            word = "done in" if exception[0] is None else "failed after"
+            sys.stderr.write(f"\r{self._what}: {word} {time.monotonic() - self._started:.1f} s\n")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Iterable, Sequence
 
+from tercet._json import definition_to_json
 from tercet._times import Duration, Time, duration_to_micros, from_micros, to_micros
 from tercet.errors import InvalidError
 from tercet.frame import Frame
@@ -240,7 +241,7 @@ class Deployment:
         policy = {**self._project.deployment(self.name).policy,
                   **{name: value for name, value in given.items() if value is not None}}
         return Deployment(self._project, json.loads(
-            self._project._core.set_serving_policy(self.name, json.dumps(policy))))
+            self._project._core.set_serving_policy(self.name, definition_to_json(policy))))
 
     def split(self, arms: dict[Model, float] | None = None, *,
               shadows: dict[Model, float] | None = None,
@@ -257,7 +258,7 @@ class Deployment:
                   for model, percent in (models or {}).items()]
         traffic = {"arms": listed, "sticky_key": sticky_key or ""}
         return Deployment(self._project, json.loads(
-            self._project._core.set_traffic(self.name, json.dumps(traffic))))
+            self._project._core.set_traffic(self.name, definition_to_json(traffic))))
 
     def start_canary(self, model: Model, *, steps: tuple[float, ...] | list[float] = (5, 25, 100),
                      dwell: Duration = "5m", min_requests: int = 100,
@@ -280,7 +281,7 @@ class Deployment:
                 "max_outcome_loss": max_outcome_loss, "min_outcomes": min_outcomes,
                 "sticky_key": sticky_key or ""}
         started = json.loads(self._project._core.start_canary(
-            self.name, model.name, model.version, json.dumps(plan)))
+            self.name, model.name, model.version, definition_to_json(plan)))
         return Canary._of(started["canary"])
 
     def canary(self) -> Canary:
@@ -305,7 +306,8 @@ class Deployment:
                              "shadow": False} for model, percent in arms.items()],
                    "sticky_key": sticky_key or ""}
         plan = {"better": better, "alpha": alpha, "planned_outcomes": planned_outcomes}
-        self._project._core.start_experiment(self.name, json.dumps(traffic), json.dumps(plan))
+        self._project._core.start_experiment(self.name, definition_to_json(traffic),
+                                             definition_to_json(plan))
         return self.experiment()
 
     def experiment(self) -> Experiment:
@@ -334,7 +336,8 @@ class Deployment:
         listed = [{"request_id": request_id, "value": float(value),
                    "release_number": int(release[0]) if release else release_number or 0}
                   for request_id, value, *release in outcomes]
-        return self._project._core.record_outcomes(self.name, json.dumps({"outcomes": listed}))
+        return self._project._core.record_outcomes(self.name,
+                                                   definition_to_json({"outcomes": listed}))
 
     def statistics(self) -> dict[str, Any]:
         """What was answered since the process (a server's: that server) began, by release:

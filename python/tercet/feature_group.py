@@ -8,6 +8,8 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Mapping, Sequence, Union
 
+from tercet import _core
+from tercet._json import definition_to_json
 from tercet._times import Duration, Time, duration_to_micros, from_micros, to_micros
 from tercet._versioned import Versioned
 from tercet.errors import InvalidError, WrongTypeError
@@ -118,6 +120,16 @@ def _version(commit: Commit | int) -> int:
     if not isinstance(version, int) or isinstance(version, bool):
         raise WrongTypeError(f"expected a commit or its version, not {type(commit).__name__}")
     return version
+
+
+def _default_to_json(value: Any, kind: str) -> Any:
+    """A default as the core reads it: a time as text, a date as days since 1970."""
+    if isinstance(value, datetime.datetime) or type(value).__name__ == "datetime64":
+        text = _core.format_time(to_micros(value))
+        return text if "tz=" in kind else text.removesuffix("Z")
+    if isinstance(value, datetime.date):
+        return (value - datetime.date(1970, 1, 1)).days
+    return value
 
 
 def _about_index(error: InvalidError, data: Any, wanted: Sequence[str | None]) -> InvalidError:
@@ -305,7 +317,7 @@ class FeatureGroup(Versioned):
         """Adds columns (name → type text) behind the others, as one commit.
 
         Rows that are there, and rows of inserts that leave a new column out, have its value in
-        `defaults`, else null. With a default files are written anew, so that other engines see it
+        `defaults` (times and dates as `datetime` has them), else null. With a default files are written anew, so that other engines see it
         too. Older commits keep their columns; views go on working; the online store follows.
 
         Raises ConflictError for a column that is there, WrongTypeError for a default that is
@@ -316,7 +328,7 @@ class FeatureGroup(Versioned):
         if unknown:
             raise InvalidError(f"a default for '{unknown[0]}', which is not among the features")
         return self._alter({"add": [{"name": name, "type": str(kind),
-                                     "default": given.get(name)}
+                                     "default": _default_to_json(given.get(name), str(kind))}
                                     for name, kind in features.items()]})
 
     def widen(self, types: Mapping[str, str]) -> "FeatureGroup":
@@ -354,7 +366,7 @@ class FeatureGroup(Versioned):
 
     def _alter(self, change: dict[str, Any]) -> "FeatureGroup":
         self._definition = json.loads(
-            self._core.alter_feature_group(self.name, self.version, json.dumps(change)))
+            self._core.alter_feature_group(self.name, self.version, definition_to_json(change)))
         return self
 
     @property

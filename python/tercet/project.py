@@ -10,7 +10,7 @@ from typing import Any, Mapping, Sequence
 
 from tercet import _core
 from tercet._declared_schema import schema_to_json
-from tercet._json import to_json
+from tercet._json import definition_to_json, to_json
 from tercet._model_files import files_of
 from tercet._sql import SqlAsOf, absolute_paths, read_times
 from tercet._times import Duration, Time, duration_to_micros, to_micros
@@ -181,7 +181,7 @@ class Project:
         if embeddings:
             definition["embeddings"] = embeddings_to_json(embeddings)
         return FeatureGroup(self, json.loads(self._core.define_feature_group(
-            json.dumps(definition))))
+            definition_to_json(definition))))
 
     def external_feature_group(self, name: str, *, version: int = 0, source: Source,
                                primary_key: Sequence[str], event_time: str | None = None,
@@ -208,7 +208,7 @@ class Project:
                       "online": online, "description": description, "tags": dict(tags or {}),
                       "source": source.to_json()}
         return FeatureGroup(self, json.loads(self._core.define_feature_group(
-            json.dumps(definition))))
+            definition_to_json(definition))))
 
     def feature_groups(self) -> list[FeatureGroup]:
         """All feature groups, by name and version."""
@@ -297,7 +297,7 @@ class Project:
             "transformations": [one.to_json() for one in flatten(transformations)],
             "description": description, "tags": dict(tags or {})}
         return FeatureView(self, json.loads(self._core.define_feature_view(
-            json.dumps(definition))))
+            definition_to_json(definition))))
 
     def feature_views(self) -> list[FeatureView]:
         """All feature views, by name and version."""
@@ -428,7 +428,7 @@ class Project:
         for member, value in (("description", description), ("owner", owner)):
             if value is not None:
                 change[member] = value
-        return Annotation._of(json.loads(self._core.annotate(name_of(thing), json.dumps(change))))
+        return Annotation._of(json.loads(self._core.annotate(name_of(thing), definition_to_json(change))))
 
     # -- I: deployments
 

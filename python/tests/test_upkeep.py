@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from local_server import until
@@ -50,6 +51,25 @@ def test_added_features_have_their_default_offline_and_online(project, group):
         group.add_features({"level": "int64"}, defaults={"level": "high"})
     with pytest.raises(tc.InvalidError, match="_change_type"):
         group.add_features({"_change_type": "string"})
+
+
+def test_defaults_and_definitions_may_be_numpys_and_pythons_values(project, group):
+    noon = datetime.datetime(2024, 3, 1, 12, tzinfo=datetime.timezone.utc)
+    defaults = {"a": (np.float32(0.5), "double", 0.5), "b": (np.int64(4), "int64", 4),
+                "c": (noon, "timestamp[us, tz=UTC]", noon),
+                "d": (np.datetime64("2024-03-01T12"), "timestamp[us]", noon.replace(tzinfo=None)),
+                "e": (noon.date(), "date32[day]", noon.date()), "f": (np.True_, "bool", True)}
+    group.add_features({name: kind for name, (_, kind, _) in defaults.items()},
+                       defaults={name: value for name, (value, _, _) in defaults.items()})
+    read = group.read().to_arrow()
+    assert {name: read[name].to_pylist() for name in defaults} == {
+        name: [value] * 2 for name, (_, _, value) in defaults.items()}
+    project.feature_view("few", query=group.select("count"), transformations=[
+        tc.bins("count", edges=np.array([0, 1, 2]))])
+    with pytest.raises(tc.WrongTypeError, match="not finite"):
+        group.add_features({"g": "double"}, defaults={"g": float("nan")})
+    with pytest.raises(tc.WrongTypeError, match="date"):
+        group.alter(tags={"since": noon.date()})
 
 
 def test_widened_features_keep_old_datasets_and_online_answers(project, group):
