@@ -27,8 +27,8 @@ def definition_to_json(value: Any) -> str:
 def _plain(value: Any) -> Any:
     if hasattr(value, "tolist"):
         return value.tolist()
-    raise WrongTypeError(f"{value!r} ({type(value).__name__}) is no text, number or bool, nor a list "
-                         "or dict of them")
+    raise WrongTypeError(f"{value!r} ({type(value).__name__}) is no text, number or bool, nor a "
+                         "list or dict of them")
 
 
 def metrics_of(record: dict[str, Any]) -> dict[str, float]:

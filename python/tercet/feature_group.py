@@ -317,8 +317,9 @@ class FeatureGroup(Versioned):
         """Adds columns (name → type text) behind the others, as one commit.
 
         Rows that are there, and rows of inserts that leave a new column out, have its value in
-        `defaults` (times and dates as `datetime` has them), else null. With a default files are written anew, so that other engines see it
-        too. Older commits keep their columns; views go on working; the online store follows.
+        `defaults` (times and dates as `datetime` has them), else null. With a default files are
+        written anew, so that other engines see it too. Older commits keep their columns; views go
+        on working; the online store follows.
 
         Raises ConflictError for a column that is there, WrongTypeError for a default that is
         not of its feature's type.

@@ -428,7 +428,8 @@ class Project:
         for member, value in (("description", description), ("owner", owner)):
             if value is not None:
                 change[member] = value
-        return Annotation._of(json.loads(self._core.annotate(name_of(thing), definition_to_json(change))))
+        return Annotation._of(json.loads(self._core.annotate(name_of(thing),
+                                                             definition_to_json(change))))
 
     # -- I: deployments
 
