@@ -1,137 +1,19 @@
 #include "inference/inference.h"
 
 #include <fstream>
-#include <random>
-#include <set>
 #include <thread>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "catalog/training_dataset.h"
-#include "compute/transformation.h"
 #include "inference/model_registration.h"
-#include "inference/stump_model.h"
-#include "online/online_store.h"
-#include "view/test_project.h"
+#include "inference/test_inference.h"
 
 namespace tercet {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-const std::vector<std::string> kInputs = {"carrier_AA", "carrier_B6", "distance", "origin_temp"};
-
-double OutputOf(const Prediction& prediction, int64_t row = 0) {
-  return static_cast<const arrow::DoubleArray&>(*prediction.outputs->column(0)).Value(row);
-}
-
-class InferenceTest : public FlightsProject {
- protected:
-  void SetUp() override {
-    FlightsProject::SetUp();
-    InsertFlights(20);
-    weather_version_ = InsertWeather({9, 11, 13, 15, 17, 25, 27});
-    ASSERT_TRUE(views_->Define(DelayView()).ok());
-    online_ = OnlineStore::Open(JoinPath(root_, "online"), &clock_).ValueOrDie();
-    FeatureGroupDefinition weather = tables_->Definition({"weather", 1}).ValueOrDie();
-    weather.online = true;
-    ASSERT_TRUE(online_->Define(weather).ok());
-    LoadWeather();
-    registry_ =
-        std::make_unique<Registry>(catalog_.get(), LocalFileSystem(), root_, &clock_);
-    inference_ = NewInference(catalog_.get());
-    PutDataset();
-  }
-
-  void TearDown() override {
-    inference_.reset();
-    registry_.reset();
-    online_.reset();
-    FlightsProject::TearDown();
-  }
-
-  std::unique_ptr<Inference> NewInference(Catalog* catalog) {
-    return std::make_unique<Inference>(catalog, tables_.get(), registry_.get(), online_.get(),
-                                       &clock_, PredictorOptions{});
-  }
-
-  void LoadWeather() {
-    const auto head = tables_->Get({"weather", 1}).ValueOrDie()->Head().ValueOrDie();
-    ASSERT_TRUE(online_->Load({"weather", 1}, head->Scan({}).ValueOrDie(), head->version()).ok());
-  }
-
-  /// A training dataset of the view, as the training pipeline registers it: distances scaled by a
-  /// mean of 150, carriers AA and B6.
-  void PutDataset() {
-    const auto plan = views_->Plan({"delay", 1}).ValueOrDie();
-    const auto rows = TableOf({arrow::field("carrier", arrow::utf8()),
-                               arrow::field("distance", arrow::float64()),
-                               arrow::field("origin_temp", arrow::float64())},
-                              R"([["AA", 0, 1], ["B6", 100, 2], ["AA", 200, 3], ["B6", 300, 4]])");
-    TrainingDatasetDefinition dataset{.view = {"delay", 1}};
-    for (const auto& one : plan->definition().transformations) {
-      dataset.fitted_transformations.push_back(
-          FitTransformation(one.kind, one.columns, one.options, *rows).ValueOrDie().ToJson());
-    }
-    ASSERT_TRUE(catalog_
-                    ->Put(Kind::kTrainingDataset, {"delay@1", 0}, dataset.ToJson(),
-                          {{Kind::kFeatureView, {"delay", 1}}})
-                    .ok());
-  }
-
-  static Signature SignatureOf(const std::vector<std::string>& inputs) {
-    arrow::FieldVector fields;
-    for (const std::string& name : inputs) fields.push_back(arrow::field(name, arrow::float64()));
-    return {.inputs = arrow::schema(fields),
-            .outputs = arrow::schema({arrow::field("score", arrow::float64())})};
-  }
-
-  Ref Register(const std::vector<std::string>& inputs, const std::vector<Stump>& stumps,
-               const std::optional<Ref>& dataset = Ref{"delay@1", 1}) {
-    ModelDefinition model{.name = "delay", .format = ModelFormat::kXgboost};
-    model.signature = SignatureOf(inputs);
-    model.training_dataset = dataset;
-    return registry_->RegisterModel(model, {{"model.json", StumpModel(inputs, stumps)}})
-        .ValueOrDie()
-        .ref();
-  }
-
-  /// Three decisions, so that most rows have an answer of their own.
-  Ref RegisterUsual() {
-    return Register(kInputs, {{2, 0.5, 0.125, 0.25}, {3, 14, 0.5, 1}, {0, 0.5, 2, 4}});
-  }
-
-  void Deploy(const Ref& model) {
-    const Release release = inference_->MakeRelease(model).ValueOrDie();
-    ASSERT_TRUE(registry_->Deploy("delay", release, "test").ok());
-  }
-
-  static std::shared_ptr<arrow::RecordBatch> Entities(const std::string& rows) {
-    return BatchOf({arrow::field("origin", arrow::utf8()), arrow::field("carrier", arrow::utf8()),
-                    arrow::field("distance", arrow::float64())},
-                   rows);
-  }
-
-  /// One row of Entities, the short way; as of 16 o'clock.
-  RowPrediction InPlace(const std::string& row) {
-    const auto predictor = inference_->PredictorOf("delay").ValueOrDie();
-    const auto entities = Entities(row);
-    std::vector<Cell> cells;
-    for (const auto& field : predictor->entities()->fields()) {
-      cells.push_back(CellOf(*entities->GetColumnByName(field->name()), 0));
-    }
-    RowPrediction prediction;
-    EXPECT_TRUE(predictor->Predict(cells, 16 * kHour, &prediction).ValueOrDie());
-    return prediction;
-  }
-
-  int64_t weather_version_ = 0;
-  std::unique_ptr<OnlineStore> online_;
-  std::unique_ptr<Registry> registry_;
-  std::unique_ptr<Inference> inference_;
-};
 
 TEST_F(InferenceTest, ADeploymentAnswersFromKeysAndPassedInValues) {
   Deploy(RegisterUsual());
@@ -392,112 +274,6 @@ TEST_F(InferenceTest, NoRowsGiveNoPredictions) {
   EXPECT_GE(none->schema()->GetFieldIndex("score"), 0);
 }
 
-TEST_F(InferenceTest, TrafficIsSplitByPercentAndByKey) {
-  const Release one = inference_->MakeRelease(Register(kInputs, {{2, 0, 1, 1}})).ValueOrDie();
-  const Release two = inference_->MakeRelease(Register(kInputs, {{2, 0, 2, 2}})).ValueOrDie();
-  ASSERT_TRUE(registry_->Deploy("delay", one, "test").ok());
-  const auto asked = [&](const std::string& carrier) {
-    return inference_
-        ->Predict("delay", Entities("[[\"JFK\", \"" + carrier + "\", 300]]"), 16 * kHour)
-        .ValueOrDie();
-  };
-  ASSERT_TRUE(registry_->SetTraffic("delay", {{two, {.percent = 25}}}, "", "test").ok());
-  int second = 0;
-  for (int i = 0; i < 1000; ++i) {
-    const Prediction prediction = asked("AA");
-    // An answer and its release are of one arm.
-    EXPECT_EQ(OutputOf(prediction), static_cast<double>(prediction.release_number));
-    second += prediction.release_number == 2;
-  }
-  EXPECT_NEAR(second, 250, 5);
-  second = 0;
-  for (int i = 0; i < 1000; ++i) {
-    const RowPrediction row = InPlace(R"([["JFK", "AA", 300]])");
-    EXPECT_EQ(row.outputs[0].As<double>(), static_cast<double>(row.release_number));
-    second += row.release_number == 2;
-  }
-  EXPECT_NEAR(second, 250, 5) << "in place";
-
-  ASSERT_TRUE(registry_->SetTraffic("delay", {{two, {.percent = 50}}}, "carrier", "test").ok());
-  std::set<int64_t> numbers;
-  for (int carrier = 0; carrier < 40; ++carrier) {
-    const std::string name = "C" + std::to_string(carrier);
-    const int64_t number = asked(name).release_number;
-    numbers.insert(number);
-    for (int i = 0; i < 5; ++i) EXPECT_EQ(asked(name).release_number, number);
-    EXPECT_EQ(InPlace("[[\"JFK\", \"" + name + "\", 300]]").release_number, number);
-  }
-  EXPECT_EQ(numbers.size(), 2);
-
-  // A switch ends the split.
-  ASSERT_TRUE(registry_->Upgrade("delay", two, "test").ok());
-  EXPECT_TRUE(registry_->GetDeployment("delay")->traffic.arms.empty());
-  for (int i = 0; i < 20; ++i) EXPECT_EQ(asked("AA").release_number, 2);
-}
-
-TEST_F(InferenceTest, AShadowIsComparedAndNeverAnswers) {
-  const Release one = inference_->MakeRelease(Register(kInputs, {{2, 0, 1, 1}})).ValueOrDie();
-  const Release two = inference_->MakeRelease(Register(kInputs, {{2, 0, 2, 2}})).ValueOrDie();
-  ASSERT_TRUE(registry_->Deploy("delay", one, "test").ok());
-  ASSERT_TRUE(
-      registry_->SetTraffic("delay", {{two, {.percent = 100, .shadow = true}}}, "", "test").ok());
-  for (int i = 0; i < 10; ++i) {
-    EXPECT_EQ(OutputOf(inference_->Predict("delay", Entities(R"([["JFK", "AA", 300]])"), 16 * kHour)
-                           .ValueOrDie()),
-              1);
-    EXPECT_EQ(InPlace(R"([["JFK", "AA", 300]])").outputs[0].As<double>(), 1);
-  }
-  int64_t compared = 0, different = 0;
-  while (compared < 20) {
-    const auto statistics = inference_->Statistics("delay").ValueOrDie();
-    for (const auto& release : statistics.releases) {
-      if (release.number != 2) continue;
-      compared = release.shadow_requests;
-      different = release.shadow_different;
-      EXPECT_EQ(release.successes, 0);
-    }
-    std::this_thread::yield();
-  }
-  EXPECT_EQ(different, 20);
-}
-
-TEST_F(InferenceTest, StatisticsCountAnswersAndFailuresByRelease) {
-  Deploy(RegisterUsual());
-  for (int i = 0; i < 3; ++i) {
-    ASSERT_TRUE(inference_
-                    ->Predict("delay", Entities(R"([["JFK", "AA", 1], ["EWR", "B6", 2]])"),
-                              16 * kHour)
-                    .ok());
-  }
-  const auto wrong = BatchOf({arrow::field("origin", arrow::utf8())}, R"([["JFK"]])");
-  EXPECT_FALSE(inference_->Predict("delay", wrong, 16 * kHour).ok());
-  const ServingStatistics statistics = inference_->Statistics("delay").ValueOrDie();
-  ASSERT_EQ(statistics.releases.size(), 1);
-  const ReleaseStatistics& release = statistics.releases[0];
-  EXPECT_EQ(release.number, 1);
-  EXPECT_EQ(release.successes, 3);
-  EXPECT_EQ(release.rows, 6);
-  EXPECT_EQ(release.failures.at("OTHER"), 1);
-  EXPECT_EQ(release.batches.at(2)[0], 3);
-  EXPECT_EQ(release.total.count, 3);
-  int64_t stages_ns = 0;
-  for (const LatencyHistogram& stage : release.stages) stages_ns += stage.sum_ns;
-  EXPECT_LE(stages_ns, release.total.sum_ns);
-  const auto read = ServingStatistics::FromJson(statistics.ToJson());
-  ASSERT_TRUE(read.ok()) << read.status();
-  EXPECT_EQ(read->ToJson(), statistics.ToJson());
-}
-
-TEST_F(InferenceTest, APolicyRefusesAnswersThatComeTooLate) {
-  Deploy(RegisterUsual());
-  ASSERT_TRUE(registry_->SetPolicy("delay", {.deadline_ms = 60'000, .concurrency = 1}).ok());
-  const auto entities = Entities(R"([["JFK", "AA", 300]])");
-  EXPECT_TRUE(inference_->Predict("delay", entities, 16 * kHour).ok());
-  // The policy is a part of the deployment and survives switches.
-  Deploy(Register(kInputs, {{2, 0, 7, 8}}));
-  EXPECT_EQ(registry_->GetDeployment("delay")->policy.concurrency, 1);
-}
-
 TEST_F(InferenceTest, PreflightTellsWhatWasFound) {
   const auto checks = inference_->Preflight(RegisterUsual()).ValueOrDie();
   ASSERT_EQ(checks.size(), 3);
@@ -526,82 +302,6 @@ TEST_F(InferenceTest, AWarmUpIsProvedBitForBit) {
   EXPECT_EQ(refused[1].name, "warm_up");
   EXPECT_FALSE(refused[1].passed);
   EXPECT_TRUE(refused[1].blocking);
-}
-
-/// The bits of all outputs, from a batch and in place.
-void ExpectSameOutputs(const Prediction& batch, const RowPrediction& rows) {
-  const auto columns = static_cast<size_t>(batch.outputs->num_columns());
-  ASSERT_EQ(static_cast<size_t>(batch.outputs->num_rows()) * columns, rows.outputs.size());
-  for (size_t i = 0; i < rows.outputs.size(); ++i) {
-    const arrow::Array& column = *batch.outputs->column(static_cast<int>(i % columns));
-    EXPECT_EQ(CellOf(column, static_cast<int64_t>(i / columns)).bytes(), rows.outputs[i].bytes());
-  }
-  EXPECT_EQ(batch.missing, rows.missing);
-}
-
-TEST_F(InferenceTest, RowsInPlaceGiveTheBitsOfABatch) {
-  Deploy(RegisterUsual());
-  std::mt19937_64 random(29);
-  RowPrediction prediction;
-  int missing = 0, requests = 0;
-  std::set<double> answers;
-  for (int k = 0; k < 300; ++k) {
-    const auto predictor = inference_->PredictorOf("delay").ValueOrDie();
-    ASSERT_NE(predictor, nullptr);
-    const auto one_of = [&](const std::vector<std::string>& values) {
-      return values[random() % values.size()];
-    };
-    const size_t count = k % 2 == 0 ? 1 : 1 + random() % RowPredictor::kMostRows;
-    std::string text;
-    for (size_t i = 0; i < count; ++i) {
-      const std::string origin = one_of({"\"JFK\"", "\"JFK\"", "\"JFK\"", "\"LGA\"", "null"});
-      const std::string carrier = one_of({"\"AA\"", "\"B6\"", "\"ZZ\"", "null"});
-      const std::string distance = random() % 6 == 0 ? "null" : std::to_string(random() % 400);
-      text += (i == 0 ? "[" : ", [") + origin + ", " + carrier + ", " + distance + "]";
-    }
-    const auto entities = Entities("[" + text + "]");
-    const int64_t time_us = static_cast<int64_t>(random() % 40) * kHour;
-    const auto batch = inference_->Predict("delay", entities, time_us).ValueOrDie();
-    std::vector<Cell> cells;
-    for (size_t i = 0; i < count; ++i) {
-      for (const auto& field : predictor->entities()->fields()) {
-        cells.push_back(
-            CellOf(*entities->GetColumnByName(field->name()), static_cast<int64_t>(i)));
-      }
-    }
-    prediction.request_id = "mine";
-    ASSERT_TRUE(predictor->Predict(cells, time_us, &prediction).ValueOrDie());
-    EXPECT_EQ(prediction.request_id, "mine");
-    ExpectSameOutputs(batch, prediction);
-    answers.insert(OutputOf(batch));
-    missing += static_cast<int>(!prediction.missing.empty());
-    requests += 2;
-  }
-  EXPECT_GT(answers.size(), 4u);
-  EXPECT_GT(missing, 50);
-  const auto statistics = inference_->Statistics("delay").ValueOrDie();
-  EXPECT_EQ(statistics.releases[0].successes, requests) << "both ways are counted";
-  EXPECT_GT(statistics.releases[0].rows, statistics.releases[0].successes);
-}
-
-TEST_F(InferenceTest, ManyRowsAreForBatches) {
-  Deploy(RegisterUsual());
-  const auto predictor = inference_->PredictorOf("delay").ValueOrDie();
-  const auto width = static_cast<size_t>(predictor->entities()->num_fields());
-  const std::vector<Cell> cells((RowPredictor::kMostRows + 1) * width);
-  RowPrediction prediction;
-  EXPECT_FALSE(predictor->Predict(cells, 16 * kHour, &prediction).ValueOrDie());
-  EXPECT_TRUE(inference_->Statistics("delay").ValueOrDie().releases.empty());
-}
-
-TEST_F(InferenceTest, ARowInPlaceIsOfTheReleaseThatIsServed) {
-  EXPECT_TRUE(inference_->PredictorOf("delay").status().IsKeyError());
-  Deploy(RegisterUsual());
-  const RowPrediction first = InPlace(R"([["JFK", "AA", 300]])");
-  EXPECT_EQ(first.release_number, 1);
-  Deploy(Register(kInputs, {{2, 0.5, 8, 16}}));
-  const RowPrediction second = InPlace(R"([["JFK", "AA", 300]])");
-  EXPECT_EQ(second.release_number, 2);
 }
 
 }  // namespace

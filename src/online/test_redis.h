@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
@@ -23,6 +24,16 @@
 #include "online/redis_link.h"
 
 namespace tercet {
+
+/// Whether it comes about; a Redis that starts or hands over takes seconds.
+template <typename Condition>
+bool WithinAMinute(const Condition& condition) {
+  for (int i = 0; i < 6000; ++i) {
+    if (condition()) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  return false;
+}
 
 /// A redis-server of a test's own, on a port of the loopback interface, with its files in a
 /// directory of its own.
@@ -52,9 +63,17 @@ class TestRedis {
   int port() const { return port_; }
 
   void Start() {
-    std::vector<std::string> words = {"redis-server", as_.tls ? "--tls-port" : "--port",
-                                      std::to_string(port_), "--bind", "127.0.0.1", "--dir",
-                                      directory_.string(), "--save", "", "--logfile", "log"};
+    std::vector<std::string> words = {"redis-server",
+                                      as_.tls ? "--tls-port" : "--port",
+                                      std::to_string(port_),
+                                      "--bind",
+                                      "127.0.0.1",
+                                      "--dir",
+                                      directory_.string(),
+                                      "--save",
+                                      "",
+                                      "--logfile",
+                                      "log"};
     if (as_.tls) words.insert(words.end(), {"--port", "0"});
     words.insert(words.end(), arguments_.begin(), arguments_.end());
     process_ = ::fork();
@@ -67,13 +86,14 @@ class TestRedis {
       ::execvp(argv[0], argv.data());
       ::_exit(127);
     }
-    for (int i = 0; i < 6000; ++i) {  // a minute
+    bool answers = false;
+    const bool decided = WithinAMinute([&] {
       const auto link = RedisLink::Connect(address());
-      if (link.ok() && (*link)->Run(RedisCommand{"PING", ""}).ok()) return;
-      if (::waitpid(process_, nullptr, WNOHANG) == process_) break;
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    }
-    FAIL() << "redis-server did not start; it is Debian's package redis-server";
+      answers = link.ok() && (*link)->Run(RedisCommand{"PING", ""}).ok();
+      return answers || ::waitpid(process_, nullptr, WNOHANG) == process_;
+    });
+    ASSERT_TRUE(decided && answers)
+        << "redis-server did not start; it is Debian's package redis-server";
   }
 
   void Kill() {
@@ -136,8 +156,9 @@ class TestCluster {
   explicit TestCluster(bool replicas = false, const std::vector<std::string>& arguments = {}) {
     const size_t count = replicas ? 2 * kMasters : kMasters;
     for (size_t i = 0; i < count; ++i) {
-      std::vector<std::string> words = {"--cluster-enabled", "yes", "--cluster-config-file",
-                                        "nodes.conf", "--cluster-node-timeout", "2000"};
+      std::vector<std::string> words = {"--cluster-enabled",      "yes",
+                                        "--cluster-config-file",  "nodes.conf",
+                                        "--cluster-node-timeout", "2000"};
       words.insert(words.end(), arguments.begin(), arguments.end());
       nodes_.push_back(std::make_unique<TestRedis>(std::move(words)));
     }
@@ -172,15 +193,12 @@ class TestCluster {
 
   /// Waits until all nodes say so of themselves.
   void Await(const std::string& info) {
-    for (int i = 0; i < 3000; ++i) {  // a minute
-      bool ready = true;
-      for (const auto& node : nodes_) {
-        ready = ready && AskNode(*node, "cluster info").find(info) != std::string::npos;
-      }
-      if (ready) return;
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    }
-    ADD_FAILURE() << "the Redis Cluster did not form: " << info;
+    EXPECT_TRUE(WithinAMinute([&] {
+      return std::all_of(nodes_.begin(), nodes_.end(), [&](const auto& node) {
+        return AskNode(*node, "cluster info").find(info) != std::string::npos;
+      });
+    })) << "the Redis Cluster did not form: "
+        << info;
   }
 
   std::vector<std::unique_ptr<TestRedis>> nodes_;
