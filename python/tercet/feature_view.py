@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Mapping, overload
 from tercet._entities import Entities
 from tercet._progress import Progress
 from tercet._times import Time, to_micros
-from tercet.errors import InvalidError, NotSupportedError, WrongTypeError
+from tercet.errors import InvalidError, WrongTypeError
 from tercet.frame import Frame, rows_to_stream, to_stream
 from tercet.split import Split, none
 from tercet.training_data import TrainingData
@@ -119,14 +119,23 @@ class FeatureView:
         first). The dataset keeps its spine, commits, seed and fitted parameters, so that
         `rebuild` makes the same bytes again.
 
-        With `engine="spark"` Spark reads the same rows for data that outgrows a machine, as its own
-        DataFrames (`SparkTrainingData`), in the session `spark` (the active one); a spine is such a
-        DataFrame, and parts are divided by times. Transformations are those that were fitted for a
-        `training_dataset` version of this view (0: the newest). Nothing is registered.
-        NotSupportedError for what only the native engine does.
+        With `engine="spark"` Spark reads the rows, for histories that outgrow a machine, in the
+        session `spark` (the active one); a spine may be a DataFrame of Spark's, in the order in
+        which it collects. Everything else is as above, and equal bit for bit: the driver streams the
+        rows to the native engine, which divides them, fits to them and registers them in bounded
+        memory, with scratch files as large as the rows. Parts are Spark's own DataFrames
+        (`SparkTrainingData`). With a `training_dataset` version of this view (0: the newest) nothing
+        is registered and nothing streamed: the transformations are those fitted for it, and parts
+        are divided by named times. NotSupportedError for what only the native engine reads.
         """
+        split = split or none()
+        if not isinstance(split, Split):
+            raise WrongTypeError("split is made by tc.split.random(train=0.8, test=0.2) and its "
+                                 f"like, not {type(split).__name__}")
+        if not hasattr(seed, "__index__"):
+            raise WrongTypeError(f"seed must be an integer, not {type(seed).__name__}")
         if engine is not None:
-            return self._by_engine(engine, spine, spark, split or none(), start, end, known_at,
+            return self._by_engine(engine, spine, spark, split, int(seed), start, end, known_at,
                                    training_dataset, location, format)
         if spark is not None or training_dataset is not None:
             raise InvalidError('`spark` and `training_dataset` go with engine="spark"')
@@ -135,12 +144,6 @@ class FeatureView:
             times, spine = list(spine.times), None
         spine = self._project._spine(spine)
         self._project._saw(spine)
-        split = split or none()
-        if not isinstance(split, Split):
-            raise WrongTypeError("split is made by tc.split.random(train=0.8, test=0.2) and its "
-                                 f"like, not {type(split).__name__}")
-        if not hasattr(seed, "__index__"):
-            raise WrongTypeError(f"seed must be an integer, not {type(seed).__name__}")
         if split.end is not None:
             end = split.end if end is None else min(to_micros(end), split.end)
         with Progress(f"training data of '{self.name}'") as progress:
@@ -156,25 +159,26 @@ class FeatureView:
             data.save(location, format)
         return data
 
-    def _by_engine(self, engine: str, spine: Any, session: Any, split: Split, start: Time | None,
-                   end: Time | None, known_at: bool, training_dataset: int | None,
+    def _by_engine(self, engine: str, spine: Any, session: Any, split: Split, seed: int,
+                   start: Time | None, end: Time | None, known_at: bool,
+                   training_dataset: int | None,
                    location: str | os.PathLike | None, file_format: str) -> "SparkTrainingData":
         from tercet import spark
 
         if engine != "spark":
             raise InvalidError(f"there is no engine '{engine}' (engines: spark; without one rows "
                                "are read by Tercet itself)")
-        if known_at or isinstance(spine, Entities):
-            raise NotSupportedError(
-                f"Spark does not read {'as known at a time' if known_at else 'all entities'}: "
-                "leave out the engine" + ("" if known_at else ", or give a spine of their keys"))
         until = to_micros(end)
         if split.end is not None:
             until = split.end if until is None else min(until, split.end)
-        data = spark.training_data(self._core, (self.name, self.version), spine, session, split,
-                                   to_micros(start), until, training_dataset)
-        self._project._record(inputs=[f"feature_group {group} commit {commit}"
-                                      for group, commit in data.pins.items()], outputs=[])
+        request = spark.Request((self.name, self.version), split, seed, to_micros(start), until,
+                                known_at)
+        data = spark.training_data(self._core, request, self._project._spine(spine), session,
+                                   training_dataset)
+        self._project._record(
+            inputs=[f"feature_group {group} commit {commit}"
+                    for group, commit in data.pins.items()],
+            outputs=[] if data.version is None else [f"training_dataset {data.view}@{data.version}"])
         if location is not None:
             data.save(location, file_format)
         return data

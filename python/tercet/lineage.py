@@ -193,4 +193,5 @@ def name_of(thing: Any) -> str:
 
 
 _KINDS = {"FeatureGroup": "feature_group", "FeatureView": "feature_view", "Model": "model",
-          "TrainingData": "training_dataset", "Deployment": "deployment", "Run": "run"}
+          "TrainingData": "training_dataset", "SparkTrainingData": "training_dataset",
+          "Deployment": "deployment", "Run": "run"}

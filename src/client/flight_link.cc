@@ -79,6 +79,19 @@ Status Upload(arrow::RecordBatchReader* rows, flight::FlightStreamWriter* writer
   return writer->WriteMetadata(arrow::Buffer::FromString(std::string(kUploadEnd)));
 }
 
+/// Hands on one chunk of an exchange's answer.
+Status Hear(const flight::FlightStreamChunk& chunk, const Progress& progress,
+            const FlightLink::OnChunk& on_chunk) {
+  json::object message;
+  if (chunk.app_metadata != nullptr) {
+    ARROW_ASSIGN_OR_RAISE(message, ParseJsonObject(chunk.app_metadata->ToString()));
+  }
+  ARROW_ASSIGN_OR_RAISE(const auto fraction, FindDouble(message, "progress"));
+  if (!fraction) return on_chunk(chunk.data, std::move(message));
+  if (progress) progress(*fraction);
+  return Status::OK();
+}
+
 }  // namespace
 
 class FlightLink::Client {
@@ -134,42 +147,40 @@ Result<json::object> FlightLink::Put(json::object command, const RecordBatchRead
 
 Status FlightLink::Exchange(json::object command, const Frame& spine, const Progress& progress,
                             const OnChunk& on_chunk) {
+  const RecordBatchReader rows =
+      spine == nullptr ? nullptr : std::make_shared<arrow::TableBatchReader>(spine);
+  return Exchange(std::move(command), rows, progress, on_chunk);
+}
+
+Status FlightLink::Exchange(json::object command, const RecordBatchReader& rows,
+                            const Progress& progress, const OnChunk& on_chunk) {
   ARROW_ASSIGN_OR_RAISE(const auto client, Connected());
-  if (spine != nullptr) command["spine"] = true;
+  if (rows != nullptr) command["spine"] = true;
   auto call = client->flight->DoExchange(client->options,
                                          flight::FlightDescriptor::Command(ToText(command)));
   if (!call.ok()) return Restore(call.status());
   Status sent;
-  if (spine != nullptr) {
-    sent = call->writer->Begin(spine->schema());
-    arrow::TableBatchReader rows(*spine);
-    if (sent.ok()) sent = Upload(&rows, call->writer.get());
+  if (rows != nullptr) {
+    sent = call->writer->Begin(rows->schema());
+    if (sent.ok()) sent = Upload(rows.get(), call->writer.get());
   }
   Status done = call->writer->DoneWriting();
-  while (sent.ok() && done.ok()) {
-    if (const Status interrupted = CheckInterrupt(); !interrupted.ok()) {
-      call->reader->Cancel();
-      done = interrupted;
-      break;
-    }
+  Status heard;
+  while (sent.ok() && done.ok() && heard.ok()) {
+    heard = CheckInterrupt();
+    if (!heard.ok()) break;
     const Result<flight::FlightStreamChunk> chunk = call->reader->Next();
     if (!chunk.ok()) {
       done = chunk.status();
       break;
     }
     if (chunk->data == nullptr && chunk->app_metadata == nullptr) break;
-    json::object message;
-    if (chunk->app_metadata != nullptr) {
-      ARROW_ASSIGN_OR_RAISE(message, ParseJsonObject(chunk->app_metadata->ToString()));
-    }
-    ARROW_ASSIGN_OR_RAISE(const auto fraction, FindDouble(message, "progress"));
-    if (fraction) {
-      if (progress) progress(*fraction);
-      continue;
-    }
-    ARROW_RETURN_NOT_OK(on_chunk(chunk->data, std::move(message)));
+    heard = Hear(*chunk, progress, on_chunk);
   }
+  // The call is closed after all that the server sends, unless it is told that nobody listens.
+  if (!heard.ok()) call->reader->Cancel();
   const Status closed = call->writer->Close();
+  ARROW_RETURN_NOT_OK(heard);
   ARROW_RETURN_NOT_OK(CheckInterrupt());
   if (!closed.ok()) return Restore(closed);
   ARROW_RETURN_NOT_OK(Restore(sent));

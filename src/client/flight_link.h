@@ -31,6 +31,9 @@ class FlightLink {
   /// `progress`.
   Status Exchange(json::object command, const Frame& spine, const Progress& progress,
                   const OnChunk& on_chunk);
+  /// The same of rows that come piece by piece (may be null).
+  Status Exchange(json::object command, const RecordBatchReader& rows, const Progress& progress,
+                  const OnChunk& on_chunk);
 
  private:
   class Client;

@@ -52,7 +52,8 @@ RemotePlatform::RemotePlatform(std::string location, std::unique_ptr<HttpLink> h
       flight_(std::move(flight)),
       batch_predictions_(MakeBatchPredictions()),
       prediction_logs_(MakePredictionLogs()),
-      trials_(MakeTrials()) {}
+      trials_(MakeTrials()),
+      view_exports_(MakeViewExports()) {}
 
 Result<std::shared_ptr<Platform>> RemotePlatform::Open(const std::string& location,
                                                        const PlatformOptions& options) {

@@ -11,6 +11,7 @@
 #include "platform/platform.h"
 #include "platform/prediction_logs.h"
 #include "platform/trials.h"
+#include "platform/view_export.h"
 
 namespace tercet {
 
@@ -108,9 +109,11 @@ class RemotePlatform : public Platform {
                               const std::shared_ptr<arrow::RecordBatch>& entities,
                               const PredictRequest& request) override;
   using Platform::Predict;
+  ViewExports* view_exports() override { return view_exports_.get(); }
   PredictionLogs* prediction_logs() override { return prediction_logs_.get(); }
 
  private:
+  friend class RemoteBatchPredictions;
   friend class RemotePredictionLogs;
   friend class RemoteTrials;
   RemotePlatform(std::string location, std::unique_ptr<HttpLink> http,
@@ -119,6 +122,7 @@ class RemotePlatform : public Platform {
   std::unique_ptr<BatchPredictions> MakeBatchPredictions();
   std::unique_ptr<PredictionLogs> MakePredictionLogs();
   std::unique_ptr<Trials> MakeTrials();
+  std::unique_ptr<ViewExports> MakeViewExports();
   /// The JSON object that a request is answered with; an error answer is that error.
   Result<json::object> Call(std::string_view method, const std::string& path) const;
   Result<json::object> Call(std::string_view method, const std::string& path,
@@ -143,6 +147,7 @@ class RemotePlatform : public Platform {
   const std::unique_ptr<BatchPredictions> batch_predictions_;
   const std::unique_ptr<PredictionLogs> prediction_logs_;
   const std::unique_ptr<Trials> trials_;
+  const std::unique_ptr<ViewExports> view_exports_;
 };
 
 }  // namespace tercet

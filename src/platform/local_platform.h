@@ -13,6 +13,7 @@
 #include "online/online_access.h"
 #include "platform/local_batch_predictions.h"
 #include "platform/local_prediction_logs.h"
+#include "platform/local_view_exports.h"
 #include "platform/platform.h"
 #include "platform/trials.h"
 #include "platform/project_layout.h"
@@ -71,7 +72,7 @@ class LocalPlatform : public Platform {
   Result<VectorContract> ContractOfView(const Ref& ref) override;
   Result<VectorData> Vectors(const Ref& view, const VectorRequest& request) override;
   Result<std::shared_ptr<const VectorReader>> Reader(const Ref& view) override;
-  Result<json::object> ExportView(const Ref& view, const ViewExportRequest& request) override;
+  ViewExports* view_exports() override { return &view_exports_; }
   Result<std::shared_ptr<const RowPredictor>> PredictorOf(const std::string& deployment) override;
 
   Result<TrainingDatasetData> CreateTrainingDataset(const Ref& view,
@@ -165,6 +166,7 @@ class LocalPlatform : public Platform {
   std::unique_ptr<LocalNeighbors> neighbors_;
   LocalBatchPredictions batch_predictions_{this, &inference_, options_.memory_limit_bytes};
   LocalPredictionLogs prediction_logs_{&inference_};
+  LocalViewExports view_exports_{&views_, &tables_, &training_, options_.memory_limit_bytes};
   std::unique_ptr<Trials> trials_;
 };
 

@@ -38,7 +38,7 @@ class BatchPredictions;
 class PredictionLogs;
 class Trials;
 
-struct ViewExportRequest;
+class ViewExports;
 
 using RecordBatchReader = std::shared_ptr<arrow::RecordBatchReader>;
 using Frame = std::shared_ptr<arrow::Table>;
@@ -322,14 +322,8 @@ class Platform {
     return nullptr;
   }
 
-  /// A view as another engine runs it (platform/view_export.h; view/view_recipe.h has the form), of
-  /// the groups' newest commits. NotImplemented where the tables are a server's.
-  virtual Result<json::object> ExportView(const Ref& view,
-                                          const ViewExportRequest& /*request*/) {
-    return Status::NotImplemented("feature view '", view.ToText(), "' can't be run by another "
-                                  "engine through a server, whose disk that can't read: open the "
-                                  "project's own directory or bucket");
-  }
+  /// Views that another engine runs: platform/view_export.h. Lives as long as this.
+  virtual ViewExports* view_exports() = 0;
 
   // -- T: training data, runs, models --------------------------------------------------------
   virtual Result<TrainingDatasetData> CreateTrainingDataset(const Ref& view,

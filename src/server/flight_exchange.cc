@@ -5,9 +5,11 @@
 
 #include "base/log.h"
 #include "base/name.h"
+#include "catalog/definition_json.h"
 #include "client/wire.h"
 #include "client/wire_frames.h"
 #include "platform/batch_predictions.h"
+#include "platform/view_export.h"
 #include "server/flight_upload.h"
 
 namespace tercet {
@@ -119,6 +121,43 @@ Status TrainingDataTo(Platform* platform, json::object command, const Upload& up
   return WriteDataset(dataset, writer);
 }
 
+Status RecipeTo(Platform* platform, json::object command, const Upload& upload,
+                FlightMessageWriter* writer) {
+  ARROW_ASSIGN_OR_RAISE(const Ref view, TakeRef(&command, "view"));
+  ARROW_ASSIGN_OR_RAISE(const Frame columns, TakeSpine(&command, upload));
+  ViewExportRequest request{.spine = columns == nullptr ? nullptr : columns->schema(),
+                            .training_dataset_version = {}};
+  ARROW_ASSIGN_OR_RAISE(request.training_dataset_version,
+                        FindInt(command, "training_dataset_version"));
+  ARROW_ASSIGN_OR_RAISE(request.known_at, TakeBool(&command, "known_at"));
+  ARROW_ASSIGN_OR_RAISE(json::object recipe, platform->view_exports()->Recipe(view, request));
+  return writer->WriteMetadata(Message({{"recipe", std::move(recipe)}}));
+}
+
+/// Training data of rows that another engine read.
+Status GivenRowsTo(Platform* platform, json::object command, const Upload& upload,
+                   FlightMessageWriter* writer) {
+  ARROW_ASSIGN_OR_RAISE(const Ref view, TakeRef(&command, "view"));
+  ARROW_ASSIGN_OR_RAISE(const bool has_rows, TakeBool(&command, "spine"));
+  if (!has_rows) return Status::Invalid("send the rows, with \"spine\": true");
+  EngineRowsRequest request;
+  ARROW_ASSIGN_OR_RAISE(request.pins, FindIntMap(command, "pins"));
+  ARROW_ASSIGN_OR_RAISE(const auto version, FindInt(command, "version"));
+  ARROW_ASSIGN_OR_RAISE(const auto fold, FindInt(command, "fold"));
+  for (const char* member : {"pins", "version", "fold"}) command.erase(member);
+  ARROW_ASSIGN_OR_RAISE(request.training, TrainingDataRequestFromJson(command));
+  ARROW_ASSIGN_OR_RAISE(request.messages, ReadUpload(upload, /*needs_end=*/true));
+  ViewExports* const exports = platform->view_exports();
+  ARROW_ASSIGN_OR_RAISE(
+      const EngineDataset dataset,
+      fold ? exports->Fold(view, version.value_or(0), *fold, request, ProgressTo(writer))
+           : exports->CreateDataset(view, request, ProgressTo(writer)));
+  ARROW_RETURN_NOT_OK(writer->Begin(dataset.places->schema()));
+  ARROW_RETURN_NOT_OK(WriteFrame(*dataset.places, Message({}), writer));
+  return writer->WriteMetadata(
+      Message({{"definition", dataset.definition.ToJson()}, {"how", dataset.how}}));
+}
+
 Status RebuildTo(Platform* platform, json::object command, FlightMessageWriter* writer) {
   ARROW_ASSIGN_OR_RAISE(const Ref view, TakeRef(&command, "view"));
   ARROW_ASSIGN_OR_RAISE(const int64_t version, GetInt(command, "version"));
@@ -210,13 +249,16 @@ Status AnswerExchange(Platform* platform, json::object command, Upload upload,
                       FlightMessageWriter* writer) {
   ARROW_ASSIGN_OR_RAISE(const std::string verb, TakeString(&command, "verb"));
   if (verb == "training_data") return TrainingDataTo(platform, std::move(command), upload, writer);
+  if (verb == "recipe") return RecipeTo(platform, std::move(command), upload, writer);
+  if (verb == "given_rows") return GivenRowsTo(platform, std::move(command), upload, writer);
   if (verb == "rebuild") return RebuildTo(platform, std::move(command), writer);
   if (verb == "batch") return BatchTo(platform, std::move(command), upload, writer);
   if (verb == "vectors") return VectorsTo(platform, std::move(command), upload, writer);
   if (verb == "predict") return PredictTo(platform, std::move(command), upload, writer);
   return Status::KeyError(
       "DoExchange has no verb '", verb.substr(0, 80), "'",
-      Suggest(verb.substr(0, 80), {"training_data", "rebuild", "batch", "vectors", "predict"}));
+      Suggest(verb.substr(0, 80), {"training_data", "recipe", "given_rows", "rebuild", "batch",
+                                       "vectors", "predict"}));
 }
 
 }  // namespace tercet

@@ -66,46 +66,57 @@ Result<std::shared_ptr<arrow::Int64Array>> RowsOf(const std::vector<int32_t>& fo
   return rows;
 }
 
-Result<std::shared_ptr<arrow::Table>> EncodeFold(const TransformationDefinition& definition,
-                                                 const std::shared_ptr<arrow::Table>& features,
-                                                 const std::shared_ptr<arrow::Table>& labels,
-                                                 const arrow::Int64Array& fold,
-                                                 const arrow::Int64Array& others) {
-  ARROW_ASSIGN_OR_RAISE(const auto train, TakeRows(features, others));
-  ARROW_ASSIGN_OR_RAISE(const auto train_labels, TakeRows(labels, others));
-  ARROW_ASSIGN_OR_RAISE(const FittedTransformation fitted,
-                        FitTransformation(definition.kind, definition.columns, definition.options,
-                                          *train, train_labels.get()));
-  ARROW_ASSIGN_OR_RAISE(const auto plan, TransformationPlan::Make({fitted}, features->schema()));
-  ARROW_ASSIGN_OR_RAISE(const auto rows, TakeRows(features, fold));
-  return TransformTable(*plan, rows);
+/// The columns that the transformation takes.
+Result<std::shared_ptr<arrow::Table>> ColumnsOf(const TransformationDefinition& definition,
+                                                const arrow::Table& features) {
+  std::vector<int> indices;
+  for (const std::string& name : definition.columns) {
+    indices.push_back(features.schema()->GetFieldIndex(name));
+  }
+  return features.SelectColumns(indices);
 }
 
 }  // namespace
+
+Result<FoldFits> FitFolds(const TransformationDefinition& definition,
+                          const std::shared_ptr<arrow::Table>& features,
+                          const std::shared_ptr<arrow::Table>& labels, int64_t seed) {
+  FoldFits fits;
+  ARROW_ASSIGN_OR_RAISE(fits.fold_of, FoldsOf(definition, *labels, seed));
+  ARROW_ASSIGN_OR_RAISE(const auto columns, ColumnsOf(definition, *features));
+  fits.fitted.resize(
+      static_cast<size_t>(*std::max_element(fits.fold_of.begin(), fits.fold_of.end()) + 1));
+  ARROW_RETURN_NOT_OK(
+      ParallelFor(static_cast<int64_t>(fits.fitted.size()), [&](int64_t fold) -> Status {
+        ARROW_ASSIGN_OR_RAISE(const auto others,
+                              RowsOf(fits.fold_of, static_cast<int32_t>(fold), true));
+        ARROW_ASSIGN_OR_RAISE(const auto train, TakeRows(columns, *others));
+        ARROW_ASSIGN_OR_RAISE(const auto train_labels, TakeRows(labels, *others));
+        return FitTransformation(definition.kind, definition.columns, definition.options, *train,
+                                 train_labels.get())
+            .Value(&fits.fitted[static_cast<size_t>(fold)]);
+      }));
+  return fits;
+}
 
 Result<std::shared_ptr<arrow::Table>> CrossFit(const TransformationDefinition& definition,
                                                const std::shared_ptr<arrow::Table>& features,
                                                const std::shared_ptr<arrow::Table>& labels,
                                                int64_t seed) {
-  ARROW_ASSIGN_OR_RAISE(const std::vector<int32_t> fold_of, FoldsOf(definition, *labels, seed));
-  ARROW_ASSIGN_OR_RAISE(const auto columns, features->SelectColumns([&] {
-    std::vector<int> indices;
-    for (const std::string& name : definition.columns) {
-      indices.push_back(features->schema()->GetFieldIndex(name));
-    }
-    return indices;
-  }()));
-  const int32_t folds = *std::max_element(fold_of.begin(), fold_of.end()) + 1;
-  std::vector<std::shared_ptr<arrow::Table>> encoded(static_cast<size_t>(folds));
+  ARROW_ASSIGN_OR_RAISE(const FoldFits fits, FitFolds(definition, features, labels, seed));
+  const std::vector<int32_t>& fold_of = fits.fold_of;
+  ARROW_ASSIGN_OR_RAISE(const auto columns, ColumnsOf(definition, *features));
+  std::vector<std::shared_ptr<arrow::Table>> encoded(fits.fitted.size());
   std::vector<std::shared_ptr<arrow::Int64Array>> rows(encoded.size());
-  ARROW_RETURN_NOT_OK(ParallelFor(folds, [&](int64_t fold) -> Status {
-    const auto of = static_cast<int32_t>(fold);
-    ARROW_ASSIGN_OR_RAISE(rows[fold], RowsOf(fold_of, of, false));
-    ARROW_ASSIGN_OR_RAISE(const auto others, RowsOf(fold_of, of, true));
-    ARROW_ASSIGN_OR_RAISE(encoded[fold],
-                          EncodeFold(definition, columns, labels, *rows[fold], *others));
-    return Status::OK();
-  }));
+  ARROW_RETURN_NOT_OK(
+      ParallelFor(static_cast<int64_t>(encoded.size()), [&](int64_t fold) -> Status {
+        ARROW_ASSIGN_OR_RAISE(rows[fold], RowsOf(fold_of, static_cast<int32_t>(fold), false));
+        ARROW_ASSIGN_OR_RAISE(const auto plan,
+                              TransformationPlan::Make({fits.fitted[static_cast<size_t>(fold)]},
+                                                       columns->schema()));
+        ARROW_ASSIGN_OR_RAISE(const auto of_fold, TakeRows(columns, *rows[fold]));
+        return TransformTable(*plan, of_fold).Value(&encoded[fold]);
+      }));
 
   // Fold after fold, then back in the order of the rows.
   ARROW_ASSIGN_OR_RAISE(const auto by_fold, arrow::ConcatenateTables(encoded));

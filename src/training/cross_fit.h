@@ -2,11 +2,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include <arrow/table.h>
 
 #include "base/result.h"
 #include "catalog/feature_view.h"
+#include "compute/transformation.h"
 
 namespace tercet {
 
@@ -21,5 +23,14 @@ Result<std::shared_ptr<arrow::Table>> CrossFit(const TransformationDefinition& d
                                                const std::shared_ptr<arrow::Table>& features,
                                                const std::shared_ptr<arrow::Table>& labels,
                                                int64_t seed);
+
+/// What CrossFit encodes each row by.
+struct FoldFits {
+  std::vector<int32_t> fold_of;               ///< of each row
+  std::vector<FittedTransformation> fitted;  ///< by fold: to the rows of the others
+};
+Result<FoldFits> FitFolds(const TransformationDefinition& definition,
+                          const std::shared_ptr<arrow::Table>& features,
+                          const std::shared_ptr<arrow::Table>& labels, int64_t seed);
 
 }  // namespace tercet

@@ -100,14 +100,16 @@ Result<TablePtr> StoreCanonical(const TableStore& store, const TablePtr& table) 
   return StoreSlices(store, table, [](const TablePtr& slice) { return CanonicalTable(*slice); });
 }
 
-/// One transformation of the part that it was fitted on.
+}  // namespace
+
+TransformationDefinition DefinitionOf(const FittedTransformation& fitted) {
+  return {.kind = fitted.kind, .columns = fitted.columns, .options = fitted.options};
+}
+
 Result<TablePtr> TransformFitted(const FittedTransformation& fitted, const TablePtr& features,
                                  const TablePtr& labels, int64_t seed, const TableStore& store) {
   ARROW_ASSIGN_OR_RAISE(const bool supervised, IsSupervised(fitted.kind));
-  if (supervised) {
-    return CrossFit({.kind = fitted.kind, .columns = fitted.columns, .options = fitted.options},
-                    features, labels, seed);
-  }
+  if (supervised) return CrossFit(DefinitionOf(fitted), features, labels, seed);
   ARROW_ASSIGN_OR_RAISE(const auto step, TransformationPlan::Make({fitted}, features->schema()));
   return StoreTransformed(store, *step, features);
 }
@@ -119,8 +121,6 @@ Result<bool> AnySupervised(const std::vector<FittedTransformation>& fitted) {
   }
   return false;
 }
-
-}  // namespace
 
 Result<std::shared_ptr<arrow::Table>> TransformTable(
     const TransformationPlan& plan, const std::shared_ptr<arrow::Table>& features) {
@@ -145,38 +145,37 @@ Result<RawPart> WholePart(const ViewPlan& plan, const ViewRows& rows) {
   return whole;
 }
 
-Result<std::vector<RawPart>> DivideRows(const ViewPlan& plan, const SplitDefinition& split,
-                                        int64_t seed, const ViewRows& rows,
-                                        const TableStore& store) {
+Result<DividedRows> DivideRows(const ViewPlan& plan, const SplitDefinition& split, int64_t seed,
+                               const ViewRows& rows, const TableStore& store) {
   ARROW_ASSIGN_OR_RAISE(const RawPart whole, WholePart(plan, rows));
-  ARROW_ASSIGN_OR_RAISE(const auto indices, SplitRows(split, seed, rows.columns->num_rows(),
-                                                      ColumnsOf(split, whole, rows)));
+  DividedRows divided;
+  ARROW_ASSIGN_OR_RAISE(divided.rows, SplitRows(split, seed, rows.columns->num_rows(),
+                                                ColumnsOf(split, whole, rows)));
   const std::vector<std::string> names = split.PartNames();
-  std::vector<RawPart> parts;
   for (size_t i = 0; i < names.size(); ++i) {
-    ARROW_ASSIGN_OR_RAISE(parts.emplace_back(), TakePart(whole, names[i], *indices[i], store));
+    ARROW_ASSIGN_OR_RAISE(divided.parts.emplace_back(),
+                          TakePart(whole, names[i], *divided.rows[i], store));
   }
-  return parts;
+  return divided;
 }
 
-Result<std::vector<RawPart>> DivideFold(const ViewPlan& plan, const SplitDefinition& split,
-                                        int64_t seed, const ViewRows& rows, int64_t fold,
-                                        const TableStore& store) {
+Result<DividedRows> DivideFold(const ViewPlan& plan, const SplitDefinition& split, int64_t seed,
+                               const ViewRows& rows, int64_t fold, const TableStore& store) {
   ARROW_ASSIGN_OR_RAISE(const RawPart whole, WholePart(plan, rows));
   ARROW_ASSIGN_OR_RAISE(const FoldRows indices,
                         RowsOfFold(split, seed, rows.columns->num_rows(),
                                    ColumnsOf(split, whole, rows), fold));
-  std::vector<RawPart> parts(2);
-  ARROW_ASSIGN_OR_RAISE(parts[0], TakePart(whole, "train", *indices.train, store));
-  ARROW_ASSIGN_OR_RAISE(parts[1], TakePart(whole, "test", *indices.test, store));
-  return parts;
+  DividedRows divided{.parts = std::vector<RawPart>(2), .rows = {indices.train, indices.test}};
+  ARROW_ASSIGN_OR_RAISE(divided.parts[0], TakePart(whole, "train", *indices.train, store));
+  ARROW_ASSIGN_OR_RAISE(divided.parts[1], TakePart(whole, "test", *indices.test, store));
+  return divided;
 }
 
-const RawPart& FittingPart(const std::vector<RawPart>& parts) {
-  for (const RawPart& part : parts) {
-    if (part.name == "train") return part;
+size_t FittingPart(const std::vector<RawPart>& parts) {
+  for (size_t i = 0; i < parts.size(); ++i) {
+    if (parts[i].name == "train") return i;
   }
-  return parts.front();
+  return 0;
 }
 
 Result<std::vector<FittedTransformation>> FitAll(

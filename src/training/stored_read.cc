@@ -19,6 +19,9 @@ Result<int64_t> BytesOf(const ViewRows& rows) {
   return bytes + of_keys;
 }
 
+/// Of rows in memory.
+int64_t MostBytes(const TableStore& store) { return store.limit_bytes() / 4; }
+
 /// Pieces of a view's rows, put together on disk.
 class StoredRows {
  public:
@@ -80,14 +83,18 @@ Result<ViewRows> Together(std::vector<ViewRows> pieces) {
 
 Result<ViewRows> ReadInto(TableStore* store, const ViewPlan& plan, FeatureTables* tables,
                           ViewReadOptions options) {
-  const int64_t most_bytes = store->limit_bytes() / 4;
-  options.memory_limit_bytes = store->limit_bytes() - most_bytes;
+  options.memory_limit_bytes = store->limit_bytes() - MostBytes(*store);
   ARROW_ASSIGN_OR_RAISE(const auto stream, ViewStream::Open(&plan, tables, std::move(options)));
+  return ReadInto(store, [&] { return stream->Next(); });
+}
+
+Result<ViewRows> ReadInto(TableStore* store, const NextRows& next) {
+  const int64_t most_bytes = MostBytes(*store);
   std::vector<ViewRows> pieces;
   StoredRows stored(store->folder());
   int64_t bytes = 0;
   while (true) {
-    ARROW_ASSIGN_OR_RAISE(std::optional<ViewRows> piece, stream->Next());
+    ARROW_ASSIGN_OR_RAISE(std::optional<ViewRows> piece, next());
     if (!piece) break;
     ARROW_ASSIGN_OR_RAISE(const int64_t more, BytesOf(*piece));
     bytes += more;

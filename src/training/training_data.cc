@@ -58,6 +58,15 @@ Status CheckEqual(const TrainingDatasetDefinition& registered,
   return Status::OK();
 }
 
+Status CheckPins(const ViewPlan& plan, const std::map<std::string, int64_t>& pins) {
+  for (const ViewGroup& group : plan.groups()) {
+    const std::string name = group.definition.ref().ToText();
+    if (pins.contains(name)) continue;
+    return Status::Invalid("nothing says as of which commit of '", name, "' the rows were read");
+  }
+  return Status::OK();
+}
+
 }  // namespace
 
 TrainingData::TrainingData(Catalog* catalog, FeatureTables* tables,
@@ -100,7 +109,7 @@ Result<CatalogEntry> TrainingData::Register(const TrainingDatasetDefinition& def
 
 Result<TrainingDataset> TrainingData::Create(const Ref& view, const TrainingDataOptions& options) {
   ARROW_RETURN_NOT_OK(options.split.Check());
-  ARROW_ASSIGN_OR_RAISE(const std::shared_ptr<const ViewPlan> plan, views_.Plan(view));
+  ARROW_ASSIGN_OR_RAISE(std::shared_ptr<const ViewPlan> plan, views_.Plan(view));
   TrainingDataset dataset;
   TrainingDatasetDefinition& definition = dataset.definition;
   definition.view = plan->definition().ref();
@@ -109,7 +118,13 @@ Result<TrainingDataset> TrainingData::Create(const Ref& view, const TrainingData
   definition.start_us = options.start_us;
   definition.end_us = options.end_us;
   definition.known_at = options.known_at;
-  ARROW_ASSIGN_OR_RAISE(definition.pins, Pins(*plan));
+  if (options.given) {
+    ARROW_RETURN_NOT_OK(CheckPins(*plan, options.given->pins));
+    definition.pins = options.given->pins;
+    ARROW_ASSIGN_OR_RAISE(plan, views_.PlanAt(definition.view, definition.pins));
+  } else {
+    ARROW_ASSIGN_OR_RAISE(definition.pins, Pins(*plan));
+  }
 
   TableStore store(options.memory_limit_bytes, tables_->write_memory().scratch_folder);
   std::shared_ptr<arrow::Table> spine = options.spine;
@@ -121,13 +136,19 @@ Result<TrainingDataset> TrainingData::Create(const Ref& view, const TrainingData
       ARROW_ASSIGN_OR_RAISE(
           spine, EntitiesAt(*plan, tables_, options.entity_times_us, definition.pins));
     }
-    std::vector<RawPart> raw;
+    DividedRows divided;
+    const std::vector<RawPart>& raw = divided.parts;
     RawPart whole;
+    int64_t row_count = 0;
     {
-      ARROW_ASSIGN_OR_RAISE(const ViewRows rows,
-                            ReadRows(*plan, tables_, definition, spine, &store,
-                                     options.progress));
-      ARROW_ASSIGN_OR_RAISE(raw, DivideRows(*plan, options.split, options.seed, rows, store));
+      ARROW_ASSIGN_OR_RAISE(
+          const ViewRows rows,
+          options.given
+              ? ReadInto(&store, options.given->next)
+              : ReadRows(*plan, tables_, definition, spine, &store, options.progress));
+      row_count = rows.columns->num_rows();
+      ARROW_ASSIGN_OR_RAISE(divided,
+                            DivideRows(*plan, options.split, options.seed, rows, store));
       if (options.split.has_folds()) {
         ARROW_ASSIGN_OR_RAISE(whole, WholePart(*plan, rows));
       }
@@ -139,7 +160,8 @@ Result<TrainingDataset> TrainingData::Create(const Ref& view, const TrainingData
       if (!balance.empty()) definition.class_balance[part.name] = std::move(balance);
     }
     Tell(options.progress, 0.8);
-    const RawPart* fitting = options.split.has_folds() ? &whole : &FittingPart(raw);
+    const size_t fitting_place = FittingPart(raw);
+    const RawPart* fitting = options.split.has_folds() ? &whole : &raw[fitting_place];
     ARROW_ASSIGN_OR_RAISE(
         const std::vector<FittedTransformation> fitted,
         FitAll(plan->definition().transformations, *fitting, definition.seed, store));
@@ -148,6 +170,12 @@ Result<TrainingDataset> TrainingData::Create(const Ref& view, const TrainingData
     }
     ARROW_ASSIGN_OR_RAISE(dataset.parts,
                           FinishParts(raw, fitted, fitting, definition.seed, store));
+    if (options.given) {
+      ARROW_ASSIGN_OR_RAISE(
+          dataset.places,
+          PlacesOf(row_count, divided.rows, fitted, options.split.has_folds() ? nullptr : fitting,
+                   fitting_place, definition.seed, store));
+    }
     Tell(options.progress, 0.9);
     ARROW_ASSIGN_OR_RAISE(definition.sha256, ContentAddresses(dataset.parts));
     definition.features = SchemaToJson(*dataset.parts.front().features->schema());
@@ -230,11 +258,13 @@ Result<TrainingDataset> TrainingData::Rebuild(const Ref& ref, const RebuildOptio
   const auto made = [&]() -> Status {
     ARROW_ASSIGN_OR_RAISE(const auto plan, views_.PlanAt(definition.view, definition.pins));
     ARROW_ASSIGN_OR_RAISE(const ViewRows rows, ReadAgain(*plan, definition, options, &store));
-    ARROW_ASSIGN_OR_RAISE(const std::vector<RawPart> raw,
+    ARROW_ASSIGN_OR_RAISE(const DividedRows divided,
                           DivideRows(*plan, definition.split, definition.seed, rows, store));
+    const std::vector<RawPart>& raw = divided.parts;
     ARROW_ASSIGN_OR_RAISE(const std::vector<FittedTransformation> fitted,
                           FittedFromJson(definition.fitted_transformations));
-    const RawPart* fitting = definition.split.has_folds() ? nullptr : &FittingPart(raw);
+    const RawPart* fitting =
+        definition.split.has_folds() ? nullptr : &raw[FittingPart(raw)];
     ARROW_ASSIGN_OR_RAISE(dataset.parts,
                           FinishParts(raw, fitted, fitting, definition.seed, store));
     Tell(options.progress, 0.9);
@@ -257,9 +287,12 @@ Result<TrainingDataset> TrainingData::Fold(const Ref& ref, int64_t fold,
   TableStore store(options.memory_limit_bytes, tables_->write_memory().scratch_folder);
   const auto made = [&]() -> Status {
     ARROW_ASSIGN_OR_RAISE(const auto plan, views_.PlanAt(definition.view, definition.pins));
-    ARROW_ASSIGN_OR_RAISE(const ViewRows rows, ReadAgain(*plan, definition, options, &store));
-    ARROW_ASSIGN_OR_RAISE(const std::vector<RawPart> raw,
+    ARROW_ASSIGN_OR_RAISE(const ViewRows rows,
+                          options.given ? ReadInto(&store, options.given->next)
+                                        : ReadAgain(*plan, definition, options, &store));
+    ARROW_ASSIGN_OR_RAISE(const DividedRows divided,
                           DivideFold(*plan, definition.split, definition.seed, rows, fold, store));
+    const std::vector<RawPart>& raw = divided.parts;
     ARROW_ASSIGN_OR_RAISE(
         const std::vector<FittedTransformation> fitted,
         FitAll(plan->definition().transformations, raw[0], definition.seed, store));
@@ -269,6 +302,10 @@ Result<TrainingDataset> TrainingData::Fold(const Ref& ref, int64_t fold,
     }
     ARROW_ASSIGN_OR_RAISE(dataset.parts,
                           FinishParts(raw, fitted, &raw[0], definition.seed, store));
+    if (options.given) {
+      ARROW_ASSIGN_OR_RAISE(dataset.places, PlacesOf(rows.columns->num_rows(), divided.rows, fitted,
+                                                     &raw[0], 0, definition.seed, store));
+    }
     definition.rows.clear();
     for (const RawPart& part : raw) definition.rows[part.name] = part.features->num_rows();
     ARROW_ASSIGN_OR_RAISE(definition.sha256, ContentAddresses(dataset.parts));

@@ -13,12 +13,20 @@
 #include "base/file_system.h"
 #include "catalog/training_dataset.h"
 #include "offline/feature_tables.h"
+#include "training/row_places.h"
 #include "view/feature_views.h"
 #include "view/point_in_time_read.h"
 
 namespace tercet {
 
 class TableStore;
+
+/// Rows of a view that another engine read, instead of our own read.
+struct GivenRows {
+  std::map<std::string, int64_t> pins;  ///< as of these commits, one for each of the view's groups
+  /// Piece by piece in the view's order; nullopt is the end, of no rows there is one piece.
+  std::function<Result<std::optional<ViewRows>>()> next;
+};
 
 struct TrainingDataOptions {
   SplitDefinition split;
@@ -32,6 +40,9 @@ struct TrainingDataOptions {
   /// What making it may hold: rows beyond a quarter of it are on disk, and so are the parts.
   int64_t memory_limit_bytes = 2LL << 30;
   std::function<void(double fraction)> progress;  ///< may be empty; called from any thread
+  /// The rows that a read by all of the above gives, where another engine has made it: they are
+  /// believed, and Rebuild proves them.
+  std::optional<GivenRows> given = {};
 };
 
 /// One part of a training dataset. Rows are aligned and in the view's order.
@@ -46,6 +57,7 @@ struct TrainingPart {
 struct TrainingDataset {
   TrainingDatasetDefinition definition;
   std::vector<TrainingPart> parts;
+  std::optional<RowPlaces> places;  ///< of rows that were given
 };
 
 /// Pipeline T's data: point-in-time read → split → fit on one part → transform → version. Of a
@@ -81,6 +93,7 @@ class TrainingData {
   struct RebuildOptions {
     int64_t memory_limit_bytes = 2LL << 30;
     std::function<void(double fraction)> progress;
+    std::optional<GivenRows> given = {};  ///< the dataset's rows, which are then not read again
   };
   /// Makes the dataset again from its pins, spine, seed and fitted parameters, and checks every
   /// part's content address: IOError naming the part when a byte differs, or the spine when that
@@ -94,6 +107,9 @@ class TrainingData {
   /// content addresses instead of the dataset's.
   Result<TrainingDataset> Fold(const Ref& dataset, int64_t fold, const RebuildOptions& options);
 
+  /// The newest commit of each of the view's groups.
+  Result<std::map<std::string, int64_t>> Pins(const ViewPlan& plan);
+
   /// Removes the entry, then the spine. Invalid when models or releases depend on it.
   Status Drop(const Ref& dataset);
 
@@ -103,7 +119,6 @@ class TrainingData {
   /// The rows that a registered dataset was made of.
   Result<ViewRows> ReadAgain(const ViewPlan& plan, const TrainingDatasetDefinition& definition,
                              const RebuildOptions& options, TableStore* store);
-  Result<std::map<std::string, int64_t>> Pins(const ViewPlan& plan);
   Result<CatalogEntry> Register(const TrainingDatasetDefinition& definition,
                                 const ViewPlan& plan);
 

@@ -110,21 +110,26 @@ Status CheckKept(const Snapshot& head, const std::vector<Commit>& commits,
 
 }  // namespace
 
+Status CheckKeepsHistory(const FeatureGroupDefinition& group) {
+  if (group.history) return Status::OK();
+  return Status::Invalid("feature group '", group.ref().ToText(), "' keeps no history, so ",
+                         "nobody can say what was known of it at a row's time; keep it from ",
+                         "now on with alter(history=True), or read without known_at");
+}
+
+Status NoTimeToKnow() {
+  return Status::Invalid("the left rows have no event time to say what was known at it; read ",
+                         "the view with a spine that has one, or without known_at");
+}
+
 Result<JoinAnswer> JoinAsKnown(ViewSnapshots* snapshots, const FeatureGroupDefinition& group,
                                const std::vector<std::string>& columns,
                                const std::shared_ptr<arrow::Table>& left_keys,
                                const std::shared_ptr<arrow::Int64Array>& known_at_us,
                                const std::shared_ptr<arrow::Int64Array>& times_us,
                                std::optional<int64_t> ttl_us, const ViewReadOptions& options) {
-  if (!group.history) {
-    return Status::Invalid("feature group '", group.ref().ToText(), "' keeps no history, so ",
-                           "nobody can say what was known of it at a row's time; keep it from ",
-                           "now on with alter(history=True), or read without known_at");
-  }
-  if (known_at_us == nullptr) {
-    return Status::Invalid("the left rows have no event time to say what was known at it; read ",
-                           "the view with a spine that has one, or without known_at");
-  }
+  ARROW_RETURN_NOT_OK(CheckKeepsHistory(group));
+  if (known_at_us == nullptr) return NoTimeToKnow();
   ARROW_ASSIGN_OR_RAISE(const auto head, snapshots->Get(group));
   arrow::FieldVector fields;
   for (const std::string& column : columns) {

@@ -25,4 +25,9 @@ Result<JoinAnswer> JoinAsKnown(ViewSnapshots* snapshots, const FeatureGroupDefin
                                const std::shared_ptr<arrow::Int64Array>& times_us,
                                std::optional<int64_t> ttl_us, const ViewReadOptions& options);
 
+/// Invalid unless the group keeps its history.
+Status CheckKeepsHistory(const FeatureGroupDefinition& group);
+/// What is wrong with left rows that have no time at which something could be known.
+Status NoTimeToKnow();
+
 }  // namespace tercet

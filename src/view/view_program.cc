@@ -8,6 +8,7 @@
 
 #include "base/parallel.h"
 #include "catalog/feature_view.h"
+#include "offline/column_fit.h"
 #include "offline/stored_type.h"
 #include "view/event_time.h"
 
@@ -15,12 +16,14 @@ namespace tercet {
 namespace {
 
 /// A column as an engine handed it over, as the view takes it.
-Result<std::shared_ptr<arrow::Array>> Received(std::shared_ptr<arrow::Array> array,
-                                               const std::shared_ptr<arrow::DataType>& stored,
-                                               const std::shared_ptr<arrow::DataType>& logical) {
+Result<std::shared_ptr<arrow::Array>> Logical(std::shared_ptr<arrow::Array> array,
+                                              const std::shared_ptr<arrow::DataType>& stored,
+                                              const std::shared_ptr<arrow::DataType>& logical) {
   if (array->type_id() == arrow::Type::TIMESTAMP && stored->id() == arrow::Type::TIMESTAMP) {
     // An engine calls the zone as its session does; the number is the same.
     ARROW_ASSIGN_OR_RAISE(array, EventTimeAs(*array, stored));
+  } else if (arrow::is_nested(array->type_id())) {
+    ARROW_ASSIGN_OR_RAISE(array, FitColumn(array, stored, /*by_id=*/false));
   } else if (!array->type()->Equals(*stored)) {
     ARROW_ASSIGN_OR_RAISE(array, arrow::compute::Cast(*array, stored));
   }
@@ -42,6 +45,7 @@ Result<std::shared_ptr<const ViewProgram>> ViewProgram::Make(
   for (size_t i = 0; i < program->inputs_.size(); ++i) {
     ARROW_ASSIGN_OR_RAISE(program->inputs_[i].type, StoredType(*program->logical_[i]));
   }
+  ARROW_RETURN_NOT_OK(program->FindRows());
   ARROW_RETURN_NOT_OK(program->FindOutputs());
   return program;
 }
@@ -122,8 +126,27 @@ void ViewProgram::FindInputs() {
   }
 }
 
+Status ViewProgram::FindRows() {
+  for (const auto& schema :
+       {plan_->feature_schema(), plan_->label_schema(), plan_->helper_schema()}) {
+    row_.insert(row_.end(), schema->fields().begin(), schema->fields().end());
+  }
+  for (size_t k = inputs_.size() - keys_.size(); k < inputs_.size(); ++k) {
+    row_.push_back(arrow::field(inputs_[k].column, logical_[k]));
+  }
+  if (has_time_) row_.push_back(arrow::field(kEventTime, EventTimeType()));
+  arrow::FieldVector fields;
+  for (const auto& field : row_) {
+    ARROW_ASSIGN_OR_RAISE(auto stored, StoredType(*field->type()));
+    fields.push_back(arrow::field("r" + std::to_string(fields.size()), std::move(stored)));
+  }
+  rows_schema_ = arrow::schema(std::move(fields));
+  return Status::OK();
+}
+
 Status ViewProgram::FindOutputs() {
   std::shared_ptr<arrow::Schema> features = plan_->feature_schema();
+  const int first_other = features->num_fields();
   if (!fitted_.empty()) {
     ARROW_ASSIGN_OR_RAISE(transformations_, TransformationPlan::Make(fitted_, features));
     features = transformations_->output_schema();
@@ -138,26 +161,10 @@ Status ViewProgram::FindOutputs() {
     return Status::OK();
   };
   for (int i = 0; i < features->num_fields(); ++i) {
-    ARROW_RETURN_NOT_OK(add(*features->field(i), {Output::From::kFeature, i}));
+    ARROW_RETURN_NOT_OK(add(*features->field(i), {.is_feature = true, .column = i}));
   }
-  for (const auto& schema : {plan_->label_schema(), plan_->helper_schema()}) {
-    for (const auto& field : schema->fields()) {
-      const auto& columns = plan_->columns();
-      const auto found = std::find_if(columns.begin(), columns.end(), [&](const ViewColumn& one) {
-        return one.name == field->name();
-      });
-      ARROW_RETURN_NOT_OK(
-          add(*field, {Output::From::kView, static_cast<int>(found - columns.begin())}));
-    }
-  }
-  const size_t first_key = inputs_.size() - keys_.size();
-  for (size_t k = first_key; k < inputs_.size(); ++k) {
-    ARROW_RETURN_NOT_OK(add(*arrow::field(inputs_[k].column, logical_[k]),
-                            {Output::From::kKey, static_cast<int>(k)}));
-  }
-  if (has_time_) {
-    ARROW_RETURN_NOT_OK(
-        add(*arrow::field(kEventTime, EventTimeType()), {Output::From::kTime, 0}));
+  for (int i = first_other; i < static_cast<int>(row_.size()); ++i) {
+    ARROW_RETURN_NOT_OK(add(*row_[static_cast<size_t>(i)], {.is_feature = false, .column = i}));
   }
   output_ = arrow::schema(std::move(fields));
   return Status::OK();
@@ -181,19 +188,18 @@ Result<std::shared_ptr<arrow::RecordBatch>> ViewProgram::RowsOf(
   return arrow::RecordBatch::Make(plan_->row_schema(), times->length(), std::move(columns));
 }
 
-Result<std::shared_ptr<arrow::RecordBatch>> ViewProgram::Run(
-    const arrow::RecordBatch& joined) const {
+Result<arrow::ArrayVector> ViewProgram::Evaluate(const arrow::RecordBatch& joined) const {
   if (joined.num_columns() != static_cast<int>(inputs_.size()) + 1) {
     return Status::TypeError("a view's program takes ", inputs_.size() + 1, " columns, not ",
                              joined.num_columns());
   }
   arrow::ArrayVector inputs;
   for (size_t i = 0; i < inputs_.size(); ++i) {
-    auto received = Received(joined.column(static_cast<int>(i)), inputs_[i].type, logical_[i]);
-    if (!received.ok()) {
-      return Explain(received.status(), "column '" + inputs_[i].column + "'");
+    auto logical = Logical(joined.column(static_cast<int>(i)), inputs_[i].type, logical_[i]);
+    if (!logical.ok()) {
+      return Explain(logical.status(), "column '" + inputs_[i].column + "'");
     }
-    inputs.push_back(*std::move(received));
+    inputs.push_back(*std::move(logical));
   }
   const auto& micros = joined.column(joined.num_columns() - 1);
   if (micros->type_id() != arrow::Type::INT64) {
@@ -204,41 +210,96 @@ Result<std::shared_ptr<arrow::RecordBatch>> ViewProgram::Run(
   ARROW_ASSIGN_OR_RAISE(const auto rows, RowsOf(inputs, times));
   ARROW_ASSIGN_OR_RAISE(auto columns, plan_->Evaluate(rows));
   ARROW_ASSIGN_OR_RAISE(const auto kept, plan_->EvaluateFilter(rows, columns));
-  std::shared_ptr<arrow::Array> kept_times = times;
-  if (kept != nullptr) {
-    ARROW_ASSIGN_OR_RAISE(const auto filtered, arrow::compute::Filter(columns, kept));
-    columns = filtered.record_batch();
-    for (auto& input : inputs) {
-      ARROW_ASSIGN_OR_RAISE(const auto values, arrow::compute::Filter(input, kept));
-      input = values.make_array();
-    }
-    ARROW_ASSIGN_OR_RAISE(const auto values, arrow::compute::Filter(times, kept));
-    kept_times = values.make_array();
-  }
 
-  arrow::ArrayVector features;
-  for (const std::string& name : plan_->feature_schema()->field_names()) {
-    features.push_back(columns->GetColumnByName(name));
+  arrow::ArrayVector row;
+  for (const auto& schema :
+       {plan_->feature_schema(), plan_->label_schema(), plan_->helper_schema()}) {
+    for (const std::string& name : schema->field_names()) {
+      row.push_back(columns->GetColumnByName(name));
+    }
   }
-  const int64_t count = columns->num_rows();
-  auto transformed = arrow::RecordBatch::Make(plan_->feature_schema(), count, std::move(features));
+  row.insert(row.end(), inputs.end() - static_cast<std::ptrdiff_t>(keys_.size()), inputs.end());
+  if (has_time_) row.push_back(times);
+  if (kept == nullptr) return row;
+  for (auto& column : row) {
+    ARROW_ASSIGN_OR_RAISE(const auto values, arrow::compute::Filter(column, kept));
+    column = values.make_array();
+  }
+  return row;
+}
+
+Result<arrow::ArrayVector> ViewProgram::Received(const arrow::RecordBatch& rows) const {
+  if (rows.num_columns() != static_cast<int>(row_.size())) {
+    return Status::TypeError("rows of the view have ", row_.size(), " columns, not ",
+                             rows.num_columns());
+  }
+  arrow::ArrayVector row;
+  for (int i = 0; i < rows.num_columns(); ++i) {
+    const auto& field = row_[static_cast<size_t>(i)];
+    auto logical = Logical(rows.column(i), rows_schema_->field(i)->type(), field->type());
+    if (!logical.ok()) return Explain(logical.status(), "column '" + field->name() + "'");
+    row.push_back(*std::move(logical));
+  }
+  return row;
+}
+
+Result<std::shared_ptr<arrow::RecordBatch>> ViewProgram::Transformed(const arrow::ArrayVector& row,
+                                                                     int64_t count) const {
+  const auto& schema = plan_->feature_schema();
+  auto features = arrow::RecordBatch::Make(
+      schema, count, arrow::ArrayVector(row.begin(), row.begin() + schema->num_fields()));
   if (transformations_ != nullptr) {
-    ARROW_ASSIGN_OR_RAISE(transformed, transformations_->Apply(transformed));
+    ARROW_ASSIGN_OR_RAISE(features, transformations_->Apply(features));
   }
   arrow::ArrayVector out;
-  for (size_t i = 0; i < outputs_.size(); ++i) {
-    const Output& output = outputs_[i];
-    std::shared_ptr<arrow::Array> values;
-    switch (output.from) {
-      case Output::From::kFeature: values = transformed->column(output.column); break;
-      case Output::From::kView: values = columns->column(output.column); break;
-      case Output::From::kKey: values = inputs[static_cast<size_t>(output.column)]; break;
-      case Output::From::kTime: values = kept_times; break;
-    }
-    ARROW_ASSIGN_OR_RAISE(out.emplace_back(),
-                          ConvertStored(values, output_->field(static_cast<int>(i))->type()));
+  for (const Output& output : outputs_) {
+    const auto& values = output.is_feature ? features->column(output.column)
+                                           : row[static_cast<size_t>(output.column)];
+    ARROW_ASSIGN_OR_RAISE(
+        auto stored,
+        ConvertStored(values, output_->field(static_cast<int>(out.size()))->type()));
+    out.push_back(std::move(stored));
   }
   return arrow::RecordBatch::Make(output_, count, std::move(out));
+}
+
+Result<std::shared_ptr<arrow::RecordBatch>> ViewProgram::Run(
+    const arrow::RecordBatch& joined) const {
+  ARROW_ASSIGN_OR_RAISE(const arrow::ArrayVector row, Evaluate(joined));
+  return Transformed(row, row.empty() ? joined.num_rows() : row[0]->length());
+}
+
+Result<std::shared_ptr<arrow::RecordBatch>> ViewProgram::Rows(
+    const arrow::RecordBatch& joined) const {
+  ARROW_ASSIGN_OR_RAISE(arrow::ArrayVector row, Evaluate(joined));
+  const int64_t count = row.empty() ? joined.num_rows() : row[0]->length();
+  for (size_t i = 0; i < row.size(); ++i) {
+    ARROW_ASSIGN_OR_RAISE(
+        row[i], ConvertStored(row[i], rows_schema_->field(static_cast<int>(i))->type()));
+  }
+  return arrow::RecordBatch::Make(rows_schema_, count, std::move(row));
+}
+
+Result<std::shared_ptr<arrow::RecordBatch>> ViewProgram::Finish(
+    const arrow::RecordBatch& rows) const {
+  ARROW_ASSIGN_OR_RAISE(const arrow::ArrayVector row, Received(rows));
+  return Transformed(row, rows.num_rows());
+}
+
+Result<ViewRows> ViewProgram::AsRead(const arrow::RecordBatch& rows) const {
+  ARROW_ASSIGN_OR_RAISE(const arrow::ArrayVector row, Received(rows));
+  const auto keys_end = static_cast<std::ptrdiff_t>(row_.size()) - (has_time_ ? 1 : 0);
+  const std::ptrdiff_t keys_begin = keys_end - static_cast<std::ptrdiff_t>(keys_.size());
+  const auto table = [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
+    return arrow::Table::Make(
+        arrow::schema(arrow::FieldVector(row_.begin() + begin, row_.begin() + end)),
+        arrow::ArrayVector(row.begin() + begin, row.begin() + end), rows.num_rows());
+  };
+  return ViewRows{
+      .columns = table(0, keys_begin),
+      .keys = table(keys_begin, keys_end),
+      .event_time = has_time_ ? std::make_shared<arrow::ChunkedArray>(row.back()) : nullptr,
+      .pins = {}};
 }
 
 }  // namespace tercet

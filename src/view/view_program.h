@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "compute/transformation.h"
+#include "view/point_in_time_read.h"
 #include "view/view_plan.h"
 
 namespace tercet {
@@ -46,14 +47,30 @@ class ViewProgram {
   /// of inputs(), Invalid for a value that its type can't be or that an expression can't take.
   Result<std::shared_ptr<arrow::RecordBatch>> Run(const arrow::RecordBatch& joined) const;
 
+  /// Run in two steps, for an engine that keeps the rows between them: Finish(Rows(joined)). Rows
+  /// are the features before transformation, labels, helper columns, keys and event times, all of
+  /// them, told by their place ("r0" …), of stored types. They don't depend on what is fitted.
+  const std::shared_ptr<arrow::Schema>& rows_schema() const { return rows_schema_; }
+  Result<std::shared_ptr<arrow::RecordBatch>> Rows(const arrow::RecordBatch& joined) const;
+  Result<std::shared_ptr<arrow::RecordBatch>> Finish(const arrow::RecordBatch& rows) const;
+  /// Rows as a read of the view gives them; `pins` are left empty.
+  Result<ViewRows> AsRead(const arrow::RecordBatch& rows) const;
+
  private:
   struct Output {
-    enum class From { kFeature, kView, kKey, kTime } from;
-    int column = 0;  ///< among the transformed features, the view's columns, or the inputs
+    bool is_feature;
+    int column = 0;  ///< among the transformed features, or of the row
   };
   ViewProgram() = default;
   void FindInputs();
+  Status FindRows();
   Status FindOutputs();
+  /// Joined rows as the view's before transformation, of logical types.
+  Result<arrow::ArrayVector> Evaluate(const arrow::RecordBatch& joined) const;
+  /// Rows of stored types as those of logical types.
+  Result<arrow::ArrayVector> Received(const arrow::RecordBatch& rows) const;
+  Result<std::shared_ptr<arrow::RecordBatch>> Transformed(const arrow::ArrayVector& row,
+                                                          int64_t count) const;
   Result<std::shared_ptr<arrow::RecordBatch>> RowsOf(
       const std::vector<std::shared_ptr<arrow::Array>>& inputs,
       const std::shared_ptr<arrow::Array>& times) const;
@@ -66,6 +83,8 @@ class ViewProgram {
   std::vector<Input> inputs_;
   std::vector<std::shared_ptr<arrow::DataType>> logical_;  ///< of the inputs, as the plan has them
   std::vector<int> row_inputs_;  ///< for each field of the rows its input; −1 the root's time
+  arrow::FieldVector row_;       ///< rows before transformation, of logical types
+  std::shared_ptr<arrow::Schema> rows_schema_;
   std::shared_ptr<arrow::Schema> output_;
   std::vector<Output> outputs_;
 };

@@ -4,9 +4,10 @@
 
 #include "offline/data_file.h"
 #include "offline/delta_schema.h"
+#include "offline/kept_history.h"
 #include "offline/stored_type.h"
+#include "view/known_join.h"
 #include "view/left_rows.h"
-#include "view/view_program.h"
 
 namespace tercet {
 namespace {
@@ -21,16 +22,20 @@ json::value ValueOf(const std::optional<int64_t>& number) {
   return number ? json::value(*number) : json::value();
 }
 
-/// The schema as Delta has it, which is how Spark reads one too.
-Result<json::object> SchemaOf(const std::shared_ptr<arrow::Schema>& stored) {
-  return ParseJsonObject(ToDeltaSchema({.logical = stored, .stored = stored}, {}));
-}
-
 Result<json::value> StoredTypeText(const std::shared_ptr<arrow::DataType>& logical) {
   ARROW_ASSIGN_OR_RAISE(auto stored, StoredType(*logical));
   ARROW_ASSIGN_OR_RAISE(const json::object schema,
-                        SchemaOf(arrow::schema({arrow::field("value", std::move(stored))})));
+                        EngineSchema(arrow::schema({arrow::field("value", std::move(stored))})));
   return schema.at("fields").as_array()[0].at("type");
+}
+
+Result<json::array> FilesOf(Snapshot* snapshot) {
+  ARROW_ASSIGN_OR_RAISE(const auto files, snapshot->Files());
+  json::array names;
+  for (const auto& file : files) {
+    names.emplace_back(file->path.substr(file->path.rfind('/') + 1));
+  }
+  return names;
 }
 
 Result<json::object> TableOf(const FeatureGroupDefinition& group, ViewSnapshots* snapshots,
@@ -43,16 +48,35 @@ Result<json::object> TableOf(const FeatureGroupDefinition& group, ViewSnapshots*
   }
   ARROW_ASSIGN_OR_RAISE(const auto snapshot, snapshots->Get(group));
   ARROW_ASSIGN_OR_RAISE(const std::shared_ptr<Table> table, tables->Get(group.ref()));
-  ARROW_ASSIGN_OR_RAISE(const auto files, snapshot->Files());
-  json::array names;
-  for (const auto& file : files) {
-    names.emplace_back(file->path.substr(file->path.rfind('/') + 1));
-  }
+  ARROW_ASSIGN_OR_RAISE(json::array names, FilesOf(snapshot.get()));
   return json::object{{"path", table->path()},
                       {"version", snapshot->version()},
                       {"key", ArrayOf(group.primary_key)},
                       {"event_time", group.event_time},
                       {"files", std::move(names)}};
+}
+
+/// Adds what a table was as of each commit that somebody may have known.
+Status AddKnown(const FeatureGroupDefinition& group, ViewSnapshots* snapshots,
+                json::object* table) {
+  ARROW_RETURN_NOT_OK(CheckKeepsHistory(group));
+  ARROW_ASSIGN_OR_RAISE(const auto head, snapshots->Get(group));
+  ARROW_ASSIGN_OR_RAISE(const int64_t since, HistorySince(head->properties()));
+  ARROW_ASSIGN_OR_RAISE(const std::vector<Commit> commits, snapshots->Commits(group));
+  json::array known;
+  json::value since_us;
+  for (const Commit& commit : commits) {
+    if (commit.version < since) continue;
+    if (since > 0 && since_us.is_null()) since_us = commit.commit_time_us;
+    ARROW_ASSIGN_OR_RAISE(const auto snapshot, snapshots->At(group, commit.version));
+    ARROW_ASSIGN_OR_RAISE(json::array files, FilesOf(snapshot.get()));
+    known.push_back(json::object{{"version", commit.version},
+                                 {"time_us", commit.commit_time_us},
+                                 {"files", std::move(files)}});
+  }
+  (*table)["known"] = std::move(known);
+  (*table)["since_us"] = std::move(since_us);
+  return Status::OK();
 }
 
 Result<json::object> JoinOf(const ViewPlan& plan, const ViewGroup& group,
@@ -161,7 +185,24 @@ std::vector<std::string> KeysOf(const ViewPlan& plan, const std::vector<std::str
   return keys;
 }
 
+Result<std::shared_ptr<const ViewProgram>> ProgramOf(
+    const std::shared_ptr<const ViewPlan>& plan, const LeftSteps& left,
+    const std::vector<FittedTransformation>& fitted) {
+  return ViewProgram::Make(plan, fitted, KeysOf(*plan, left.names), !left.time.empty());
+}
+
 }  // namespace
+
+Result<json::object> EngineSchema(const std::shared_ptr<arrow::Schema>& stored) {
+  // As Delta has it, which is how Spark reads one too.
+  return ParseJsonObject(ToDeltaSchema({.logical = stored, .stored = stored}, {}));
+}
+
+Result<std::shared_ptr<const ViewProgram>> ProgramOf(const std::shared_ptr<const ViewPlan>& plan,
+                                                     const RecipeOptions& options) {
+  ARROW_ASSIGN_OR_RAISE(const LeftSteps left, LeftOf(*plan, options));
+  return ProgramOf(plan, left, options.fitted);
+}
 
 Result<json::object> RecipeOf(const std::shared_ptr<const ViewPlan>& plan,
                               ViewSnapshots* snapshots, FeatureTables* tables,
@@ -174,7 +215,14 @@ Result<json::object> RecipeOf(const std::shared_ptr<const ViewPlan>& plan,
     if (!tables_json.contains(name)) {
       ARROW_ASSIGN_OR_RAISE(tables_json[name], TableOf(group.definition, snapshots, tables));
     }
-    if (&group == &plan->groups()[0]) continue;
+    const bool is_root = &group == &plan->groups()[0];
+    const bool looked_up = is_root ? !left.look_up.empty() : !group.horizon_us;
+    json::object& table = tables_json[name].as_object();
+    if (options.known_at && looked_up && !table.contains("known")) {
+      if (left.time.empty()) return Explain(NoTimeToKnow(), "feature group '" + name + "'");
+      ARROW_RETURN_NOT_OK(AddKnown(group.definition, snapshots, &table));
+    }
+    if (is_root) continue;
     if (left.time.empty() && group.moved()) {
       return Status::Invalid("the left rows have no event time that a ",
                              group.horizon_us ? "horizon" : "lag",
@@ -183,17 +231,16 @@ Result<json::object> RecipeOf(const std::shared_ptr<const ViewPlan>& plan,
     ARROW_ASSIGN_OR_RAISE(json::object join, JoinOf(*plan, group, snapshots));
     joins.push_back(std::move(join));
   }
-  ARROW_ASSIGN_OR_RAISE(
-      const auto program,
-      ViewProgram::Make(plan, options.fitted, KeysOf(*plan, left.names), !left.time.empty()));
+  ARROW_ASSIGN_OR_RAISE(const auto program, ProgramOf(plan, left, options.fitted));
   json::array inputs;
   arrow::FieldVector input_fields;
   for (const ViewProgram::Input& input : program->inputs()) {
     inputs.push_back(json::object{{"group", input.group}, {"column", input.column}});
     input_fields.push_back(arrow::field("c" + std::to_string(input_fields.size()), input.type));
   }
-  ARROW_ASSIGN_OR_RAISE(json::object input_types, SchemaOf(arrow::schema(input_fields)));
-  ARROW_ASSIGN_OR_RAISE(json::object output, SchemaOf(program->output_schema()));
+  ARROW_ASSIGN_OR_RAISE(json::object input_types, EngineSchema(arrow::schema(input_fields)));
+  ARROW_ASSIGN_OR_RAISE(json::object output, EngineSchema(program->output_schema()));
+  ARROW_ASSIGN_OR_RAISE(json::object rows, EngineSchema(program->rows_schema()));
   json::object pins;
   for (const auto& [name, version] : snapshots->pins()) pins[name] = version;
   const ViewGroup& root = plan->groups()[0];
@@ -209,6 +256,7 @@ Result<json::object> RecipeOf(const std::shared_ptr<const ViewPlan>& plan,
                       {"inputs", std::move(inputs)},
                       {"input_types", std::move(input_types)},
                       {"output", std::move(output)},
+                      {"rows", std::move(rows)},
                       {"features", ArrayOf(plan->feature_schema()->field_names())},
                       {"labels", ArrayOf(plan->label_schema()->field_names())},
                       {"program", program->ToJson()}};

@@ -38,20 +38,37 @@ def session(jars: Path):
     return spark
 
 
-def run_view(spark, asked: dict) -> None:
-    """Training data of a view by Spark, written as Parquet files in `folder`, a part each."""
+def split_of(tc, asked: dict):
+    """{"random": {"train": 0.8, …}} as `tc.split.random(train=0.8, …)`."""
+    [(name, arguments)] = asked.items()
+    return getattr(tc.split, name)(**arguments)
+
+
+def run_view(spark, asked: dict) -> dict:
+    """Training data of a view by Spark, written as Parquet files in `folder`, a part each, with the
+    parts of fold number `fold` in its folder "fold"."""
     import tercet as tc
 
     options = dict(asked["options"])
     if "split" in options:
-        options["split"] = tc.split.by_time(**options["split"])
+        options["split"] = split_of(tc, options["split"])
     spark.conf.set("spark.sql.session.timeZone", asked.get("zone", "UTC"))
-    with tc.open(asked["project"]) as project:
-        spine = spark.read.parquet(asked["spine"]) if "spine" in asked else None
-        data = project.feature_view(asked["view"]).training_data(
-            spine, engine="spark", **options)
-        data.save(asked["folder"])
-    spark.conf.set("spark.sql.session.timeZone", "UTC")
+    try:
+        with tc.open(asked["project"]) as project:
+            spine = asked.get("sql")
+            if "spine" in asked:
+                spine = spark.read.parquet(asked["spine"])
+            elif "entities" in asked:
+                spine = tc.entities(asked["entities"])
+            data = project.feature_view(asked["view"]).training_data(
+                spine, engine="spark", **options)
+            data.save(asked["folder"])
+            if "fold" in asked:
+                list(data.folds())[asked["fold"]].save(asked["folder"] + "/fold")
+            data.unpersist()
+            return {"definition": data.definition}
+    finally:
+        spark.conf.set("spark.sql.session.timeZone", "UTC")
 
 
 def delete_by_equality(spark, asked: dict) -> None:
@@ -65,8 +82,10 @@ def delete_by_equality(spark, asked: dict) -> None:
     file = Path(asked["file"])
     deletes = (jvm.org.apache.iceberg.FileMetadata.deleteFileBuilder(table.spec())
                .ofEqualityDeletes(columns).withPath(str(file)).withFormat("PARQUET")
-               .withFileSizeInBytes(file.stat().st_size).withRecordCount(asked["rows"]).build())
-    table.newRowDelta().addDeletes(deletes).commit()
+               .withFileSizeInBytes(file.stat().st_size).withRecordCount(asked["rows"]))
+    if "partition" in asked:
+        deletes = deletes.withPartitionPath(asked["partition"])
+    table.newRowDelta().addDeletes(deletes.build()).commit()
     spark.sql(f"REFRESH TABLE {asked['table']}")
 
 
@@ -82,8 +101,7 @@ def main() -> None:
                 delete_by_equality(spark, asked)
                 answer = {}
             elif isinstance(asked, dict):
-                run_view(spark, asked)
-                answer = {}
+                answer = run_view(spark, asked)
             else:
                 rows = [row.asDict(recursive=True) for row in spark.sql(asked).collect()]
                 answer = {"rows": rows}

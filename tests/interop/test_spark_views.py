@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import tercet as tc
+from local_server import Server
 
 START = pd.Timestamp("2024-01-01", tz="UTC")
 HOUR = pd.Timedelta("1h")
@@ -91,12 +92,29 @@ def fill(project: tc.Project) -> None:
     made = {"km": "distance * 1.5 + coalesce(rain, 0.25)", "hour": "hour(event_time)"}
     project.feature_view("plain", version=1, query=query, on_demand=made,
                          labels=["next_rain"], helper_columns=["kind"])
-    project.feature_view("inner", version=1, on_demand=made,
+    project.feature_view("inner", version=1, on_demand=made, helper_columns=["kind"],
                          query=inner.filter("seats > 20 and km < 12"))
-    project.feature_view("transformed", version=1, query=query, on_demand=made,
-                         labels=["next_rain"],
-                         transformations=[tc.impute("distance", "rain"), tc.standard_scaler("km"),
-                                          tc.one_hot_encoder("kind")])
+    scaled = [tc.impute("distance", "rain"), tc.standard_scaler("km"), tc.one_hot_encoder("kind")]
+    project.feature_view("scaled", version=1, query=query, on_demand=made,
+                         labels=["next_rain"], transformations=scaled)
+    project.feature_view("transformed", version=1, query=query, labels=["next_rain"],
+                         on_demand={**made, "of_city": "coalesce(city, 'none')",
+                                    "of": "coalesce(city, 'none')"},
+                         helper_columns=["of"],
+                         transformations=[*scaled, tc.target_encoder("of_city", "seats")])
+    project.feature_view("towns", version=1, query=weather.select("rain", "level").join(
+        places.select("people"), on="city"))
+
+    # Known one by one: a price, its correction, its deletion, and another one.
+    prices = project.feature_group("prices", version=1, primary_key=["city"], event_time="at",
+                                   history=True)
+    first = {"city": ["oslo", "rome"], "at": [START, START]}
+    prices.insert(pa.table({**first, "price": [1.0, 3.0]}))
+    prices.insert(pa.table({"city": ["oslo"], "at": [START], "price": [2.0]}))
+    prices.delete({"city": ["oslo"]})
+    prices.insert(pa.table({"city": ["oslo"], "at": [START], "price": [4.0]}))
+    project.feature_view("known", version=1, query=places.select("people").join(
+        prices.select("price"), on="city"))
 
 
 def canonical(table: pa.Table) -> pa.Table:
@@ -113,8 +131,9 @@ def canonical(table: pa.Table) -> pa.Table:
         else:
             values = values.cast(stored)
         columns[name] = values
-    return pa.table(columns).sort_by([("ride", "ascending"), ("event_time", "ascending"),
-                                      ("distance", "ascending")])
+    order = [name for name in ("ride", "city", "event_time", "distance", "rain", "level")
+             if name in columns]
+    return pa.table(columns).sort_by([(name, "ascending") for name in order])
 
 
 def ours(part) -> pa.Table:
@@ -126,23 +145,48 @@ def ours(part) -> pa.Table:
     return pa.table(columns)
 
 
-def theirs(spark, project, folder, view: str, spine: pa.Table | None = None, zone: str = "UTC",
-           **options) -> dict:
-    asked = {"project": project.location, "view": view, "folder": str(folder / "out"),
-             "zone": zone, "options": options}
+def check_equal(spark, project, folder, view: str, data, spine: pa.Table | None = None,
+                location: str | None = None, **asked) -> None:
+    """What Spark makes of a view is equal to `data`, the registered definition, too."""
+    asked = {"project": location or project.location, "view": view, "folder": str(folder / "out"),
+             "options": {}, **asked}
     if spine is not None:
         pq.write_table(spine, folder / "spine.parquet")
         asked["spine"] = str(folder / "spine.parquet")
     answer = spark.ask(asked)
-    if "error" in answer:
-        raise RuntimeError(answer["error"])
-    return {part.name: pq.read_table(part) for part in (folder / "out").iterdir()}
+    assert "error" not in answer, answer["error"][-3000:]
+    check_parts(folder / "out", data)
+    if "training_dataset" in asked["options"]:
+        assert answer["definition"] is None
+        return
+    assert what_it_is(answer["definition"]) == what_it_is(data.definition)
+    # The native engine makes it again, and finds every byte.
+    again = project.feature_view(view).rebuild(answer["definition"]["version"])
+    assert set(again.parts) == set(data.parts)
+    if "fold" in asked:
+        check_parts(folder / "out" / "fold", list(data.folds())[asked["fold"]])
 
 
-def check_equal(found: dict, data) -> None:
-    assert set(found) == set(data.parts)
+def what_it_is(definition: dict) -> dict:
+    """But for the number, and the file that its spine is kept in."""
+    return {key: value for key, value in definition.items()
+            if key not in ("version", "spine_file", "spine_sha256", "entity_times_us")}
+
+
+def check_parts(folder, data) -> None:
     for name, part in data.parts.items():
-        assert canonical(found[name]).equals(canonical(ours(part))), name
+        found = pq.read_table(folder / name)
+        assert canonical(found).equals(canonical(ours(part))), name
+
+
+def spine_of(project, count: int = 300) -> pa.Table:
+    random_ = random.Random(3)
+    rides = project.feature_group("rides").read().to_arrow()["ride"].to_pylist()
+    return pa.table({
+        "ride": [random_.choice(rides) for _ in range(count)],  # some more than once
+        "event_time": pa.array([START + random_.randrange(60) * HOUR / 2 for _ in range(count)],
+                               pa.timestamp("us", "UTC")),
+        "distance": [i + random_.random() for i in range(count)]})
 
 
 def test_rows_of_the_root(spark, project, tmp_path):
@@ -152,40 +196,100 @@ def test_rows_of_the_root(spark, project, tmp_path):
     for name in ("rain", "late_rain", "limit", "holiday", "people"):
         assert 20 < features[name].null_count < 390, name  # each join finds some and lacks some
     # Whatever zone the session is in.
-    check_equal(theirs(spark, project, tmp_path, "plain", zone="America/New_York"), data)
+    check_equal(spark, project, tmp_path, "plain", data, zone="America/New_York")
 
 
-def test_inner_joins_filters_and_parts(spark, project, tmp_path):
+def test_inner_joins_filters_and_parts_by_time(spark, project, tmp_path):
     ends = {"train": "2024-01-01T12:00:00Z", "test": "2024-01-02T00:00:00Z"}
     data = project.feature_view("inner").training_data(
         split=tc.split.by_time(**ends), start=START + HOUR)
     assert all(len(part) > 20 for part in data.parts.values())
-    check_equal(theirs(spark, project, tmp_path, "inner", split=ends,
-                       start=(START + HOUR).isoformat()), data)
+    options = {"split": {"by_time": ends}, "start": (START + HOUR).isoformat()}
+    check_equal(spark, project, tmp_path, "inner", data, options=options)
 
 
-def test_a_spine_with_look_ups_and_fitted_transformations(spark, project, tmp_path):
-    random_ = random.Random(3)
-    rides = project.feature_group("rides").read().to_arrow()["ride"].to_pylist()
+@pytest.mark.parametrize("split", [
+    {"random": {"train": 0.7, "test": 0.3}},
+    {"by_time": {"train": 0.6, "test": 0.4}},
+    {"stratified": {"column": "kind", "train": 0.5, "validation": 0.25, "test": 0.25}},
+    {"by_group": {"column": "city", "train": 0.5, "test": 0.5}},
+    {"k_fold": {"folds": 3, "stratify": "kind"}},
+    {"purged": {"folds": 3, "horizon": "2h", "embargo": "1h"}},
+], ids=lambda split: next(iter(split)))
+def test_splits(spark, project, tmp_path, split):
+    [(name, arguments)] = split.items()
+    data = project.feature_view("inner").training_data(
+        split=getattr(tc.split, name)(**arguments), seed=5)
+    assert all(len(part) > 10 for part in data.parts.values())
+    fold = {"fold": 1} if name in ("k_fold", "purged") else {}
+    check_equal(spark, project, tmp_path, "inner", data, options={"split": split, "seed": 5},
+                **fold)
+
+
+def test_what_is_fitted(spark, project, tmp_path):
+    """A spine with look-ups; its training rows are encoded out of fold."""
+    shares = {"train": 0.6, "test": 0.4}
+    spine = spine_of(project)
+    data = project.feature_view("transformed").training_data(spine,
+                                                             split=tc.split.random(**shares))
+    features = data.train.features.to_arrow()
+    assert features["rain"].null_count == 0  # imputed
+    assert len(set(zip(data.train.helpers.to_arrow()["of"].to_pylist(),
+                       features["of_city"].to_pylist()))) > 6  # by fold
+    check_equal(spark, project, tmp_path, "transformed", data, spine,
+                options={"split": {"random": shares}})
+
+
+def test_fitted_for_another_dataset(spark, project, tmp_path):
+    spine = spine_of(project, 50)
+    data = project.feature_view("scaled").training_data(spine)
+    check_equal(spark, project, tmp_path, "scaled", data, spine,
+                options={"training_dataset": data.version})
+
+
+def test_all_entities_and_a_query(spark, project, tmp_path):
+    times = [(START + hours * HOUR).isoformat() for hours in (9, 20)]
+    (tmp_path / "entities").mkdir()
+    data = project.feature_view("towns").training_data(tc.entities(times))
+    assert 3 < len(data.train) < 7
+    check_equal(spark, project, tmp_path / "entities", "towns", data, entities=times)
+    query = "select city, hour + interval 1 hour as event_time from weather order by level, city"
+    check_equal(spark, project, tmp_path, "towns",
+                project.feature_view("towns").training_data(query), sql=query)
+
+
+def test_as_known_at_each_rows_time(spark, project, tmp_path):
+    view = project.feature_view("known")
+    commits = project.feature_group("prices").commits()
+    times = [commit.commit_time for commit in commits[1:]]
     spine = pa.table({
-        "ride": [random_.choice(rides) for _ in range(300)],  # some more than once
-        "event_time": pa.array([START + random_.randrange(60) * HOUR / 2 for _ in range(300)],
-                               pa.timestamp("us", "UTC")),
-        "distance": [i + random_.random() for i in range(300)]})
-    data = project.feature_view("transformed").training_data(spine)
-    assert data.train.features.to_arrow()["rain"].null_count == 0  # imputed
-    check_equal(theirs(spark, project, tmp_path, "transformed", spine,
-                       training_dataset=data.version), data)
+        "city": [city for city in ("oslo", "rome") for _ in times],
+        "event_time": pa.array([*times, *times], pa.timestamp("us", "UTC"))})
+    data = view.training_data(spine, known_at=True)
+    found = data.train.features.to_arrow()["price"].to_pylist()
+    assert found == [1.0, 2.0, None, 4.0, 3.0, 3.0, 3.0, 3.0]
+    check_equal(spark, project, tmp_path, "known", data, spine, options={"known_at": True})
+
+
+def test_a_project_on_a_server(spark, project, tmp_path):
+    spine = spine_of(project, 40)
+    data = project.feature_view("inner").training_data(spine)
+    server = Server(project.location)
+    try:
+        check_equal(spark, project, tmp_path, "inner", data, spine, location=server.location)
+    finally:
+        server.stop()
 
 
 @pytest.mark.parametrize(("options", "text"), [
-    ({"training_dataset": None}, "name its version as training_dataset"),
-    ({"training_dataset": 1, "known_at": True}, "leave out the engine"),
-    ({"training_dataset": 1, "split": {"train": 0.5, "test": 0.5}}, "times at which the parts end"),
+    ({"training_dataset": 0, "split": {"random": {"train": 0.5, "test": 0.5}}},
+     "times at which the parts end"),
+    ({"known_at": True}, "keeps no history"),
 ])
 def test_what_spark_does_not_do(spark, project, tmp_path, options, text):
-    with pytest.raises(RuntimeError, match=text):
-        theirs(spark, project, tmp_path, "transformed", **options)
+    answer = spark.ask({"project": project.location, "view": "inner",
+                        "folder": str(tmp_path / "out"), "options": options})
+    assert text in answer["error"]
 
 
 def test_an_engine_must_be_known(project):
