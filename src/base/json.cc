@@ -4,7 +4,9 @@
 #include <cmath>
 #include <limits>
 
+#include "base/json_memory.h"
 #include "base/json_parser.h"
+#include "base/utf8.h"
 
 namespace tercet {
 namespace {
@@ -77,16 +79,15 @@ Result<T> Required(Result<std::optional<T>> found, std::string_view key) {
   return *std::move(value);
 }
 
-}  // namespace
-
-Result<json::value> ParseJson(std::string_view text, const JsonLimits& limits) {
+Result<json::value> Parse(std::string_view text, const JsonLimits& limits,
+                          json::storage_ptr memory) {
   if (text.size() > limits.max_bytes) {
     return Status::CapacityError("JSON text of ", text.size(), " bytes; at most ",
                                  limits.max_bytes, " are read");
   }
   json::parse_options options;
   options.max_depth = limits.max_depth;
-  json::basic_parser<ExactHandler> parser(options);
+  json::basic_parser<ExactHandler> parser(options, std::move(memory));
   json::error_code error;
   // It stops at the first character it can't take, so its count is the error's offset.
   const size_t consumed = parser.write_some(false, text.data(), text.size(), error);
@@ -99,15 +100,35 @@ Result<json::value> ParseJson(std::string_view text, const JsonLimits& limits) {
   return parser.handler().stack.release();
 }
 
-Result<json::object> ParseJsonObject(std::string_view text, const JsonLimits& limits) {
-  ARROW_ASSIGN_OR_RAISE(json::value value, ParseJson(text, limits));
+Result<json::object> ParseObject(std::string_view text, const JsonLimits& limits,
+                                 json::storage_ptr memory) {
+  ARROW_ASSIGN_OR_RAISE(json::value value, Parse(text, limits, std::move(memory)));
   if (!value.is_object()) return Status::Invalid("expected a JSON object, not ",
                                                  ToText(value).substr(0, 80));
   return std::move(value.as_object());
 }
 
+}  // namespace
+
+Result<json::value> ParseJson(std::string_view text, const JsonLimits& limits) {
+  return Parse(text, limits, {});
+}
+
+Result<json::object> ParseJsonObject(std::string_view text, const JsonLimits& limits) {
+  return ParseObject(text, limits, {});
+}
+
+JsonMemory::JsonMemory() : memory_(space_, sizeof(space_)) {}
+
+Result<json::object> JsonMemory::ParseObject(std::string_view text, const JsonLimits& limits) {
+  return tercet::ParseObject(text, limits, &memory_);
+}
+
 std::string ToText(const json::value& value) {
-  return IsFinite(value) ? json::serialize(value) : json::serialize(Writable(value));
+  std::string text = IsFinite(value) ? json::serialize(value) : json::serialize(Writable(value));
+  // A text that quotes what was given, cut somewhere, may end within a character: nobody could read
+  // the whole document then.
+  return IsUtf8(text) ? std::move(text) : ToUtf8(text);
 }
 
 std::string ToCanonicalText(const json::value& value) { return ToText(Sorted(value)); }

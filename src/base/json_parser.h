@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdint>
 #include <string_view>
+#include <utility>
 
 #include <boost/json.hpp>
 #include <boost/json/basic_parser_impl.hpp>
@@ -23,7 +24,10 @@ struct ExactHandler {
   static constexpr std::size_t max_key_size = boost::json::string::max_size();
   static constexpr std::size_t max_string_size = boost::json::string::max_size();
 
-  ExactHandler() { stack.reset(); }
+  /// The values' memory is of `memory`.
+  explicit ExactHandler(boost::json::storage_ptr memory) : stack({}, space, sizeof(space)) {
+    stack.reset(std::move(memory));
+  }
 
   bool on_document_begin(error_code&) { return true; }
   bool on_document_end(error_code&) { return true; }
@@ -86,6 +90,8 @@ struct ExactHandler {
   bool on_comment_part(string_view, error_code&) { return true; }
   bool on_comment(string_view, error_code&) { return true; }
 
+  /// Of values whose list or object has not ended yet; most texts need no more.
+  alignas(boost::json::value) unsigned char space[2048];
   boost::json::value_stack stack;
 };
 

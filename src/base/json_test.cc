@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/json_memory.h"
 #include "base/rows_to_json.h"
 
 namespace tercet {
@@ -53,6 +54,12 @@ TEST(Json, NumbersThatAreNotFiniteAreWrittenAsText) {
   const json::object read = *ParseJsonObject(ToText(value));
   EXPECT_TRUE(std::isnan(**FindDouble(read, "loss")));
   EXPECT_TRUE(FindDouble(read, "deep").status().IsInvalid());
+}
+
+TEST(Json, WhatIsWrittenIsUtf8) {
+  const json::object cut = {{"quoted \xE2\x82", "caf\xC3"}, {"whole", "é"}};
+  EXPECT_EQ(ToText(cut), "{\"quoted \uFFFD\uFFFD\":\"caf\uFFFD\",\"whole\":\"é\"}");
+  EXPECT_TRUE(ParseJson(ToText(cut)).ok());
 }
 
 TEST(Json, DeepAndLargeTextsAreRefused) {
@@ -110,6 +117,38 @@ TEST(Json, NumbersAreTheShortestText) {
     const auto digits = static_cast<double>(random() >> (random() % 64));
     for (const double power : {1.0, 10.0, 100.0, 1000.0, 1e4}) check(digits / power);
   }
+}
+
+TEST(Json, TextsReadBackWhereverTheyAreEscaped) {
+  const std::string clean = "0123456789 abcdefghijklmnop \x7f";
+  for (size_t at = 0; at <= clean.size(); ++at) {
+    for (const char c : {'"', '\\', '\0', '\x01', '\n', '\x1f', ' ', '!', '#', '[', ']', '\x7f'}) {
+      const std::string text = clean.substr(0, at) + c + clean.substr(at);
+      std::string written;
+      AppendJsonText(text, &written);
+      EXPECT_EQ(ParseJson(written)->as_string(), json::string_view(text)) << at << " " << int{c};
+    }
+  }
+}
+
+TEST(Json, MemoryOfOneTextHoldsAnySize) {
+  for (const size_t count : {0, 3, 5000}) {
+    json::array numbers;
+    for (size_t i = 0; i < count; ++i) numbers.push_back(json::value(0.5 * static_cast<double>(i)));
+    const json::object object = {{"entities", {{"name", std::string(count, 'x')}}},
+                                 {"numbers", std::move(numbers)}};
+    JsonMemory memory;
+    const auto read = memory.ParseObject(ToText(object));
+    ASSERT_TRUE(read.ok()) << read.status();
+    EXPECT_EQ(*read, object);
+    // Another text in the same memory leaves the first alone.
+    EXPECT_EQ(memory.ParseObject("{\"a\": [1, 2]}")->size(), 1u);
+    EXPECT_EQ(*read, object);
+  }
+  JsonMemory memory;
+  EXPECT_TRUE(memory.ParseObject("[]").status().IsInvalid());
+  EXPECT_TRUE(memory.ParseObject("{\"a\": ").status().IsInvalid());
+  EXPECT_TRUE(memory.ParseObject("{\"a\": 1}", {.max_bytes = 4}).status().IsCapacityError());
 }
 
 }  // namespace

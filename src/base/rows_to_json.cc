@@ -3,6 +3,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <type_traits>
 
@@ -144,11 +145,26 @@ const Array& As(const arrow::Array& array) {
 }
 
 }  // namespace
+/// How many bytes at the front of a text, eight at a time, are written as they are.
+size_t CleanBytes(std::string_view text) {
+  constexpr uint64_t kOnes = 0x0101010101010101, kHighBits = 0x80 * kOnes;
+  // The highest bit of each byte that is zero, and perhaps of some above the first (Mycroft).
+  const auto zeros = [](uint64_t word) { return (word - kOnes) & ~word & kHighBits; };
+  size_t clean = 0;
+  for (; clean + 8 <= text.size(); clean += 8) {
+    uint64_t word;
+    std::memcpy(&word, text.data() + clean, sizeof(word));
+    const uint64_t control = (word - 0x20 * kOnes) & ~word & kHighBits;
+    if ((control | zeros(word ^ '"' * kOnes) | zeros(word ^ '\\' * kOnes)) != 0) break;
+  }
+  return clean;
+}
+
 
 void AppendJsonText(std::string_view text, std::string* out) {
   out->push_back('"');
   size_t clean = 0;  // everything before it is copied
-  for (size_t i = 0; i < text.size(); ++i) {
+  for (size_t i = CleanBytes(text); i < text.size(); ++i) {
     const unsigned char c = static_cast<unsigned char>(text[i]);
     if (c >= 0x20 && c != '"' && c != '\\') continue;
     out->append(text.substr(clean, i - clean));

@@ -99,5 +99,29 @@ TEST(WireTest, RequestsComeBackAsTheyWent) {
   EXPECT_TRUE(FindTime({{"t", true}}, "t").status().IsInvalid());
 }
 
+TEST(JsonRowsTest, CellsAreThoseOfTheColumnsInAnyOrder) {
+  const auto known = arrow::schema({arrow::field("id", arrow::int64()),
+                                    arrow::field("x", arrow::float64()),
+                                    arrow::field("city", arrow::utf8())});
+  std::vector<Cell> cells;
+  std::vector<uint64_t> numbers;
+  for (const char* text : {R"({"id": 7, "x": 0.5, "city": "Oslo"})",
+                           R"([{"city": "Oslo", "id": 7, "x": 0.5}])",
+                           R"([{"x": 0.5, "id": 7, "city": "Oslo"}])"}) {
+    const json::value rows = ParseJson(text).ValueOrDie();
+    ASSERT_TRUE(CellsFromJson(rows, *known, 8, &cells, &numbers)) << text;
+    ASSERT_EQ(cells.size(), 3u);
+    EXPECT_EQ(cells[0].As<int64_t>(), 7);
+    EXPECT_EQ(cells[1].As<double>(), 0.5);
+    EXPECT_EQ(std::string_view(cells[2].data, cells[2].size), "Oslo");
+  }
+  for (const char* text : {R"({"id": 7, "x": 0.5})", R"({"id": 7, "x": 0.5, "cit": "Oslo"})",
+                           R"({"id": 7, "x": 0.5, "city": "Oslo", "y": 1})",
+                           R"({"id": 7.5, "x": 0.5, "city": "Oslo"})", "[]", "7"}) {
+    const json::value rows = ParseJson(text).ValueOrDie();
+    EXPECT_FALSE(CellsFromJson(rows, *known, 8, &cells, &numbers)) << text;
+  }
+}
+
 }  // namespace
 }  // namespace tercet

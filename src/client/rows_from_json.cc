@@ -349,7 +349,11 @@ bool RowCells(const json::object& row, const arrow::Schema& known, uint64_t* num
   if (row.size() != static_cast<size_t>(columns)) return false;
   for (int i = 0; i < columns; ++i) {
     const auto& field = known.field(i);
-    const json::value* value = row.if_contains(field->name());
+    // Mostly they come in the columns' order.
+    const auto& member = row.begin()[i];
+    const json::value* value = member.key() == json::string_view(field->name())
+                                   ? &member.value()
+                                   : row.if_contains(field->name());
     if (value == nullptr || !CellFromJson(*value, field->type()->id(), numbers + i, cells + i)) {
       return false;
     }

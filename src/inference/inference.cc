@@ -78,8 +78,8 @@ class Inference::Impl {
     if (served->book->log.Take(served->policy.log_percent)) log.emplace();
     Prediction prediction;
     const Asked asked{deployment, *served, arm.number, entities->num_rows(), begun, now_us};
-    ARROW_RETURN_NOT_OK(Serve(asked, [&](const Deadline& deadline, StageTimes* times) {
-      auto answer = Answer(*arm.loaded, arm.batch.get(), entities, as_of_us, deadline, times,
+    ARROW_RETURN_NOT_OK(Serve(asked, [&](const Deadline& deadline, Laps* laps, StageTimes* times) {
+      auto answer = Answer(*arm.loaded, arm.batch.get(), entities, as_of_us, deadline, laps, times,
                            log ? &*log : nullptr);
       if (answer.ok()) prediction = *std::move(answer);
       prediction.stages = *times;
@@ -206,12 +206,13 @@ class Inference::Impl {
       const ServedReleases::Arm& arm = served_->Choose(deployment_, rows);
       const Asked asked{deployment_, *served_, arm.number, static_cast<int64_t>(count), begun,
                         now_us};
-      const auto answered = impl_->Serve(asked, [&](const Deadline& deadline, StageTimes* times) {
-        auto rows_answered =
-            impl_->AnswerRows(*arm.loaded, rows, as_of_us, deadline, times, prediction);
-        prediction->stages = *times;
-        return rows_answered;
-      });
+      const auto answered =
+          impl_->Serve(asked, [&](const Deadline& deadline, Laps* laps, StageTimes* times) {
+            auto rows_answered =
+                impl_->AnswerRows(*arm.loaded, rows, as_of_us, deadline, laps, times, prediction);
+            prediction->stages = *times;
+            return rows_answered;
+          });
       if (!answered.ok() || !*answered) return answered;
       prediction->release_id = arm.loaded->release().id;
       prediction->release_number = arm.number;
@@ -248,7 +249,7 @@ class Inference::Impl {
   };
 
   /// Has a request answered under the deployment's policy, and writes down how it went.
-  /// `answer(deadline, times)`; its false is an answer that was not given here.
+  /// `answer(deadline, laps, times)`; its false is an answer that was not given here.
   template <typename AnswerIt>
   Result<bool> Serve(const Asked& asked, const AnswerIt& answer) {
     const Served& served = asked.served;
@@ -258,12 +259,12 @@ class Inference::Impl {
       if (served.policy.deadline_ms > 0) {
         deadline = asked.begun + std::chrono::milliseconds(served.policy.deadline_ms);
       }
-      Laps laps;
+      Laps laps(asked.begun);
       ARROW_ASSIGN_OR_RAISE(const auto place,
                             served.book->admission.Enter(served.policy, deadline));
       StageOf(&times, ServingStage::kQueue) = laps.Next();
       const DeadlineScope scope(deadline);
-      return answer(deadline, &times);
+      return answer(deadline, &laps, &times);
     }();
     const int64_t total_ns = std::chrono::duration_cast<std::chrono::nanoseconds>(
                                  SteadyClock::now() - asked.begun)
@@ -293,26 +294,25 @@ class Inference::Impl {
 
   /// A few rows the short way; false where the online rows are not to be had in place.
   Result<bool> AnswerRows(const LoadedRelease& loaded, std::span<const Cell> rows,
-                          int64_t as_of_us, const Deadline& deadline, StageTimes* times,
-                          RowPrediction* prediction) {
-    Laps laps;
+                          int64_t as_of_us, const Deadline& deadline, Laps* laps,
+                          StageTimes* times, RowPrediction* prediction) {
     TimedRows online(online_, nullptr);
     ARROW_ASSIGN_OR_RAISE(const bool read,
                           loaded.rows()->Features(&online, rows, as_of_us, prediction));
     if (!read) return false;
     StageOf(times, ServingStage::kLookup) = online.spent_ns();
-    StageOf(times, ServingStage::kOnDemand) = laps.Next() - online.spent_ns();
+    StageOf(times, ServingStage::kOnDemand) = laps->Next() - online.spent_ns();
     ARROW_ASSIGN_OR_RAISE(const auto inputs, loaded.rows()->Inputs(rows, prediction));
     if (loaded.plan() != nullptr) {
       AddMissingValues(*loaded.plan()->feature_schema(), prediction->vector.status,
                        &prediction->missing);
     }
-    StageOf(times, ServingStage::kTransform) = laps.Next();
+    StageOf(times, ServingStage::kTransform) = laps->Next();
     ARROW_RETURN_NOT_OK(CheckDeadline(deadline, "before the model was asked"));
     loaded.rows()->Predict(inputs, loaded.rows()->RowsOf(rows),
                            static_cast<size_t>(loaded.signature().outputs->num_fields()),
                            prediction);
-    StageOf(times, ServingStage::kModel) = laps.Next();
+    StageOf(times, ServingStage::kModel) = laps->Next();
     ARROW_RETURN_NOT_OK(CheckDeadline(deadline, "when the model had answered"));
     return true;
   }
@@ -321,9 +321,8 @@ class Inference::Impl {
   /// `batch` may be null: then the model is asked for this request alone.
   Result<Prediction> Answer(const LoadedRelease& loaded, AdaptiveBatch* batch,
                             const std::shared_ptr<arrow::RecordBatch>& entities, int64_t as_of_us,
-                            std::optional<SteadyClock::time_point> deadline, StageTimes* times,
-                            AnsweredRequest* log) {
-    Laps laps;
+                            std::optional<SteadyClock::time_point> deadline, Laps* laps,
+                            StageTimes* times, AnsweredRequest* log) {
     Prediction prediction;
     prediction.release_id = loaded.release().id;
     if (loaded.plan() == nullptr) {
@@ -335,17 +334,17 @@ class Inference::Impl {
       ARROW_ASSIGN_OR_RAISE(const VectorAnswer answer,
                             ReadVectors(*loaded.plan(), &rows, entities, event_times));
       StageOf(times, ServingStage::kLookup) = rows.spent_ns();
-      StageOf(times, ServingStage::kOnDemand) = laps.Next() - rows.spent_ns();
+      StageOf(times, ServingStage::kOnDemand) = laps->Next() - rows.spent_ns();
       ARROW_ASSIGN_OR_RAISE(prediction.features, loaded.InputsOf(answer.features));
       if (log != nullptr) log->features = answer.features;
       prediction.missing = MissingValues(*answer.features->schema(), answer);
     }
-    StageOf(times, ServingStage::kTransform) = laps.Next();
+    StageOf(times, ServingStage::kTransform) = laps->Next();
     ARROW_RETURN_NOT_OK(CheckDeadline(deadline, "before the model was asked"));
     ARROW_ASSIGN_OR_RAISE(prediction.outputs,
                           batch == nullptr ? loaded.PredictWithRaw(*prediction.features, deadline)
                                            : batch->Predict(prediction.features, deadline));
-    StageOf(times, ServingStage::kModel) = laps.Next();
+    StageOf(times, ServingStage::kModel) = laps->Next();
     const int outputs = loaded.signature().outputs->num_fields();
     if (prediction.outputs->num_columns() > outputs) {
       if (log != nullptr) log->raw_outputs = LastColumns(*prediction.outputs, outputs);
@@ -420,10 +419,11 @@ class Inference::Impl {
   // Last: its thread uses the others.
   ShadowRunner shadows_{[this](const ShadowRunner::Question& question)
                             -> Result<std::shared_ptr<arrow::RecordBatch>> {
+    Laps laps;
     StageTimes times{};
     ARROW_ASSIGN_OR_RAISE(Prediction prediction,
                           Answer(*question.loaded, nullptr, question.entities,
-                                 question.event_time_us, std::nullopt, &times, nullptr));
+                                 question.event_time_us, std::nullopt, &laps, &times, nullptr));
     return std::move(prediction.outputs);
   }};
 };

@@ -8,6 +8,7 @@ namespace tercet {
 namespace {
 
 constexpr int kDigits[] = {8, 4, 4, 4, 12};
+constexpr size_t kTextBytes = 36;
 constexpr char kHex[] = "0123456789abcdef";
 constexpr uint64_t kVersion = 8;
 constexpr uint64_t kVariant = 2;
@@ -42,14 +43,14 @@ std::string RequestId::Make(std::string_view deployment, int64_t number, int64_t
   const uint64_t halves[] = {
       static_cast<uint64_t>(now_us / 1000) << 16 | kVersion << 12 | CheckOf(deployment),
       kVariant << 62 | told << 42 | (Random() & ((1ULL << 42) - 1))};
-  std::string text;
-  text.reserve(36);
+  std::string text(kTextBytes, '-');
+  char* to = text.data();
   int nibble = 0;
   for (const int digits : kDigits) {
-    if (nibble > 0) text.push_back('-');
     for (int i = 0; i < digits; ++i, ++nibble) {
-      text.push_back(kHex[halves[nibble / 16] >> (60 - 4 * (nibble % 16)) & 15]);
+      *to++ = kHex[halves[nibble / 16] >> (60 - 4 * (nibble % 16)) & 15];
     }
+    ++to;  // a dash
   }
   return text;
 }
@@ -64,7 +65,7 @@ std::optional<RequestId> RequestId::Read(std::string_view deployment, std::strin
     }
     text = text.substr(0, slash);
   }
-  if (text.size() != 36) return std::nullopt;
+  if (text.size() != kTextBytes) return std::nullopt;
   uint64_t halves[2] = {0, 0};
   int nibble = 0;
   for (size_t i = 0; i < text.size(); ++i) {

@@ -14,6 +14,9 @@ namespace tercet {
 /// Tells the time between calls.
 class Laps {
  public:
+  Laps() = default;
+  explicit Laps(std::chrono::steady_clock::time_point begun) : last_(begun) {}
+
   /// Nanoseconds since the last call, or since this was made.
   int64_t Next() {
     const auto now = std::chrono::steady_clock::now();

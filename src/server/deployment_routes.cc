@@ -23,7 +23,9 @@ void AppendProvenance(const std::vector<std::string>& missing, std::string_view 
   }
   *out += "],\"release_id\":";
   AppendJsonText(release_id, out);
-  *out += ",\"release_number\":" + std::to_string(release_number) + ",\"request_id\":";
+  *out += ",\"release_number\":";
+  *out += std::to_string(release_number);
+  *out += ",\"request_id\":";
   AppendJsonText(request_id, out);
   out->push_back('}');
 }
@@ -109,7 +111,8 @@ Answer Predict(Platform* platform, DeploymentContracts* contracts, const std::st
   if (request.content_type == kArrowStream) {
     return ArrowPredict(platform, contracts, name, request);
   }
-  ARROW_ASSIGN_OR_RAISE(const json::object body, request.JsonBody());
+  JsonMemory memory;
+  ARROW_ASSIGN_OR_RAISE(const json::object body, request.JsonBody(&memory));
   ARROW_RETURN_NOT_OK(CheckMembers("predict request", body, {"entities", "event_time"}));
   const json::value* entities = body.if_contains("entities");
   if (entities == nullptr) return Status::Invalid("member 'entities' is missing");

@@ -118,7 +118,8 @@ Answer Vectors(Platform* platform, VectorContracts* contracts, const Ref& view,
   if (!request.inference_header_length.empty()) {
     return TensorVectors(platform, contracts, view, request);
   }
-  ARROW_ASSIGN_OR_RAISE(const json::object body, request.JsonBody());
+  JsonMemory memory;
+  ARROW_ASSIGN_OR_RAISE(const json::object body, request.JsonBody(&memory));
   ARROW_RETURN_NOT_OK(CheckMembers("vectors request", body,
                                    {"entities", "event_time", "training_dataset_version"}));
   const json::value* entities = body.if_contains("entities");

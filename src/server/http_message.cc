@@ -18,6 +18,8 @@ int HexDigit(char c) {
 }
 
 Result<std::string> Decode(std::string_view text, bool plus_is_space) {
+  const auto has = [text](char c) { return text.find(c) != std::string_view::npos; };
+  if (!has('%') && !(plus_is_space && has('+'))) return std::string(text);
   std::string decoded;
   decoded.reserve(text.size());
   for (size_t i = 0; i < text.size(); ++i) {
@@ -64,8 +66,14 @@ const std::string* HttpRequest::Query(std::string_view name) const {
 }
 
 Result<json::object> HttpRequest::JsonBody() const {
-  if (body.empty()) return json::object();
+  // What a PUT leaves out is taken away: one that has lost its body must not take away everything.
+  if (body.empty() && method != "PUT") return json::object();
   return ParseJsonObject(body);
+}
+
+Result<json::object> HttpRequest::JsonBody(JsonMemory* memory) const {
+  if (body.empty()) return json::object();
+  return memory->ParseObject(body);
 }
 
 HttpAnswer HttpAnswer::Json(const json::value& value, int status) {

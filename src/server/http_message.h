@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "base/json.h"
+#include "base/json_memory.h"
 #include "base/result.h"
 
 namespace tercet {
@@ -30,6 +30,8 @@ struct HttpRequest {
   const std::string* Query(std::string_view name) const;
   /// The body as a JSON object; an empty body is an empty object.
   Result<json::object> JsonBody() const;
+  /// The same, as long as `memory`, for requests that are to be cheap.
+  Result<json::object> JsonBody(JsonMemory* memory) const;
 };
 
 struct HttpAnswer {

@@ -1,7 +1,7 @@
 #include "server/request_parser.h"
 
 #include <algorithm>
-#include <cctype>
+#include <iterator>
 #include <string_view>
 
 namespace tercet {
@@ -12,11 +12,13 @@ namespace http = boost::beast::http;
 /// A body that says to be longer grows as it comes.
 constexpr uint64_t kReservedBytes = 1 << 20;
 
+char LowerOf(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
 /// "Application/JSON; charset=utf-8" as "application/json".
 void SetMediaType(std::string_view text, std::string* type) {
   type->assign(text.substr(0, text.find(';')));
   while (!type->empty() && type->back() == ' ') type->pop_back();
-  for (char& c : *type) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  std::transform(type->begin(), type->end(), type->begin(), LowerOf);
 }
 
 /// "http://host/path?query", which any client may send and proxies do, as host and path.
@@ -90,9 +92,7 @@ void RequestParser::on_field_impl(http::field name, string_view name_text, strin
       if (boost::beast::iequals(value, "identity")) return;
       // Several are one after the other, as if in one list.
       if (!head_->encoding.empty()) head_->encoding += ", ";
-      for (const char c : text) {
-        head_->encoding += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-      }
+      std::transform(text.begin(), text.end(), std::back_inserter(head_->encoding), LowerOf);
       return;
     case http::field::origin:
       return set(&head_->origin);

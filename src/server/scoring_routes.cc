@@ -77,12 +77,17 @@ Answer Invoke(Platform* platform, OpenInference* inference, const HttpRequest& r
 }  // namespace
 
 std::vector<Route> ScoringRoutes(Platform* platform, OpenInference* inference) {
-  const auto route = [](std::string method, std::string pattern, Handler handler, Lane lane) {
+  const auto route_by = [](std::string method, std::string pattern, Handler handler, auto lane) {
     return Route{.method = std::move(method),
                  .pattern = std::move(pattern),
                  .handler = std::move(handler),
-                 .lane = [lane](const HttpRequest&, const PathArguments&) { return lane; },
+                 .lane = std::move(lane),
                  .errors = ErrorForm::kPlain};
+  };
+  const auto route = [route_by](std::string method, std::string pattern, Handler handler,
+                                Lane lane) {
+    return route_by(std::move(method), std::move(pattern), std::move(handler),
+                    [lane](const HttpRequest&, const PathArguments&) { return lane; });
   };
   return {
       // Whether a server of KServe's first protocol lives.
@@ -109,12 +114,17 @@ std::vector<Route> ScoringRoutes(Platform* platform, OpenInference* inference) {
             return HttpAnswer::Json(json::object{{"name", name}, {"ready", true}});
           },
           Lane::kSlow),
-      route(
+      route_by(
           "POST", "/v1/models/{name}",
           [platform, inference](const HttpRequest& request, const PathArguments& arguments) {
             return KservePredict(platform, inference, request, arguments[0]);
           },
-          Lane::kPrediction),
+          [lane = PredictionLane(inference->contracts())](const HttpRequest& request,
+                                                          const PathArguments& arguments) {
+            std::string_view name = arguments[0];
+            if (name.ends_with(kPredict)) name.remove_suffix(kPredict.size());
+            return lane(request, {name});
+          }),
       route(
           "GET", "/ping",
           [inference](const HttpRequest&, const PathArguments&) -> Answer {

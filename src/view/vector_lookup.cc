@@ -320,9 +320,11 @@ Result<bool> VectorLookup::Read(OnlineRows* online, std::span<const Cell> entiti
   auto* time = vector->memory.TakeArray<int64_t>(1);
   *time = event_time_us;
   auto* computed = vector->memory.TakeArray<Cell>(computations_.size());
-  vector->features.clear();
-  vector->status.clear();
+  vector->features.resize(rows * features_.size());
+  vector->status.resize(rows * features_.size());
   vector->helpers.clear();
+  Cell* value = vector->features.data();
+  RowStatus* status = vector->status.data();
   for (size_t row = 0; row < rows; ++row) {
     const auto cell_of = [&](const Source& source) -> Cell {
       switch (source.from) {
@@ -354,9 +356,9 @@ Result<bool> VectorLookup::Read(OnlineRows* online, std::span<const Cell> entiti
     }
     for (const Source& feature : features_) {
       const bool looked_up = feature.from == Source::From::kLookedUp;
-      vector->features.push_back(cell_of(feature));
-      vector->status.push_back(looked_up ? vector->rows.status[feature.group * rows + row]
-                                         : RowStatus::kPresent);
+      *value++ = cell_of(feature);
+      *status++ = looked_up ? vector->rows.status[feature.group * rows + row]
+                            : RowStatus::kPresent;
     }
     for (const Source& helper : helpers_) vector->helpers.push_back(cell_of(helper));
   }
