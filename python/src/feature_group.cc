@@ -19,6 +19,14 @@ ReadRequest RequestOf(const std::vector<std::string>& columns, std::optional<int
           .end_us = end_us};
 }
 
+/// What is to be written to a group. Rows of plain Python values take the types of its columns, if
+/// it has any yet.
+RecordBatchReader RowsFor(const CoreProject& project, const Ref& group, nb::handle data) {
+  if (!AreRows(data)) return ReaderOf(data);
+  const auto taker = Unlocked([&] { return project->GetFeatureGroup(group); }).schema;
+  return ReaderOf(data, taker.get());
+}
+
 }  // namespace
 
 void BindFeatureGroups(ProjectClass& project) {
@@ -47,7 +55,7 @@ void BindFeatureGroups(ProjectClass& project) {
       .def("insert",
            [](const CoreProject& self, const std::string& name, int64_t version, nb::object rows,
               const std::string& mode, const std::string& idempotency_key, bool wait_online) {
-             const RecordBatchReader reader = ReaderOf(rows);
+             const RecordBatchReader reader = RowsFor(self, {name, version}, rows);
              const InsertRequest request = {.mode = Unwrap(InsertModeFromName(mode)),
                                             .idempotency_key = idempotency_key,
                                             .wait_online = wait_online};
@@ -57,7 +65,7 @@ void BindFeatureGroups(ProjectClass& project) {
       .def("delete",
            [](const CoreProject& self, const std::string& name, int64_t version, nb::object keys,
               bool wait_online) {
-             const RecordBatchReader reader = ReaderOf(keys);
+             const RecordBatchReader reader = RowsFor(self, {name, version}, keys);
              return TextOf(
                  Unlocked([&] { return self->Delete({name, version}, reader, wait_online); }));
            })

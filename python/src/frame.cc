@@ -1,5 +1,7 @@
 #include "frame.h"
 
+#include <algorithm>
+
 #include <arrow/c/bridge.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
@@ -52,7 +54,12 @@ nb::object SchemaCapsule(const CoreFrame& frame) {
 
 }  // namespace
 
-RecordBatchReader ReaderOf(nb::handle data) {
+bool AreRows(nb::handle data) {
+  return nb::isinstance<nb::dict>(data) || nb::isinstance<nb::list>(data);
+}
+
+RecordBatchReader ReaderOf(nb::handle data, const arrow::Schema* taker) {
+  if (AreRows(data)) return Unwrap(arrow::RecordBatchReader::Make({BatchOfRows(data, taker)}));
   if (nb::isinstance<CoreFrame>(data)) {
     return std::make_shared<arrow::TableBatchReader>(nb::cast<CoreFrame&>(data).table);
   }
@@ -72,7 +79,7 @@ Frame TableOf(nb::handle data) {
 }
 
 std::shared_ptr<arrow::RecordBatch> BatchOf(nb::handle data) {
-  if (nb::isinstance<nb::dict>(data) || nb::isinstance<nb::list>(data)) return BatchOfRows(data);
+  if (AreRows(data)) return BatchOfRows(data);
   if (nb::hasattr(data, "__arrow_c_array__")) {
     nb::tuple capsules = nb::cast<nb::tuple>(data.attr("__arrow_c_array__")());
     return Unwrap(arrow::ImportRecordBatch(PointerOf<ArrowArray>(capsules[1], kArrayCapsule),
@@ -112,7 +119,9 @@ void BindFrame(nb::module_& module) {
                    })
       .def("rows",
            [](const CoreFrame& frame, int64_t offset, int64_t count) {
-             const auto slice = frame.table->Slice(offset, count);
+             // A table without columns does not know that it has no more rows.
+             const int64_t rest = std::max<int64_t>(frame.table->num_rows() - offset, 0);
+             const auto slice = frame.table->Slice(offset, std::min(count, rest));
              return RowsOf(*Unwrap(slice->CombineChunksToBatch()));
            },
            nb::arg("offset") = 0, nb::arg("count") = INT64_MAX);

@@ -17,8 +17,11 @@ struct CoreFrame {
   std::shared_ptr<arrow::Table> table;
 };
 
-/// Anything with __arrow_c_stream__ or __arrow_c_array__ as a reader. TypeError otherwise.
-RecordBatchReader ReaderOf(nb::handle data);
+/// Anything with __arrow_c_stream__ or __arrow_c_array__, and rows of plain Python values for
+/// `taker` (BatchOfRows), as a reader. TypeError otherwise.
+RecordBatchReader ReaderOf(nb::handle data, const arrow::Schema* taker = nullptr);
+/// Whether this is a dict or a list of dicts.
+bool AreRows(nb::handle data);
 /// The same, read whole; null for None.
 Frame TableOf(nb::handle data);
 /// The same as one batch; a dict or a list of dicts (rows of plain Python values) as well.

@@ -1,5 +1,6 @@
 #include "rows.h"
 
+#include <algorithm>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -8,7 +9,6 @@
 #include <datetime.h>
 #include <nanobind/stl/string.h>
 
-#include "base/time_text.h"
 #include "errors.h"
 #include "frame.h"
 
@@ -26,16 +26,39 @@ std::string TypeNameOf(nb::handle value) {
   return nb::cast<std::string>(value.type().attr("__name__"));
 }
 
-enum class ValueKind { kNone, kBool, kInt, kDouble, kString, kBinary, kTime, kDate, kList, kMap };
+enum class ValueKind {
+  kNone, kBool, kInt, kDouble, kDecimal, kString, kBinary, kTime, kDate, kTimeOfDay, kDuration,
+  kList, kMap,
+};
 
-/// Strips a NumPy scalar to the Python value that it holds, and an array to a list.
+/// NumPy's times, whose nanoseconds would become plain integers, in microseconds.
+nb::object PlainTimes(nb::handle value) {
+  const auto kind = nb::cast<std::string>(value.attr("dtype").attr("kind"));
+  const nb::object micros = value.attr("astype")((kind + "8[us]").c_str());
+  if (!micros.attr("astype")(value.attr("dtype")).attr("tobytes")().equal(
+          value.attr("tobytes")())) {
+    throw StatusError{Status::Invalid("the time ", nb::cast<std::string>(nb::str(value)),
+                                      " is no whole number of microseconds")};
+  }
+  return micros.attr("tolist")();
+}
+
+/// Strips a NumPy scalar to the Python value that it holds, and an array to a list. pandas' NA and
+/// NaT are None.
 nb::object Plain(nb::handle value) {
   if (PyBool_Check(value.ptr()) || PyLong_CheckExact(value.ptr()) ||
       PyFloat_CheckExact(value.ptr()) || PyUnicode_CheckExact(value.ptr()) || value.is_none()) {
     return nb::borrow(value);
   }
-  if (nb::hasattr(value, "dtype") && nb::hasattr(value, "tolist")) return value.attr("tolist")();
+  if (nb::hasattr(value, "dtype") && nb::hasattr(value, "tolist")) {
+    const auto kind = nb::cast<std::string>(nb::str(value.attr("dtype").attr("kind")));
+    return (kind == "M" || kind == "m") && nb::hasattr(value, "tobytes") ? PlainTimes(value)
+                                                                         : value.attr("tolist")();
+  }
+  const std::string type = TypeNameOf(value);
+  if (type == "NAType" || type == "NaTType") return nb::none();
   if (nb::hasattr(value, "to_pydatetime")) return value.attr("to_pydatetime")();
+  if (nb::hasattr(value, "to_pytimedelta")) return value.attr("to_pytimedelta")();
   return nb::borrow(value);
 }
 
@@ -49,16 +72,27 @@ ValueKind KindOf(const std::string& column, nb::handle value) {
   if (PyBytes_Check(object)) return ValueKind::kBinary;
   if (PyDateTime_Check(object)) return ValueKind::kTime;
   if (PyDate_Check(object)) return ValueKind::kDate;
+  if (PyTime_Check(object)) return ValueKind::kTimeOfDay;
+  if (PyDelta_Check(object)) return ValueKind::kDuration;
   if (PyList_Check(object) || PyTuple_Check(object)) return ValueKind::kList;
   if (PyDict_Check(object)) return ValueKind::kMap;
+  if (TypeNameOf(value) == "Decimal") return ValueKind::kDecimal;
   throw StatusError{Status::TypeError("column '", column, "' has a value of type ",
                                       TypeNameOf(value),
-                                      "; rows hold bool, int, float, str, bytes, datetime, "
-                                      "date, lists and dicts of these")};
+                                      "; rows hold bool, int, float, Decimal, str, bytes, "
+                                      "datetime, date, time, timedelta, lists and dicts of "
+                                      "these")};
 }
 
 int64_t DaysSinceEpoch(nb::handle date) {
   return nb::cast<int64_t>(date.attr("toordinal")()) - 719163;  // ordinal of 1970-01-01
+}
+
+int64_t MicrosOfTimedelta(nb::handle delta) {
+  PyObject* object = delta.ptr();
+  return (PyDateTime_DELTA_GET_DAYS(object) * 86400LL + PyDateTime_DELTA_GET_SECONDS(object)) *
+             kMicrosPerSecond +
+         PyDateTime_DELTA_GET_MICROSECONDS(object);
 }
 
 int64_t MicrosOfDatetime(nb::handle time) {
@@ -68,12 +102,18 @@ int64_t MicrosOfDatetime(nb::handle time) {
              PyDateTime_DATE_GET_SECOND(object)) * kMicrosPerSecond +
             PyDateTime_DATE_GET_MICROSECOND(object);
   nb::object offset = time.attr("utcoffset")();
-  if (!offset.is_none()) {
-    micros -= PyDateTime_DELTA_GET_DAYS(offset.ptr()) * 86400LL * kMicrosPerSecond +
-              PyDateTime_DELTA_GET_SECONDS(offset.ptr()) * kMicrosPerSecond +
-              PyDateTime_DELTA_GET_MICROSECONDS(offset.ptr());
+  return offset.is_none() ? micros : micros - MicrosOfTimedelta(offset);
+}
+
+int64_t MicrosOfTime(nb::handle time) {
+  PyObject* object = time.ptr();
+  if (!time.attr("tzinfo").is_none()) {
+    throw StatusError{Status::TypeError("the time of day ", nb::cast<std::string>(nb::str(time)),
+                                        " has a zone, which a column of times has not")};
   }
-  return micros;
+  return (PyDateTime_TIME_GET_HOUR(object) * 3600LL + PyDateTime_TIME_GET_MINUTE(object) * 60LL +
+          PyDateTime_TIME_GET_SECOND(object)) * kMicrosPerSecond +
+         PyDateTime_TIME_GET_MICROSECOND(object);
 }
 
 template <typename Builder, typename Convert>
@@ -94,11 +134,71 @@ int64_t IntOf(nb::handle value) {
                                     " does not fit in 64 bits")};
 }
 
+/// int64, or uint64 where a value is beyond it and none is negative.
+std::shared_ptr<arrow::Array> IntsOf(const std::vector<nb::object>& values) {
+  bool beyond = false, negative = false;
+  for (const nb::object& value : values) {
+    if (value.is_none()) continue;
+    int overflow = 0;
+    const int64_t number = PyLong_AsLongLongAndOverflow(value.ptr(), &overflow);
+    beyond = beyond || overflow > 0;
+    negative = negative || overflow < 0 || (overflow == 0 && number < 0);
+  }
+  if (!beyond || negative) return Build(arrow::Int64Builder(), values, &IntOf);
+  return Build(arrow::UInt64Builder(), values, [](nb::handle value) {
+    const uint64_t number = PyLong_AsUnsignedLongLong(value.ptr());
+    if (PyErr_Occurred()) IntOf(value);  // which says so
+    return number;
+  });
+}
+
+/// Decimals of as many digits as the values need.
+std::shared_ptr<arrow::Array> DecimalsOf(const std::string& name,
+                                         const std::vector<nb::object>& values) {
+  struct Parsed {
+    arrow::Decimal128 value;
+    int32_t scale = 0;
+  };
+  std::vector<Parsed> parsed(values.size());
+  int32_t whole = 0, scale = 0;
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (values[i].is_none()) continue;
+    const auto text = nb::cast<std::string>(values[i].attr("__format__")("f"));
+    int32_t digits = 0;
+    const Status status =
+        arrow::Decimal128::FromString(text, &parsed[i].value, &digits, &parsed[i].scale);
+    Check(Explain(status, "column '" + name + "'"));
+    whole = std::max(whole, digits - parsed[i].scale);
+    scale = std::max(scale, parsed[i].scale);
+  }
+  const auto type = arrow::DecimalType::Make(arrow::Type::DECIMAL128, std::max(1, whole + scale),
+                                             scale);
+  Check(Explain(type.status(), "column '" + name + "'"));
+  arrow::Decimal128Builder builder(*type);
+  for (size_t i = 0; i < values.size(); ++i) {
+    Check(values[i].is_none()
+              ? builder.AppendNull()
+              : builder.Append(Unwrap(parsed[i].value.Rescale(parsed[i].scale, scale))));
+  }
+  return Unwrap(builder.Finish());
+}
+
 constexpr int kMostNested = 16;  // lists in lists; one that holds itself has no end
 
-/// `depth`: how many lists and dicts hold the values.
+/// `wanted`: the type of the column that takes them, null where that is not known. `depth`: how
+/// many lists and dicts hold the values.
 std::shared_ptr<arrow::Array> ColumnOf(const std::string& name,
-                                       const std::vector<nb::object>& values, int depth = 0);
+                                       const std::vector<nb::object>& values,
+                                       const arrow::DataType* wanted, int depth = 0);
+
+/// Whether a column takes times without a zone, and these have none.
+bool WithoutZone(const std::vector<nb::object>& values, const arrow::DataType* wanted) {
+  return wanted != nullptr && wanted->id() == arrow::Type::TIMESTAMP &&
+         static_cast<const arrow::TimestampType*>(wanted)->timezone().empty() &&
+         std::ranges::all_of(values, [](const nb::object& value) {
+           return value.is_none() || value.attr("tzinfo").is_none();
+         });
+}
 
 /// Where each value's items end; `parts` takes them and gives their number.
 template <typename Parts>
@@ -125,19 +225,23 @@ std::shared_ptr<arrow::Array> WithNones(const std::shared_ptr<arrow::Array>& arr
 }
 
 std::shared_ptr<arrow::Array> ListsOf(const std::string& name,
-                                      const std::vector<nb::object>& values, int depth) {
+                                      const std::vector<nb::object>& values,
+                                      const arrow::DataType* wanted, int depth) {
+  const bool typed = wanted != nullptr && arrow::is_list_like(wanted->id());
+  const arrow::DataType* item = typed ? wanted->field(0)->type().get() : nullptr;
   std::vector<nb::object> items;
   const auto ends = EndsOf(values, [&](const nb::object& value) {
     const size_t before = items.size();
     for (nb::handle item : value) items.push_back(Plain(item));
     return items.size() - before;
   });
-  return WithNones(Unwrap(arrow::ListArray::FromArrays(*ends, *ColumnOf(name, items, depth))),
-                   values);
+  return WithNones(
+      Unwrap(arrow::ListArray::FromArrays(*ends, *ColumnOf(name, items, item, depth))), values);
 }
 
 std::shared_ptr<arrow::Array> MapsOf(const std::string& name,
-                                     const std::vector<nb::object>& values, int depth) {
+                                     const std::vector<nb::object>& values,
+                                     const arrow::DataType* item_type, int depth) {
   std::vector<nb::object> keys, items;
   const auto ends = EndsOf(values, [&](const nb::object& value) {
     const nb::dict map = nb::cast<nb::dict>(value);
@@ -151,13 +255,75 @@ std::shared_ptr<arrow::Array> MapsOf(const std::string& name,
     return nb::len(map);
   });
   return WithNones(
-      Unwrap(arrow::MapArray::FromArrays(ends, ColumnOf(name, keys, depth),
-                                         ColumnOf(name, items, depth))),
+      Unwrap(arrow::MapArray::FromArrays(ends, ColumnOf(name, keys, nullptr, depth),
+                                         ColumnOf(name, items, item_type, depth))),
       values);
 }
 
+/// A member for each key, in the order in which they first come; null in the dicts without it.
+std::shared_ptr<arrow::Array> StructsOf(const std::string& name,
+                                        const std::vector<nb::object>& values,
+                                        const arrow::StructType* wanted, int depth) {
+  std::vector<std::string> names;
+  std::vector<std::vector<nb::object>> members;
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (values[i].is_none()) continue;
+    for (const auto& [key, item] : nb::cast<nb::dict>(values[i])) {
+      const std::string_view member = Utf8Of(key);
+      size_t m = 0;
+      while (m < names.size() && names[m] != member) ++m;
+      if (m == names.size()) {
+        names.emplace_back(member);
+        members.emplace_back(values.size(), nb::none());
+      }
+      members[m][i] = Plain(item);
+    }
+  }
+  arrow::FieldVector fields;
+  std::vector<std::shared_ptr<arrow::ArrayData>> children;
+  for (size_t m = 0; m < names.size(); ++m) {
+    const auto of = wanted == nullptr ? nullptr : wanted->GetFieldByName(names[m]);
+    const auto child = ColumnOf(name + "." + names[m], members[m],
+                                of == nullptr ? nullptr : of->type().get(), depth);
+    fields.push_back(arrow::field(names[m], child->type()));
+    children.push_back(child->data());
+  }
+  const auto rows = static_cast<int64_t>(values.size());
+  return WithNones(arrow::MakeArray(arrow::ArrayData::Make(
+                       arrow::struct_(std::move(fields)), rows, {nullptr}, std::move(children))),
+                   values);
+}
+
+/// Dicts as maps or structs, as is wanted; else as maps, or as structs where their values are not
+/// of one type.
+std::shared_ptr<arrow::Array> DictsOf(const std::string& name,
+                                      const std::vector<nb::object>& values,
+                                      const arrow::DataType* wanted, int depth) {
+  bool texts = true;
+  for (const nb::object& value : values) {
+    if (value.is_none()) continue;
+    for (const auto& [key, item] : nb::cast<nb::dict>(value)) {
+      texts = texts && PyUnicode_Check(key.ptr());
+    }
+  }
+  if (wanted != nullptr && wanted->id() == arrow::Type::STRUCT && texts) {
+    return StructsOf(name, values, static_cast<const arrow::StructType*>(wanted), depth);
+  }
+  if (wanted != nullptr && wanted->id() == arrow::Type::MAP) {
+    return MapsOf(name, values, static_cast<const arrow::MapType*>(wanted)->item_type().get(),
+                  depth);
+  }
+  try {
+    return MapsOf(name, values, nullptr, depth);
+  } catch (const StatusError& error) {
+    if (!error.status.IsTypeError() || !texts) throw;
+    return StructsOf(name, values, nullptr, depth);
+  }
+}
+
 std::shared_ptr<arrow::Array> ColumnOf(const std::string& name,
-                                       const std::vector<nb::object>& values, int depth) {
+                                       const std::vector<nb::object>& values,
+                                       const arrow::DataType* wanted, int depth) {
   if (depth > kMostNested) {
     throw StatusError{Status::Invalid("column '", name, "' has lists nested deeper than ",
                                       kMostNested)};
@@ -180,8 +346,16 @@ std::shared_ptr<arrow::Array> ColumnOf(const std::string& name,
       return Build(arrow::BooleanBuilder(), values,
                    [](nb::handle value) { return value.ptr() == Py_True; });
     case ValueKind::kInt:
-      return Build(arrow::Int64Builder(), values, &IntOf);
+      return IntsOf(values);
+    case ValueKind::kDecimal:
+      return DecimalsOf(name, values);
     case ValueKind::kDouble:
+      // Python has no narrower one.
+      if (wanted != nullptr && wanted->id() == arrow::Type::FLOAT) {
+        return Build(arrow::FloatBuilder(), values, [](nb::handle value) {
+          return static_cast<float>(PyFloat_AsDouble(value.ptr()));
+        });
+      }
       return Build(arrow::DoubleBuilder(), values,
                    [](nb::handle value) { return PyFloat_AsDouble(value.ptr()); });
     case ValueKind::kString:
@@ -191,27 +365,28 @@ std::shared_ptr<arrow::Array> ColumnOf(const std::string& name,
         return std::string_view(PyBytes_AS_STRING(value.ptr()), PyBytes_GET_SIZE(value.ptr()));
       });
     case ValueKind::kTime:
-      return Build(arrow::TimestampBuilder(arrow::timestamp(arrow::TimeUnit::MICRO, "UTC"),
-                                           arrow::default_memory_pool()),
+      return Build(arrow::TimestampBuilder(
+                       arrow::timestamp(arrow::TimeUnit::MICRO,
+                                        WithoutZone(values, wanted) ? "" : "UTC"),
+                       arrow::default_memory_pool()),
                    values, &MicrosOfDatetime);
     case ValueKind::kDate:
       return Build(arrow::Date32Builder(), values,
                    [](nb::handle value) { return static_cast<int32_t>(DaysSinceEpoch(value)); });
+    case ValueKind::kTimeOfDay:
+      return Build(arrow::Time64Builder(arrow::time64(arrow::TimeUnit::MICRO),
+                                        arrow::default_memory_pool()),
+                   values, &MicrosOfTime);
+    case ValueKind::kDuration:
+      return Build(arrow::DurationBuilder(arrow::duration(arrow::TimeUnit::MICRO),
+                                          arrow::default_memory_pool()),
+                   values, &MicrosOfTimedelta);
     case ValueKind::kList:
-      return ListsOf(name, values, depth + 1);
+      return ListsOf(name, values, wanted, depth + 1);
     case ValueKind::kMap:
-      return MapsOf(name, values, depth + 1);
+      return DictsOf(name, values, wanted, depth + 1);
   }
   throw StatusError{Status::UnknownError("unreachable kind of value")};
-}
-
-nb::object DatetimeOf(int64_t micros, bool zoned) {
-  // Through timedelta, so that times before 1970 and fractions are exact.
-  nb::module_ datetime = nb::module_::import_("datetime");
-  nb::object epoch = zoned ? datetime.attr("datetime")(1970, 1, 1, 0, 0, 0, 0,
-                                                       datetime.attr("timezone").attr("utc"))
-                           : datetime.attr("datetime")(1970, 1, 1);
-  return epoch + datetime.attr("timedelta")(0, 0, micros);
 }
 
 }  // namespace
@@ -219,11 +394,15 @@ nb::object DatetimeOf(int64_t micros, bool zoned) {
 std::string_view Utf8Of(nb::handle value) {
   Py_ssize_t size = 0;
   const char* text = PyUnicode_AsUTF8AndSize(value.ptr(), &size);
-  if (text == nullptr) throw nb::python_error();
+  if (text == nullptr) {
+    PyErr_Clear();
+    throw StatusError{Status::Invalid("the text ", nb::cast<std::string>(nb::repr(value)),
+                                      " is not UTF-8: it has a surrogate without its pair")};
+  }
   return {text, static_cast<size_t>(size)};
 }
 
-std::shared_ptr<arrow::RecordBatch> BatchOfRows(nb::handle rows) {
+std::shared_ptr<arrow::RecordBatch> BatchOfRows(nb::handle rows, const arrow::Schema* taker) {
   ImportDatetime();
   nb::list list;
   if (nb::isinstance<nb::dict>(rows)) {
@@ -256,85 +435,12 @@ std::shared_ptr<arrow::RecordBatch> BatchOfRows(nb::handle rows) {
   arrow::FieldVector fields;
   arrow::ArrayVector arrays;
   for (size_t c = 0; c < names.size(); ++c) {
-    arrays.push_back(ColumnOf(names[c], columns[c]));
+    const auto wanted = taker == nullptr ? nullptr : taker->GetFieldByName(names[c]);
+    arrays.push_back(
+        ColumnOf(names[c], columns[c], wanted == nullptr ? nullptr : wanted->type().get()));
     fields.push_back(arrow::field(names[c], arrays.back()->type()));
   }
   return arrow::RecordBatch::Make(arrow::schema(fields), count, arrays);
-}
-
-static nb::list ListOf(const arrow::Array& items) {
-  nb::list values;
-  for (int64_t k = 0; k < items.length(); ++k) values.append(ValueOf(items, k));
-  return values;
-}
-
-nb::object ValueOf(const arrow::Array& array, int64_t i) {
-  if (HasValueOfCell(*array.type())) return ValueOfCell(*array.type(), CellOf(array, i));
-  if (array.IsNull(i)) return nb::none();
-  using arrow::Type;
-  switch (array.type_id()) {
-    case Type::TIMESTAMP: {
-      const auto& type = static_cast<const arrow::TimestampType&>(*array.type());
-      int64_t value = static_cast<const arrow::TimestampArray&>(array).Value(i);
-      switch (type.unit()) {
-        case arrow::TimeUnit::SECOND: value *= kMicrosPerSecond; break;
-        case arrow::TimeUnit::MILLI: value *= 1000; break;
-        case arrow::TimeUnit::MICRO: break;
-        case arrow::TimeUnit::NANO: value = (value - ((value % 1000) + 1000) % 1000) / 1000; break;
-      }
-      return DatetimeOf(value, !type.timezone().empty());
-    }
-    case Type::DATE32: {
-      nb::object date = nb::module_::import_("datetime").attr("date");
-      return date.attr("fromordinal")(static_cast<const arrow::Date32Array&>(array).Value(i) +
-                                      719163);
-    }
-    case Type::DECIMAL128: {
-      const std::string text = static_cast<const arrow::Decimal128Array&>(array).FormatValue(i);
-      return nb::module_::import_("decimal").attr("Decimal")(text.c_str());
-    }
-    case Type::LIST:
-      return ListOf(*static_cast<const arrow::ListArray&>(array).value_slice(i));
-    case Type::LARGE_LIST:
-      return ListOf(*static_cast<const arrow::LargeListArray&>(array).value_slice(i));
-    case Type::FIXED_SIZE_LIST:
-      return ListOf(*static_cast<const arrow::FixedSizeListArray&>(array).value_slice(i));
-    case Type::MAP: {
-      const auto& maps = static_cast<const arrow::MapArray&>(array);
-      nb::dict values;
-      for (int64_t k = maps.value_offset(i); k < maps.value_offset(i + 1); ++k) {
-        values[ValueOf(*maps.keys(), k)] = ValueOf(*maps.items(), k);
-      }
-      return values;
-    }
-    case Type::STRUCT: {
-      const auto& structs = static_cast<const arrow::StructArray&>(array);
-      nb::dict values;
-      for (int k = 0; k < structs.num_fields(); ++k) {
-        const std::string& name = structs.type()->field(k)->name();
-        values[nb::str(name.data(), name.size())] = ValueOf(*structs.field(k), i);
-      }
-      return values;
-    }
-    default: {
-      const std::shared_ptr<arrow::Scalar> scalar = Unwrap(array.GetScalar(i));
-      return nb::cast(scalar->ToString());
-    }
-  }
-}
-
-nb::list RowsOf(const arrow::RecordBatch& batch) {
-  std::vector<nb::str> names;
-  for (const auto& field : batch.schema()->fields()) {
-    names.push_back(nb::str(field->name().data(), field->name().size()));
-  }
-  nb::list rows;
-  for (int64_t i = 0; i < batch.num_rows(); ++i) {
-    nb::dict row;
-    for (int c = 0; c < batch.num_columns(); ++c) row[names[c]] = ValueOf(*batch.column(c), i);
-    rows.append(row);
-  }
-  return rows;
 }
 
 }  // namespace tercet::python

@@ -14,11 +14,14 @@ namespace tercet::python {
 namespace nb = nanobind;
 
 /// A dict (one row) or a list of dicts as a batch. A column's type is that of its values: bool,
-/// int64, double (ints among floats too), string, binary, timestamp[us, UTC] (datetime; naive means
-/// UTC), date32, list (lists, tuples, arrays), map (dicts); all None is null. NumPy scalars count
-/// as what they hold. Rows may leave columns out: they are None there. TypeError for other values
-/// or a mixture, naming the column.
-std::shared_ptr<arrow::RecordBatch> BatchOfRows(nb::handle rows);
+/// int64 (uint64 where it must be), double (ints among floats too), decimal, string, binary,
+/// timestamp[us, UTC] (datetime; naive means UTC), date32, time64[us], duration[us], list (lists,
+/// tuples, arrays), map (dicts); all None is null. NumPy scalars count as what they hold, pandas'
+/// NA and NaT as None. Rows may leave columns out: they are None there. TypeError for other values
+/// or a mixture, naming the column. What Python's types leave open, the columns of `taker` say,
+/// where it is known: floats of 32 bits, and times without a zone.
+std::shared_ptr<arrow::RecordBatch> BatchOfRows(nb::handle rows,
+                                                const arrow::Schema* taker = nullptr);
 
 /// One row as Python has it: a dict by names, or the values of a list, tuple or array (one
 /// dimension, numbers) in the order of the columns. Made, asked and ended with the interpreter's
@@ -43,7 +46,7 @@ class ValuesOfRow {
   bool has_buffer_ = false;
 };
 
-/// The bytes of a str, in its own memory. Throws Python's error for one that is not UTF-8.
+/// The bytes of a str, in its own memory. Invalid for one that is not UTF-8.
 std::string_view Utf8Of(nb::handle value);
 
 /// Whether a cell of this type has a plain Python value, and that value.

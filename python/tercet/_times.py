@@ -24,12 +24,10 @@ def to_micros(time: Time | None, what: str = "time") -> int | None: ...
 
 
 def to_micros(time: Any, what: str = "time") -> int | None:
-    """A datetime (without zone: UTC), date, ISO text or pandas Timestamp in microseconds; an int
-    is microseconds already."""
+    """A datetime (without zone: UTC), date, ISO text or pandas Timestamp in microseconds. A number
+    is refused: nobody knows whether it is seconds."""
     if time is None:
         return None
-    if isinstance(time, int) and not isinstance(time, bool):
-        return time
     if isinstance(time, str):
         return _core.parse_time(time)
     if str(time) in ("NaT", "<NA>"):

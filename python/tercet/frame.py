@@ -80,6 +80,9 @@ def _of_polars(data: Any) -> Any:
         if dtype == polars.Object:
             raise WrongTypeError(f"column '{name}' has Python objects (polars.Object); give it a "
                                  "type that Arrow has")
+        if str(dtype) in ("Int128", "UInt128"):
+            raise WrongTypeError(f"column '{name}' is {dtype}, which only Polars has; .cast() it, "
+                                 "integers of more than 64 bits to polars.Decimal(38, 0)")
     words = [name for name, dtype in data.schema.items()
              if isinstance(dtype, (polars.Categorical, polars.Enum))]
     return data.with_columns(polars.col(words).cast(polars.String)) if words else data
@@ -92,8 +95,9 @@ def _as_arrow(make: Any) -> Any:
     try:
         return make(pyarrow)
     except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError, pyarrow.ArrowNotImplementedError,
-            OverflowError) as error:
-        what = ": ".join(str(part) for part in reversed(error.args))
+            OverflowError, UnicodeEncodeError) as error:
+        what = (str(error) if isinstance(error, UnicodeEncodeError) else
+                ": ".join(str(part) for part in reversed(error.args)))
         raise WrongTypeError(f"{what[:1].lower()}{what[1:]}; a column has values of one type, "
                              "which Arrow has (astype, or a column each)") from error
 

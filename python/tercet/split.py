@@ -67,11 +67,14 @@ def by_time(**parts: Union[float, Time, None]) -> Split:
     from tercet import _core
 
     boundaries: list[list[Any]] = []
-    micros = None
+    micros: int | None = None
     for name, end in parts.items():
         if isinstance(end, (int, float)):
             raise InvalidError(f"split.by_time: '{name}' is a share, but other parts end at a time")
-        micros = to_micros(end, f"end of '{name}'")
+        before, micros = micros, to_micros(end, f"end of '{name}'")
+        if before is not None and micros is not None and micros <= before:
+            raise InvalidError(f"split.by_time: '{name}' ends at {end}, no later than the part "
+                               "before it")
         boundaries.append([name, None if micros is None else _core.format_time(micros)])
     boundaries[-1][1] = None
     return Split({"method": "time", "boundaries": boundaries}, end=micros)

@@ -24,3 +24,10 @@ def project(request, tmp_path):
             yield opened
     finally:
         server.stop()
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory):
+    """One project in process for all tests of a file, each of which uses names of its own."""
+    with tc.open(tmp_path_factory.mktemp("local")) as opened:
+        yield opened

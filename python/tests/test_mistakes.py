@@ -19,12 +19,6 @@ IDS = [1, 2, 3]
 TIMES = pd.date_range("2024-01-01", periods=3, freq="h", tz="UTC")
 
 
-@pytest.fixture(scope="module")
-def local(tmp_path_factory):
-    with tc.open(tmp_path_factory.mktemp("mistakes")) as project:
-        yield project
-
-
 @pytest.fixture
 def group(local, request):
     group = local.feature_group("g", version=1, primary_key=["id"], schema={"id": int, "x": float})

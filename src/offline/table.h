@@ -150,8 +150,8 @@ class Table {
   virtual Result<std::shared_ptr<Snapshot>> AtTime(int64_t time_us) = 0;
 
   /// Upsert, append or overwrite. The rows' schema must equal the table's by name, in any column
-  /// order, without loss (int32 into int64 is cast; int64 into int32, or a string into a number,
-  /// is Invalid and names the column). Null keys or event times are Invalid. Within one upsert
+  /// order, without loss (a number into an integer that it is; double into float, or text into a
+  /// number, is Invalid and names the column). Null keys or event times are Invalid. In one upsert
   /// frame a repeated (primary key, event time) is Invalid, naming it; append keeps both, the later
   /// one wins on reading. Reads the whole input before it commits, within WriteMemory.
   virtual Result<Commit> Write(const std::shared_ptr<arrow::RecordBatchReader>& rows,
