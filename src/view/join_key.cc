@@ -45,9 +45,13 @@ bool IsList(const arrow::DataType& type) {
   return arrow::is_list_like(type.id()) && type.id() != arrow::Type::MAP;
 }
 
-/// A column of nothing but nulls fits everything, a whole number a fraction, and a list or map one
+/// A column of nothing but nulls fits everything, a whole number a fraction (and the other way
+/// round: a DataFrame's integers are floats once one of them is missing), and a list or map one
 /// whose items it fits.
 bool Fit(const arrow::DataType& from, const arrow::DataType& to) {
+  if (from.id() == arrow::Type::DICTIONARY) {
+    return Fit(*static_cast<const arrow::DictionaryType&>(from).value_type(), to);
+  }
   const bool maps = from.id() == arrow::Type::MAP && to.id() == arrow::Type::MAP;
   if (maps || (IsList(from) && IsList(to))) {
     return Fit(*from.field(0)->type(), *to.field(0)->type());
@@ -59,8 +63,11 @@ bool Fit(const arrow::DataType& from, const arrow::DataType& to) {
     }
     return fit;
   }
-  return from.id() == arrow::Type::NA || SameFamily(from, to) ||
-         (FamilyOf(from) == Family::kInteger && FamilyOf(to) == Family::kFloat);
+  const auto number = [](const arrow::DataType& type) {
+    const Family family = FamilyOf(type);
+    return family == Family::kInteger || family == Family::kFloat;
+  };
+  return from.id() == arrow::Type::NA || SameFamily(from, to) || (number(from) && number(to));
 }
 
 Status Fits(const std::string& name, const arrow::DataType& from, const arrow::DataType& to) {
