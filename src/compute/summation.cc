@@ -67,6 +67,12 @@ Moments MomentsOf(std::span<const double> numbers) {
   return {mean, (squares - error * error / count) / count};
 }
 
+bool LooksConstant(const Moments& moments, size_t count) {
+  const double rounded = static_cast<double>(count) * std::numeric_limits<double>::epsilon();
+  const double of_mean = rounded * moments.mean;
+  return moments.variance <= rounded * moments.variance + of_mean * of_mean;
+}
+
 std::vector<double> QuantilesOf(std::span<double> numbers, std::span<const double> fractions) {
   if (numbers.empty()) {
     return std::vector<double>(fractions.size(), std::numeric_limits<double>::quiet_NaN());

@@ -18,6 +18,10 @@ struct Moments {
 };
 Moments MomentsOf(std::span<const double> numbers);
 
+/// Whether `count` numbers of these moments can't be told from a constant, given the rounding of
+/// the sums (sklearn.preprocessing._data._is_constant_feature).
+bool LooksConstant(const Moments& moments, size_t count);
+
 /// The quantiles of the numbers, which it reorders: linear between the two nearest, as
 /// numpy.quantile by default. `fractions` in ascending order, within 0…1. NaN for no numbers;
 /// numbers must not hold NaN.

@@ -325,6 +325,20 @@ TEST_F(TransformationKinds, BadOptionsAreRefused) {
   has(fitted.status().message(), "positive numbers only");
 }
 
+TEST_F(TransformationKinds, PowerOfWhatLooksConstantStaysNearZero) {
+  const auto schema = arrow::schema({arrow::field("x", arrow::float64())});
+  for (const std::vector<double>& numbers : {std::vector<double>{1e8, 1e8 + 2e-8, 1e8, 1e8 + 1e-8},
+                                             std::vector<double>{5e-324, 0, 5e-324, 0}}) {
+    arrow::DoubleBuilder builder;
+    ASSERT_TRUE(builder.AppendValues(numbers).ok());
+    const auto fitted = Fit({"power_transformer", {"x"}, {}, true},
+                            arrow::RecordBatch::Make(schema, 4, {*builder.Finish()}));
+    const json::object& parameters = fitted.parameters.at("x").as_object();
+    EXPECT_EQ(parameters.at("lambda"), 1.0);
+    EXPECT_EQ(parameters.at("std"), 0.0);
+  }
+}
+
 TEST_F(TransformationKinds, NormalQuantileIsTheInverseOfItsProbability) {
   for (double p : {1e-300, 1e-20, 1e-7, 0.001, 0.075, 0.3, 0.5, 0.9, 0.999, 1 - 1e-12}) {
     EXPECT_NEAR(NormalProbability(NormalQuantile(p)) / p, 1, 1e-11) << p;

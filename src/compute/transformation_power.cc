@@ -189,14 +189,15 @@ Status CheckPower(const json::object& options, Kind kind) {
 Result<json::object> FitPower(const json::object& options, const ColumnValues& values) {
   ARROW_ASSIGN_OR_RAISE(const PowerOptions wanted, OptionsOf(options));
   ARROW_ASSIGN_OR_RAISE(std::vector<double> numbers, FiniteNumbers(values));
-  const auto [least, most] = std::minmax_element(numbers.begin(), numbers.end());
-  if (wanted.box_cox && *least <= 0) {
-    return Status::Invalid("has the value ", *least,
+  const double least = *std::ranges::min_element(numbers);
+  if (wanted.box_cox && least <= 0) {
+    return Status::Invalid("has the value ", least,
                            " among its training rows, and Box-Cox takes positive numbers only; "
                            "method 'yeo_johnson' takes any");
   }
   Power power;
-  if (*least < *most) {
+  bool constant = LooksConstant(MomentsOf(numbers), numbers.size());
+  if (!constant) {
     std::vector<double> fitted;
     const size_t every = (numbers.size() + kMaxFitted - 1) / kMaxFitted;
     for (size_t i = 0; i < numbers.size(); i += every) fitted.push_back(numbers[i]);
@@ -208,8 +209,9 @@ Result<json::object> FitPower(const json::object& options, const ColumnValues& v
       x = wanted.box_cox ? BoxCox(power.lambda, x) : YeoJohnson(power.lambda, x);
     }
     const Moments moments = MomentsOf(numbers);
+    constant = constant || LooksConstant(moments, numbers.size());
     parameters["mean"] = moments.mean;
-    parameters["std"] = *least < *most ? std::sqrt(moments.variance) : 0.0;
+    parameters["std"] = constant ? 0.0 : std::sqrt(moments.variance);
   }
   return parameters;
 }

@@ -1,5 +1,4 @@
 #include <cmath>
-#include <limits>
 
 #include "compute/summation.h"
 #include "compute/transformation_kernel.h"
@@ -14,7 +13,6 @@ using expr::Binder;
 using expr::Kind;
 using expr::Value;
 
-constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
 
 Status CheckNumbers(const json::object& options, Kind kind) {
   ARROW_RETURN_NOT_OK(CheckOptionNames(options, {}));
@@ -96,12 +94,7 @@ Result<Line> MaxAbsLine(const json::object& parameters) {
 Result<json::object> FitStandard(const json::object&, const ColumnValues& values) {
   ARROW_ASSIGN_OR_RAISE(const std::vector<double> numbers, FiniteNumbers(values));
   const Moments moments = MomentsOf(numbers);
-  // What can't be told from a constant, given the rounding of the sums, counts as one
-  // (sklearn.preprocessing._data._is_constant_feature).
-  const auto count = static_cast<double>(numbers.size());
-  const double rounding = count * moments.mean * kEpsilon;
-  const bool constant =
-      moments.variance <= count * kEpsilon * moments.variance + rounding * rounding;
+  const bool constant = LooksConstant(moments, numbers.size());
   return json::object{{"mean", moments.mean},
                       {"std", constant ? 0.0 : std::sqrt(moments.variance)}};
 }
