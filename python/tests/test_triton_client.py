@@ -60,6 +60,7 @@ def test_health_metadata_and_infer(server, binary):
 
 GRPC = """
 import sys
+import grpc
 import numpy as np
 from tritonclient import grpc as triton
 from tritonclient.utils import InferenceServerException
@@ -70,6 +71,9 @@ metadata = client.get_model_metadata("delay")
 assert {one.name for one in metadata.inputs} == {"city", "distance"}
 assert metadata.versions == ["1"] and list(metadata.inputs[0].shape) == [-1, 1]
 assert client.get_server_metadata().name == "tercet"
+health = grpc.insecure_channel(sys.argv[1]).unary_unary("/grpc.health.v1.Health/Check")
+for service in (b"", b"\\n\\x1einference.GRPCInferenceService"):
+    assert health(service) == b"\\x08\\x01"  # SERVING
 config = client.get_model_config("delay").config
 assert config.backend == "tercet" and {one.name for one in config.input} == {"city", "distance"}
 

@@ -4,6 +4,7 @@
 #include <exception>
 #include <thread>
 
+#include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/resource_quota.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
@@ -266,6 +267,8 @@ Result<std::unique_ptr<GrpcDoor>> GrpcDoor::Start(const Address& address, OpenIn
                                                   TraceExporter* traces) {
   ARROW_RETURN_NOT_OK(access->CheckBind("gRPC", address));
   auto running = std::make_unique<Running>(inference, access, traces);
+  // grpc.health.v1.Health, which Kubernetes' probes and load balancers ask.
+  grpc::EnableDefaultHealthCheckService(true);
   grpc::ServerBuilder builder;
   grpc::ResourceQuota quota("tercet");
   quota.SetMaxThreads(kMaxThreads);
@@ -282,6 +285,8 @@ Result<std::unique_ptr<GrpcDoor>> GrpcDoor::Start(const Address& address, OpenIn
   if (running->server == nullptr || running->port == 0) {
     return Status::IOError("cannot listen on ", address.ToText(), " for gRPC");
   }
+  running->server->GetHealthCheckService()->SetServingStatus(
+      proto::GRPCInferenceService::service_full_name(), true);
   return std::unique_ptr<GrpcDoor>(new GrpcDoor(std::move(running)));
 }
 
@@ -289,6 +294,7 @@ int GrpcDoor::port() const { return running_->port; }
 
 bool GrpcDoor::Stop(std::chrono::milliseconds patience) {
   running_->service.Refuse();
+  running_->server->GetHealthCheckService()->SetServingStatus(false);
   const auto until = std::chrono::steady_clock::now() + patience;
   while (running_->service.under_way() > 0) {
     if (std::chrono::steady_clock::now() >= until) return false;
