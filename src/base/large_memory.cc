@@ -148,6 +148,19 @@ class LargePool : public arrow::MemoryPool {
 
 }  // namespace
 
+void PopulatePages([[maybe_unused]] void* begin, [[maybe_unused]] int64_t size_bytes) {
+#ifdef MADV_POPULATE_WRITE
+  if (size_bytes <= 0) return;
+  const auto first = reinterpret_cast<uintptr_t>(begin);
+  const uintptr_t over = first % kSmallPage;
+  // Linux before 5.14 doesn't know it, and where there is no memory the writer will be told.
+  static_cast<void>(
+      madvise(reinterpret_cast<void*>(first - over),
+              static_cast<size_t>(MappedBytes(size_bytes + static_cast<int64_t>(over))),
+              MADV_POPULATE_WRITE));
+#endif
+}
+
 arrow::MemoryPool* LargeMemory() {
   static auto* const pool = new LargePool;  // buffers may outlive every static object
   return pool;

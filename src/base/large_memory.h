@@ -14,6 +14,14 @@ namespace tercet {
 /// and after a few dear ones only small pages are asked for, for some seconds.
 arrow::MemoryPool* LargeMemory();
 
+/// Gets the pages of a piece of writable memory at once, which costs a sixth less than one by one
+/// as they are written, where that happens soon: a few hundred KiB ahead of the writer stay in the
+/// cache. What they hold stays as it is. Where the kernel can't, nothing happens.
+void PopulatePages(void* begin, int64_t size_bytes);
+
+/// How much to populate at once, ahead of a writer that goes from front to back.
+inline constexpr int64_t kPopulateBytes = 256 << 10;
+
 /// From this size on an allocation of LargeMemory() is full of zeros.
 inline constexpr int64_t kLargeBytes = 2 << 20;
 

@@ -62,5 +62,17 @@ TEST(LargeMemory, ServesManyThreads) {
   for (auto& thread : threads) thread.join();
 }
 
+TEST(LargeMemory, PopulatingKeepsWhatThereIs) {
+  const int64_t size = 3 * kLargeBytes;
+  const auto buffer = arrow::AllocateBuffer(size, LargeMemory()).ValueOrDie();
+  uint8_t* memory = buffer->mutable_data();
+  memory[5000] = 7;
+  PopulatePages(memory + 4999, 2 * kLargeBytes);
+  PopulatePages(memory, 0);
+  PopulatePages(memory + size - 1, 1);
+  EXPECT_EQ(memory[5000], 7);
+  EXPECT_EQ(std::count(memory, memory + size, 0), size - 1);
+}
+
 }  // namespace
 }  // namespace tercet

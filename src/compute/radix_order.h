@@ -16,10 +16,11 @@ struct OrderedRows {
 };
 
 /// Sorts n rows by (code ^ flip, time), stably, and gives the flipped codes; `times_us` may be
-/// null. A least-significant-digit radix sort of just so many of the highest bits as tell that many
-/// rows apart, eleven bits a pass; rows that it leaves equal are compared. O(n) but for rows that
-/// crowd in a small part of their range. Beside its answer it holds 8 bytes a
-/// row where there are no times, else nothing.
+/// null. A radix sort of just so many of the highest bits as tell that many rows apart: these part
+/// the rows into buckets that fit in a cache, each of which is sorted by its further bits; rows that
+/// this leaves equal are compared. O(n) but for rows that crowd in a small part of their range.
+/// Beside its answer it holds the largest bucket, 8 bytes a row, and as much of all rows where there
+/// are no times.
 OrderedRows RadixOrder(const uint64_t* codes, uint64_t flip, const int64_t* times_us, size_t n);
 
 }  // namespace tercet

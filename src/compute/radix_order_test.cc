@@ -65,5 +65,14 @@ TEST(RadixOrder, EqualsAStableSort) {
   }
 }
 
+TEST(RadixOrder, SortsManyBuckets) {
+  std::mt19937_64 random(12);
+  const auto time = [&] { return static_cast<int64_t>(random() % 1'000'000'007); };
+  for (const bool timed : {false, true}) {
+    ExpectSorted(200'000, timed, [&] { return random() % 5000; }, time);
+    ExpectSorted(200'001, timed, [&] { return random() % 10 == 0 ? random() : 8; }, time);
+  }
+}
+
 }  // namespace
 }  // namespace tercet

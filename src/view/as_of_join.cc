@@ -23,7 +23,7 @@ namespace {
 constexpr int64_t kMostBatchRows = 65536;
 constexpr int64_t kLeastBatchRows = 1024;
 constexpr int kTasksPerThread = 4;       // so that a thread with little to do takes from others
-constexpr int64_t kLaterRows = 1 << 18;  // gathered by one thread at once; a multiple of 8
+constexpr int64_t kLaterRows = 1 << 15;  // gathered by one thread at once; a multiple of 8
 constexpr int64_t kTextBytes = 64;       // assumed of a value whose width varies
 constexpr int64_t kFewKeys = 1000;       // that another system is asked for one by one
 
@@ -108,6 +108,10 @@ class AsOfJoin {
     ARROW_RETURN_NOT_OK(ParallelFor(static_cast<int64_t>(features.size()), [&](int64_t i) {
       return gathers_[static_cast<size_t>(i)]->Finish().Value(&columns[static_cast<size_t>(i)]);
     }));
+    if (later_) {
+      const auto* numbers = reinterpret_cast<const uint32_t*>(numbers_->data());
+      for (int64_t i = 0; i < rows_; ++i) found_.data()[i] = numbers[i] != PlainRows::kNone;
+    }
     int64_t found = 0;
     ARROW_ASSIGN_OR_RAISE(auto bitmap, found_.Pack(&found));
     JoinAnswer answer;
@@ -238,10 +242,12 @@ class AsOfJoin {
                               ? gathers_[i]->GatherPlain(*column.plain, gather)
                               : gathers_[i]->Gather(task, *column.array, gather));
     }
-    for (int64_t i = 0; i < gather.size; ++i) {
-      if (from[i] >= 0) found_.data()[gather.target(i)] = 1;
+    if (!later_) {
+      for (int64_t i = 0; i < gather.size; ++i) {
+        if (from[i] >= 0) found_.data()[gather.target(i)] = 1;
+      }
+      return Status::OK();
     }
-    if (!later_) return Status::OK();
     auto* numbers = reinterpret_cast<uint32_t*>(numbers_->mutable_data());
     const auto first = static_cast<uint32_t>(source->number);
     for (int64_t i = 0; i < gather.size; ++i) {
@@ -281,7 +287,8 @@ class AsOfJoin {
 
   Status GatherAlone(const PlainRows& source, GatherTarget to) const {
     return ForLaterSlices([&](const uint32_t* numbers, int64_t begin, int64_t count) {
-      source.Gather(numbers, count, to.values + begin * source.width(), to.bitmap + begin / 8);
+      const GatherTarget slice = SliceOf(to, source.width(), begin, count);
+      source.Gather(numbers, count, slice.values, slice.bitmap);
     });
   }
 
@@ -291,10 +298,17 @@ class AsOfJoin {
     return ForLaterSlices([&](const uint32_t* numbers, int64_t begin, int64_t count) {
       std::vector<GatherTarget> slice;
       for (size_t c = 0; c < to.size(); ++c) {
-        slice.push_back({to[c].values + begin * sources[c]->width(), to[c].bitmap + begin / 8});
+        slice.push_back(SliceOf(to[c], sources[c]->width(), begin, count));
       }
       records_.Gather(numbers, count, slice);
     });
+  }
+
+  /// The same from row `begin` on, with memory for `count` rows.
+  static GatherTarget SliceOf(const GatherTarget& column, int width, int64_t begin, int64_t count) {
+    uint8_t* values = column.values + begin * width;
+    PopulatePages(values, count * width);
+    return {values, column.bitmap + begin / 8};
   }
 
   template <typename Gather>

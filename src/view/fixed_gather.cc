@@ -1,5 +1,6 @@
 #include "view/fixed_gather.h"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <bit>
@@ -8,11 +9,14 @@
 #include <arrow/util/bit_util.h>
 #include <arrow/util/bitmap_ops.h>
 
+#include "base/large_memory.h"
 #include "compute/asof_match.h"
 #include "view/zeroed_pages.h"
 
 namespace tercet {
 namespace {
+
+constexpr size_t kWordsAhead = 8;  // of 64 values each
 
 using Bits = std::array<uint64_t, static_cast<size_t>(AsOfMatcher::kBlockRows / 64)>;
 
@@ -37,6 +41,13 @@ void PutBits(uint8_t* bitmap, int64_t at, const Bits& words, int64_t count) {
   std::atomic_ref<uint8_t>(first[bytes - 1]).fetch_or(from[bytes - 1], std::memory_order_relaxed);
 }
 
+/// Has memory ready for a block that goes to bytes [at, end) of `size` in order: a piece at a time,
+/// by the block that comes to it.
+void Populate(uint8_t* values, int64_t at, int64_t end, int64_t size) {
+  const int64_t piece = (at + kPopulateBytes - 1) / kPopulateBytes * kPopulateBytes;
+  if (piece < end) PopulatePages(values + piece, std::min(kPopulateBytes, size - piece));
+}
+
 /// Where a block's values go: values by row; validity into flags, or by the caller into bits.
 struct Sink {
   uint8_t* values;
@@ -57,6 +68,16 @@ struct Sink {
   }
 };
 
+/// Asks for the values some way ahead in the file, which the processor doesn't foretell over the
+/// end of a page, nor after other columns had their turn.
+__attribute__((always_inline)) inline void AskAhead(const PlainColumn& source, int64_t row,
+                                                    int64_t width) {
+  const auto ahead = static_cast<size_t>(row) / 64 + kWordsAhead;
+  if (ahead >= source.words().size()) return;
+  const uint8_t* values = source.words()[ahead].values;
+  for (int64_t line = 0; line < 64 * width; line += 64) __builtin_prefetch(values + line);
+}
+
 /// From where values lie in pages.
 template <typename Word, bool kInOrder>
 __attribute__((always_inline)) inline void FromPages(const PlainColumn& source,
@@ -67,6 +88,9 @@ __attribute__((always_inline)) inline void FromPages(const PlainColumn& source,
   for (int64_t i = 0; i < block.size; ++i) {
     const int64_t row = block.from[i];
     uint64_t valid = 0;
+    if (kInOrder && i % 64 == 0 && row >= 0) {
+      AskAhead(source, row, static_cast<int64_t>(sizeof(Word)));
+    }
     if (row >= 0) {
       const PlainColumn::Word& word = words[row / 64];
       valid = word.valid >> (row % 64) & 1;
@@ -191,6 +215,10 @@ Status FixedGather::Gather(int, const arrow::Array& source, const GatherBlock& b
 Status FixedGather::GatherPlain(const PlainColumn& source, const GatherBlock& block) {
   Bits bits{};
   const Sink sink{values_->mutable_data(), &bits, in_order() ? nullptr : flags_.data()};
+  if (in_order()) {
+    const int64_t begin = block.begin * width_;
+    Populate(sink.values, begin, begin + block.size * width_, rows_ * width_);
+  }
   if (source.width() == 8) {
     FromPagesOf<uint64_t>(in_order())(source, block, sink);
   } else if (source.width() == 4) {

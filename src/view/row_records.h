@@ -22,6 +22,9 @@ struct GatherTarget {
 /// not once a value. Worth its pass over history where about as many rows are wanted as it has.
 class RowRecords {
  public:
+  /// In a record, in the place of a null: the first that is tried, of numbers that no value is.
+  static constexpr uint64_t kFirstMark = 0x9E3779B97F4A7C15;
+
   /// Eight would fill a cache line, but twice the memory costs more than the second pass.
   static constexpr size_t kMostColumns = 4;
 
@@ -36,17 +39,18 @@ class RowRecords {
   void Gather(const uint32_t* numbers, int64_t count, const std::vector<GatherTarget>& to) const;
 
  private:
+  /// Words [begin, end) of the columns. False where a value is the mark.
   template <size_t kSlots>
-  void Fill(const std::vector<std::unique_ptr<PlainRows>>& columns, int64_t begin, int64_t end);
+  bool Fill(const std::vector<std::unique_ptr<PlainRows>>& columns, int64_t begin, int64_t end);
   template <size_t kSlots>
   void GatherSlots(const uint32_t* numbers, int64_t count,
                    const std::vector<GatherTarget>& to) const;
 
-  std::vector<int> widths_;  // of the columns, in bytes
-  size_t slots_ = 0;         // of eight bytes in a record
-  uint32_t none_ = 0;        // the number of the row that is no row
+  std::vector<int> widths_;     // of the columns, in bytes
+  size_t slots_ = 0;            // of eight bytes in a record
+  uint32_t none_ = 0;           // the number of the row that is no row
+  uint64_t mark_ = kFirstMark;  // in the place of nulls
   std::unique_ptr<arrow::Buffer> records_;
-  std::unique_ptr<arrow::Buffer> valid_;  // one byte a row, one bit a column
 };
 
 }  // namespace tercet

@@ -63,5 +63,30 @@ TEST(RowRecords, GatherWhatTheColumnsAloneDo) {
   }
 }
 
+TEST(RowRecords, AValueMayBeTheMarkOfNulls) {
+  constexpr auto kMark = static_cast<int64_t>(RowRecords::kFirstMark);
+  constexpr auto kNextMark = static_cast<int64_t>(2 * RowRecords::kFirstMark);
+  arrow::Int64Builder builder;
+  ASSERT_TRUE(builder.AppendValues({kMark, 1, kNextMark, 3}, {true, true, true, false}).ok());
+  std::vector<std::unique_ptr<PlainRows>> columns;
+  for (int c = 0; c < 2; ++c) {
+    columns.push_back(std::make_unique<PlainRows>(8, 4));
+    columns.back()->Put(0, PlainColumn::Of(**builder.Finish(), 8));
+    ASSERT_TRUE(builder.AppendNulls(4).ok());  // of the second column
+  }
+  RowRecords records;
+  ASSERT_TRUE(records.Load(columns).ok());
+  const std::vector<uint32_t> numbers = {3, 2, 1, 0, PlainRows::kNone};
+  std::vector<std::vector<int64_t>> values(2, std::vector<int64_t>(5, -1));
+  std::vector<uint8_t> bitmaps(2, 0xFF);
+  records.Gather(numbers.data(), 5,
+                 {{reinterpret_cast<uint8_t*>(values[0].data()), &bitmaps[0]},
+                  {reinterpret_cast<uint8_t*>(values[1].data()), &bitmaps[1]}});
+  EXPECT_EQ(values[0], (std::vector<int64_t>{0, kNextMark, 1, kMark, 0}));
+  EXPECT_EQ(values[1], (std::vector<int64_t>{0, 0, 0, 0, 0}));
+  EXPECT_EQ(bitmaps[0], 0b01110);
+  EXPECT_EQ(bitmaps[1], 0);
+}
+
 }  // namespace
 }  // namespace tercet
