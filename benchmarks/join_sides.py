@@ -65,8 +65,8 @@ if out:
 """
 
 # The same for many groups as an expert would have it: a chain sorts all columns that it has so far
-# at each of its joins, and spills them. So each group is joined to the bare labels, and what comes of
-# it, in the order of the labels, is put side by side.
+# at each of its joins, and spills them. So each group is joined to the bare labels, and the
+# answers, in the order of the labels, are put side by side.
 DUCKDB_APART = MEASURE + """
 import duckdb, pyarrow
 database = duckdb.connect(config={"threads": 2,
