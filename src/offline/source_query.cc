@@ -135,8 +135,12 @@ Result<SourceRelation> RelationOf(const DataSource& source,
       list += (list.empty() ? "" : ", ") + QuoteSqlText(file);
     }
     relation.limits.files = files;
-    const std::string reader = source.kind == "json" ? "read_json" : "read_" + source.kind;
-    relation.name = reader + "([" + list + "], union_by_name = true)";
+    // Types are those of all values: one that is not a sample's integer would be rounded to it.
+    const std::string inferred = source.kind == "csv"    ? ", header = true, sample_size = -1"
+                                 : source.kind == "json" ? ", sample_size = -1"
+                                                         : "";
+    relation.name =
+        "read_" + source.kind + "([" + list + "], union_by_name = true" + inferred + ")";
   }
   return relation;
 }
