@@ -106,6 +106,32 @@ def test_is_not_written(project, tmp_path, kind):
     assert sorted((path, path.stat().st_size) for path in tmp_path.rglob("weather*")) == before
 
 
+@pytest.mark.parametrize("kind", ["csv", "json"])
+def test_types_are_those_of_all_values(project, tmp_path, kind):
+    """Not those of a sample, to which a fraction that comes later would be rounded."""
+    place = tmp_path / f"rain.{kind}"
+    frame = pd.DataFrame({"city": range(30_000), "rain": 1})
+    last = pd.DataFrame({"city": [30_000], "rain": [1.5]})
+    if kind == "csv":
+        frame.to_csv(place, index=False)
+        last.to_csv(place, index=False, header=False, mode="a")
+    else:
+        place.write_text(frame.to_json(orient="records", lines=True)
+                         + last.to_json(orient="records", lines=True))
+    group = project.external_feature_group("rain", version=1, primary_key=["city"],
+                                           source=getattr(tc.source, kind)(place))
+    assert group.schema["rain"] == "double"
+    assert group.read(["rain"]).to_pandas()["rain"].sum() == 30_001.5
+
+
+def test_a_csv_file_of_names_alone_has_no_rows(project, tmp_path):
+    (tmp_path / "rain.csv").write_text("city,rain\n")
+    group = project.external_feature_group("rain", version=1, primary_key=["city"],
+                                           source=tc.source.csv(tmp_path / "rain.csv"))
+    assert group.schema == {"city": "string", "rain": "string"}
+    assert len(group.read()) == 0
+
+
 def test_online_after_materialize(project, tmp_path):
     source = write("parquet", tmp_path, weather(4))
     group = external(project, source, online=True)
