@@ -30,7 +30,8 @@ dict of columns.
 SECTIONS: dict[str, list[str]] = {
     "A project": ["open", "Project"],
     "Features": ["FeatureGroup", "Commit", "source", "Query", "FeatureView", "udf", "Udf",
-                 "BoundUdf", "Vector", "Vectors", "embedding", "Embedding", "Neighbors", "Frame"],
+                 "BoundUdf", "Vector", "Vectors", "embedding", "Embedding", "Neighbors",
+                 "NearVectors", "Frame"],
     "Training": ["Run", "entities", "Entities", "split", "TrainingData", "TrainingPart"],
     "Transformations": [],
     "Models and deployments": ["Model", "Signature", "predictor", "composite", "Deployment", "sink",

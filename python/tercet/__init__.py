@@ -23,7 +23,7 @@ from tercet.errors import (
     WrongTypeError,
 )
 from tercet.feature_group import Commit, FeatureGroup
-from tercet.feature_view import FeatureView, Vector, Vectors
+from tercet.feature_view import FeatureView, NearVectors, Vector, Vectors
 from tercet.frame import Frame
 from tercet.lineage import Annotation, Hit, Impact, Lineage
 from tercet.model import Model, Signature, predictor
@@ -76,8 +76,8 @@ __version__ = "0.1.0"
 __all__ = [
     "Annotation", "BoundUdf", "Canary", "Chain", "Commit", "ConflictError", "Deployment",
     "Embedding", "Entities", "Error", "Experiment", "FeatureGroup", "FeatureView", "Frame", "Hit",
-    "Impact", "InternalError", "InvalidError", "LimitError", "Lineage", "Model", "Neighbors",
-    "NotFoundError", "NotSupportedError", "Prediction", "Predictions", "Predictor",
+    "Impact", "InternalError", "InvalidError", "LimitError", "Lineage", "Model", "NearVectors",
+    "Neighbors", "NotFoundError", "NotSupportedError", "Prediction", "Predictions", "Predictor",
     "PredictorError", "Project", "Query", "Run", "Signature", "StorageError", "TrainingData",
     "TrainingPart", "Transformation", "Udf", "Vector", "Vectors", "WrongTypeError", "binarizer",
     "bins", "clip", "composite", "cyclical", "date_parts", "embedding", "entities",

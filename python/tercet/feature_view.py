@@ -12,6 +12,7 @@ from tercet._progress import Progress
 from tercet._times import Time, to_micros
 from tercet.errors import InvalidError, WrongTypeError
 from tercet.frame import Frame, rows_to_stream, to_stream
+from tercet.neighbors import VectorLike, to_vectors
 from tercet.split import Split, none
 from tercet.training_data import TrainingData
 
@@ -50,6 +51,26 @@ class Vectors(Frame):
         super().__init__(features)
         self.status = Frame(status)
         self.helpers = Frame(helpers)
+
+
+class NearVectors(Vectors):
+    """Feature vectors of what is near, nearest first, a row an entity, with `status` and `helpers`
+    frames, and `distances` (`_distance`, and first, where several vectors were asked for, `_query`,
+    the number of the vector) and `entities` (as `Deployment.predict` takes them), of as many rows.
+    """
+
+    def __init__(self, distances: Any, entities: Any, features: Any, status: Any, helpers: Any,
+                 commit: int):
+        super().__init__(features, status, helpers)
+        self.distances = Frame(distances)
+        self.entities = Frame(entities)
+        self._commit = commit
+
+    @property
+    def commit(self) -> int:
+        """All rows of this commit of the embedding's group were looked at; single ones may be
+        newer."""
+        return self._commit
 
 
 class FeatureView:
@@ -226,6 +247,35 @@ class FeatureView:
         """Feature vectors of many entities at once, a row each, in their order."""
         return Vectors(*self._core.vectors(self.name, self.version, rows_to_stream(entities),
                                            to_micros(event_time, "event_time"), training_dataset))
+
+    def find_neighbors(self, vector: VectorLike, k: int = 10, *, entity: Any = None,
+                       column: str | None = None,
+                       filter: str | None = None,  # noqa: A002: the field's name
+                       training_dataset: int | None = None, exact: bool = False,
+                       candidates: int | None = None) -> NearVectors:
+        """Feature vectors of the `k` entities that are nearest to a vector, or to each of several,
+        nearest first: candidates, and what a model needs to rank them.
+
+        The vector is compared with an embedding of one of the view's groups (`column`: its name in
+        the view, where there are several; it need not be selected), as
+        `FeatureGroup.find_neighbors` does. The rows found say which entities are meant; `entity` has
+        what they don't: other keys and request parameters, as a dict for all, or as many rows as
+        there are vectors.
+
+        `filter`: a condition on the view's features before transformation, on its entity columns,
+        or on columns of the embedding's group. Where that group has all that it names, k are found
+        where k fit; else among the 10,000 nearest. `training_dataset`, as in `vectors`;
+        `exact` and `candidates`, as in `FeatureGroup.find_neighbors`.
+
+        Raises NotFoundError where no group of the view has such an embedding, InvalidError where
+        what is found and `entity` don't say which entity is meant, and what
+        `FeatureGroup.find_neighbors` and `vectors` raise.
+        """
+        vectors, single = to_vectors(vector)
+        found = self._core.vector_neighbors(
+            self.name, self.version, vectors, k, column or "", filter or "", exact, candidates,
+            None if entity is None else rows_to_stream(entity), training_dataset, single)
+        return NearVectors(*found)
 
     def drop(self) -> None:
         """Removes the view. InvalidError when a dataset, model or release depends on it."""

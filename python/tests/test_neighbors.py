@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 import tercet as tc
-from local_server import Server
+from local_server import Server, until
 
 DIMENSION = 12
 
@@ -189,6 +189,65 @@ def test_an_index_is_lost_with_its_process(tmp_path):
                 group.insert(frame, wait_online=True)
             found = group.find_neighbors(query, k=3, columns=["item"]).to_pandas()
             assert found["item"].tolist() == nearest(frame, query, "cosine", 3)
+
+
+def test_a_graph_outlives_a_killed_server(tmp_path):
+    """The next server has it at once, and sees what was written in between."""
+    frame = items(4000)
+    query = frame["vector"][5]
+    path = tmp_path / "project"
+
+    def in_graph(project: tc.Project) -> int:
+        return json.loads(project._core.neighbor_indexes())[0]["in_graph"]
+
+    def find(group: tc.FeatureGroup) -> list[int]:
+        return group.find_neighbors(query, k=5, columns=["item"]).to_pandas()["item"].tolist()
+
+    def files() -> list[Path]:
+        return list((path / "neighbors").glob("items@1-*.index"))
+
+    server = Server(path)
+    try:
+        with tc.open(server.location) as project:
+            group = group_of(project)
+            group.insert(frame, wait_online=True)
+            first = find(group)
+            assert first[0] == 5
+            until(lambda: in_graph(project) == len(frame))
+            until(files)
+    finally:
+        server.process.kill()
+        server.process.wait()
+    with tc.open(path) as project:
+        project.feature_group("items").delete({"item": [5]}, wait_online=True)
+    server = Server(path)
+    try:
+        with tc.open(server.location) as project:
+            group = project.feature_group("items")
+            assert find(group) == nearest(frame[frame.item != 5], query, "cosine", 5)
+            assert in_graph(project) == len(frame)
+            group.drop()
+            assert not files()
+    finally:
+        server.stop()
+
+
+def test_erased_rows_leave_the_disk(tmp_path):
+    with tc.open(tmp_path / "project") as project:
+        group = group_of(project)
+        group.insert(items(2500), wait_online=True)
+        group.find_neighbors([1.0] * DIMENSION)
+        folder = tmp_path / "project" / "neighbors"
+        until(lambda: list(folder.glob("*.index")))
+        project.erase({"item": [7]})
+        assert not list(folder.glob("*.index"))
+
+        def rows() -> int:
+            group.find_neighbors([1.0] * DIMENSION)
+            return json.loads(project._core.neighbor_indexes())[0]["rows"]
+
+        until(lambda: rows() == 2499)
+        until(lambda: list(folder.glob("*.index")))
 
 
 def test_processes_follow_each_other(tmp_path):

@@ -107,6 +107,7 @@ void AddFeatureViewCommands(CLI::App* app, Session* session) {
   vector->add_option("entity", options->entity, "KEY=VALUE …")->required();
   vector->add_option("--event-time", options->event_time, "As of when; by default now");
   OnRun(vector, session, [=](Platform* platform) { return Vector(*session, platform, *options); });
+  AddViewNeighborsCommand(views, session);
 }
 
 }  // namespace tercet

@@ -31,7 +31,8 @@ constexpr Command kCommands[] = {
      "tercet neighbors items \"[0.1, 0.7, 0.2]\" -k 5 --filter \"price < 30\""},
     {"views", kTraining,
      "tercet views create delay.json\n"
-     "tercet views vector delay city=Oslo distance=3.5"},
+     "tercet views vector delay city=Oslo distance=3.5\n"
+     "tercet views neighbors ranking \"[0.1, 0.7, 0.2]\" user=7 -k 50"},
     {"training-data", kTraining,
      "tercet training-data create delay --output data.parquet\n"
      "tercet training-data rebuild delay 1"},

@@ -50,6 +50,8 @@ void AddVerifyCommand(CLI::App* app, Session* session);
 void AddRebuildCommand(CLI::App* app, Session* session);
 /// `tercet neighbors`: the rows nearest to a vector.
 void AddNeighborsCommand(CLI::App* app, Session* session);
+/// `tercet views neighbors`: vectors of the entities nearest to a vector.
+void AddViewNeighborsCommand(CLI::App* views, Session* session);
 /// `tercet run`: a pipeline step with a recorded run.
 void AddStepCommand(CLI::App* app, Session* session);
 /// `tercet sql`: one query.

@@ -13,9 +13,14 @@ class RemoteNeighbors : public Neighbors {
   explicit RemoteNeighbors(HttpLink* http) : http_(http) {}
 
   Result<NeighborsAnswer> Find(const Ref& group, const NeighborsRequest& request) override;
+  Result<VectorNeighborsAnswer> FindVectors(const Ref& view,
+                                            const VectorNeighborsRequest& request) override;
   Result<std::vector<NeighborIndexInfo>> Indexes() override;
 
  private:
+  /// The frames that the server answers.
+  Result<std::string> Ask(const char* nouns, const Ref& ref, const json::object& body);
+
   HttpLink* const http_;
 };
 

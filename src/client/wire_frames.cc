@@ -88,13 +88,38 @@ Result<std::string> ToBytes(const NeighborsAnswer& answer) {
       {kAnswerKey}, {ToText(json::object{{"commit", answer.commit}})})));
 }
 
-Result<NeighborsAnswer> NeighborsAnswerFromBytes(std::string_view bytes) {
-  ARROW_ASSIGN_OR_RAISE(auto batches, BatchesFromBytes(bytes, 1));
-  ARROW_ASSIGN_OR_RAISE(const json::object answer,
-                        MetadataObject(*batches[0]->schema(), kAnswerKey));
-  NeighborsAnswer found{.rows = batches[0]->ReplaceSchemaMetadata(nullptr)};
+namespace {
+
+Result<NeighborsAnswer> NeighborsAnswerOf(const arrow::RecordBatch& batch) {
+  ARROW_ASSIGN_OR_RAISE(const json::object answer, MetadataObject(*batch.schema(), kAnswerKey));
+  NeighborsAnswer found{.rows = batch.ReplaceSchemaMetadata(nullptr)};
   ARROW_ASSIGN_OR_RAISE(found.commit, GetInt(answer, "commit"));
   return found;
+}
+
+}  // namespace
+
+Result<NeighborsAnswer> NeighborsAnswerFromBytes(std::string_view bytes) {
+  ARROW_ASSIGN_OR_RAISE(const auto batches, BatchesFromBytes(bytes, 1));
+  return NeighborsAnswerOf(*batches[0]);
+}
+
+Result<std::string> ToBytes(const VectorNeighborsAnswer& answer) {
+  ARROW_ASSIGN_OR_RAISE(std::string bytes,
+                        ToBytes(NeighborsAnswer{.rows = answer.near, .commit = answer.commit}));
+  ARROW_ASSIGN_OR_RAISE(const std::string entities, BatchToBytes(*answer.entities));
+  ARROW_ASSIGN_OR_RAISE(const std::string vectors, ToBytes(answer.vectors));
+  return bytes + entities + vectors;
+}
+
+Result<VectorNeighborsAnswer> VectorNeighborsAnswerFromBytes(std::string_view bytes) {
+  ARROW_ASSIGN_OR_RAISE(const auto batches, BatchesFromBytes(bytes, 5));
+  ARROW_ASSIGN_OR_RAISE(const NeighborsAnswer near, NeighborsAnswerOf(*batches[0]));
+  return VectorNeighborsAnswer{
+      .near = near.rows,
+      .entities = batches[1],
+      .vectors = {.features = batches[2], .status = batches[3], .helpers = batches[4]},
+      .commit = near.commit};
 }
 
 std::shared_ptr<arrow::Schema> ModelFilesSchema() {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "catalog/neighbors.h"
+#include "platform/neighbors.h"
 #include "platform/platform.h"
 
 namespace tercet {
@@ -33,6 +34,9 @@ Result<PredictData> PredictDataFromBytes(std::string_view bytes);
 /// Neighbours as one stream, their commit in its schema's metadata.
 Result<std::string> ToBytes(const NeighborsAnswer& answer);
 Result<NeighborsAnswer> NeighborsAnswerFromBytes(std::string_view bytes);
+/// Distances, entities and the vectors' three as streams, the commit in the first's metadata.
+Result<std::string> ToBytes(const VectorNeighborsAnswer& answer);
+Result<VectorNeighborsAnswer> VectorNeighborsAnswerFromBytes(std::string_view bytes);
 
 /// A model's files as rows (path, bytes), a large file as several rows in order.
 std::shared_ptr<arrow::Schema> ModelFilesSchema();

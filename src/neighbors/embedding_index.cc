@@ -5,6 +5,7 @@
 #include <numeric>
 #include <shared_mutex>
 
+#include "base/log.h"
 #include "compute/sort_key.h"
 #include "compute/take_rows.h"
 #include "neighbors/vector_column.h"
@@ -32,7 +33,20 @@ EmbeddingIndex::EmbeddingIndex(IndexSource source)
       rows_(static_cast<size_t>(source_.dimension), KeySchema(source_.group)),
       graph_memory_(source_.memory) {}
 
-Result<std::shared_ptr<EmbeddingIndex>> EmbeddingIndex::Load(IndexSource source) {
+Result<std::shared_ptr<EmbeddingIndex>> EmbeddingIndex::Load(IndexSource source, bool recall) {
+  if (recall && !source.file.empty()) {
+    std::shared_ptr<EmbeddingIndex> index(new EmbeddingIndex(source));
+    Status recalled = index->Recall();
+    if (recalled.ok()) recalled = index->LoadRows();
+    if (recalled.ok()) {
+      index->rows_.RemoveLabels(index->unconfirmed_);
+      index->unconfirmed_.clear();
+      return index;
+    }
+    if (!recalled.IsKeyError()) {
+      LogWarn("a graph is built anew instead of being read: " + recalled.ToString());
+    }
+  }
   std::shared_ptr<EmbeddingIndex> index(new EmbeddingIndex(std::move(source)));
   ARROW_RETURN_NOT_OK(index->LoadRows());
   return index;
@@ -200,7 +214,12 @@ Status EmbeddingIndex::RefreshSlice(const std::shared_ptr<arrow::RecordBatch>& k
   {
     const std::unique_lock lock(mutex_);
     for (const std::string& key : gone) rows_.Remove(key);
-    for (const Known& known : same) rows_.SetEventTime(known.label, known.event_time_us);
+    for (const Known& known : same) {
+      rows_.SetEventTime(known.label, known.event_time_us);
+      if (known.label / 64 < unconfirmed_.size()) {
+        unconfirmed_[known.label / 64] &= ~(uint64_t{1} << (known.label % 64));
+      }
+    }
     ARROW_RETURN_NOT_OK(rows_.Put(std::move(taken_keys), taken_times, rows, taken_vectors));
   }
   return row_memory_.Set(rows_.bytes());

@@ -15,6 +15,7 @@
 #include <arrow/record_batch.h>
 
 #include "base/clock.h"
+#include "base/file_system.h"
 #include "base/result.h"
 #include "catalog/embedding.h"
 #include "catalog/feature_group.h"
@@ -40,6 +41,8 @@ struct IndexSource {
   OnlineRows* online = nullptr;
   const Clock* clock = nullptr;
   IndexMemory* memory = nullptr;
+  FileSystem* files = nullptr;
+  std::string file;  ///< where its graph is kept for the next process; empty: nowhere
 };
 
 /// What is asked of an index.
@@ -67,8 +70,9 @@ struct NearKeys {
 /// longer than it takes to put in what was read before.
 class EmbeddingIndex {
  public:
-  /// Reads a group's rows. The graph comes later, by Work.
-  static Result<std::shared_ptr<EmbeddingIndex>> Load(IndexSource source);
+  /// Reads a group's rows. The graph comes later, by Work; or, where `recall` is set and the source
+  /// has a file that fits, from there, with all vectors that are still the same.
+  static Result<std::shared_ptr<EmbeddingIndex>> Load(IndexSource source, bool recall = false);
 
   /// Follows the group to the commit that is online now. False when the change feed does not lead
   /// there, so that the group has to be loaded anew.
@@ -83,6 +87,9 @@ class EmbeddingIndex {
   /// Brings them there, a moment's work with readers locked out at a time, until there is none or
   /// `closing` says so. One thread at a time.
   Status Work(const std::function<bool()>& closing);
+  /// Writes the graph to the source's file, if it has one and the graph has grown much since. Not
+  /// beside Work.
+  Status Keep();
   /// Whether so many rows are dead that a new index would be much smaller.
   bool IsWorn() const;
 
@@ -93,6 +100,11 @@ class EmbeddingIndex {
   explicit EmbeddingIndex(IndexSource source);
 
   Status LoadRows();
+  /// Takes the rows and the graph of the source's file, of which LoadRows says what is still so.
+  /// KeyError when there is no file.
+  Status Recall();
+  /// What a file must be of.
+  json::object FileOf() const;
   Result<bool> Follow(int64_t commit);
   /// Reads rows by key and takes in what they are now.
   Status Refresh(const std::shared_ptr<arrow::RecordBatch>& keys);
@@ -136,6 +148,7 @@ class EmbeddingIndex {
   std::mutex following_;  // one thread changes the rows; of what follows
   std::priority_queue<Due> due_;
   std::vector<std::shared_ptr<arrow::RecordBatch>> unavailable_;  // keys to be read again
+  LabelBits unconfirmed_;  // rows of a file that the online store was not asked about yet
   MemoryShare row_memory_;
   std::atomic<int64_t> next_due_us_;     // the first of due_, or now where a key was unavailable
   std::atomic<int64_t> next_expiry_us_;  // when to look for rows past their TTL
@@ -147,6 +160,7 @@ class EmbeddingIndex {
   uint32_t graph_end_ = 0;            // labels from here on are not in the graph
 
   MemoryShare graph_memory_;                 // of the thread that works
+  size_t kept_ = 0;                          // vectors of the graph on disk; the same thread's
   std::atomic<size_t> graph_refused_at_{0};  // live rows, when there was no memory for a graph
   FilteredRows filtered_;
   std::atomic<int64_t> searches_{0}, exact_{0};

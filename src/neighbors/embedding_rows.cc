@@ -78,9 +78,10 @@ void EmbeddingRows::Remove(std::string_view key) {
   ++changes_;
 }
 
-void EmbeddingRows::RemoveOlderThan(int64_t event_time_us) {
+template <typename IsGone>
+void EmbeddingRows::RemoveIf(IsGone is_gone) {
   for (auto entry = labels_.begin(); entry != labels_.end();) {
-    if (times_us_[entry->second] >= event_time_us) {
+    if (!is_gone(entry->second)) {
       ++entry;
       continue;
     }
@@ -89,6 +90,14 @@ void EmbeddingRows::RemoveOlderThan(int64_t event_time_us) {
     entry = labels_.erase(entry);
     ++changes_;
   }
+}
+
+void EmbeddingRows::RemoveOlderThan(int64_t event_time_us) {
+  RemoveIf([&](uint32_t label) { return times_us_[label] < event_time_us; });
+}
+
+void EmbeddingRows::RemoveLabels(const LabelBits& labels) {
+  RemoveIf([&](uint32_t label) { return HasBit(labels, label); });
 }
 
 std::optional<uint32_t> EmbeddingRows::FindSame(const std::string& key,

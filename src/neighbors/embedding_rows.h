@@ -46,6 +46,8 @@ class EmbeddingRows {
   void Remove(std::string_view key);
   /// Takes away the rows that are older.
   void RemoveOlderThan(int64_t event_time_us);
+  /// Takes away the rows with these labels.
+  void RemoveLabels(const LabelBits& labels);
 
   /// Whether a key's row is there with these values: then its label. The key's columns are alike.
   std::optional<uint32_t> FindSame(const std::string& key, const arrow::RecordBatch& rows,
@@ -75,6 +77,8 @@ class EmbeddingRows {
   };
   using Labels = std::unordered_map<std::string, uint32_t, KeyHash, std::equal_to<>>;
 
+  template <typename IsGone>
+  void RemoveIf(IsGone is_gone);
   void Kill(uint32_t label) { live_[label / 64] &= ~(uint64_t{1} << (label % 64)); }
   /// Of the chunk that a label is in.
   size_t ChunkOf(uint32_t label) const;

@@ -27,6 +27,11 @@ float PortableNegativeProduct(const float* a, const float* b, size_t count) {
   return -Portable(a, b, count, [](float x, float y) { return x * y; });
 }
 
+struct Distances {
+  FloatDistance squared_l2 = PortableSquaredL2;
+  FloatDistance negative_product = PortableNegativeProduct;
+};
+
 #if defined(__x86_64__)
 
 __attribute__((target("avx2,fma"))) inline float SumOf(__m256 low, __m256 high) {
@@ -78,22 +83,68 @@ __attribute__((target("avx2,fma"))) float WideNegativeProduct(const float* a, co
   return -SumOf(_mm256_add_ps(sum0, sum2), _mm256_add_ps(sum1, sum3));
 }
 
-bool IsWide() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+__attribute__((target("avx512f"))) inline float SumOf(__m512 sum) {
+  const __m256 high = _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(sum), 1));
+  return SumOf(_mm512_castps512_ps256(sum), high);
+}
+
+// The same in steps of twice the width. A rest has one to three steps.
+__attribute__((target("avx512f"))) float WidestSquaredL2(const float* a, const float* b,
+                                                         size_t count) {
+  __m512 sum0 = _mm512_setzero_ps(), sum1 = sum0, sum2 = sum0, sum3 = sum0;
+  size_t i = 0;
+  for (; i + 64 <= count; i += 64) {
+    const __m512 d0 = _mm512_sub_ps(_mm512_loadu_ps(a + i), _mm512_loadu_ps(b + i));
+    const __m512 d1 = _mm512_sub_ps(_mm512_loadu_ps(a + i + 16), _mm512_loadu_ps(b + i + 16));
+    const __m512 d2 = _mm512_sub_ps(_mm512_loadu_ps(a + i + 32), _mm512_loadu_ps(b + i + 32));
+    const __m512 d3 = _mm512_sub_ps(_mm512_loadu_ps(a + i + 48), _mm512_loadu_ps(b + i + 48));
+    sum0 = _mm512_fmadd_ps(d0, d0, sum0);
+    sum1 = _mm512_fmadd_ps(d1, d1, sum1);
+    sum2 = _mm512_fmadd_ps(d2, d2, sum2);
+    sum3 = _mm512_fmadd_ps(d3, d3, sum3);
+  }
+  for (; i < count; i += 16) {
+    const __m512 d0 = _mm512_sub_ps(_mm512_loadu_ps(a + i), _mm512_loadu_ps(b + i));
+    sum0 = _mm512_fmadd_ps(d0, d0, sum0);
+  }
+  return SumOf(_mm512_add_ps(_mm512_add_ps(sum0, sum2), _mm512_add_ps(sum1, sum3)));
+}
+
+__attribute__((target("avx512f"))) float WidestNegativeProduct(const float* a, const float* b,
+                                                               size_t count) {
+  __m512 sum0 = _mm512_setzero_ps(), sum1 = sum0, sum2 = sum0, sum3 = sum0;
+  size_t i = 0;
+  for (; i + 64 <= count; i += 64) {
+    sum0 = _mm512_fmadd_ps(_mm512_loadu_ps(a + i), _mm512_loadu_ps(b + i), sum0);
+    sum1 = _mm512_fmadd_ps(_mm512_loadu_ps(a + i + 16), _mm512_loadu_ps(b + i + 16), sum1);
+    sum2 = _mm512_fmadd_ps(_mm512_loadu_ps(a + i + 32), _mm512_loadu_ps(b + i + 32), sum2);
+    sum3 = _mm512_fmadd_ps(_mm512_loadu_ps(a + i + 48), _mm512_loadu_ps(b + i + 48), sum3);
+  }
+  for (; i < count; i += 16) {
+    sum0 = _mm512_fmadd_ps(_mm512_loadu_ps(a + i), _mm512_loadu_ps(b + i), sum0);
+  }
+  return -SumOf(_mm512_add_ps(_mm512_add_ps(sum0, sum2), _mm512_add_ps(sum1, sum3)));
+}
+
+Distances FastestDistances() {
+  if (__builtin_cpu_supports("avx512f")) return {WidestSquaredL2, WidestNegativeProduct};
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+    return {WideSquaredL2, WideNegativeProduct};
+  }
+  return {};
+}
 
 #else
 
-constexpr FloatDistance WideSquaredL2 = PortableSquaredL2;
-constexpr FloatDistance WideNegativeProduct = PortableNegativeProduct;
-bool IsWide() { return false; }
+Distances FastestDistances() { return {}; }
 
 #endif
 
 }  // namespace
 
 FloatDistance FloatDistanceOf(VectorMetric metric) {
-  static const bool wide = IsWide();
-  if (metric == VectorMetric::kL2) return wide ? WideSquaredL2 : PortableSquaredL2;
-  return wide ? WideNegativeProduct : PortableNegativeProduct;
+  static const Distances distances = FastestDistances();
+  return metric == VectorMetric::kL2 ? distances.squared_l2 : distances.negative_product;
 }
 
 }  // namespace tercet

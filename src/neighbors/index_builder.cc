@@ -41,7 +41,8 @@ Result<std::shared_ptr<EmbeddingIndex>> IndexPlace::Reload(const EmbeddingIndex*
     // Its memory is given back before the new one takes as much, once nobody searches it.
     index_ = nullptr;
   }
-  auto loaded = EmbeddingIndex::Load(source);
+  // What was here before is of no use, and so would its file be.
+  auto loaded = EmbeddingIndex::Load(source, /*recall=*/old == nullptr);
   if (!loaded.ok()) return Explain(loaded.status(), Naming(source));
   const std::lock_guard lock(mutex_);
   index_ = *loaded;
@@ -99,6 +100,15 @@ void IndexBuilder::Run() {
   }
 }
 
+void IndexBuilder::Keep(IndexPlace& place, const std::shared_ptr<EmbeddingIndex>& index) {
+  // Not of a group that was forgotten.
+  if (closing_ || place.Here() != index) return;
+  const Status kept = index->Keep();
+  if (kept.ok()) return;
+  LogWarn("writing the graph of " + Naming(index->source()) +
+          ", which the next process builds anew: " + kept.ToString());
+}
+
 void IndexBuilder::Build(const std::shared_ptr<IndexPlace>& place) {
   const std::shared_ptr<EmbeddingIndex> index = place->Here();
   if (index == nullptr) return;
@@ -109,12 +119,15 @@ void IndexBuilder::Build(const std::shared_ptr<IndexPlace>& place) {
       LogWarn("building the graph of " + Naming(index->source()) +
               ", whose rows are compared one by one meanwhile: " + worked.ToString());
     }
+    Keep(*place, index);
     return;
   }
   const Status renewed = [&]() -> Status {
     ARROW_ASSIGN_OR_RAISE(auto next, EmbeddingIndex::Load(index->source()));
     ARROW_RETURN_NOT_OK(next->Work(closing));
-    if (!closing_) place->Replace(index, std::move(next));
+    if (closing_) return Status::OK();
+    place->Replace(index, next);
+    Keep(*place, next);
     return Status::OK();
   }();
   if (renewed.ok()) return;

@@ -48,6 +48,8 @@ class IndexBuilder {
  private:
   void Run();
   void Build(const std::shared_ptr<IndexPlace>& place);
+  /// Writes a graph down for the next process, unless the index is no longer in its place.
+  void Keep(IndexPlace& place, const std::shared_ptr<EmbeddingIndex>& index);
 
   std::atomic<bool> closing_{false};
   std::mutex mutex_;

@@ -2,7 +2,10 @@
 #include <algorithm>
 #include <chrono>
 #include <shared_mutex>
+#include <span>
+#include <vector>
 
+#include "base/parallel.h"
 #include "neighbors/embedding_index.h"
 
 namespace tercet {
@@ -12,8 +15,8 @@ namespace {
 constexpr size_t kGraphRows = 2000;
 /// How long readers are locked out at a time.
 constexpr auto kTurn = std::chrono::microseconds(500);
-/// A graph that is nobody else's yet takes so many vectors before it asks whether to go on.
-constexpr size_t kBuildStep = 256;
+/// A graph that is nobody else's yet takes so many vectors a thread before it looks up.
+constexpr size_t kBuildStep = 1024;
 /// More dead rows than alive, and so many that it is worth while.
 constexpr size_t kDeadRows = 4096;
 
@@ -64,12 +67,18 @@ Status EmbeddingIndex::BuildGraph(const std::function<bool()>& closing) {
   // The vectors of these labels stay where they are, so no lock is held.
   ARROW_ASSIGN_OR_RAISE(auto graph, HnswGraph::Make(&rows_.vectors(), distance_));
   MemoryShare memory(source_.memory);
+  std::vector<uint32_t> labels;
   for (uint32_t label = 0; label < end; ++label) {
-    if (!HasBit(live, label)) continue;
-    ARROW_RETURN_NOT_OK(graph->Add(label));
-    if (graph->size() % kBuildStep != 0) continue;
+    if (HasBit(live, label)) labels.push_back(label);
+  }
+  ARROW_RETURN_NOT_OK(graph->Reserve(labels.size()));
+  const int threads = ThreadCount();
+  for (std::span<const uint32_t> rest = labels; !rest.empty();) {
+    const auto some = rest.first(std::min(rest.size(), kBuildStep * static_cast<size_t>(threads)));
+    ARROW_RETURN_NOT_OK(graph->Add(some, threads));
     ARROW_RETURN_NOT_OK(memory.Set(graph->bytes()));
     if (closing()) return Status::OK();
+    rest = rest.subspan(some.size());
   }
   {
     const std::unique_lock lock(mutex_);
@@ -86,7 +95,9 @@ Status EmbeddingIndex::ExtendGraph(const std::function<bool()>& closing) {
       const std::unique_lock lock(mutex_);
       const auto until = std::chrono::steady_clock::now() + kTurn;
       while (graph_end_ < rows_.end() && std::chrono::steady_clock::now() < until) {
-        if (HasBit(rows_.live(), graph_end_)) ARROW_RETURN_NOT_OK(graph_->Add(graph_end_));
+        if (HasBit(rows_.live(), graph_end_)) {
+          ARROW_RETURN_NOT_OK(graph_->Add({&graph_end_, 1}, /*threads=*/1));
+        }
         ++graph_end_;
       }
       if (graph_end_ == rows_.end()) break;

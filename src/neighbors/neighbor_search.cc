@@ -8,6 +8,7 @@
 
 #include "base/add_once.h"
 #include "base/environment.h"
+#include "base/hash.h"
 #include "base/name.h"
 #include "compute/sort_key.h"
 #include "compute/take_rows.h"
@@ -22,6 +23,11 @@ constexpr int kTries = 4;
 
 /// Candidates beside the k wanted: floats may put the last of them in another order than doubles.
 size_t WithSpare(int64_t k) { return static_cast<size_t>(k + 8 + k / 8); }
+
+/// What the names of a group's files begin with.
+std::string FilesOf(const Ref& group) {
+  return group.name + "@" + std::to_string(group.version) + "-";
+}
 
 /// A search resolved against the group.
 struct ResolvedSearch {
@@ -229,12 +235,17 @@ Result<std::shared_ptr<EmbeddingIndex>> NeighborSearch::Current(const IndexSourc
 
 Result<NeighborsAnswer> NeighborSearch::Find(const Ref& group, const NeighborsRequest& request) {
   ARROW_RETURN_NOT_OK(request.Check());
-  IndexSource source{.online = online_, .clock = clock_, .memory = &memory_};
+  IndexSource source{
+      .online = online_, .clock = clock_, .memory = &memory_, .files = files_.get()};
   ARROW_ASSIGN_OR_RAISE(const auto known, GroupOf(group));
   source.group = known->definition;
   source.table = known->table;
   ARROW_ASSIGN_OR_RAISE(source.column, EmbeddingOf(source.group, request.column));
   source.embedding = source.group.embeddings.at(source.column);
+  if (!folder_.empty()) {
+    source.file = JoinPath(folder_, FilesOf(source.group.ref()) +
+                                        Sha256Hex(source.column).substr(0, 16) + ".index");
+  }
   const auto field = source.group.schema->GetFieldByName(source.column);
   if (field == nullptr) {
     return Status::KeyError("feature group '", source.group.ref().ToText(), "' has no column '",
@@ -269,10 +280,24 @@ std::vector<NeighborIndexInfo> NeighborSearch::Indexes() {
   return infos;
 }
 
-void NeighborSearch::Forget(const Ref& group) {
-  const std::lock_guard lock(mutex_);
-  std::erase_if(places_, [&](const auto& place) { return place.first.first == group; });
-  groups_.clear();
+Status NeighborSearch::Forget(const Ref& group) {
+  {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(places_, [&](const auto& place) {
+      if (place.first.first != group) return false;
+      // The builder may have it in hand.
+      place.second->Replace(place.second->Here(), nullptr);
+      return true;
+    });
+    groups_.clear();
+  }
+  if (folder_.empty()) return Status::OK();
+  ARROW_ASSIGN_OR_RAISE(const std::vector<FileInfo> files, files_->List(folder_));
+  for (const FileInfo& file : files) {
+    if (!file.name.starts_with(FilesOf(group))) continue;
+    ARROW_RETURN_NOT_OK(files_->Remove(JoinPath(folder_, file.name)));
+  }
+  return Status::OK();
 }
 
 }  // namespace tercet

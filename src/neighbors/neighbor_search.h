@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/file_system.h"
 #include "base/result.h"
 #include "catalog/catalog.h"
 #include "catalog/neighbors.h"
@@ -22,6 +23,9 @@ namespace tercet {
 
 struct NeighborOptions {
   size_t index_bytes = size_t{4} << 30;  ///< that all indexes of the process may take of memory
+  /// Where graphs are kept for the next process; empty: nowhere.
+  std::string folder = {};
+  std::shared_ptr<FileSystem> file_system = LocalFileSystem();
 
   /// With the bytes that the environment's TERCET_INDEX_BYTES says. Invalid when that is no whole
   /// number.
@@ -39,14 +43,16 @@ class NeighborSearch {
         tables_(tables),
         online_(online),
         clock_(clock),
+        files_(options.file_system),
+        folder_(options.folder),
         memory_(options.index_bytes) {}
 
   /// See platform/neighbors.h.
   Result<NeighborsAnswer> Find(const Ref& group, const NeighborsRequest& request);
 
   std::vector<NeighborIndexInfo> Indexes();
-  /// Gives the memory of a group's indexes back.
-  void Forget(const Ref& group);
+  /// Gives the memory of a group's indexes back, and takes their files away.
+  Status Forget(const Ref& group);
 
   size_t used_bytes() const { return memory_.used_bytes(); }
 
@@ -66,6 +72,8 @@ class NeighborSearch {
   FeatureTables* const tables_;
   OnlineRows* const online_;
   const Clock* const clock_;
+  const std::shared_ptr<FileSystem> files_;
+  const std::string folder_;
   IndexMemory memory_;
   std::mutex mutex_;
   std::map<std::pair<Ref, std::string>, std::shared_ptr<IndexPlace>> places_;  // guarded by mutex_

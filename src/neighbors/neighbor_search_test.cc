@@ -160,7 +160,7 @@ TEST_F(NeighborSearchTest, MemoryComesBackWithTheGroup) {
   ASSERT_EQ(search_->Indexes().size(), 1U);
   EXPECT_EQ(search_->Indexes()[0].rows, 1);
   EXPECT_GT(search_->used_bytes(), 0U);
-  search_->Forget({"items", 1});
+  EXPECT_TRUE(search_->Forget({"items", 1}).ok());
   EXPECT_EQ(search_->used_bytes(), 0U);
 }
 

@@ -320,9 +320,12 @@ class ItemsTest : public ::testing::Test {
                        .table = tables_->Get(group_.ref()).ValueOrDie(),
                        .online = online_.get(),
                        .clock = &clock_,
-                       .memory = &memory_};
+                       .memory = &memory_,
+                       .files = files_.get(),
+                       .file = JoinPath(root_, "neighbors/items.index")};
   }
 
+  const std::shared_ptr<FileSystem> files_ = LocalFileSystem();
   ManualClock clock_{100 * kHour};
   std::mt19937 random_{1};
   const std::string root_ =

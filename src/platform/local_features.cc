@@ -38,7 +38,7 @@ Status LocalPlatform::DropFeatureGroup(const Ref& ref) {
   ARROW_ASSIGN_OR_RAISE(const FeatureGroupDefinition definition, tables_.Definition(ref));
   ARROW_RETURN_NOT_OK(
       discovery_->Refused(tables_.Drop(definition.ref()), Kind::kFeatureGroup, definition.ref()));
-  neighbors_->Forget(definition.ref());
+  ARROW_RETURN_NOT_OK(neighbors_->Forget(definition.ref()));
   return definition.online ? online_->Drop(definition.ref()) : Status::OK();
 }
 
@@ -120,6 +120,10 @@ Result<ErasureReport> LocalPlatform::Erase(const std::optional<Ref>& group,
   ARROW_ASSIGN_OR_RAISE(
       ErasureReport report,
       ingest_->Erase(group, std::make_shared<arrow::TableBatchReader>(table)));
+  for (const auto& [name, erased] : report.groups) {
+    ARROW_ASSIGN_OR_RAISE(const Ref ref, Ref::Parse(name));
+    ARROW_RETURN_NOT_OK(neighbors_->Forget(ref));
+  }
   ARROW_RETURN_NOT_OK(datasets.Forget(of_spines, &report));
   return report;
 }

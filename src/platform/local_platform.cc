@@ -67,9 +67,10 @@ Result<std::shared_ptr<Platform>> LocalPlatform::Open(const std::string& locatio
                               return tercet::RebuildOnline(tables, store, group, version);
                             },
                             online));
-  ARROW_ASSIGN_OR_RAISE(const NeighborOptions neighbors, NeighborOptions::FromEnvironment());
+  ARROW_ASSIGN_OR_RAISE(NeighborOptions neighbors, NeighborOptions::FromEnvironment());
+  neighbors.folder = layout.neighbors();
   platform->neighbors_ = std::make_unique<LocalNeighbors>(
-      platform->catalog_.get(), tables, platform->online_.get(), clock, neighbors);
+      platform.get(), platform->catalog_.get(), tables, platform->online_.get(), clock, neighbors);
   platform->ingest_ = std::make_unique<Ingest>(tables, platform->online_.get());
   platform->referee_ =
       std::make_unique<Referee>(&platform->registry_, LocalFileSystem(), layout.trials(), clock);

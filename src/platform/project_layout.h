@@ -16,6 +16,7 @@ namespace tercet {
 ///     catalog.sqlite                        names, versions, lineage
 ///     feature_groups/NAME/VERSION/          a Delta table
 ///     online/                               RocksDB, the owner's lock
+///     neighbors/                            graphs of embeddings, to be had anew without
 ///     training_datasets/VIEW/VERSION/       a spine
 ///     models/NAME/VERSION/                  a model's files
 ///     logs/slow_requests.jsonl              requests slower than their deployment's policy says
@@ -33,6 +34,7 @@ struct ProjectLayout {
 
   std::string catalog() const { return JoinPath(root, "catalog.sqlite"); }
   std::string online() const { return JoinPath(root, "online"); }
+  std::string neighbors() const { return JoinPath(root, "neighbors"); }
   std::string slow_log() const { return JoinPath(JoinPath(root, "logs"), "slow_requests.jsonl"); }
   std::string trials() const { return JoinPath(root, "trials"); }
   std::string environments() const { return JoinPath(root, "environments"); }

@@ -35,7 +35,8 @@ TEST(OpenApiTest, NamesEveryRouteAndNoOther) {
   for (auto more :
        {FeatureGroupRoutes(nullptr), FeatureViewRoutes(nullptr, nullptr), TrainingRoutes(nullptr),
         RunRoutes(nullptr), DiscoveryRoutes(nullptr), SqlRoutes(nullptr), ModelRoutes(nullptr),
-        DeploymentRoutes(nullptr, nullptr), TrialRoutes(nullptr), NeighborRoutes(nullptr)}) {
+        DeploymentRoutes(nullptr, nullptr), TrialRoutes(nullptr),
+        NeighborRoutes(nullptr, nullptr)}) {
     routes.insert(routes.end(), more.begin(), more.end());
   }
   for (const Route& route : routes) {

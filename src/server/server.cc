@@ -102,7 +102,7 @@ class RunningServer : public Server {
     add(DeploymentRoutes(platform_.get(), deployment_contracts_.get()));
     add(TrialRoutes(platform_.get()));
     add(FeatureGroupRoutes(platform_.get()));
-    add(NeighborRoutes(platform_.get()));
+    add(NeighborRoutes(platform_.get(), vector_contracts_.get()));
     add(TrainingRoutes(platform_.get()));
     add(RunRoutes(platform_.get()));
     add(DiscoveryRoutes(platform_.get()));
