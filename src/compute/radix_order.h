@@ -16,10 +16,10 @@ struct OrderedRows {
 };
 
 /// Sorts n rows by (code ^ flip, time), stably, and gives the flipped codes; `times_us` may be
-/// null. A radix sort of just so many of the highest bits as tell that many rows apart: the first of
-/// these part the rows into buckets that fit in a cache, where the others sort them. What they leave
-/// equal is compared. O(n) but for rows that crowd in a small part of their range. Beside its answer
-/// it holds the largest bucket and, where there are no times, 8 bytes a row.
+/// null. A radix sort of just so many of the highest bits as tell that many rows apart: the first
+/// of these part the rows into buckets that fit in a cache, where the others sort them. What they
+/// leave equal is compared. O(n) but for rows that crowd in a small part of their range. Beside its
+/// answer it holds the largest bucket and, where there are no times, 8 bytes a row.
 OrderedRows RadixOrder(const uint64_t* codes, uint64_t flip, const int64_t* times_us, size_t n);
 
 }  // namespace tercet
