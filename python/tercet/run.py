@@ -84,6 +84,11 @@ class Run:
         return self._add(metrics={name: float(value) for name, value in metrics.items()},
                          parameters=given)
 
+    def refresh(self) -> "Run":
+        """Reads the run again: what others have added to it since."""
+        self._record = json.loads(self._project._core.get_run(self.id))
+        return self
+
     def _add(self, **additions: Any) -> "Run":
         self._record = json.loads(self._project._core.log_run(
             self.id, to_json({**_EMPTY, **additions})))
@@ -101,7 +106,7 @@ class Run:
         ended = {"status": "finished"}
         if error is not None:
             text = "".join(traceback.format_exception_only(kind, error)).strip()
-            ended = {"status": "failed", "error": text[:10_000]}
+            ended = {"status": "failed", "error": _as_utf8(text[:10_000])}
         self._add(log="".join(tee.text() for tee in self._tees), **ended)
 
     def __repr__(self) -> str:
@@ -132,11 +137,20 @@ class _Tee(io.TextIOBase):
         return self.stream.fileno()
 
     @property
-    def encoding(self) -> str:
+    def encoding(self) -> str:  # type: ignore[override]
         return self.stream.encoding
 
+    def __getattr__(self, name: str) -> Any:
+        """What else a stream has, such as `buffer`, whose bytes are not kept."""
+        return getattr(self.stream, name)
+
     def text(self) -> str:
-        return self._kept.getvalue()
+        return _as_utf8(self._kept.getvalue())
+
+
+def _as_utf8(text: str) -> str:
+    """The text with "?" for what UTF-8 does not have: the bytes of a file's name, mostly."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _is_number(value: Any) -> bool:

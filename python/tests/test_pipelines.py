@@ -1,6 +1,9 @@
+import contextlib
 import datetime
+import io
 import math
 import pickle
+import sys
 
 import numpy as np
 import pandas as pd
@@ -231,6 +234,20 @@ def test_numbers_that_are_not_finite_can_be_logged(project):
     assert logged.status == "finished" and logged.parameters == {"alpha": "Infinity"}
     assert math.isnan(logged.metrics["loss"])
     assert logged.metrics["gap"] == -math.inf and logged.metrics["auc"] == 0.5
+
+
+def test_a_run_may_print_anything(project):
+    shown = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="surrogateescape")
+    with contextlib.redirect_stdout(shown), project.run("prints"):
+        sys.stdout.buffer.write(b"bytes, which are not kept")
+        print("a name: \udcff;", "é" * 600_000)  # more than a run keeps, cut within a character
+    run = project.runs()[0]
+    assert run.status == "finished" and run.printed.endswith("éé\n")
+    with pytest.raises(ValueError), project.run("fails"):
+        print("a name: \udcff")
+        raise ValueError("no \udcff")
+    run = project.runs()[0]
+    assert run.status == "failed" and run.error == "ValueError: no ?"
 
 
 def test_failed_runs_say_why(project):

@@ -1,6 +1,7 @@
 #include "base/utf8.h"
 
 #include <cstdint>
+#include <cstring>
 
 namespace tercet {
 namespace {
@@ -25,6 +26,23 @@ size_t CharacterLength(std::string_view bytes) {
 }
 
 }  // namespace
+
+bool IsUtf8(std::string_view bytes) {
+  while (!bytes.empty()) {
+    uint64_t eight = 0;
+    if (bytes.size() >= sizeof(eight)) {
+      std::memcpy(&eight, bytes.data(), sizeof(eight));
+      if ((eight & 0x8080808080808080) == 0) {  // all ASCII, as most text is
+        bytes.remove_prefix(sizeof(eight));
+        continue;
+      }
+    }
+    const size_t length = CharacterLength(bytes);
+    if (length == 0) return false;
+    bytes.remove_prefix(length);
+  }
+  return true;
+}
 
 std::string ToUtf8(std::string_view bytes) {
   std::string text;

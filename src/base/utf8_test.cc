@@ -9,6 +9,12 @@ TEST(Utf8, KeepsCharactersAndReplacesWhatIsNone) {
   for (const std::string text :
        {"", "plain", "é", "€", "𝄞 and more", "\xED\x9F\xBF", "\xF4\x8F\xBF\xBF"}) {
     EXPECT_EQ(ToUtf8(text), text);
+    EXPECT_TRUE(IsUtf8(text)) << text;
+  }
+  for (size_t ascii = 0; ascii < 20; ++ascii) {
+    const std::string before(ascii, 'x');
+    EXPECT_TRUE(IsUtf8(before + "é" + before));
+    EXPECT_FALSE(IsUtf8(before + "\xC3" + before)) << ascii;
   }
   EXPECT_EQ(ToUtf8("caf\xC3"), "caf\uFFFD");                     // cut within é
   EXPECT_EQ(ToUtf8("\xC3(x"), "\uFFFD(x");

@@ -1,7 +1,6 @@
 #include <filesystem>
 
-#include <arrow/util/utf8.h>
-
+#include "catalog/runs.h"
 #include "cli/output.h"
 #include "cli/session.h"
 #include "cli/sql_step.h"
@@ -22,32 +21,11 @@ std::string RunNameOf(const std::string& word) {
   return name.substr(0, 63);
 }
 
-/// A run keeps no more of its log, so no more is kept here or sent.
-constexpr size_t kLogBytes = 1 << 20;
-
+/// Keeps about what a run keeps of its log.
 void AppendTail(std::string_view text, std::string* log) {
   log->append(text);
   // Cut seldom, since each cut moves the rest.
-  if (log->size() > 2 * kLogBytes) log->erase(0, log->size() - kLogBytes);
-}
-
-/// A log is kept as JSON text, which is UTF-8; a step may print anything. Other bytes become '?',
-/// so that they can't keep a run from ending.
-std::string CleanText(std::string text) {
-  if (text.size() > kLogBytes) text.erase(0, text.size() - kLogBytes);
-  for (size_t i = 0; i < text.size();) {
-    const auto first = static_cast<unsigned char>(text[i]);
-    const size_t size = first < 0x80              ? 1
-                        : (first >> 5) == 0b110   ? 2
-                        : (first >> 4) == 0b1110  ? 3
-                        : (first >> 3) == 0b11110 ? 4
-                                                  : 0;
-    const bool good = size > 0 && i + size <= text.size() &&
-                      arrow::util::ValidateUTF8(std::string_view(text).substr(i, size));
-    if (!good) text[i] = '?';
-    i += good ? size : 1;
-  }
-  return text;
+  if (log->size() > 2 * Runs::kLogBytes) log->erase(0, log->size() - Runs::kLogBytes);
 }
 
 /// The project as the step finds it wherever it runs.
@@ -97,8 +75,6 @@ Status RunStep(Session* session, Platform* platform, const std::vector<std::stri
     end.status = "failed";
     end.error = status.message();
   }
-  arrow::util::InitializeUTF8();
-  end.log = CleanText(std::move(end.log));
   ARROW_ASSIGN_OR_RAISE(const Run ended, platform->LogRun(run.id, end));
   std::cerr << "run " << ended.id << " " << ended.status << "\n";
   return status;
