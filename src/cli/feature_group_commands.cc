@@ -298,18 +298,6 @@ Result<ReadRequest> RequestOf(const GroupOptions& options) {
   return request;
 }
 
-Status PrintOrWrite(const Session& session, const GroupOptions& options,
-                    const RecordBatchReader& reader) {
-  ARROW_ASSIGN_OR_RAISE(const Frame table, reader->ToTable());
-  if (options.output.empty()) {
-    PrintFrame(*table, session.json, options.limit);
-    return Status::OK();
-  }
-  ARROW_RETURN_NOT_OK(WriteFrameFile(*table, options.output));
-  std::cerr << table->num_rows() << " rows written to " << options.output << "\n";
-  return Status::OK();
-}
-
 void AddReadOptions(CLI::App* command, GroupOptions* options) {
   command->add_option("--columns", options->columns, "Only these columns")->delimiter(',');
   command->add_option("--as-of", options->as_of, "A commit, or a commit time");
@@ -318,7 +306,8 @@ void AddReadOptions(CLI::App* command, GroupOptions* options) {
 }
 
 void AddOutputOptions(CLI::App* command, GroupOptions* options) {
-  command->add_option("-o,--output", options->output, "Write a .parquet, .csv or .arrow file");
+  command->add_option("-o,--output", options->output, "Write a .parquet, .csv or .arrow file")
+      ->check(FrameFileSlip);
   command->add_option("--limit", options->limit, "Rows to print")->capture_default_str();
 }
 
@@ -372,7 +361,7 @@ void AddFeatureGroupCommands(CLI::App* app, Session* session) {
                          ARROW_ASSIGN_OR_RAISE(const Ref ref, Ref::Parse(o.group));
                          ARROW_ASSIGN_OR_RAISE(const ReadRequest request, RequestOf(o));
                          ARROW_ASSIGN_OR_RAISE(const auto rows, platform->Read(ref, request));
-                         return PrintOrWrite(s, o, rows);
+                         return PrintOrWrite(rows.get(), s.json, o.limit, o.output);
                        });
   AddReadOptions(read, options.get());
   AddOutputOptions(read, options.get());
@@ -390,7 +379,7 @@ void AddFeatureGroupCommands(CLI::App* app, Session* session) {
           [](const Session& s, Platform* platform, const GroupOptions& o) -> Status {
             ARROW_ASSIGN_OR_RAISE(const Ref ref, Ref::Parse(o.group));
             ARROW_ASSIGN_OR_RAISE(const auto rows, platform->Changes(ref, o.since, o.until));
-            return PrintOrWrite(s, o, rows);
+            return PrintOrWrite(rows.get(), s.json, o.limit, o.output);
           });
   changes->add_option("--since", options->since, "Changes after this commit")->required();
   changes->add_option("--until", options->until, "Up to this commit; by default the newest");

@@ -8,6 +8,9 @@
 #include <parquet/arrow/reader.h>
 #include <parquet/arrow/writer.h>
 
+#include "base/file_system.h"
+#include "base/id.h"
+
 namespace tercet {
 namespace {
 
@@ -25,9 +28,7 @@ Result<std::shared_ptr<arrow::Table>> ReadParquet(
     const std::shared_ptr<arrow::io::RandomAccessFile>& file) {
   ARROW_ASSIGN_OR_RAISE(auto reader,
                         parquet::arrow::OpenFile(file, arrow::default_memory_pool()));
-  std::shared_ptr<arrow::Table> table;
-  ARROW_RETURN_NOT_OK(reader->ReadTable(&table));
-  return table;
+  return reader->ReadTable();
 }
 
 Result<std::shared_ptr<arrow::Table>> ReadArrow(
@@ -48,6 +49,8 @@ Result<std::shared_ptr<arrow::Table>> ReadCsv(
 
 }  // namespace
 
+std::string FrameFileSlip(const std::string& path) { return KindOf(path).status().message(); }
+
 Result<std::shared_ptr<arrow::Table>> ReadFrameFile(const std::string& path) {
   ARROW_ASSIGN_OR_RAISE(const FileKind kind, KindOf(path));
   if (!std::filesystem::exists(path)) return Status::KeyError("there is no file '", path, "'");
@@ -60,9 +63,10 @@ Result<std::shared_ptr<arrow::Table>> ReadFrameFile(const std::string& path) {
   return table;
 }
 
-Status WriteFrameFile(const arrow::Table& table, const std::string& path) {
-  ARROW_ASSIGN_OR_RAISE(const FileKind kind, KindOf(path));
-  ARROW_ASSIGN_OR_RAISE(auto file, arrow::io::FileOutputStream::Open(path));
+namespace {
+
+Status WriteAs(FileKind kind, const arrow::Table& table, const std::string& path) {
+  ARROW_ASSIGN_OR_RAISE(const auto file, LocalFileSystem()->Create(path));
   switch (kind) {
     case FileKind::kParquet:
       ARROW_RETURN_NOT_OK(
@@ -80,6 +84,23 @@ Status WriteFrameFile(const arrow::Table& table, const std::string& path) {
     }
   }
   return file->Close();
+}
+
+}  // namespace
+
+Status WriteFrameFile(const arrow::Table& table, const std::string& path) {
+  ARROW_ASSIGN_OR_RAISE(const FileKind kind, KindOf(path));
+  const std::filesystem::path whole(path);
+  // Beside it, hidden until it is whole.
+  const std::string part =
+      (whole.parent_path() / ("." + whole.filename().string() + "-" + NewUuid())).string();
+  Status written = WriteAs(kind, table, part);
+  if (written.ok()) written = LocalFileSystem()->Rename(part, path);
+  if (written.ok()) return written;
+  // What is told is why it failed; a part that can't be removed is hidden.
+  std::error_code ignored;
+  std::filesystem::remove(part, ignored);
+  return Explain(written, "cannot write '" + path + "'");
 }
 
 }  // namespace tercet

@@ -9,6 +9,7 @@
 
 #include <arrow/api.h>
 
+#include "cli/frame_file.h"
 #include "client/json_rows.h"
 
 namespace tercet {
@@ -95,6 +96,18 @@ void PrintFrame(const arrow::Table& table, bool as_json, int64_t limit) {
   std::cout << "[" << table.num_rows() << " rows × " << table.num_columns() << " columns";
   if (table.num_rows() > limit) std::cout << ", the first " << limit << " shown";
   std::cout << "]\n";
+}
+
+Status PrintOrWrite(arrow::RecordBatchReader* rows, bool as_json, int64_t limit,
+                    const std::string& output) {
+  ARROW_ASSIGN_OR_RAISE(const auto table, rows->ToTable());
+  if (output.empty()) {
+    PrintFrame(*table, as_json, limit);
+    return Status::OK();
+  }
+  ARROW_RETURN_NOT_OK(WriteFrameFile(*table, output));
+  std::cerr << table->num_rows() << " rows written to " << output << "\n";
+  return Status::OK();
 }
 
 struct ProgressLine::State {

@@ -25,6 +25,10 @@ void PrintMembers(const json::object& object);
 /// Prints rows of a frame, at most `limit`; as JSON one object a row.
 void PrintFrame(const arrow::Table& table, bool as_json, int64_t limit);
 
+/// Prints rows so, or writes them to the file `output`, unless that is empty, and says so.
+Status PrintOrWrite(arrow::RecordBatchReader* rows, bool as_json, int64_t limit,
+                    const std::string& output);
+
 /// A cell of a table for people: at most 40 characters, "null" for null.
 std::string ShownCell(const arrow::Array& array, int64_t i);
 

@@ -24,14 +24,7 @@ Status Query(const Session& session, Platform* platform, const SqlOptions& optio
     ARROW_ASSIGN_OR_RAISE(request.time_limit_us, ParseDuration(options.time_limit));
   }
   ARROW_ASSIGN_OR_RAISE(const SqlData data, platform->Sql(request));
-  ARROW_ASSIGN_OR_RAISE(const Frame table, data.rows->ToTable());
-  if (options.output.empty()) {
-    PrintFrame(*table, session.json, options.limit);
-    return Status::OK();
-  }
-  ARROW_RETURN_NOT_OK(WriteFrameFile(*table, options.output));
-  std::cerr << table->num_rows() << " rows written to " << options.output << "\n";
-  return Status::OK();
+  return PrintOrWrite(data.rows.get(), session.json, options.limit, options.output);
 }
 
 std::string Described(const SqlStepData& step) {
@@ -74,7 +67,8 @@ void AddSqlCommand(CLI::App* app, Session* session) {
                   "Files, and folders ending in '/', that the query may read");
   sql->add_option("--time-limit", options->time_limit, "End the query after this, as 30s");
   sql->add_option("--limit", options->limit, "Rows to print")->capture_default_str();
-  sql->add_option("-o,--output", options->output, "Write a .parquet, .csv or .arrow file");
+  sql->add_option("-o,--output", options->output, "Write a .parquet, .csv or .arrow file")
+      ->check(FrameFileSlip);
   sql->callback([=] {
     if (options->words.size() == 2) session->project = options->words[0];
     const Result<std::shared_ptr<Platform>> platform = session->Open();

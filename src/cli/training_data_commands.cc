@@ -1,3 +1,5 @@
+#include <filesystem>
+
 #include "base/time_text.h"
 #include "cli/frame_file.h"
 #include "cli/output.h"
@@ -60,11 +62,10 @@ Result<Frame> WholePart(const TrainingPartData& part) {
 
 /// "out.parquet" becomes "out-train.parquet".
 Status Export(const TrainingDatasetData& data, const std::string& output) {
-  const size_t dot = output.rfind('.');
+  const std::filesystem::path named(output);
   for (const TrainingPartData& part : data.parts) {
-    const std::string path =
-        dot == std::string::npos ? output
-                                 : output.substr(0, dot) + "-" + part.name + output.substr(dot);
+    const std::string file = named.stem().string() + "-" + part.name + named.extension().string();
+    const std::string path = (named.parent_path() / file).string();
     ARROW_ASSIGN_OR_RAISE(const Frame whole, WholePart(part));
     ARROW_RETURN_NOT_OK(WriteFrameFile(*whole, path));
     std::cerr << whole->num_rows() << " rows written to " << path << "\n";
@@ -145,7 +146,8 @@ void AddTrainingDataCommands(CLI::App* app, Session* session) {
                      "Instead of a spine: all entities as of these times");
   create->add_flag("--known-at", options->known_at,
                    "What was committed after a row's time does not count");
-  create->add_option("-o,--output", options->output, "Also write the parts to OUT-PART.parquet …");
+  create->add_option("-o,--output", options->output, "Also write the parts to OUT-PART.parquet …")
+      ->check(FrameFileSlip);
   OnRun(create, session,
         [=](Platform* platform) { return Create(*session, platform, *options); });
 
@@ -154,7 +156,8 @@ void AddTrainingDataCommands(CLI::App* app, Session* session) {
   rebuild->alias("export");
   rebuild->add_option("view", options->view, "NAME or NAME@VERSION")->required();
   rebuild->add_option("version", options->version, "By default the newest");
-  rebuild->add_option("-o,--output", options->output, "Write the parts to OUT-PART.parquet …");
+  rebuild->add_option("-o,--output", options->output, "Write the parts to OUT-PART.parquet …")
+      ->check(FrameFileSlip);
   OnRun(rebuild, session,
         [=](Platform* platform) { return Rebuild(*session, platform, *options); });
 

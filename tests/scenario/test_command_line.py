@@ -68,6 +68,18 @@ def test_groups(with_group, tmp_path):
     tercet("groups", "read", "weather", "--start", "2024-01-01T04:00:00Z", "-o",
            tmp_path / "out.csv")
     assert len(pd.read_csv(tmp_path / "out.csv")) == 2
+    # A slip in the name is told before any work, and a file that can't be written stays as it was.
+    assert "must end in .parquet" in tercet("groups", "read", "weather", "-o", "out.xlsx", code=2)
+    lists = pd.DataFrame({"city": ["Oslo"], "forecast": [[1.0, 2.0]]})
+    lists.to_parquet(tmp_path / "lists.parquet")
+    tercet("groups", "create", "forecasts", "--primary-key", "city")
+    tercet("groups", "insert", "forecasts", tmp_path / "lists.parquet")
+    out = tmp_path / "out.csv"
+    before = out.read_bytes()
+    assert "cannot write" in tercet("groups", "read", "forecasts", "-o", out, code=1)
+    assert out.read_bytes() == before
+    assert not [name for name in os.listdir(tmp_path) if name.startswith(".")]
+    tercet("groups", "drop", "forecasts")
     commits = json.loads(tercet("--json", "groups", "commits", "weather"))
     assert commits[-1]["rows_inserted"] == 6
     assert "insert" in tercet("groups", "changes", "weather", "--since", commits[0]["version"])
@@ -152,4 +164,4 @@ def test_a_step_may_print_anything(tercet, tmp_path):
     tercet("run", "./step.sh")
     [run] = json.loads(tercet("--json", "runs", "list"))
     assert run["status"] == "finished"
-    assert run["log"] == f"café ??({tmp_path / 'p'}\n"
+    assert run["log"] == f"café \ufffd\ufffd({tmp_path / 'p'}\n"
