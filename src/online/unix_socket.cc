@@ -154,8 +154,10 @@ Result<std::optional<std::string>> UnixSocket::Receive() {
 
 Status UnixSocket::SetTimeout(int64_t timeout_us) {
   const timeval timeout{.tv_sec = timeout_us / 1'000'000, .tv_usec = timeout_us % 1'000'000};
-  if (::setsockopt(descriptor_, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) != 0) {
-    return Failed("timeout");
+  for (const int direction : {SO_RCVTIMEO, SO_SNDTIMEO}) {
+    if (::setsockopt(descriptor_, SOL_SOCKET, direction, &timeout, sizeof(timeout)) != 0) {
+      return Failed("timeout");
+    }
   }
   return Status::OK();
 }

@@ -29,7 +29,8 @@ class UnixSocket {
   /// The next connection of a listening socket, by the same user; nullopt when it was shut down.
   Result<std::optional<UnixSocket>> Accept();
 
-  /// CapacityError for a frame over the limit, IOError when the peer is gone.
+  /// CapacityError for a frame over the limit, IOError when the peer is gone, or takes nothing for
+  /// longer than SetTimeout said.
   Status Send(std::string_view frame);
   /// nullopt when the peer closed the connection between two frames. IOError when it is gone, or
   /// silent for longer than SetTimeout said.
