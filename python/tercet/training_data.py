@@ -156,7 +156,8 @@ class TrainingData:
                                                             progress)
         return TrainingData(self._project, json.loads(text), parts)
 
-    def save(self, directory: str | os.PathLike[str], format: str = "parquet") -> None:  # noqa: A002
+    def save(self, directory: str | os.PathLike[str],
+             format: str = "parquet") -> None:  # noqa: A002: the field's name
         """Writes the parts as files in a folder, "train.parquet" …, and "dataset.json" with the
         definition. Formats: "parquet" and "arrow", which `Project.training_dataset` reads back, and
         "csv" and "tfrecord" (tf.train.Example; floats have 32 bits there) for others."""
