@@ -1,9 +1,7 @@
 #include "training/row_files.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <map>
-#include <set>
 
 #include <arrow/csv/api.h>
 #include <arrow/io/file.h>
@@ -13,8 +11,6 @@
 #include <parquet/arrow/writer.h>
 #include <parquet/exception.h>
 
-#include "base/file_system.h"
-#include "base/id.h"
 #include "base/name.h"
 #include "training/tfrecord.h"
 
@@ -158,34 +154,6 @@ Status CheckRowFormat(const std::string& format) {
   if (std::find(formats.begin(), formats.end(), format) != formats.end()) return Status::OK();
   return Status::Invalid("there is no format '", format, "' of row files",
                          Suggest(format, formats));
-}
-
-WholeFiles::~WholeFiles() {
-  std::error_code ignored;  // what failed is told already
-  for (const auto& [name, path] : files_) std::filesystem::remove(name, ignored);
-}
-
-std::string WholeFiles::NameFor(const std::string& path) {
-  const std::filesystem::path whole(path);
-  const std::string name = "." + whole.filename().string() + "-" + NewUuid();
-  files_.emplace_back((whole.parent_path() / name).string(), path);
-  return files_.back().first;
-}
-
-Status WholeFiles::Publish() {
-  const auto disk = LocalFileSystem();
-  for (const auto& [name, path] : files_) ARROW_RETURN_NOT_OK(disk->SyncFile(name));
-  std::set<std::string> folders;
-  for (const auto& [name, path] : files_) {
-    const std::string folder = std::filesystem::path(path).parent_path().string();
-    folders.insert(folder.empty() ? "." : folder);
-    std::error_code failed;
-    std::filesystem::rename(name, path, failed);
-    if (failed) return Status::IOError("cannot write '", path, "': ", failed.message());
-  }
-  files_.clear();
-  for (const std::string& folder : folders) ARROW_RETURN_NOT_OK(disk->SyncDirectory(folder));
-  return Status::OK();
 }
 
 Status WriteRows(arrow::RecordBatchReader* rows, const std::string& format,
