@@ -91,7 +91,22 @@ void BindModels(ProjectClass& project) {
              }));
            },
            nb::arg(), nb::arg(), nb::arg().none(), nb::arg().none(), nb::arg().none(), nb::arg(),
-           nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none());
+           nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none())
+      .def("start_batch_to_group",
+           [](const CoreProject& self, const std::string& name, int64_t version,
+              std::optional<int64_t> start_us, std::optional<int64_t> end_us,
+              const std::string& group, int64_t group_version, const std::string& mode,
+              const std::string& idempotency_key, bool wait_online) {
+             const BatchRequest request{{name, version}, start_us, end_us, nullptr};
+             const InsertRequest insert{Unwrap(InsertModeFromName(mode)), idempotency_key,
+                                        wait_online};
+             return TextOf(Unlocked([&] {
+               return self->batch_predictions()->StartToGroup(request, {group, group_version},
+                                                              insert);
+             }));
+           },
+           nb::arg(), nb::arg(), nb::arg().none(), nb::arg().none(), nb::arg(), nb::arg(),
+           nb::arg(), nb::arg(), nb::arg());
 }
 
 }  // namespace tercet::python

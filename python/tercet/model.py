@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, Mapping
 from tercet._json import metrics_of
 from tercet._progress import Progress
 from tercet._times import Time, to_micros
+from tercet._versioned import Versioned
 from tercet.feature_group import Commit
 from tercet.frame import Frame, to_stream
+from tercet.run import Run
 
 if TYPE_CHECKING:
     from tercet.feature_group import FeatureGroup
@@ -72,20 +74,8 @@ def predictor(path: str, class_name: str, *, files: tuple[str, ...] | list[str] 
                           step)
 
 
-class Model:
+class Model(Versioned):
     """A registered model: files with a signature, tied to the data that made it."""
-
-    def __init__(self, project: "Project", definition: dict[str, Any]):
-        self._project = project
-        self._definition = definition
-
-    @property
-    def name(self) -> str:
-        return self._definition["name"]
-
-    @property
-    def version(self) -> int:
-        return self._definition["version"]
 
     @property
     def format(self) -> str:
@@ -101,11 +91,6 @@ class Model:
         signature = self._definition["signature"]
         return Signature(*({field["name"]: field["type"] for field in signature[side]}
                            for side in ("inputs", "outputs")))
-
-    @property
-    def definition(self) -> dict[str, Any]:
-        """The whole definition as stored."""
-        return dict(self._definition)
 
     def files(self) -> dict[str, bytes]:
         """The model's files: relative path → bytes."""
@@ -124,7 +109,7 @@ class Model:
         self._project._record(inputs=[f"model {self.name}@{self.version}"])
         return frame
 
-    def batch_to_file(self, path: str | os.PathLike, start: Time | None = None,
+    def batch_to_file(self, path: str | os.PathLike[str], start: Time | None = None,
                       end: Time | None = None, *, spine: Any = None,
                       format: str | None = None,  # noqa: A002: the field's name
                       compression: str = "") -> BatchFile:
@@ -163,6 +148,19 @@ class Model:
             inputs=[f"model {self.name}@{self.version}"],
             outputs=[f"feature_group {commit.feature_group} commit {commit.version}"])
         return commit
+
+    def start_batch_to_group(self, group: "FeatureGroup", start: Time | None = None,
+                             end: Time | None = None, *, mode: str = "upsert",
+                             idempotency_key: str = "", wait_online: bool = False) -> Run:
+        """Begins `batch_to_group` and returns its run at once; `Run.refresh` says how far it is.
+
+        The run's metric "progress" goes from 0 to 1, its output is the commit, its error why there
+        is none. The server does such runs one after the other; for a project in a directory this
+        process does, and closing the project fails what has not ended.
+        """
+        return Run(self._project, json.loads(self._project._core.start_batch_to_group(
+            self.name, self.version, to_micros(start), to_micros(end), group.name, group.version,
+            mode, idempotency_key, wait_online)))
 
     def check(self) -> list[dict[str, Any]]:
         """What must hold before the model is deployed, each looked at: name ("files", "warm_up",

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import xgboost
-from local_server import kill_after
+from local_server import kill_after, until
 from serving import models
 
 import tercet as tc
@@ -154,5 +154,45 @@ def test_a_process_that_is_killed_leaves_no_half_of_anything(tmp_path):
         done = write(tmp_path / "project", path, to).communicate(timeout=120)[0].split()
         assert int(done[1]) in (rows, 0 if to == "group" else rows)
     assert pq.read_table(path).num_rows == rows
+    # What the killed ones left, the last one has removed.
+    assert os.listdir(path.parent) == ["p.parquet"]
     with tc.open(tmp_path / "project") as project:
         assert len(project.feature_group("scores").read()) == rows
+
+
+def test_predictions_are_begun_and_followed_as_a_run(project):
+    [model] = models(project, 1)
+    scores = project.feature_group("scores", version=1, primary_key=["ride"],
+                                   event_time="event_time")
+    run = model.start_batch_to_group(scores, idempotency_key="monday")
+    assert (run.name, run.status, run.inputs) == ("batch", "running", ["model delay@1"])
+    assert run.parameters["into"] == "scores@1" and run.parameters["idempotency_key"] == "monday"
+    again = model.start_batch_to_group(scores, idempotency_key="monday")
+    wrong = model.start_batch_to_group(project.feature_group("rides"))
+    until(lambda: wrong.refresh().status != "running")
+    # One after the other: the first ones have ended, too.
+    assert run.refresh().status == again.refresh().status == "finished"
+    assert run.metrics["progress"] == 1.0 and run.metrics["rows_inserted"] == len(scores.read())
+    commit = scores.commits()[-1].version
+    assert run.outputs == again.outputs == [f"feature_group scores@1 commit {commit}"]
+    assert sorted_rows(pa.table(scores.read()).select(model.batch().columns)) == sorted_rows(
+        model.batch().to_arrow())
+    assert wrong.status == "failed" and "prediction" in wrong.error
+    gone = project.feature_group("gone", version=1, primary_key=["ride"])
+    gone.drop()
+    with pytest.raises(tc.NotFoundError, match="gone"):
+        model.start_batch_to_group(gone)
+
+
+def test_closing_a_project_ends_what_it_does(tmp_path):
+    subprocess.run([sys.executable, "-c", BUILD, str(tmp_path / "project"), "100000"], check=True)
+    with tc.open(tmp_path / "project") as project:
+        scores = project.feature_group("scores", version=1, primary_key=["id"],
+                                       event_time="event_time")
+        runs = [project.model("m").start_batch_to_group(scores) for _ in range(12)]
+    with tc.open(tmp_path / "project") as project:
+        ended = [one for one in project.runs() if one.name == "batch"]
+        assert {one.id for one in ended} == {one.id for one in runs}
+        assert {one.status for one in ended} <= {"finished", "failed"}
+        failed = [one for one in ended if one.status == "failed"]
+        assert failed and all("its process ended" in one.error for one in failed)

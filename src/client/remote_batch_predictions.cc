@@ -1,5 +1,6 @@
 #include <arrow/table.h>
 
+#include "client/remote_call.h"
 #include "client/remote_platform.h"
 #include "client/wire.h"
 #include "platform/batch_predictions.h"
@@ -23,7 +24,8 @@ json::object CommandOf(const BatchRequest& request) {
 /// Batch predictions that a server makes.
 class RemoteBatchPredictions : public BatchPredictions {
  public:
-  explicit RemoteBatchPredictions(FlightLink* flight) : flight_(*flight) {}
+  RemoteBatchPredictions(const RemotePlatform* platform, FlightLink* flight)
+      : platform_(*platform), flight_(*flight) {}
 
   Status ToEach(const BatchRequest& request, const Progress& progress,
                 const Take& take) override {
@@ -53,12 +55,24 @@ class RemoteBatchPredictions : public BatchPredictions {
     return *commit;
   }
 
+  Result<Run> StartToGroup(const BatchRequest& request, const Ref& group,
+                           const InsertRequest& insert) override {
+    ARROW_RETURN_NOT_OK(CheckStartable(request));
+    return RemotePlatform::As<Run>(
+        platform_.Call("POST", PathOf("models", request.model) + "/batch",
+                       {{"into", group.ToText()},
+                        {"start", TimeOrNull(request.start_us)},
+                        {"end", TimeOrNull(request.end_us)},
+                        {"insert", ToJson(insert)}}));
+  }
+
  private:
+  const RemotePlatform& platform_;
   FlightLink& flight_;
 };
 
 std::unique_ptr<BatchPredictions> RemotePlatform::MakeBatchPredictions() {
-  return std::make_unique<RemoteBatchPredictions>(flight_.get());
+  return std::make_unique<RemoteBatchPredictions>(this, flight_.get());
 }
 
 }  // namespace tercet

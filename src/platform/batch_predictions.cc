@@ -30,4 +30,10 @@ Result<BatchWritten> BatchPredictions::ToFile(const BatchRequest& request, const
   return written;
 }
 
+Status CheckStartable(const BatchRequest& request) {
+  if (request.spine == nullptr) return Status::OK();
+  return Status::Invalid("batch predictions of a spine are waited for; begun without waiting are "
+                         "those of the view's rows in a time range");
+}
+
 }  // namespace tercet

@@ -4,6 +4,8 @@
 
 #include <arrow/table.h>
 
+#include "base/interrupt.h"
+#include "base/time_text.h"
 #include "inference/batch.h"
 
 namespace tercet {
@@ -25,6 +27,7 @@ class AnswerReader : public arrow::RecordBatchReader {
       ARROW_RETURN_NOT_OK(batches_->ReadNext(batch));
       if (*batch != nullptr) return Status::OK();
       batches_.reset();
+      ARROW_RETURN_NOT_OK(CheckInterrupt());
       ARROW_ASSIGN_OR_RAISE(piece_, stream_->Next());
     }
     return Status::OK();
@@ -36,6 +39,10 @@ class AnswerReader : public arrow::RecordBatchReader {
   Frame piece_;
   std::unique_ptr<arrow::TableBatchReader> batches_;  ///< of piece_
 };
+
+json::value TextOrNull(const std::optional<int64_t>& time_us) {
+  return time_us ? json::value(FormatTime(*time_us)) : json::value(nullptr);
+}
 
 }  // namespace
 
@@ -67,6 +74,28 @@ Result<Commit> LocalBatchPredictions::ToGroup(const BatchRequest& request, const
   ARROW_ASSIGN_OR_RAISE(Frame first, stream->Next());
   return platform_->Insert(
       group, std::make_shared<AnswerReader>(std::move(first), std::move(stream)), insert);
+}
+
+Result<Run> LocalBatchPredictions::StartToGroup(const BatchRequest& request, const Ref& group,
+                                                const InsertRequest& insert) {
+  ARROW_RETURN_NOT_OK(CheckStartable(request));
+  ARROW_ASSIGN_OR_RAISE(const ModelDefinition model, platform_->GetModel(request.model));
+  ARROW_ASSIGN_OR_RAISE(const FeatureGroupDefinition target, platform_->GetFeatureGroup(group));
+  // "The newest" may be others by the time it is done.
+  BatchRequest pinned = request;
+  pinned.model = model.ref();
+  Run run;
+  run.name = "batch";
+  run.parameters = {{"model", model.ref().ToText()},
+                    {"into", target.ref().ToText()},
+                    {"start", TextOrNull(request.start_us)},
+                    {"end", TextOrNull(request.end_us)},
+                    {"idempotency_key", insert.idempotency_key}};
+  run.metrics = {{"progress", 0.0}};
+  run.inputs = {"model " + model.ref().ToText()};
+  return runs_.Start(run, [this, pinned, into = target.ref(), insert](const Progress& progress) {
+    return ToGroup(pinned, into, insert, progress);
+  });
 }
 
 }  // namespace tercet

@@ -4,6 +4,7 @@
 
 #include "inference/inference.h"
 #include "platform/batch_predictions.h"
+#include "platform/batch_runs.h"
 
 namespace tercet {
 
@@ -13,11 +14,19 @@ class LocalBatchPredictions : public BatchPredictions {
   /// Both must outlive this; `inference` is made later.
   LocalBatchPredictions(Platform* platform, const std::unique_ptr<Inference>* inference,
                         int64_t memory_limit_bytes)
-      : platform_(platform), inference_(*inference), memory_limit_bytes_(memory_limit_bytes) {}
+      : platform_(platform),
+        inference_(*inference),
+        memory_limit_bytes_(memory_limit_bytes),
+        runs_(platform) {}
 
   Status ToEach(const BatchRequest& request, const Progress& progress, const Take& take) override;
   Result<Commit> ToGroup(const BatchRequest& request, const Ref& group,
                          const InsertRequest& insert, const Progress& progress) override;
+
+  Result<Run> StartToGroup(const BatchRequest& request, const Ref& group,
+                           const InsertRequest& insert) override;
+  /// Ends the runs, while there is still what they work with.
+  void EndRuns() { runs_.End(); }
 
  private:
   Result<std::unique_ptr<BatchStream>> Open(const BatchRequest& request, const Progress& progress,
@@ -26,6 +35,7 @@ class LocalBatchPredictions : public BatchPredictions {
   Platform* const platform_;
   const std::unique_ptr<Inference>& inference_;
   const int64_t memory_limit_bytes_;
+  BatchRuns runs_;
 };
 
 }  // namespace tercet

@@ -31,6 +31,7 @@ LocalPlatform::LocalPlatform(std::string location, const ProjectLayout& layout,
 }
 
 LocalPlatform::~LocalPlatform() {
+  batch_predictions_.EndRuns();
   const Status flushed = ingest_->Flush();
   if (!flushed.ok()) LogWarn("closing project '" + location_ + "': " + flushed.ToString());
 }

@@ -35,6 +35,7 @@ TEST(OpenApiTest, NamesEveryRouteAndNoOther) {
   for (auto more :
        {FeatureGroupRoutes(nullptr), FeatureViewRoutes(nullptr, nullptr), TrainingRoutes(nullptr),
         RunRoutes(nullptr), DiscoveryRoutes(nullptr), SqlRoutes(nullptr), ModelRoutes(nullptr),
+        BatchRoutes(nullptr),
         DeploymentRoutes(nullptr, nullptr), TrialRoutes(nullptr),
         NeighborRoutes(nullptr, nullptr)}) {
     routes.insert(routes.end(), more.begin(), more.end());

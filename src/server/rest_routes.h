@@ -20,6 +20,8 @@ std::vector<Route> RunRoutes(Platform* platform);
 /// Search, lineage, impact and annotations.
 std::vector<Route> DiscoveryRoutes(Platform* platform);
 std::vector<Route> ModelRoutes(Platform* platform);
+/// Batch predictions that are begun here and followed as runs.
+std::vector<Route> BatchRoutes(Platform* platform);
 std::vector<Route> DeploymentRoutes(Platform* platform, DeploymentContracts* contracts);
 std::vector<Route> TrialRoutes(Platform* platform);
 

@@ -108,6 +108,7 @@ class RunningServer : public Server {
     add(DiscoveryRoutes(platform_.get()));
     add(SqlRoutes(platform_.get()));
     add(ModelRoutes(platform_.get()));
+    add(BatchRoutes(platform_.get()));
     add(ScoringRoutes(platform_.get(), &inference_));
     add({{.method = "GET",
           .pattern = "/api/v1",

@@ -1,8 +1,10 @@
 // One project through two doors: the same calls on a directory and against a server, whose answers
 // and errors must be the same, to the word.
 
+#include <chrono>
 #include <filesystem>
 #include <regex>
+#include <thread>
 
 #include <arrow/json/from_string.h>
 #include <arrow/table.h>
@@ -13,6 +15,7 @@
 #include "client/client.h"
 #include "client/wire.h"
 #include "inference/stump_model.h"
+#include "platform/batch_predictions.h"
 #include "server/server.h"
 
 namespace tercet {
@@ -327,6 +330,28 @@ class Visitor {
     Note("batch", project_->Batch(model, kHour, 2 * kHour, nullptr, {}));
     Note("batch of nothing", project_->Batch(model, 50 * kHour, std::nullopt, nullptr, {}));
     Note("batch of none", project_->Batch({"dely", 1}, std::nullopt, std::nullopt, nullptr, {}));
+    BatchStarts(model);
+  }
+
+  void BatchStarts(const Ref& model) {
+    BatchPredictions* const batch = project_->batch_predictions();
+    const Ref group{"weather", 1};
+    Note("start batch of none", batch->StartToGroup({{"dely", 1}, {}, {}, {}}, group, {}));
+    Note("start batch to none", batch->StartToGroup({model, {}, {}, {}}, {"wether", 1}, {}));
+    const Frame spine = TableOf(WeatherFields(), "[]");
+    Note("start batch of a spine", batch->StartToGroup({model, {}, {}, spine}, group, {}));
+    const auto started = batch->StartToGroup({model, kHour, 2 * kHour, {}}, group, {});
+    Note("start batch", started);
+    if (!started.ok()) return;
+    Result<Run> run = started;
+    while (run.ok() && run->status == "running") {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      run = project_->GetRun(started->id);
+    }
+    // How often it told of its progress is a matter of time.
+    if (run.ok()) run->metrics.clear();
+    Note("batch that does not fit", run);
+    Note("drop batch run", project_->DropRun(started->id));
   }
 
   void Runs() {
