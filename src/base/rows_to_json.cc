@@ -14,6 +14,7 @@
 #include <arrow/scalar.h>
 #include <arrow/type.h>
 #include <arrow/util/base64.h>
+#include <arrow/util/float16.h>
 
 #include "base/time_text.h"
 
@@ -144,7 +145,6 @@ const Array& As(const arrow::Array& array) {
   return static_cast<const Array&>(array);
 }
 
-}  // namespace
 /// How many bytes at the front of a text, eight at a time, are written as they are.
 size_t CleanBytes(std::string_view text) {
   constexpr uint64_t kOnes = 0x0101010101010101, kHighBits = 0x80 * kOnes;
@@ -160,6 +160,7 @@ size_t CleanBytes(std::string_view text) {
   return clean;
 }
 
+}  // namespace
 
 void AppendJsonText(std::string_view text, std::string* out) {
   out->push_back('"');
@@ -259,6 +260,13 @@ void AppendJsonCell(const arrow::Array& array, int64_t row, std::string* out) {
       return AppendList(As<arrow::LargeListArray>(array), row, out);
     case arrow::Type::FIXED_SIZE_LIST:
       return AppendList(As<arrow::FixedSizeListArray>(array), row, out);
+    case arrow::Type::HALF_FLOAT: {
+      const uint16_t bits = As<arrow::HalfFloatArray>(array).Value(row);
+      return AppendFloat(arrow::util::Float16::FromBits(bits).ToFloat(), out);
+    }
+    case arrow::Type::FIXED_SIZE_BINARY:
+      return AppendJsonText(
+          arrow::util::base64_encode(As<arrow::FixedSizeBinaryArray>(array).GetView(row)), out);
     case arrow::Type::MAP:
       return AppendMap(As<arrow::MapArray>(array), row, out);
     case arrow::Type::STRUCT:

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <charconv>
 #include <functional>
 #include <map>
@@ -6,6 +7,7 @@
 
 #include "base/name.h"
 #include "catalog/feature_group.h"
+#include "catalog/feature_type.h"
 
 namespace tercet {
 namespace {
@@ -73,7 +75,7 @@ const std::map<std::string, TypePointer, std::less<>>& PlainTypes() {
 }
 
 /// A recursive-descent reader of one type. `position_` only moves forward, and types nest at most
-/// kMaxDepth deep, so hostile text ends early.
+/// kMaxTypeDepth deep, so hostile text ends early.
 class TypeReader {
  public:
   explicit TypeReader(std::string_view text) : text_(text) {}
@@ -86,13 +88,12 @@ class TypeReader {
   }
 
  private:
-  static constexpr int kMaxDepth = 8;
-
   Status Unknown() const {
     std::vector<std::string> names;
     for (const auto& [name, type] : PlainTypes()) names.push_back(name);
     for (const char* name : {"timestamp[us]", "timestamp[us, tz=UTC]", "time64[us]",
-                             "duration[us]", "decimal128(10, 2)", "list<item: int64>"}) {
+                             "duration[us]", "decimal128(10, 2)", "list<item: int64>",
+                             "map<string, double>", "struct<a: int64, b: string>"}) {
       names.emplace_back(name);
     }
     return Status::Invalid("no data type is written '", text_.substr(0, 120), "'",
@@ -139,9 +140,9 @@ class TypeReader {
   }
 
   Result<TypePointer> Read(int depth) {
-    if (depth > kMaxDepth) {
-      return Status::Invalid("data type '", text_.substr(0, 120), "' nests more than ", kMaxDepth,
-                             " types");
+    if (depth > kMaxTypeDepth) {
+      return Status::Invalid("data type '", text_.substr(0, 120), "' nests more than ",
+                             kMaxTypeDepth, " types");
     }
     const std::string_view word = TakeWhile(IsWord);
     SkipSpace();
@@ -150,6 +151,8 @@ class TypeReader {
     if (next == '(') return ReadDecimal(word);
     if (next == '<' && word == "map") return ReadMap(depth);
     if (next == '<' && word == "struct") return ReadStruct(depth);
+    if (next == '<' && word == "dictionary") return ReadEncoded("<values=", depth);
+    if (next == '<' && word == "run_end_encoded") return ReadEncoded("values: ", depth);
     if (next == '<') return ReadList(word, depth);
     const auto found = PlainTypes().find(word);
     if (found == PlainTypes().end()) return Unknown();
@@ -220,14 +223,26 @@ class TypeReader {
     const bool nullable = !Take("not null");
     if (!Take(">")) return Unknown();
     const auto field = arrow::field(name, std::move(item), nullable);
-    if (word == "list" || word == "List") return arrow::list(field);
-    if (word == "large_list") return arrow::large_list(field);
+    if (word == "list" || word == "List" || word == "list_view") return arrow::list(field);
+    if (word == "large_list" || word == "large_list_view") return arrow::large_list(field);
     if (word == "fixed_size_list" && Take("[")) {
       ARROW_ASSIGN_OR_RAISE(const int32_t size, Number());
       if (size < 0 || !Take("]")) return Unknown();
       return arrow::fixed_size_list(field, size);
     }
     return Unknown();
+  }
+
+  /// "dictionary<values=string, indices=int32, ordered=0>" is the type of its values: an encoding
+  /// is no matter of a schema.
+  Result<TypePointer> ReadEncoded(std::string_view before_values, int depth) {
+    const size_t values = text_.find(before_values, position_);
+    if (values == std::string_view::npos) return Unknown();
+    position_ = values + before_values.size();
+    ARROW_ASSIGN_OR_RAISE(TypePointer type, Read(depth + 1));
+    position_ = std::min(text_.find('>', position_), text_.size());
+    if (!Take(">")) return Unknown();
+    return type;
   }
 
   /// "map<string, double>".

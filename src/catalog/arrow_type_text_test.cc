@@ -45,7 +45,11 @@ TEST(TypeFromText, ReadsAliases) {
       {"datetime64[ns, UTC]", arrow::timestamp(arrow::TimeUnit::NANO, "UTC")},
       {"timedelta64[ns]", arrow::duration(arrow::TimeUnit::NANO)}, {"date", arrow::date32()},
       {"decimal(10, 2)", arrow::decimal128(10, 2)}, {"decimal(40,2)", arrow::decimal256(40, 2)},
-      {"list<int64>", arrow::list(arrow::int64())}, {" double ", arrow::float64()}};
+      {"list<int64>", arrow::list(arrow::int64())}, {" double ", arrow::float64()},
+      {"dictionary<values=string, indices=int32, ordered=0>", arrow::utf8()},
+      {"list<item: run_end_encoded<run_ends: int32, values: date32[day]>>",
+       arrow::list(arrow::date32())},
+      {"list_view<item: int8>", arrow::list(arrow::int8())}};
   for (const auto& [text, type] : aliases) {
     const auto read = TypeFromText(text);
     ASSERT_TRUE(read.ok()) << read.status();

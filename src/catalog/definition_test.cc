@@ -118,10 +118,20 @@ TEST(FeatureGroup, CheckSaysWhatIsWrong) {
   EXPECT_THAT(with_column("Temp", arrow::float64()), HasSubstr("there twice"));
   EXPECT_THAT(with_column("_commit_version", arrow::int64()), HasSubstr("reserved"));
   EXPECT_THAT(with_column("x", arrow::null()), HasSubstr("type null"));
-  EXPECT_THAT(with_column("x", arrow::struct_({})), HasSubstr("scalar or a list"));
-  EXPECT_THAT(with_column("x", arrow::map(arrow::utf8(), arrow::int64())),
-              HasSubstr("a list of keys beside a list of values"));
-  EXPECT_THAT(with_column("x", arrow::list(arrow::list(arrow::int8()))), HasSubstr("scalar"));
+  EXPECT_THAT(with_column("x", arrow::struct_({})), HasSubstr("no members"));
+  const auto member = [](const std::string& name) { return arrow::field(name, arrow::int8()); };
+  EXPECT_THAT(with_column("x", arrow::struct_({member("a:b")})), HasSubstr("colon"));
+  EXPECT_THAT(with_column("x", arrow::struct_({member("a"), member("A")})), HasSubstr("twice"));
+  EXPECT_THAT(with_column("x", arrow::list(arrow::map(arrow::struct_({member("a")}),
+                                                      arrow::int64()))),
+              HasSubstr("list of structs of a key and a value"));
+  EXPECT_THAT(message([](auto& g) {
+                g.schema = *g.schema->SetField(0, arrow::field("origin",
+                                                               arrow::list(arrow::utf8())));
+              }),
+              HasSubstr("primary key column 'origin' cannot have the type list"));
+  EXPECT_EQ(with_column("x", arrow::map(arrow::utf8(), arrow::struct_({member("a")}))), "");
+  EXPECT_EQ(with_column("x", arrow::list(arrow::list(arrow::int8()))), "");
   EXPECT_EQ(with_column("x", arrow::list(arrow::int8())), "");
   EXPECT_EQ(with_column("x", arrow::decimal128(10, 2)), "");
   EXPECT_THAT(with_column("", arrow::int8()), HasSubstr("column name"));

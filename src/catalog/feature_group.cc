@@ -4,8 +4,6 @@
 #include <cctype>
 #include <set>
 
-#include <arrow/type_traits.h>
-
 #include "base/name.h"
 #include "base/time_text.h"
 #include "catalog/definition_json.h"
@@ -19,32 +17,6 @@ constexpr std::string_view kModeNames[] = {"upsert", "append", "overwrite"};
 
 /// Columns that reading changes() adds.
 constexpr std::string_view kReserved[] = {"_change_type", "_commit_version", "_commit_time"};
-
-bool IsScalar(const arrow::DataType& type) {
-  return type.id() != arrow::Type::NA && !arrow::is_nested(type.id()) &&
-         type.id() != arrow::Type::DICTIONARY && type.id() != arrow::Type::EXTENSION &&
-         !arrow::is_interval(type.id());
-}
-
-bool IsKeyType(const arrow::DataType& type) {
-  return IsScalar(type) && type.id() != arrow::Type::DURATION;
-}
-
-/// What to do with a column that is no feature.
-const char* HowToKeep(const arrow::DataType& type) {
-  switch (type.id()) {
-    case arrow::Type::NA:
-      return ": all its values are null; declare its type in the schema";
-    case arrow::Type::MAP:
-      return "; a feature is a scalar or a list of scalars: keep a map as a list of keys beside a "
-             "list of values, or as a column for each key";
-    case arrow::Type::STRUCT:
-      return "; a feature is a scalar or a list of scalars: keep a struct as a column for each "
-             "member";
-    default:
-      return "; a feature is a scalar or a list of scalars";
-  }
-}
 
 /// Other engines find a Delta table's columns without regard to case.
 std::string LowerCase(std::string_view text) {
@@ -96,17 +68,6 @@ void AddColumns(const arrow::Schema& mine, const arrow::Schema& other, Differenc
 }
 
 }  // namespace
-
-bool IsFeatureType(const arrow::DataType& type) {
-  switch (type.id()) {
-    case arrow::Type::LIST:
-    case arrow::Type::LARGE_LIST:
-    case arrow::Type::FIXED_SIZE_LIST:
-      return IsScalar(*type.field(0)->type());
-    default:
-      return IsScalar(type);
-  }
-}
 
 json::object FeatureGroupDefinition::ToJson() const {
   const json::value columns =
@@ -223,10 +184,9 @@ Status FeatureGroupDefinition::Check() const {
       }
     }
     // What is served online is served whole.
-    if (!IsFeatureType(*field->type()) && (!source || online)) {
-      return Status::TypeError(what, ": column '", field->name(), "' has the type ",
-                               field->type()->ToString(),
-                               HowToKeep(*field->type()));
+    if (!source || online) {
+      const Status fits = CheckFeatureType(*field->type());
+      if (!fits.ok()) return Explain(fits, what + ": column '" + field->name() + "'");
     }
   }
   for (const std::string& key : primary_key) {

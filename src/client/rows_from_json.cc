@@ -6,6 +6,7 @@
 #include <arrow/type.h>
 #include <arrow/util/base64.h>
 #include <arrow/util/decimal.h>
+#include <arrow/util/float16.h>
 
 #include <cmath>
 #include <cstring>
@@ -75,6 +76,14 @@ class Appender {
         return AppendDate(value, builder);
       case arrow::Type::DATE64:
         return AppendDate64(value, builder);
+      case arrow::Type::HALF_FLOAT: {
+        arrow::FloatBuilder wide;
+        ARROW_RETURN_NOT_OK(AppendFloat<arrow::FloatBuilder>(value, &wide));
+        const auto half = arrow::util::Float16::FromFloat(wide.GetValue(0));
+        return static_cast<arrow::HalfFloatBuilder*>(builder)->Append(half.bits());
+      }
+      case arrow::Type::FIXED_SIZE_BINARY:
+        return AppendFixedSizeBinary(value, builder);
       case arrow::Type::DECIMAL128:
         return AppendDecimal<arrow::Decimal128Builder, arrow::Decimal128>(value, builder);
       case arrow::Type::DECIMAL256:
@@ -135,15 +144,25 @@ class Appender {
     return static_cast<Builder*>(builder)->Append(View(value.as_string()));
   }
 
+  Result<std::string> BytesOf(const json::value& value, const arrow::ArrayBuilder& builder) const {
+    if (!value.is_string()) return Mismatch(value, builder);
+    const Result<std::string> bytes = arrow::util::base64_decode(View(value.as_string()));
+    if (bytes.ok()) return bytes;
+    return Status::TypeError("column '", column_,
+                             "' takes bytes as base64: ", bytes.status().message());
+  }
+
   template <typename Builder>
   Status AppendBinary(const json::value& value, arrow::ArrayBuilder* builder) const {
-    if (!value.is_string()) return Mismatch(value, *builder);
-    const Result<std::string> bytes = arrow::util::base64_decode(View(value.as_string()));
-    if (!bytes.ok()) {
-      return Status::TypeError("column '", column_,
-                               "' takes bytes as base64: ", bytes.status().message());
-    }
-    return static_cast<Builder*>(builder)->Append(*bytes);
+    ARROW_ASSIGN_OR_RAISE(const std::string bytes, BytesOf(value, *builder));
+    return static_cast<Builder*>(builder)->Append(bytes);
+  }
+
+  Status AppendFixedSizeBinary(const json::value& value, arrow::ArrayBuilder* builder) const {
+    ARROW_ASSIGN_OR_RAISE(const std::string bytes, BytesOf(value, *builder));
+    auto* fixed = static_cast<arrow::FixedSizeBinaryBuilder*>(builder);
+    if (bytes.size() != static_cast<size_t>(fixed->byte_width())) return Mismatch(value, *builder);
+    return fixed->Append(bytes);
   }
 
   Result<int64_t> Micros(const json::value& value, const arrow::ArrayBuilder& builder) const {
@@ -208,13 +227,17 @@ class Appender {
     return static_cast<Builder*>(builder)->Append(*scaled);
   }
 
-  /// An object; its keys are texts.
+  /// An object.
   Status AppendMap(const json::value& value, arrow::ArrayBuilder* builder) const {
     if (!value.is_object()) return Mismatch(value, *builder);
     auto& map = *static_cast<arrow::MapBuilder*>(builder);
     ARROW_RETURN_NOT_OK(map.Append());
+    const bool texts = arrow::is_base_binary_like(map.key_builder()->type()->id());
     for (const auto& [key, item] : value.as_object()) {
-      ARROW_RETURN_NOT_OK(Append(json::value(key), map.key_builder()));
+      // Keys that are numbers or booleans are texts in JSON.
+      const json::value text(key);
+      const auto plain = texts ? Result<json::value>(text) : ParseJson(View(text.as_string()));
+      ARROW_RETURN_NOT_OK(Append(plain.ok() ? *plain : text, map.key_builder()));
       ARROW_RETURN_NOT_OK(Append(item, map.item_builder()));
     }
     return Status::OK();

@@ -9,7 +9,8 @@
 #include <arrow/table.h>
 
 #include "base/name.h"
-#include "offline/stored_type.h"
+#include "offline/column_fit.h"
+#include "offline/map_forms.h"
 
 namespace tercet {
 namespace {
@@ -42,6 +43,8 @@ Result<std::shared_ptr<arrow::Array>> AlignColumn(const std::shared_ptr<arrow::A
   if (!widened.ok()) {
     return Status::Invalid("column '", field.name(), "': ", widened.status().message());
   }
+  const Status keys = CheckMapKeys(**widened);
+  if (!keys.ok()) return Explain(keys, "column '" + field.name() + "'");
   if (!field.nullable() && (*widened)->null_count() > 0) {
     return Status::Invalid("column '", field.name(), "' has ", (*widened)->null_count(),
                            " nulls, but is declared without");

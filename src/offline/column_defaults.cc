@@ -5,7 +5,7 @@
 
 #include "base/batch_bytes.h"
 #include "offline/delta_schema.h"
-#include "offline/stored_type.h"
+#include "offline/column_fit.h"
 
 namespace tercet {
 

@@ -13,6 +13,7 @@
 #include <arrow/util/key_value_metadata.h>
 
 #include "base/name.h"
+#include "offline/column_fit.h"
 #include "offline/stored_type.h"
 
 namespace tercet {
@@ -21,6 +22,20 @@ namespace {
 using arrow::DataType;
 using arrow::Type;
 using TypePtr = std::shared_ptr<DataType>;
+
+json::value ToDeltaType(const DataType& stored);
+
+/// Columns, or the members of a struct; those that `required` names may not be null.
+json::array ToDeltaFields(const arrow::FieldVector& stored, const std::set<std::string>& required) {
+  json::array fields;
+  for (const auto& field : stored) {
+    fields.push_back(json::object{{"name", field->name()},
+                                  {"type", ToDeltaType(*field->type())},
+                                  {"nullable", !required.contains(field->name())},
+                                  {"metadata", json::object()}});
+  }
+  return fields;
+}
 
 json::value ToDeltaType(const DataType& stored) {
   switch (stored.id()) {
@@ -55,6 +70,15 @@ json::value ToDeltaType(const DataType& stored) {
           {"type", "array"},
           {"elementType", ToDeltaType(*static_cast<const arrow::ListType&>(stored).value_type())},
           {"containsNull", true}};
+    case Type::STRUCT:
+      return json::object{{"type", "struct"}, {"fields", ToDeltaFields(stored.fields(), {})}};
+    case Type::MAP: {
+      const auto& map = static_cast<const arrow::MapType&>(stored);
+      return json::object{{"type", "map"},
+                          {"keyType", ToDeltaType(*map.key_type())},
+                          {"valueType", ToDeltaType(*map.item_type())},
+                          {"valueContainsNull", true}};
+    }
     default:
       return "binary";
   }
@@ -192,6 +216,14 @@ Result<std::shared_ptr<arrow::Schema>> ArrowSchemaFromText(const std::string& te
   return arrow::ipc::ReadSchema(&reader, &memo);
 }
 
+bool HasTimestampNtz(const DataType& type) {
+  if (type.id() == Type::TIMESTAMP) {
+    return static_cast<const arrow::TimestampType&>(type).timezone().empty();
+  }
+  return std::any_of(type.fields().begin(), type.fields().end(),
+                     [](const auto& field) { return HasTimestampNtz(*field->type()); });
+}
+
 std::string LowerCase(std::string text) {
   for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   return text;
@@ -249,16 +281,12 @@ Result<TableColumns> ColumnsOf(const Metadata& metadata) {
 }
 
 std::string ToDeltaSchema(const TableColumns& columns, const std::vector<std::string>& not_null) {
-  json::array fields;
+  std::set<std::string> required(not_null.begin(), not_null.end());
   for (const auto& field : columns.stored->fields()) {
-    const bool required = !field->nullable() || std::find(not_null.begin(), not_null.end(),
-                                                          field->name()) != not_null.end();
-    fields.push_back(json::object{{"name", field->name()},
-                                  {"type", ToDeltaType(*field->type())},
-                                  {"nullable", !required},
-                                  {"metadata", json::object()}});
+    if (!field->nullable()) required.insert(field->name());
   }
-  return ToText(json::object{{"type", "struct"}, {"fields", std::move(fields)}});
+  return ToText(json::object{{"type", "struct"},
+                             {"fields", ToDeltaFields(columns.stored->fields(), required)}});
 }
 
 Result<std::string> ArrowSchemaToText(const arrow::Schema& schema) {
@@ -267,16 +295,8 @@ Result<std::string> ArrowSchemaToText(const arrow::Schema& schema) {
 }
 
 bool NeedsTimestampNtz(const arrow::Schema& stored) {
-  for (const auto& field : stored.fields()) {
-    const DataType* type = field->type().get();
-    if (type->id() == Type::LIST)
-      type = static_cast<const arrow::ListType*>(type)->value_type().get();
-    if (type->id() == Type::TIMESTAMP &&
-        static_cast<const arrow::TimestampType*>(type)->timezone().empty()) {
-      return true;
-    }
-  }
-  return false;
+  return std::any_of(stored.fields().begin(), stored.fields().end(),
+                     [](const auto& field) { return HasTimestampNtz(*field->type()); });
 }
 
 }  // namespace tercet

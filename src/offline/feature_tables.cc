@@ -2,6 +2,7 @@
 
 #include "base/name.h"
 #include "offline/external_table.h"
+#include "offline/stored_type.h"
 
 namespace tercet {
 namespace {
@@ -99,8 +100,16 @@ Result<FeatureGroupDefinition> FeatureTables::Definition(const Ref& ref) {
   return WithSchema(group);
 }
 
-Result<FeatureGroupDefinition> FeatureTables::Define(const FeatureGroupDefinition& definition) {
-  ARROW_RETURN_NOT_OK(CheckName("feature group", definition.name));
+Result<FeatureGroupDefinition> FeatureTables::Define(const FeatureGroupDefinition& declared) {
+  ARROW_RETURN_NOT_OK(CheckName("feature group", declared.name));
+  FeatureGroupDefinition definition = declared;
+  if (definition.schema != nullptr) {
+    arrow::FieldVector fields;
+    for (const auto& field : definition.schema->fields()) {
+      fields.push_back(field->WithType(LogicalType(field->type())));
+    }
+    definition.schema = arrow::schema(std::move(fields));
+  }
   ARROW_ASSIGN_OR_RAISE(std::optional<CatalogEntry> entry,
                         catalog_->Find(Kind::kFeatureGroup, definition.ref()));
   if (!entry) {

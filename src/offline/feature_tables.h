@@ -36,7 +36,7 @@ class FeatureTables {
 
   /// Gets or creates: registers a definition, or checks it against the stored one (AlreadyExists
   /// with FeatureGroupDefinition::Difference otherwise). With a schema, makes the table.
-  Result<FeatureGroupDefinition> Define(const FeatureGroupDefinition& definition);
+  Result<FeatureGroupDefinition> Define(const FeatureGroupDefinition& declared);
 
   /// The group's table. KeyError when the group is unknown, or declared without a schema and
   /// nothing was inserted yet.

@@ -131,6 +131,7 @@ Status FileStats::Add(const arrow::RecordBatch& stored) {
     const arrow::Array& array = *stored.column(i);
     Column& column = columns_[static_cast<size_t>(i)];
     column.nulls += array.null_count();
+    column.counted = array.type_id() != Type::STRUCT;
     if (array.null_count() == array.length() || !column.bounded) continue;
     column.bounded = HasBounds(array);
     if (!column.bounded) continue;
@@ -145,7 +146,8 @@ Status FileStats::Add(const arrow::RecordBatch& stored) {
 Result<std::string> FileStats::Text() const {
   json::object minima, maxima, nulls;
   for (const Column& column : columns_) {
-    nulls[column.name] = column.nulls;
+    // Of a struct Delta wants its members' counts, not its own; it may go without.
+    if (column.counted) nulls[column.name] = column.nulls;
     if (!column.bounded || column.extremes.empty()) continue;
     ARROW_ASSIGN_OR_RAISE(const auto builder, arrow::MakeBuilder(column.extremes[0]->type));
     for (const auto& extreme : column.extremes) {

@@ -15,7 +15,7 @@ namespace tercet {
 /// Delta's per-file statistics (`add.stats`) of rows of stored types: numRecords, minValues,
 /// maxValues, nullCount. Bounds hold in every engine's ordering: text is cut at characters, times
 /// at milliseconds, both rounded up for the maximum; columns with NaN or without bounds in JSON
-/// (infinities, binary, lists) have none.
+/// (infinities, binary, lists, structs, maps) have none.
 class FileStats {
  public:
   Status Add(const arrow::RecordBatch& stored);
@@ -26,6 +26,7 @@ class FileStats {
   struct Column {
     std::string name;
     int64_t nulls = 0;
+    bool counted = true;                                  ///< no struct, whose nulls have no count
     bool bounded = true;                                  ///< no NaN, and of a type with bounds
     std::vector<std::shared_ptr<arrow::Scalar>> extremes; ///< least and greatest of each batch
   };

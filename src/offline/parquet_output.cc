@@ -7,6 +7,27 @@
 namespace tercet {
 namespace {
 
+/// Texts and bytes are dictionary-encoded, in lists, structs and maps too; `path` is Parquet's.
+void EnableDictionaries(const arrow::DataType& type, const std::string& path,
+                        parquet::WriterProperties::Builder* builder) {
+  switch (type.id()) {
+    case arrow::Type::LIST:
+      return EnableDictionaries(*type.field(0)->type(), path + ".list.element", builder);
+    case arrow::Type::MAP: {
+      const auto& map = static_cast<const arrow::MapType&>(type);
+      EnableDictionaries(*map.key_type(), path + ".key_value.key", builder);
+      return EnableDictionaries(*map.item_type(), path + ".key_value.value", builder);
+    }
+    case arrow::Type::STRUCT:
+      for (const auto& member : type.fields()) {
+        EnableDictionaries(*member->type(), path + "." + member->name(), builder);
+      }
+      return;
+    default:
+      if (arrow::is_binary_like(type.id())) builder->enable_dictionary(path);
+  }
+}
+
 Result<std::shared_ptr<parquet::WriterProperties>> PropertiesOf(
     const arrow::Schema& schema, const RunLayout& layout,
     const std::vector<std::string>& indexed_columns) {
@@ -21,11 +42,7 @@ Result<std::shared_ptr<parquet::WriterProperties>> PropertiesOf(
       // it saves on disk.
       ->disable_dictionary();
   for (const auto& field : schema.fields()) {
-    const bool list = field->type()->id() == arrow::Type::LIST;
-    const auto& type =
-        list ? static_cast<const arrow::ListType&>(*field->type()).value_type() : field->type();
-    const std::string path = list ? field->name() + ".list.element" : field->name();
-    if (arrow::is_binary_like(type->id())) builder.enable_dictionary(path);
+    EnableDictionaries(*field->type(), field->name(), &builder);
   }
   for (const std::string& column : indexed_columns) builder.enable_write_page_index(column);
   return builder.build();

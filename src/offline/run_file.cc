@@ -15,6 +15,7 @@
 
 #include "base/parallel.h"
 #include "base/time_text.h"
+#include "offline/column_fit.h"
 #include "offline/stored_type.h"
 
 namespace tercet {

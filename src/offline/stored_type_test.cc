@@ -1,6 +1,9 @@
 // Every Arrow type goes in and comes out the same, in a table of its own.
 #include <gmock/gmock.h>
 
+#include "catalog/feature_type.h"
+#include "offline/column_fit.h"
+#include "offline/map_forms.h"
 #include "offline/stored_type.h"
 #include "offline/table_test_rows.h"
 
@@ -58,6 +61,22 @@ std::vector<Case> Cases() {
       {arrow::list(arrow::time32(TimeUnit::SECOND)), "[[1, null], null, []]"},
       {arrow::large_list(arrow::utf8()), R"([["a", null], null, []])"},
       {arrow::fixed_size_list(arrow::float32(), 2), "[[1, 2], [3, null], [5, 6]]"},
+      {arrow::list(arrow::list(arrow::int8())), "[[[1, null], null, []], null, []]"},
+      {arrow::struct_({field("a", arrow::int8()), field("b", arrow::utf8())}),
+       R"([[1, "x"], null, [null, null]])"},
+      {arrow::struct_({field("at", arrow::timestamp(TimeUnit::NANO)),
+                       field("deep", arrow::struct_({field("u", arrow::uint64())})),
+                       field("all", arrow::large_list(arrow::duration(TimeUnit::SECOND)))}),
+       "[[1000, [18446744073709551615], [1, null]], null, [null, null, []]]"},
+      {arrow::map(arrow::utf8(), arrow::float64()),
+       R"([[["a", 1.5], ["b", null]], null, []])"},
+      {arrow::map(arrow::uint32(), arrow::list(arrow::float16())),
+       "[[[7, [1.5, null]]], null, [[1, null], [2, []]]]"},
+      {arrow::list(arrow::struct_({field("k", arrow::date64()),
+                                   field("m", arrow::map(arrow::int8(), arrow::utf8()))})),
+       R"([[[86400000, [[1, "x"]]], null, [null, null]], null, []])"},
+      {arrow::fixed_size_list(arrow::struct_({field("x", arrow::time32(TimeUnit::MILLI))}), 2),
+       "[[[1], null], null, [[2], [null]]]"},
   };
 }
 
@@ -106,11 +125,25 @@ TEST(StoredType, DictionariesAndViewsBecomePlain) {
 }
 
 TEST(StoredType, RefusesWhatCantBeKept) {
-  for (const auto& type : {arrow::null(), arrow::struct_({field("a", arrow::int8())}),
-                           arrow::map(arrow::utf8(), arrow::int8()), arrow::decimal256(50, 3),
-                           arrow::list(arrow::list(arrow::int8()))}) {
-    EXPECT_TRUE(StoredType(*type).status().IsTypeError()) << type->ToString();
+  auto deep = arrow::int8();
+  for (int i = 0; i < 20; ++i) deep = arrow::list(deep);
+  using Refusal = std::pair<std::shared_ptr<arrow::DataType>, std::string>;
+  for (const auto& [type, why] : std::vector<Refusal>{
+           {arrow::null(), "declare its type"},
+           {arrow::struct_({}), "no members"},
+           {arrow::struct_({field("a", arrow::list(arrow::null()))}), "member 'a'"},
+           {arrow::map(arrow::list(arrow::int8()), arrow::int8()), "keys"},
+           {arrow::map(arrow::utf8(), arrow::decimal256(50, 3)), "cast it to such a decimal"},
+           {arrow::month_interval(), "int32"},
+           {arrow::day_time_interval(), "duration[us]"},
+           {arrow::month_day_nano_interval(), "duration[us]"},
+           {arrow::dense_union({field("a", arrow::int8())}), "struct"},
+           {arrow::sparse_union({field("a", arrow::int8())}), "struct"}}) {
+    const Status refused = StoredType(*type).status();
+    EXPECT_TRUE(refused.IsTypeError()) << type->ToString();
+    EXPECT_THAT(refused.message(), HasSubstr(why)) << type->ToString();
   }
+  EXPECT_THAT(CheckFeatureType(*deep).message(), HasSubstr("at most 16"));
 }
 
 TEST(StoredType, WidensWithoutLoss) {
@@ -125,8 +158,13 @@ TEST(StoredType, WidensWithoutLoss) {
   EXPECT_TRUE(Value(widen(arrow::null(), "[null, null]", arrow::utf8()))->null_count() == 2);
   EXPECT_TRUE(widen(arrow::int64(), "[1, null]", arrow::float64()).ok());
   EXPECT_TRUE(widen(arrow::int64(), "[9007199254740993]", arrow::float64()).status().IsInvalid());
-  EXPECT_TRUE(widen(arrow::int64(), "[1]", arrow::int32()).status().IsTypeError());
-  EXPECT_TRUE(widen(arrow::float64(), "[1]", arrow::int64()).status().IsTypeError());
+  EXPECT_TRUE(Value(widen(arrow::float64(), "[1, null]", arrow::int64()))->Equals(longs));
+  EXPECT_TRUE(widen(arrow::float64(), "[1.5]", arrow::int64()).status().IsInvalid());
+  EXPECT_TRUE(widen(arrow::float64(), "[1e300]", arrow::int64()).status().IsInvalid());
+  EXPECT_TRUE(widen(arrow::int64(), "[127, -128]", arrow::int8()).ok());
+  EXPECT_TRUE(widen(arrow::int64(), "[128]", arrow::int8()).status().IsInvalid());
+  EXPECT_TRUE(widen(arrow::int64(), "[-1]", arrow::uint64()).status().IsInvalid());
+  EXPECT_TRUE(widen(arrow::float64(), "[0.5]", arrow::float32()).status().IsTypeError());
   EXPECT_TRUE(widen(arrow::utf8(), R"(["1"])", arrow::int64()).status().IsTypeError());
   EXPECT_TRUE(widen(arrow::boolean(), "[true]", arrow::int64()).status().IsTypeError());
   const auto nanos = arrow::timestamp(arrow::TimeUnit::NANO, "UTC");
@@ -136,6 +174,72 @@ TEST(StoredType, WidensWithoutLoss) {
   EXPECT_TRUE(
       widen(micros, "[1]", arrow::timestamp(arrow::TimeUnit::MICRO)).status().IsTypeError());
   EXPECT_TRUE(widen(arrow::list(arrow::int32()), "[[1], null]", arrow::list(arrow::int64())).ok());
+}
+
+TEST(StoredType, TakesMapsAndStructsAsLibrariesWriteThem) {
+  InitializeArrow();
+  const auto widen = [](const std::shared_ptr<arrow::DataType>& from, const std::string& values,
+                        const std::shared_ptr<arrow::DataType>& to) {
+    return Widen(Value(arrow::json::ArrayFromJSONString(from, values)), to);
+  };
+  const auto is = [](const Result<std::shared_ptr<arrow::Array>>& array,
+                     const std::shared_ptr<arrow::DataType>& type, const std::string& values) {
+    ASSERT_OK(array.status());
+    ASSERT_OK((*array)->ValidateFull());
+    EXPECT_TRUE((*array)->Equals(Value(arrow::json::ArrayFromJSONString(type, values))))
+        << (*array)->ToString();
+  };
+  const auto map = arrow::map(arrow::utf8(), arrow::float64());
+  const auto place = arrow::struct_({field("x", arrow::int64()), field("y", arrow::float64())});
+  const auto dicts = arrow::struct_({field("b", arrow::int32()), field("a", arrow::int32())});
+  is(widen(dicts, "[[1, 2], null, [null, 3], [null, null]]", map), map,
+     R"([[["b", 1], ["a", 2]], null, [["a", 3]], []])");
+  is(widen(map, R"([[["y", 1.5], ["x", 2]], null, [], [["x", null]]])", place), place,
+     "[[2, 1.5], null, [null, null], [null, null]]");
+  const auto pairs =
+      arrow::list(arrow::struct_({field("key", arrow::utf8()), field("value", arrow::int8())}));
+  is(widen(pairs, R"([[["a", 1], ["b", null]], null, []])", map), map,
+     R"([[["a", 1], ["b", null]], null, []])");
+  is(widen(arrow::struct_({field("y", arrow::int8())}), "[[1], null]", place), place,
+     "[[null, 1], null]");
+  EXPECT_TRUE(Value(widen(arrow::struct_({}), "[[], null]", map))->IsValid(0));
+  // In slices, whose rows begin elsewhere.
+  const auto whole = Value(arrow::json::ArrayFromJSONString(dicts, "[[9, 9], [1, null], null]"));
+  is(Widen(whole->Slice(1), map), map, R"([[["b", 1]], null])");
+  const auto maps = Value(arrow::json::ArrayFromJSONString(
+      map, R"([[["z", 1]], [["x", 2]], null, [["y", 3], ["x", 4]]])"));
+  is(Widen(maps->Slice(1), place), place, "[[2, null], null, [4, 3]]");
+
+  EXPECT_THAT(widen(dicts, "[[1, 2]]", place).status().message(), HasSubstr("no member 'b'"));
+  EXPECT_THAT(widen(map, R"([[["z", 1]]])", place).status().message(),
+              HasSubstr("no member 'z'"));
+  EXPECT_THAT(widen(map, R"([[["x", 1.5]]])", place).status().message(), HasSubstr("member 'x'"));
+  EXPECT_THAT(widen(arrow::list(arrow::utf8()), R"([["a"]])", map).status().message(),
+              HasSubstr("a list of structs of 'key'"));
+  EXPECT_THAT(widen(pairs, R"([[null]])", map).status().message(), HasSubstr("entry"));
+  const auto nested = arrow::list(arrow::struct_({field("m", map)}));
+  const auto twice = arrow::json::ArrayFromJSONString(
+      nested, R"([[[[["a", 1]]]], [[[["b", 1], ["a", 2], ["b", 3]]]]])");
+  EXPECT_THAT(CheckMapKeys(*Value(twice)).message(), HasSubstr("key 'b' twice"));
+  ASSERT_OK(CheckMapKeys(*Value(twice)->Slice(0, 0)));
+}
+
+TEST(StoredType, OtherEncodingsBecomePlain) {
+  InitializeArrow();
+  const auto ends = Value(arrow::json::ArrayFromJSONString(arrow::int32(), "[2, 3]"));
+  const auto runs = Value(arrow::json::ArrayFromJSONString(arrow::utf8(), R"(["a", null])"));
+  const auto encoded = Value(arrow::RunEndEncodedArray::Make(3, ends, runs));
+  EXPECT_TRUE(LogicalType(encoded->type())->Equals(*arrow::utf8()));
+  EXPECT_EQ(Value(Widen(encoded, arrow::utf8()))->ToString(),
+            Value(arrow::json::ArrayFromJSONString(arrow::utf8(), R"(["a", "a", null])"))
+                ->ToString());
+  const auto views = Value(arrow::json::ArrayFromJSONString(arrow::list_view(arrow::int8()),
+                                                            "[[1, 2], null, []]"));
+  EXPECT_TRUE(LogicalType(views->type())->Equals(*arrow::list(arrow::int8())));
+  EXPECT_EQ(Value(Widen(views, arrow::list(arrow::int8())))->ToString(),
+            Value(arrow::json::ArrayFromJSONString(arrow::list(arrow::int8()),
+                                                   "[[1, 2], null, []]"))
+                ->ToString());
 }
 
 }  // namespace

@@ -19,6 +19,18 @@ constexpr std::array<std::string_view, 10> kWriterFeatures = {
     "columnMapping",   "checkConstraints", "generatedColumns", "identityColumns",
     "vacuumProtocolCheck"};
 
+/// Whether a struct in a column has a member that may not be null, which we can't promise.
+bool HasRequiredMember(const arrow::DataType& type) {
+  if (type.id() == arrow::Type::MAP) {
+    const auto& map = static_cast<const arrow::MapType&>(type);
+    return HasRequiredMember(*map.key_type()) || HasRequiredMember(*map.item_type());
+  }
+  return std::any_of(type.fields().begin(), type.fields().end(), [&](const auto& field) {
+    const bool member = type.id() == arrow::Type::STRUCT;
+    return (member && !field->nullable()) || HasRequiredMember(*field->type());
+  });
+}
+
 template <size_t n>
 Status CheckFeatures(const std::optional<std::vector<std::string>>& features,
                      const std::array<std::string_view, n>& known, std::string_view verb) {
@@ -148,6 +160,10 @@ Status CheckWritable(const TableState& state) {
                                   "= 'none'))");
   }
   for (const auto& field : state.columns.logical->fields()) {
+    if (HasRequiredMember(*field->type())) {
+      return Status::NotImplemented("cannot write to this table: a member of column '",
+                                    field->name(), "' is declared not null");
+    }
     if (StoredType(*field->type()).ok()) continue;
     return Status::NotImplemented("cannot write to this table: column '", field->name(),
                                   "' is of type ", field->type()->ToString(),

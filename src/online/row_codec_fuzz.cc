@@ -17,7 +17,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
        arrow::field("e", arrow::list(arrow::utf8())),
        arrow::field("f", arrow::list(arrow::boolean())),
        arrow::field("g", arrow::fixed_size_list(arrow::float32(), 2)),
-       arrow::field("h", arrow::utf8_view()), arrow::field("i", arrow::decimal128(20, 2))});
+       arrow::field("h", arrow::utf8_view()), arrow::field("i", arrow::decimal128(20, 2)),
+       arrow::field("j", arrow::struct_({arrow::field("x", arrow::int16()),
+                                         arrow::field("y", arrow::list(arrow::utf8()))})),
+       arrow::field("k", arrow::map(arrow::utf8(), arrow::list(arrow::boolean()))),
+       arrow::field("l", arrow::list(arrow::struct_(
+                             {arrow::field("m", arrow::map(arrow::int8(), arrow::binary())),
+                              arrow::field("n", arrow::fixed_size_list(arrow::int32(), 2))}))),
+       arrow::field("o",
+                    arrow::large_list(arrow::fixed_size_list(arrow::list(arrow::int8()), 3)))});
   static const auto layout = RowLayout::Make(schema).ValueOrDie();
   static const auto projection =
       RowProjection::Make({layout}, schema->field_names(), "fuzz").ValueOrDie();

@@ -1,43 +1,10 @@
 #include "online/row_layout.h"
 
 #include "base/hash.h"
+#include "online/row_nested.h"
 
 namespace tercet {
 namespace {
-
-/// Sets kind and width of a scalar type; false when it is none.
-bool ScalarSlot(const arrow::DataType& type, SlotKind* kind, uint32_t* width) {
-  switch (type.id()) {
-    case arrow::Type::BOOL:
-      *kind = SlotKind::kBool;
-      *width = 1;
-      return true;
-    case arrow::Type::STRING:
-    case arrow::Type::BINARY:
-    case arrow::Type::LARGE_STRING:
-    case arrow::Type::LARGE_BINARY:
-    case arrow::Type::STRING_VIEW:
-    case arrow::Type::BINARY_VIEW:
-      *kind = SlotKind::kBytes;
-      *width = 4;
-      return true;
-    case arrow::Type::DICTIONARY:
-    case arrow::Type::EXTENSION:
-    case arrow::Type::FIXED_SIZE_LIST:
-      return false;
-    default:
-      break;
-  }
-  if (!arrow::is_fixed_width(type.id())) return false;
-  *kind = SlotKind::kFixed;
-  *width = static_cast<uint32_t>(type.bit_width() / 8);
-  return true;
-}
-
-bool IsList(const arrow::DataType& type) {
-  return type.id() == arrow::Type::LIST || type.id() == arrow::Type::LARGE_LIST ||
-         type.id() == arrow::Type::FIXED_SIZE_LIST;
-}
 
 uint32_t Fingerprint(const arrow::Schema& schema) {
   std::string text;
@@ -61,18 +28,18 @@ Result<std::shared_ptr<const RowLayout>> RowLayout::Make(std::shared_ptr<arrow::
   int32_t previous = -1;
   for (const auto& field : layout->schema_->fields()) {
     const arrow::DataType& type = *field->type();
-    RowSlot slot{.offset = offset};
-    bool known = ScalarSlot(type, &slot.kind, &slot.width);
-    if (!known && IsList(type)) {
-      slot.kind = SlotKind::kList;
-      slot.width = 4;
-      known = ScalarSlot(*type.field(0)->type(), &slot.element, &slot.element_width);
-    }
-    if (!known) {
+    if (!IsKeptInRows(type)) {
       return Status::TypeError("online store: column '", field->name(), "' has the type ",
-                               type.ToString(), "; it keeps scalars and lists of scalars");
+                               type.ToString(), "; it keeps scalars, and lists, structs and maps ",
+                               "of scalars");
     }
-    if (slot.kind == SlotKind::kBytes || slot.kind == SlotKind::kList) {
+    RowSlot slot{.width = FixedWidthOf(type), .offset = offset};
+    if (type.id() == arrow::Type::BOOL) {
+      slot.kind = SlotKind::kBool;
+      slot.width = 1;
+    } else if (slot.width == 0) {
+      slot.kind = arrow::is_nested(type.id()) ? SlotKind::kNested : SlotKind::kBytes;
+      slot.width = 4;
       slot.previous = previous;
       previous = static_cast<int32_t>(offset);
     }

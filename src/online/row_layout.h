@@ -13,30 +13,27 @@ namespace tercet {
 
 /// How a column's values are laid out in a row's bytes.
 enum class SlotKind : uint8_t {
-  kBool,   ///< one byte, 0 or 1
-  kFixed,  ///< `width` bytes as in Arrow's buffer: numbers, dates, times, decimals, fixed binary
-  kBytes,  ///< strings and binary of any offset width, and their views
-  kList,   ///< lists of the above
+  kBool,    ///< one byte, 0 or 1
+  kFixed,   ///< `width` bytes as in Arrow's buffer: numbers, dates, times, decimals, fixed binary
+  kBytes,   ///< strings and binary of any offset width, and their views
+  kNested,  ///< lists, structs and maps of the above, at any depth (row_nested.h)
 };
 
 /// Where a column is in a row's bytes.
 struct RowSlot {
   SlotKind kind = SlotKind::kFixed;
-  uint32_t width = 0;     ///< bytes in the fixed part: the value, or 4 for kBytes and kList
+  uint32_t width = 0;     ///< bytes in the fixed part: the value, or 4 for kBytes and kNested
   uint32_t offset = 0;    ///< of those bytes from the row's start
-  int32_t previous = -1;  ///< kBytes, kList: offset of the slot that says where this value starts;
-                          ///< −1: at the start of the variable part
-  SlotKind element = SlotKind::kFixed;  ///< kList: of its elements
-  uint32_t element_width = 0;
+  int32_t previous = -1;  ///< kBytes, kNested: offset of the slot that says where this value
+                          ///< starts; −1: at the start of the variable part
 };
 
 /// The bytes of a row of one schema:
 ///
 ///     validity    one bit a column, lowest bit first, 1: not null; whole bytes
-///     fixed part  per column, in order: the value; for kBytes and kList a uint32, the end of the
+///     fixed part  per column, in order: the value; for kBytes and kNested a uint32, the end of the
 ///                 value within the variable part (it starts where the one before it ends)
-///     variable    the bytes of strings; of a list: uint32 count, validity bits, then the elements:
-///                 fixed values in a row, or uint32 ends and then the bytes
+///     variable    the bytes of strings, and of lists, structs and maps (row_nested.h)
 ///
 /// All integers are little-endian; nulls are zeros. The fingerprint of the schema (names and types
 /// in order) stands before every stored row, so that rows written before a column was added are

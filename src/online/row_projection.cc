@@ -261,9 +261,7 @@ Result<std::shared_ptr<arrow::RecordBatch>> RowProjection::Gather(
       if (!value) return CorruptRow();
       values[i] = *value;
     }
-    // All layouts have the same type for a name, so any slot says how elements are laid out.
-    const RowSlot& slot = *sources_.back()[c].slot;
-    ARROW_ASSIGN_OR_RAISE(columns.emplace_back(), GatherVariable(type, slot, values));
+    ARROW_ASSIGN_OR_RAISE(columns.emplace_back(), GatherVariable(type, values));
   }
   return arrow::RecordBatch::Make(schema_, n, std::move(columns));
 }

@@ -20,6 +20,21 @@ json::object TypeSchema(const arrow::DataType& type) {
       list["items"] = TypeSchema(*type.field(0)->type());
       return list;
     }
+    case arrow::Type::MAP: {
+      json::object map = typed("object");
+      map["additionalProperties"] =
+          TypeSchema(*static_cast<const arrow::MapType&>(type).item_type());
+      return map;
+    }
+    case arrow::Type::STRUCT: {
+      json::object object = typed("object"), members;
+      for (const auto& member : type.fields()) {
+        members[member->name()] = TypeSchema(*member->type());
+      }
+      object["properties"] = std::move(members);
+      object["additionalProperties"] = false;
+      return object;
+    }
     case arrow::Type::TIMESTAMP:
       return {{"description", "ISO 8601, or microseconds since the epoch"},
               {"type", json::array{"string", "integer", "null"}}};

@@ -72,7 +72,12 @@ Status AppendBools(const OutputTensor& tensor, TensorNulls nulls, std::string* o
   return Status::OK();
 }
 
-/// The values of a column of lists, which must be equally long; nothing for other columns.
+std::string_view ElementDatatypeOf(const arrow::DataType& type) {
+  return arrow::is_nested(type.id()) ? "BYTES" : DatatypeOf(type);
+}
+
+/// The values of a column of lists, which must be equally long; nothing for other columns. What is
+/// nested deeper is JSON's text.
 template <typename ListArray>
 Result<OutputTensor> FromLists(const std::string& name, const ListArray& lists) {
   const int64_t rows = lists.length();
@@ -88,7 +93,7 @@ Result<OutputTensor> FromLists(const std::string& name, const ListArray& lists) 
   tensor.name = name;
   tensor.shape = {rows, width};
   tensor.values = lists.values()->Slice(rows == 0 ? 0 : lists.value_offset(0), rows * width);
-  tensor.datatype = DatatypeOf(*tensor.values->type());
+  tensor.datatype = ElementDatatypeOf(*tensor.values->type());
   return tensor;
 }
 
@@ -123,7 +128,7 @@ std::string_view DatatypeOf(const arrow::DataType& type) {
     case arrow::Type::LIST:
     case arrow::Type::LARGE_LIST:
     case arrow::Type::FIXED_SIZE_LIST:
-      return DatatypeOf(*type.field(0)->type());
+      return ElementDatatypeOf(*type.field(0)->type());
     default:
       return "BYTES";
   }
@@ -150,7 +155,11 @@ void AppendTensorJson(const OutputTensor& tensor, std::string* out) {
   out->push_back('[');
   for (int64_t i = 0; i < tensor.values->length(); ++i) {
     if (i > 0) out->push_back(',');
-    AppendJsonCell(*tensor.values, i, out);
+    if (arrow::is_nested(tensor.values->type_id()) && tensor.values->IsValid(i)) {
+      AppendJsonText(CellText(*tensor.values, i), out);
+    } else {
+      AppendJsonCell(*tensor.values, i, out);
+    }
   }
   out->push_back(']');
 }

@@ -8,6 +8,7 @@
 
 #include <arrow/array/concatenate.h>
 #include <arrow/c/bridge.h>
+#include <arrow/compute/cast.h>
 
 #include "base/parallel.h"
 #include "source/duckdb_handle.h"
@@ -48,31 +49,50 @@ void Delete(void* object) {
   delete static_cast<T*>(object);
 }
 
+bool IsHalf(const arrow::DataType& type) { return type.id() == arrow::Type::HALF_FLOAT; }
+
+/// The columns as DuckDB can have them: it has no floats of 16 bits.
+arrow::Schema WithoutHalves(const arrow::Schema& schema) {
+  arrow::FieldVector fields = schema.fields();
+  for (auto& field : fields) {
+    if (IsHalf(*field->type())) field = field->WithType(arrow::float32());
+  }
+  return arrow::Schema(std::move(fields));
+}
+
 /// An Arrow schema as DuckDB's converter wants it.
 Status Convert(SqlBinding* binding, const arrow::Schema& schema,
                duckdb_arrow_converted_schema* converted) {
   ArrowSchema exported;
-  ARROW_RETURN_NOT_OK(arrow::ExportSchema(schema, &exported));
+  ARROW_RETURN_NOT_OK(arrow::ExportSchema(WithoutHalves(schema), &exported));
   const Status status = TakeError(
       *binding->duck, binding->duck->schema_from_arrow(binding->converter, &exported, converted));
   if (exported.release != nullptr) exported.release(&exported);
   return status;
 }
 
-bool IsStructOfStructs(const arrow::DataType& type) {
-  return type.id() == arrow::Type::STRUCT &&
-         std::any_of(type.fields().begin(), type.fields().end(), [](const auto& field) {
-           return field->type()->id() == arrow::Type::STRUCT;
-         });
+/// Whether a struct lies in another type, at any depth; the entries of a map are structs.
+bool HoldsStructs(const arrow::DataType& type) {
+  return std::any_of(type.fields().begin(), type.fields().end(), [](const auto& field) {
+    return field->type()->id() == arrow::Type::STRUCT || HoldsStructs(*field->type());
+  });
 }
 
-/// Some rows of a batch. DuckDB's converter forgets where they begin in structs of structs, so of
-/// these it gets a copy that begins at its first row.
+/// Some rows of a batch, in columns that DuckDB can have. Its converter forgets where they begin in
+/// structs inside of others, so of columns that have these it gets a copy that begins at its first
+/// row.
 Result<std::shared_ptr<arrow::RecordBatch>> RowsOf(const arrow::RecordBatch& batch, int64_t first,
                                                    int64_t count) {
   auto rows = batch.Slice(first, count);
   for (int i = 0; i < rows->num_columns(); ++i) {
-    if (!IsStructOfStructs(*rows->column(i)->type())) continue;
+    if (IsHalf(*rows->column(i)->type())) {
+      InitializeArrow();
+      ARROW_ASSIGN_OR_RAISE(const auto floats,
+                            arrow::compute::Cast(*rows->column(i), arrow::float32()));
+      const auto field = rows->schema()->field(i)->WithType(arrow::float32());
+      ARROW_ASSIGN_OR_RAISE(rows, rows->SetColumn(i, field, floats));
+    }
+    if (!HoldsStructs(*rows->column(i)->type())) continue;
     ARROW_ASSIGN_OR_RAISE(const auto copied, arrow::Concatenate({rows->column(i)}));
     ARROW_ASSIGN_OR_RAISE(rows, rows->SetColumn(i, rows->schema()->field(i), copied));
   }
@@ -98,7 +118,7 @@ Status AddColumns(SqlBinding* binding, const arrow::Schema& schema, duckdb_bind_
   ARROW_RETURN_NOT_OK(Convert(binding, schema, converted.out()));
   // The types are only told by a chunk of them.
   ARROW_ASSIGN_OR_RAISE(const auto empty, arrow::RecordBatch::MakeEmpty(
-                                              arrow::schema(schema.fields())));
+                                              arrow::schema(WithoutHalves(schema).fields())));
   DuckDbHandle<duckdb_data_chunk> chunk(duck.destroy_data_chunk);
   ARROW_RETURN_NOT_OK(ToChunk(binding, *empty, converted.get(), chunk.out()));
   for (int i = 0; i < schema.num_fields(); ++i) {

@@ -177,6 +177,7 @@ Result<ArrayPointer> Canonical(const ArrayPointer& array) {
     case arrow::Type::LARGE_BINARY:
       return CanonicalBinary(static_cast<const arrow::LargeBinaryArray&>(*array));
     case arrow::Type::LIST:
+    case arrow::Type::MAP:  // a list of structs of a key and a value
       return CanonicalList(static_cast<const arrow::ListArray&>(*array));
     case arrow::Type::LARGE_LIST:
       return CanonicalList(static_cast<const arrow::LargeListArray&>(*array));

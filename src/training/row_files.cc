@@ -114,6 +114,11 @@ Result<std::unique_ptr<RowFile>> OpenRows(const std::shared_ptr<arrow::io::Outpu
   if (format == "arrow") {
     ARROW_ASSIGN_OR_RAISE(writer, arrow::ipc::MakeFileWriter(sink, schema));
   } else {
+    for (const auto& field : schema->fields()) {
+      if (!arrow::is_nested(field->type()->id())) continue;
+      return Status::TypeError("column '", field->name(), "' of type ", field->type()->ToString(),
+                               " has no form in CSV; write Parquet or Arrow instead");
+    }
     ARROW_ASSIGN_OR_RAISE(writer, arrow::csv::MakeCSVWriter(sink, schema));
   }
   return std::make_unique<BatchRows>(std::move(writer));

@@ -9,6 +9,7 @@
 #include "compute/sort_key.h"
 #include "compute/transformation.h"
 #include "view/join_key.h"
+#include "view/online_needs.h"
 #include "view/view_names.h"
 #include "view/view_path.h"
 
@@ -43,7 +44,8 @@ class ResolvedView : public ViewPlan {
     }
     ARROW_RETURN_NOT_OK(CompileExpressions());
     ARROW_RETURN_NOT_OK(MakeSchemas());
-    FindOnlineNeeds();
+    online_ = FindOnlineNeeds({definition_, groups_, columns_, names_.left_columns(), on_demand_,
+                               *parameters_, *features_});
     return CheckTransformations();
   }
 
@@ -54,11 +56,11 @@ class ResolvedView : public ViewPlan {
   const std::shared_ptr<arrow::Schema>& status_schema() const override { return status_; }
   const std::shared_ptr<arrow::Schema>& label_schema() const override { return labels_; }
   const std::shared_ptr<arrow::Schema>& helper_schema() const override { return helpers_; }
-  std::shared_ptr<arrow::Schema> entity_schema() const override { return entities_; }
+  std::shared_ptr<arrow::Schema> entity_schema() const override { return online_.entities; }
   const std::vector<LeftColumn>& left_columns() const override { return names_.left_columns(); }
   const std::shared_ptr<arrow::Schema>& row_schema() const override { return row_schema_; }
   const std::vector<ViewExpression>& on_demand() const override { return on_demand_; }
-  bool online_group(int g) const override { return online_groups_[static_cast<size_t>(g)]; }
+  bool online_group(int g) const override { return online_.groups[static_cast<size_t>(g)]; }
 
   std::vector<std::string> OnDemandInputs(size_t i) const override {
     return InputNames(on_demand_[i].inputs());
@@ -180,11 +182,10 @@ class ResolvedView : public ViewPlan {
         return Error(Status::KeyError("feature group '", of.ref().ToText(), "' has no feature '",
                                       feature, "'", Suggest(feature, NamesOf(*of.schema))));
       }
-      if (!IsFeatureType(*field->type())) {
-        return Error(Status::TypeError(
-            "column '", feature, "' of '", of.ref().ToText(), "' is ", field->type()->ToString(),
-            ", and a feature is a scalar or a list of scalars; select the others by their names, ",
-            "or take a scalar of it by SQL into a group"));
+      const Status fits = CheckFeatureType(*field->type());
+      if (!fits.ok()) {
+        return Error(Status::TypeError("column '", feature, "' of '", of.ref().ToText(), "': ",
+                                       fits.message(), "; select the others by their names"));
       }
       const std::string name = selection.prefix + feature;
       ARROW_RETURN_NOT_OK(
@@ -410,71 +411,6 @@ class ResolvedView : public ViewPlan {
     return Status::OK();
   }
 
-  /// View columns and root columns that the features (not the labels and helpers) are made of.
-  std::set<std::string> NeededOnline() const {
-    std::set<std::string> needed;
-    for (const auto& field : features_->fields()) needed.insert(field->name());
-    for (size_t i = on_demand_.size(); i-- > 0;) {
-      if (!needed.contains(definition_.on_demand[i].first)) continue;
-      for (const ExpressionInput& input : on_demand_[i].inputs()) {
-        needed.insert(input.row_column.empty()
-                          ? definition_.on_demand[static_cast<size_t>(input.computed)].first
-                          : input.row_column);
-      }
-    }
-    return needed;
-  }
-
-  void FindOnlineNeeds() {
-    const FeatureGroupDefinition& root = groups_[0].definition;
-    const std::set<std::string> needed = NeededOnline();
-    online_groups_.assign(groups_.size(), false);
-    std::vector<std::string> of_root;  // columns of the left row, in order of need
-    for (const ViewColumn& column : columns_) {
-      if (column.group < 0 || !needed.contains(column.name)) continue;
-      if (column.group == 0) {
-        of_root.push_back(column.feature);
-      } else {
-        online_groups_[static_cast<size_t>(column.group)] = true;
-      }
-    }
-    for (const LeftColumn& column : names_.left_columns()) {
-      if (needed.contains(column.name)) of_root.push_back(column.column);
-    }
-    for (size_t g = groups_.size(); g-- > 1;) {
-      if (online_groups_[g] && groups_[g].from > 0) {
-        online_groups_[static_cast<size_t>(groups_[g].from)] = true;
-      }
-    }
-    std::vector<std::string> keys;
-    for (size_t g = 1; g < groups_.size(); ++g) {
-      if (!online_groups_[g] || groups_[g].from > 0) continue;
-      keys.insert(keys.end(), groups_[g].left_keys.begin(), groups_[g].left_keys.end());
-    }
-    std::vector<std::string> wanted = keys;
-    wanted.insert(wanted.end(), of_root.begin(), of_root.end());
-    std::vector<std::string> entities;
-    for (const std::string& name : wanted) {
-      if (name == root.event_time || parameters_->GetFieldByName(name) != nullptr) continue;
-      if (root.online && !Contains(root.primary_key, name)) {
-        online_groups_[0] = true;
-      } else if (!Contains(entities, name)) {
-        entities.push_back(name);
-      }
-    }
-    std::vector<std::string> names;
-    if (online_groups_[0]) names = root.primary_key;
-    for (const std::string& name : entities) {
-      if (!Contains(names, name)) names.push_back(name);
-    }
-    arrow::FieldVector fields;
-    for (const std::string& name : names) {
-      fields.push_back(arrow::field(name, root.schema->GetFieldByName(name)->type()));
-    }
-    for (const auto& field : parameters_->fields()) fields.push_back(field);
-    entities_ = arrow::schema(std::move(fields));
-  }
-
   /// Each is checked against the schema that those before it leave.
   Status CheckTransformations() {
     auto schema = features_;
@@ -496,9 +432,9 @@ class ResolvedView : public ViewPlan {
   std::vector<ViewExpression> on_demand_;
   std::optional<ViewExpression> filter_;
   std::set<std::string> of_labels_to_come_;  // helpers and labels that are computed from them
-  std::vector<bool> online_groups_;
+  OnlineNeeds online_;
   std::shared_ptr<arrow::Schema> parameters_, schema_, row_schema_;
-  std::shared_ptr<arrow::Schema> features_, status_, labels_, helpers_, entities_;
+  std::shared_ptr<arrow::Schema> features_, status_, labels_, helpers_;
 };
 
 }  // namespace

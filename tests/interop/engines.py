@@ -30,11 +30,15 @@ def delta_rs(path: str, version: int | None) -> Facts:
     return facts(pa.table(reader.read_all()))
 
 
-def duckdb_delta(path: str, version: int | None) -> Facts:
+def delta_extension() -> Path:
+    """The file of DuckDB's extension that reads Delta tables."""
     folder = Path(duckdb_extension_delta.__path__[0]) / "extensions"
-    file = next(folder.rglob("delta.duckdb_extension"))
+    return next(folder.rglob("delta.duckdb_extension"))
+
+
+def duckdb_delta(path: str, version: int | None) -> Facts:
     connection = duckdb.connect(config={"allow_unsigned_extensions": "true"})
-    connection.execute(f"LOAD '{file}'")
+    connection.execute(f"LOAD '{delta_extension()}'")
     at = "" if version is None else f", version => {version}"
     query = f"select key, value, text from delta_scan('{path}'{at})"
     return facts(connection.execute(query).to_arrow_table())
