@@ -4,8 +4,10 @@
 #include <string>
 #include <unordered_map>
 
+#include "base/add_once.h"
 #include "base/name.h"
 #include "compute/expression_binder.h"
+#include "compute/expression_nested.h"
 #include "compute/expression_tree.h"
 
 namespace tercet {
@@ -58,7 +60,17 @@ Result<Value> BindColumn(Binder& binder, const expr::Tree& tree, const Node& nod
         tree.text, node.position,
         "the column '" + node.name + "' is there " + std::to_string(indexes.size()) + " times"));
   }
-  return binder.Column(indexes[0], schema.field(indexes[0])->type());
+  ARROW_ASSIGN_OR_RAISE(Value value,
+                        binder.Column(indexes[0], schema.field(indexes[0])->type()));
+  for (const std::string& member : node.members) {
+    if (!value.is(expr::Kind::kStruct)) {
+      return binder.Error("there is no column '" + node.name + "." + member + "', and '" +
+                          node.name + "' is " + std::string(KindName(value.type.kind)) +
+                          ", which has no members");
+    }
+    ARROW_ASSIGN_OR_RAISE(value, BindMember(binder, value, member));
+  }
+  return value;
 }
 
 Result<Value> BindCall(Binder& binder, const expr::Tree& tree, const Node& node,
@@ -121,6 +133,27 @@ const std::vector<std::string>& Expression::columns() const { return tree_->colu
 
 bool Expression::IsFunction(std::string_view name) { return Functions().contains(name); }
 
+Expression Expression::WithMembers(
+    const std::function<bool(const std::string&)>& is_column) const {
+  auto tree = std::make_shared<expr::Tree>(*tree_);
+  tree->columns.clear();
+  for (Node& node : tree->nodes) {
+    if (node.form != Node::Form::kColumn) continue;
+    if (node.members.empty() && !is_column(node.name)) {
+      size_t dot = node.name.rfind('.');
+      while (dot != std::string::npos && dot > 0 && !is_column(node.name.substr(0, dot))) {
+        dot = node.name.rfind('.', dot - 1);
+      }
+      if (dot != std::string::npos && dot > 0) {
+        node.members = expr::PartsOf(std::string_view(node.name).substr(dot + 1));
+        node.name.resize(dot);
+      }
+    }
+    AddOnce(&tree->columns, node.name);
+  }
+  return Expression(std::move(tree));
+}
+
 bool Expression::Calls(std::string_view function) const {
   return std::any_of(tree_->nodes.begin(), tree_->nodes.end(), [&](const Node& node) {
     return node.form == Node::Form::kCall && node.name == function;
@@ -133,7 +166,7 @@ std::optional<Expression::ColumnCall> Expression::column_call() const {
   ColumnCall call{.function = result.name, .columns = {}};
   for (const int32_t argument : result.arguments) {
     const Node& node = tree_->nodes[static_cast<size_t>(argument)];
-    if (node.form != Node::Form::kColumn) return std::nullopt;
+    if (node.form != Node::Form::kColumn || !node.members.empty()) return std::nullopt;
     call.columns.push_back(node.name);
   }
   return call;

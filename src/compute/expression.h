@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -38,6 +39,9 @@ class Expression {
   Expression& operator=(Expression&&) noexcept;
   /// Names as written ("temp", "planes.year"), each once, in order of first use.
   const std::vector<std::string>& columns() const;
+  /// The same with dotted names read as members of structs: "home.place.lat" that is no column, as
+  /// far as a part before a dot is one. columns() then has that part.
+  Expression WithMembers(const std::function<bool(const std::string&)>& is_column) const;
 
   /// Whether the language has a function of this name, in lower case.
   static bool IsFunction(std::string_view name);

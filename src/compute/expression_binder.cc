@@ -56,6 +56,8 @@ std::string_view KindName(Kind kind) {
       return "a list of numbers";
     case Kind::kMap:
       return "a map";
+    case Kind::kStruct:
+      return "a struct";
     case Kind::kOpaque:
       return "a type that expressions only test for null";
   }
@@ -68,6 +70,7 @@ std::shared_ptr<arrow::DataType> ArrowTypeOf(const ValueType& type) {
     case Kind::kFloatList:
     case Kind::kDoubleList:
     case Kind::kMap:
+    case Kind::kStruct:
     case Kind::kOpaque:
       return arrow::null();
     case Kind::kBool:
@@ -114,8 +117,7 @@ const Literal* Binder::KnownValue(const Value& value) const {
 }
 
 Result<Value> Binder::Column(int index, const std::shared_ptr<arrow::DataType>& type) {
-  const auto nested = NestedReader(*type);
-  auto reader = nested ? Result<std::pair<Kernel, ValueType>>(*nested) : ColumnReader(*type);
+  auto reader = ReaderOf(*type);
   if (!reader.ok()) return Error("column '" + node_->name + "': " + reader.status().message());
   size_t source = 0;
   while (source < program_.columns.size() && program_.columns[source] != index) ++source;
@@ -124,7 +126,7 @@ Result<Value> Binder::Column(int index, const std::shared_ptr<arrow::DataType>& 
     program_.column_types.push_back(type);
   }
   const arrow::DataType* owned = program_.column_types[source].get();
-  if (reader->second.kind == Kind::kMap) reader->second.map = owned;
+  if (reader->second.nested != nullptr) reader->second.nested = owned;
   const Value value =
       Emit(reader->first, reader->second, {}, static_cast<int64_t>(source), owned);
   values_[static_cast<size_t>(value.id)].column = static_cast<int64_t>(source);

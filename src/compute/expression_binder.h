@@ -17,12 +17,12 @@
 
 namespace tercet::expr {
 
-/// The type of a value: its kind, the zone of a timestamp ("" for none), and of a map the Arrow
-/// type, which the program owns.
+/// The type of a value: its kind, the zone of a timestamp ("" for none), and of a map or struct
+/// the Arrow type, which the program owns.
 struct ValueType {
   Kind kind = Kind::kNull;
   std::string zone;
-  const arrow::DataType* map = nullptr;
+  const arrow::DataType* nested = nullptr;
 };
 
 inline const ValueType kBoolType{Kind::kBool, ""};
@@ -144,8 +144,9 @@ void DateToTimestamp(const Instruction& instruction, Run& run);
 /// TypeError for types without one. `payload` of its instruction is the DataType.
 Result<std::pair<Kernel, ValueType>> ColumnReader(const arrow::DataType& type);
 
-/// The same for lists of numbers and for maps; nullopt for other types.
-std::optional<std::pair<Kernel, ValueType>> NestedReader(const arrow::DataType& type);
+/// The same, and for lists of numbers, maps and structs what functions take of them. The type that
+/// a map's or struct's ValueType names is `type`.
+Result<std::pair<Kernel, ValueType>> ReaderOf(const arrow::DataType& type);
 
 /// The kernel that reads a cell of the type; null for types that are none of cells. `number` of its
 /// instruction is the column's place in the row.

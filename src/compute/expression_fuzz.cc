@@ -26,8 +26,12 @@ std::shared_ptr<arrow::RecordBatch> TwoRows() {
       *arrow::MakeArrayOfNull(arrow::list(arrow::int8()), 2),
       *arrow::json::ArrayFromJSONString(arrow::list(arrow::float32()), "[[1, -0.5], [null]]"),
       *arrow::json::ArrayFromJSONString(arrow::map(arrow::utf8(), arrow::int8()),
-                                        R"([[["a", 1]], null])")};
-  const char* names[] = {"i", "x", "b", "s", "t", "d", "l", "v", "m"};
+                                        R"([[["a", 1]], null])"),
+      *arrow::json::ArrayFromJSONString(
+          arrow::struct_({arrow::field("i", arrow::int8()), arrow::field("m", arrow::map(
+              arrow::utf8(), arrow::struct_({arrow::field("s", arrow::utf8())})))}),
+          R"([[1, [["a", ["b"]], ["c", null]]], null])")};
+  const char* names[] = {"i", "x", "b", "s", "t", "d", "l", "v", "m", "r"};
   arrow::FieldVector fields;
   for (size_t k = 0; k < columns.size(); ++k) {
     fields.push_back(arrow::field(names[k], columns[k]->type()));
@@ -39,10 +43,12 @@ std::shared_ptr<arrow::RecordBatch> TwoRows() {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const std::shared_ptr<arrow::RecordBatch> rows = TwoRows();
-  const auto expression =
+  const auto parsed =
       tercet::Expression::Parse(std::string_view(reinterpret_cast<const char*>(data), size));
-  if (!expression.ok()) return 0;
-  const auto compiled = tercet::CompiledExpression::Compile(*expression, *rows->schema());
+  if (!parsed.ok()) return 0;
+  const auto expression = parsed->WithMembers(
+      [](const std::string& name) { return rows->schema()->GetFieldIndex(name) >= 0; });
+  const auto compiled = tercet::CompiledExpression::Compile(expression, *rows->schema());
   if (!compiled.ok()) return 0;
   const auto whole = (*compiled)->Evaluate(*rows);
   const auto one = (*compiled)->Evaluate(*rows->Slice(1, 1));

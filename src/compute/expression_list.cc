@@ -181,10 +181,11 @@ bool IsList(const arrow::DataType& type) {
 
 }  // namespace
 
-std::optional<std::pair<Kernel, ValueType>> NestedReader(const arrow::DataType& type) {
+Result<std::pair<Kernel, ValueType>> ReaderOf(const arrow::DataType& type) {
   using Reader = std::pair<Kernel, ValueType>;
-  if (type.id() == arrow::Type::MAP) return Reader(ReadMap, {Kind::kMap, ""});
-  if (!IsList(type)) return std::nullopt;
+  if (type.id() == arrow::Type::MAP) return Reader(ReadNestedRows, {Kind::kMap, "", &type});
+  if (type.id() == arrow::Type::STRUCT) return Reader(ReadNestedRows, {Kind::kStruct, "", &type});
+  if (!IsList(type)) return ColumnReader(type);
   const arrow::DataType& element = *type.field(0)->type();
   if (element.id() == arrow::Type::FLOAT) {
     return Reader(ReadListInPlace<float>, {Kind::kFloatList, ""});
@@ -195,7 +196,7 @@ std::optional<std::pair<Kernel, ValueType>> NestedReader(const arrow::DataType& 
   const auto reader = ColumnReader(element);
   const bool numbers =
       reader.ok() && (reader->second.kind == Kind::kInt || reader->second.kind == Kind::kDouble);
-  if (!numbers) return std::nullopt;
+  if (!numbers) return ColumnReader(type);
   return Reader(ReadWidenedList, {Kind::kDoubleList, ""});
 }
 

@@ -13,10 +13,10 @@
 /// Maps: how they are read, and the one lookup in them.
 namespace tercet::expr {
 
-void ReadMap(const Instruction& instruction, Run& run) {
+void ReadNestedRows(const Instruction& instruction, Run& run) {
   ReadValidity(instruction, run);
   const arrow::ArrayData& column = Source(instruction, run);
-  MapRow* out = Out<MapRow>(instruction, run);
+  NestedRow* out = Out<NestedRow>(instruction, run);
   for (int64_t i = 0; i < run.rows; ++i) out[i] = {&column, run.start + i};
 }
 
@@ -33,14 +33,15 @@ struct Lookup {
 template <typename K, typename V>
 void ElementAt(const Instruction& instruction, Run& run) {
   const auto& lookup = instruction.Payload<Lookup>();
-  const MapRow* maps = In<MapRow>(instruction, run, 0);
+  const NestedRow* maps = In<NestedRow>(instruction, run, 0);
   const K* wanted = In<K>(instruction, run, 1);
   V* out = Out<V>(instruction, run);
   AndValidity(instruction, run, 2);
   uint8_t* valid = WritableValidity(instruction, run);
   Elements keys(lookup.key_reader, lookup.type->key_type().get(), run.arena);
   Elements values(lookup.value_reader, lookup.type->item_type().get(), run.arena);
-  MapRow last{nullptr, 0};  // whose keys have been read: a map in the text is the same for all rows
+  // Whose keys have been read: a map in the text is the same for all rows.
+  NestedRow last{nullptr, 0};
   ElementRange range{0, 0};
   const K* known = nullptr;
   for (int64_t i = 0; i < run.rows; ++i) {
@@ -68,7 +69,7 @@ void ElementAt(const Instruction& instruction, Run& run) {
 /// A map that the text gives, the same for every row.
 void GiveMap(const Instruction& instruction, Run& run) {
   const auto& map = instruction.Payload<std::shared_ptr<arrow::ArrayData>>();
-  std::fill_n(Out<MapRow>(instruction, run), run.rows, MapRow{map.get(), 0});
+  std::fill_n(Out<NestedRow>(instruction, run), run.rows, NestedRow{map.get(), 0});
   run.registers[instruction.out].has_nulls = false;
 }
 
@@ -127,28 +128,37 @@ Result<Value> BindMap(Binder& binder, const Node&, std::span<Value> arguments) {
   return binder.Emit(GiveMap, {Kind::kMap, "", (*owned)->type.get()}, {}, 0, owned);
 }
 
-/// element_at(map, key), as Trino and Spark have it.
+/// element_at(map, key), as Trino and Spark have it; of a struct, the member that a text names.
 Result<Value> BindElementAt(Binder& binder, const Node&, std::span<Value> arguments) {
   const Value& map = arguments[0];
   if (map.is(Kind::kNull)) return binder.Null({});
-  if (!map.is(Kind::kMap)) return binder.Mismatch("a map and a key", map);
-  const auto& type = static_cast<const arrow::MapType&>(*map.type.map);
+  if (map.is(Kind::kStruct)) {
+    const Literal* name = binder.KnownValue(arguments[1]);
+    if (name == nullptr || !arguments[1].is(Kind::kString) || !name->valid) {
+      return binder.Error("a member of a struct is named by a text in single quotes");
+    }
+    return BindMember(binder, map, name->text);
+  }
+  if (!map.is(Kind::kMap)) {
+    return binder.Mismatch("a map and a key, or a struct and a member's name", map);
+  }
+  const auto& type = static_cast<const arrow::MapType&>(*map.type.nested);
   const auto key = ColumnReader(*type.key_type());
-  const auto item = ColumnReader(*type.item_type());
-  const auto single = [](const Result<std::pair<Kernel, ValueType>>& reader) {
+  const auto item = ReaderOf(*type.item_type());
+  const auto readable = [](const Result<std::pair<Kernel, ValueType>>& reader) {
     return reader.ok() && reader->second.kind != Kind::kOpaque &&
            reader->second.kind != Kind::kNull;
   };
-  if (!single(key) || !single(item)) {
-    return binder.Error("'element_at' takes maps from single values to single values, not " +
+  if (!readable(key) || !readable(item)) {
+    return binder.Error("'element_at' takes maps whose keys and values expressions can read, not " +
                         type.ToString());
   }
   ARROW_ASSIGN_OR_RAISE(const Value wanted, binder.As(arguments[1], key->second));
   const Lookup* lookup =
       binder.Own(Lookup{.key_reader = key->first, .value_reader = item->first, .type = &type});
   const Kernel kernel = WithLayout(LayoutOf(wanted.type.kind), [&]<typename K>() {
-    return WithLayout(LayoutOf(item->second.kind),
-                      []<typename V>() -> Kernel { return ElementAt<K, V>; });
+    return WithAnyLayout(item->second.kind,
+                         []<typename V>() -> Kernel { return ElementAt<K, V>; });
   });
   return binder.Emit(kernel, item->second, {map, wanted}, 0, lookup);
 }

@@ -12,9 +12,14 @@
 #include "compute/cell_check.h"
 #include "compute/expression.h"
 
-/// Lists and maps of every type that they come in, against naive loops over scalars.
+/// Lists, maps and structs of every type that they come in, against naive loops over scalars.
 namespace tercet {
 namespace {
+
+Expression WithMembers(const Expression& expression, const arrow::RecordBatch& batch) {
+  return expression.WithMembers(
+      [&](const std::string& name) { return batch.schema()->GetFieldIndex(name) >= 0; });
+}
 
 class ExpressionNestedTest : public ::testing::Test {
  protected:
@@ -22,8 +27,8 @@ class ExpressionNestedTest : public ::testing::Test {
 
   static std::shared_ptr<arrow::Array> Evaluate(const std::string& text,
                                                 const arrow::RecordBatch& batch) {
-    const auto compiled =
-        CompiledExpression::Compile(*Expression::Parse(text), *batch.schema());
+    const auto compiled = CompiledExpression::Compile(
+        WithMembers(*Expression::Parse(text), batch), *batch.schema());
     EXPECT_TRUE(compiled.ok()) << compiled.status();
     const auto array = *(*compiled)->Evaluate(batch);
     EXPECT_TRUE(array->ValidateFull().ok());
@@ -188,12 +193,12 @@ TEST_F(ExpressionNestedTest, MapsInTheTextAreLookedUpByCellsToo) {
 
 TEST_F(ExpressionNestedTest, MapsThatCanNotBeLookedUpAreRefused) {
   const auto schema = arrow::schema(
-      {arrow::field("lists", arrow::map(arrow::utf8(), arrow::list(arrow::int8()))),
+      {arrow::field("lists", arrow::map(arrow::utf8(), arrow::list(arrow::utf8()))),
        arrow::field("plain", arrow::map(arrow::utf8(), arrow::int8()))});
   const auto why = [&](const std::string& text) {
     return CompiledExpression::Compile(*Expression::Parse(text), *schema).status().message();
   };
-  EXPECT_NE(why("element_at(lists, 'a')").find("from single values to single values"),
+  EXPECT_NE(why("element_at(lists, 'a')").find("whose keys and values expressions can read"),
             std::string::npos);
   EXPECT_NE(why("element_at(plain, 1)").find("'element_at' takes string, not int64"),
             std::string::npos);
@@ -202,6 +207,81 @@ TEST_F(ExpressionNestedTest, MapsThatCanNotBeLookedUpAreRefused) {
   EXPECT_NE(why("map('a', element_at(plain, 'a'))").find("its argument 2 is computed"),
             std::string::npos);
   EXPECT_NE(why("map('a', 1, null, 2)").find("a key of 'map' is null"), std::string::npos);
+}
+
+/// Places, each with a struct of a struct, a map of structs and lists; `rows` of them.
+std::shared_ptr<arrow::RecordBatch> Places() {
+  const auto point = arrow::struct_(
+      {arrow::field("lat", arrow::float32()), arrow::field("lon", arrow::float64())});
+  const auto home = arrow::struct_({arrow::field("at", point), arrow::field("city", arrow::utf8()),
+                                    arrow::field("tags", arrow::list(arrow::float32()))});
+  const auto visits = arrow::map(arrow::utf8(), point);
+  return arrow::RecordBatch::Make(
+      arrow::schema({arrow::field("home", home), arrow::field("visits", visits),
+                     arrow::field("home.city", arrow::int64()),
+                     arrow::field("odd", arrow::struct_({arrow::field("a.b", arrow::int8())}))}),
+      5,
+      {*arrow::json::ArrayFromJSONString(home, R"([[[59.5, 10.25], "Oslo", [3, 4]], null,
+          [null, "Bergen", null], [[null, 1], null, []], [[1, 2], "Å", [1, null]]])"),
+       *arrow::json::ArrayFromJSONString(visits, R"([[["a", [1, 2]], ["b", null]], null, [],
+          [["a", [null, 4]]], [["b", [5, 6]]]])"),
+       *arrow::json::ArrayFromJSONString(arrow::int64(), "[1, 2, 3, 4, 5]"),
+       *arrow::json::ArrayFromJSONString(arrow::struct_({arrow::field("a.b", arrow::int8())}),
+                                         "[[1], [2], [3], [4], null]")});
+}
+
+TEST_F(ExpressionNestedTest, MembersOfStructs) {
+  const auto places = Places();
+  const auto is = [&](const std::string& text, const std::shared_ptr<arrow::DataType>& type,
+                      const std::string& values) {
+    SCOPED_TRACE(text);
+    const auto expected = *arrow::json::ArrayFromJSONString(type, values);
+    for (int64_t from = 0; from < places->num_rows(); ++from) {
+      const auto answer = Evaluate(text, *places->Slice(from));
+      EXPECT_TRUE(answer->Equals(expected->Slice(from)))
+          << "from row " << from << ": " << answer->ToString();
+    }
+  };
+  is("home.at.lon", arrow::float64(), "[10.25, null, null, 1, 2]");
+  is("home.at.lat * 2", arrow::float64(), "[119, null, null, null, 2]");
+  is("home['at']['lon'] + 1", arrow::float64(), "[11.25, null, null, 2, 3]");
+  is("home['at'].lon", arrow::float64(), "[10.25, null, null, 1, 2]");
+  is("element_at(home, 'city')", arrow::utf8(), R"(["Oslo", null, "Bergen", null, "Å"])");
+  // A column is found before a member, whose name is in brackets then.
+  is("home.city", arrow::int64(), "[1, 2, 3, 4, 5]");
+  is("home['city']", arrow::utf8(), R"(["Oslo", null, "Bergen", null, "Å"])");
+  is("odd['a.b']", arrow::int64(), "[1, 2, 3, 4, null]");
+  is("visits['a'].lat", arrow::float64(), "[1, null, null, null, null]");
+  is("(visits['b']).lon", arrow::float64(), "[null, null, null, null, 6]");
+  is("l2_norm(home.tags)", arrow::float64(), "[5, null, null, 0, null]");
+  is("home is null", arrow::boolean(), "[false, true, false, false, false]");
+  is("home.at is null", arrow::boolean(), "[false, true, true, false, false]");
+  is("visits['b'] is not null", arrow::boolean(), "[false, false, false, false, true]");
+  is("\"home\".\"at\".lon", arrow::float64(), "[10.25, null, null, 1, 2]");
+}
+
+TEST_F(ExpressionNestedTest, SaysWhichMemberIsMissing) {
+  const auto places = Places();
+  const auto error = [&](const std::string& text) {
+    const auto parsed = Expression::Parse(text);
+    if (!parsed.ok()) return parsed.status().message();
+    return CompiledExpression::Compile(WithMembers(*parsed, *places), *places->schema())
+        .status()
+        .message();
+  };
+  const auto has = [](const std::string& text, const std::string& part) {
+    EXPECT_NE(text.find(part), std::string::npos) << text;
+  };
+  has(error("home.att.lon"), "no member 'att' (did you mean 'at'?)");
+  has(error("home['lat']"), "no member 'lat'");
+  has(error("home[home['city']]"), "text in single quotes");
+  has(error("visits.a"), "which has no members");
+  has(error("home.at"), "the result is a struct");
+  has(error("hme.at"), "there is no column 'hme.at'");
+  has(error("visits['a"), "expected the closing '");
+  has(error("visits['a'"), "expected ']'");
+  has(error("visits."), "expected the name of a member");
+  has(error("1['a']"), "a map and a key, or a struct and a member's name");
 }
 
 }  // namespace

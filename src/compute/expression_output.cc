@@ -70,6 +70,7 @@ int64_t Output::ValueBytes() const {
     case Kind::kFloatList:
     case Kind::kDoubleList:
     case Kind::kMap:
+    case Kind::kStruct:
     case Kind::kOpaque:
       return 0;
     case Kind::kBool:
@@ -125,6 +126,7 @@ Status Output::Append(const Register& chunk, int64_t rows) {
     case Kind::kFloatList:
     case Kind::kDoubleList:
     case Kind::kMap:
+    case Kind::kStruct:
     case Kind::kOpaque:
       break;
     case Kind::kBool: {

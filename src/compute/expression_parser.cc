@@ -23,6 +23,16 @@ std::string Located(std::string_view text, uint32_t position, std::string_view m
          std::string(message);
 }
 
+std::vector<std::string> PartsOf(std::string_view dotted) {
+  std::vector<std::string> parts;
+  while (true) {
+    const size_t dot = dotted.find('.');
+    parts.emplace_back(dotted.substr(0, dot));
+    if (dot == std::string_view::npos) return parts;
+    dotted.remove_prefix(dot + 1);
+  }
+}
+
 namespace {
 
 constexpr size_t kMaxBytes = 64 << 10;
@@ -218,7 +228,32 @@ class Parser {
       return Call("negate", position, {operand});
     }
     if (TakeSign("+")) return Parse(kNegate);
-    return ParsePrimary();
+    ARROW_ASSIGN_OR_RAISE(int32_t value, ParsePrimary());
+    while (IsSign("[") || IsSign(".")) {
+      ARROW_ASSIGN_OR_RAISE(value, ParsePart(value));
+    }
+    return value;
+  }
+
+  /// value['part'] and value.part, of a map or struct, are the call element_at(value, 'part').
+  Result<int32_t> ParsePart(int32_t value) {
+    const uint32_t position = Now().position;
+    if (TakeSign("[")) {
+      ARROW_ASSIGN_OR_RAISE(const int32_t part, Parse(kAny));
+      ARROW_RETURN_NOT_OK(ExpectSign("]"));
+      return Call("element_at", position, {value, part});
+    }
+    Take();
+    if (Now().form != Token::Form::kWord && Now().form != Token::Form::kQuoted) {
+      return Expected("the name of a member");
+    }
+    const Token& names = Take();
+    for (const std::string& name : PartsOf(names.text)) {
+      const int32_t part = Constant(
+          {.kind = Kind::kString, .valid = true, .text = name}, names.position);
+      value = Call("element_at", position, {value, part});
+    }
+    return value;
   }
 
   Result<int32_t> ParseInteger(std::string sign) {

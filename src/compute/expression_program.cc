@@ -28,6 +28,7 @@ Layout LayoutOf(Kind kind) {
     case Kind::kFloatList:
     case Kind::kDoubleList:
     case Kind::kMap:
+    case Kind::kStruct:
       return Layout::kNested;
   }
   return Layout::kBool;

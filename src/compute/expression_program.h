@@ -27,8 +27,8 @@ inline constexpr int64_t kChunkRows = 1024;
 /// Booleans are bytes 0 and 1 while a program runs.
 using Bool = uint8_t;
 
-/// How values of a kind lie in a register: Bool, int64_t, double, string_view, or a List or MapRow
-/// (expression_nested.h).
+/// How values of a kind lie in a register: Bool, int64_t, double, string_view, or a List or
+/// NestedRow (expression_nested.h).
 enum class Layout : uint8_t { kBool, kInt64, kDouble, kText, kNested };
 Layout LayoutOf(Kind kind);
 inline bool IsWide(Layout layout) { return layout == Layout::kText || layout == Layout::kNested; }

@@ -185,7 +185,8 @@ TEST_F(ExpressionTest, ListsAndMapsAreTakenAndNotGiven) {
   EXPECT_THAT(Answer("l2_norm(x)"),
               ::testing::HasSubstr("'l2_norm' takes lists of numbers, not double"));
   EXPECT_THAT(Answer("element_at(list, 1)"),
-              ::testing::HasSubstr("'element_at' takes a map and a key, not a list of numbers"));
+              ::testing::HasSubstr("'element_at' takes a map and a key, or a struct and a "
+                                   "member's name, not a list of numbers"));
 }
 
 TEST_F(ExpressionTest, IntegersThatOverflowAreNull) {

@@ -114,9 +114,9 @@ class Tokenizer {
   }
 
   Status ReadSign(Token* token) {
-    static constexpr std::array<std::string_view, 22> kSigns = {
-        "**", "//", "||", "<=", ">=", "<>", "!=", "==", "+", "-", "*",
-        "/",  "%",  "<",  ">",  "=",  "(",  ")",  ",",  "[", "]", "^"};
+    static constexpr std::array<std::string_view, 23> kSigns = {
+        "**", "//", "||", "<=", ">=", "<>", "!=", "==", "+", "-", "*", "/",
+        "%",  "<",  ">",  "=",  "(",  ")",  ",",  "[",  "]", "^", "."};
     for (std::string_view sign : kSigns) {
       if (text_.substr(at_).starts_with(sign)) {
         token->form = Token::Form::kSign;

@@ -12,7 +12,7 @@
 namespace tercet::expr {
 
 /// What kinds of values an expression computes with; docs/reference/expressions.md says which
-/// Arrow type becomes which. Lists of numbers and maps are what some functions take and none gives;
+/// Arrow type becomes which. Lists of numbers, maps and structs are what some functions take;
 /// opaque values can only be tested for null.
 enum class Kind : uint8_t {
   kNull,
@@ -25,10 +25,12 @@ enum class Kind : uint8_t {
   kFloatList,   ///< of 32-bit floats
   kDoubleList,  ///< of any other numbers
   kMap,
+  kStruct,
   kOpaque
 };
 inline bool IsNested(Kind kind) {
-  return kind == Kind::kFloatList || kind == Kind::kDoubleList || kind == Kind::kMap;
+  return kind == Kind::kFloatList || kind == Kind::kDoubleList || kind == Kind::kMap ||
+         kind == Kind::kStruct;
 }
 
 /// One value of a kind: a literal in the text, or a constant found while compiling.
@@ -49,6 +51,8 @@ struct Node {
   std::string name;       ///< of the column or call; calls in lower case
   Literal literal;
   std::vector<int32_t> arguments;  ///< indexes of nodes, all less than this node's
+  /// Of a column that is a struct: which member of which member (Expression::WithMembers).
+  std::vector<std::string> members;
 };
 
 /// A parsed text: nodes with operands before operators, the last one being the result. Flat, so
@@ -61,6 +65,9 @@ struct Tree {
 
 /// "expression 'a + ' at character 5: MESSAGE", with a long text cut short.
 std::string Located(std::string_view text, uint32_t position, std::string_view message);
+
+/// The names between dots.
+std::vector<std::string> PartsOf(std::string_view dotted);
 
 /// See Expression::Parse.
 Result<std::shared_ptr<const Tree>> ParseTree(std::string_view text);

@@ -10,7 +10,9 @@ namespace tercet {
 Result<std::shared_ptr<const RowFilter>> RowFilter::Make(const std::string& text,
                                                          const arrow::Schema& group) {
   const auto made = [&]() -> Result<std::shared_ptr<const RowFilter>> {
-    ARROW_ASSIGN_OR_RAISE(const Expression expression, Expression::Parse(text));
+    ARROW_ASSIGN_OR_RAISE(const Expression parsed, Expression::Parse(text));
+    const Expression expression = parsed.WithMembers(
+        [&](const std::string& name) { return group.GetFieldIndex(name) >= 0; });
     // Against all columns first, so that what is near a misspelt name can be told.
     ARROW_RETURN_NOT_OK(CompiledExpression::Compile(expression, group).status());
     auto filter = std::make_shared<RowFilter>();

@@ -55,6 +55,8 @@ Result<ViewExpression> ViewExpression::Make(const std::string& what, const std::
   auto called = functions.Find(*parsed);
   if (!called.ok()) return Explain(called.status(), what);
   made.is_python_ = called->function != nullptr;
+  *parsed = parsed->WithMembers(
+      [&](const std::string& name) { return !names->Resolve(name).status().IsKeyError(); });
   arrow::FieldVector fields;
   // A function's parameters may be one column twice.
   for (const std::string& name : called->function ? called->columns : parsed->columns()) {
