@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import xgboost
-from local_server import kill_after, until
-from serving import models
+from local_server import Server, kill_after, until
+from serving import call, models
 
 import tercet as tc
 
@@ -182,6 +182,40 @@ def test_predictions_are_begun_and_followed_as_a_run(project):
     gone.drop()
     with pytest.raises(tc.NotFoundError, match="gone"):
         model.start_batch_to_group(gone)
+
+
+def test_rest_begins_predictions_of_a_deployment(tmp_path):
+    server = Server(tmp_path / "project")
+    try:
+        with tc.open(server.location) as project:
+            [model] = models(project, 1)
+            project.deploy("delays", model)
+            scores = project.feature_group("scores", version=1, primary_key=["ride"],
+                                           event_time="event_time")
+            path = "/api/v1/deployments/delays/batch"
+            times = sorted(model.batch().to_arrow()["event_time"].to_pylist())
+            middle = times[len(times) // 2]
+            wanted = {"into": "scores@1", "start": middle.isoformat(),
+                      "insert": {"idempotency_key": "k"}}
+            status, run, _ = call(server, path, wanted)
+            assert (status, run["status"]) == (202, "running")
+            ended = until(lambda: (now := call(server, f"/api/v1/runs/{run['id']}")[1])[
+                "status"] != "running" and now)
+            assert ended["status"] == "finished" and ended["metrics"]["progress"] == 1
+            assert len(scores.read()) == len(model.batch(middle)) > 0
+            assert ended["outputs"] == ["feature_group scores@1 commit "
+                                        f"{scores.commits()[-1].version}"]
+            for wrong, refused, why in (
+                    (wanted | {"into": "score@1"}, 404, "score"),
+                    (wanted | {"path": "/tmp/p.parquet"}, 400, "path"),
+                    (wanted | {"start": "yesterday"}, 400, "start"),
+                    ({}, 400, "into")):
+                status, answer, _ = call(server, path, wrong)
+                assert status == refused and why in str(answer), answer
+            assert call(server, "/api/v1/deployments/delay/batch", wanted)[0] == 404
+            assert call(server, "/api/v1/models/delay/latest/batch", wanted)[0] == 202
+    finally:
+        server.stop()
 
 
 def test_closing_a_project_ends_what_it_does(tmp_path):
