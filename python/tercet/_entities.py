@@ -29,7 +29,7 @@ def entities(at: Time | Iterable[Time] | None = None, *, start: Time | None = No
     if at is not None:
         if start is not None or end is not None or every is not None:
             raise InvalidError("entities take times, or start, end and every; not both")
-        given: Any = [at] if isinstance(at, (str, int)) or hasattr(at, "year") else at
+        given: Any = [at] if isinstance(at, str) or not hasattr(at, "__iter__") else at
         times = tuple(to_micros(time, "at") for time in given)
     else:
         first, last = to_micros(start, "start"), to_micros(end, "end")

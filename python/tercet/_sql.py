@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Mapping, Sequence, Union
 
 from tercet._times import Time, to_micros
 from tercet.errors import InvalidError, WrongTypeError
-from tercet.feature_group import AsOf, Commit, FeatureGroup, commit_or_time
+from tercet.feature_group import AsOf, Commit, FeatureGroup, commit_or_time, integer_of
 
 if TYPE_CHECKING:
     from tercet.project import Project
@@ -21,13 +21,15 @@ def read_times(project: "Project", as_of: Any) -> tuple[int | None, dict[str, in
     if isinstance(as_of, Commit):
         return to_micros(as_of.commit_time), {}
     if not isinstance(as_of, Mapping):
-        if isinstance(as_of, int):
+        if integer_of(as_of) is not None:
             raise WrongTypeError("a commit's version is one group's: as_of={'weather@1': 3}")
         return to_micros(as_of, "as_of"), {}
     versions: dict[str, int] = {}
     for group, moment in as_of.items():
         if isinstance(group, str):
             name, _, version = group.partition("@")
+            if version and not version.isdecimal():
+                raise InvalidError(f"as_of names groups as 'weather' or 'weather@1', not '{group}'")
             group = project.feature_group(name, version=int(version or 0))
         commit, time_us = commit_or_time(moment)
         if time_us is not None:

@@ -6,6 +6,7 @@ import datetime
 import json
 import os
 from dataclasses import dataclass
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, Mapping, Sequence, Union
 
 from tercet import _core
@@ -102,6 +103,11 @@ _UNCHANGED: Any = object()
 AsOf = Union[Commit, int, Time, None]
 
 
+def integer_of(value: Any) -> int | None:
+    """Python's int of an integer, NumPy's among them; None for what is none."""
+    return None if isinstance(value, bool) or not isinstance(value, Integral) else int(value)
+
+
 def commit_or_time(as_of: AsOf) -> tuple[int | None, int | None]:
     """(commit version, commit time in microseconds), one of them or neither set."""
     if as_of is None:
@@ -110,14 +116,16 @@ def commit_or_time(as_of: AsOf) -> tuple[int | None, int | None]:
         return as_of.version, None
     if isinstance(as_of, bool):
         raise WrongTypeError("as_of must be a commit, its version, or a time, not a bool")
-    if isinstance(as_of, int):
-        return as_of, None
-    return None, to_micros(as_of, "as_of")
+    version = integer_of(as_of)
+    if version is not None:
+        return version, None
+    moment: Any = as_of
+    return None, to_micros(moment, "as_of")
 
 
 def _version(commit: Commit | int) -> int:
-    version = commit.version if isinstance(commit, Commit) else commit
-    if not isinstance(version, int) or isinstance(version, bool):
+    version = commit.version if isinstance(commit, Commit) else integer_of(commit)
+    if version is None:
         raise WrongTypeError(f"expected a commit or its version, not {type(commit).__name__}")
     return version
 

@@ -16,7 +16,7 @@ from tercet._sql import SqlAsOf, absolute_paths, read_times
 from tercet._times import Duration, Time, duration_to_micros, to_micros
 from tercet.deployment import Deployment, Prediction, Predictions
 from tercet.errors import InvalidError, NotSupportedError, StorageError, WrongTypeError
-from tercet.feature_group import Commit, Erased, FeatureGroup
+from tercet.feature_group import Commit, Erased, FeatureGroup, integer_of
 from tercet.feature_view import FeatureView
 from tercet.frame import Frame, library_of, rows_to_stream, to_stream
 from tercet.lineage import Annotation, Hit, Impact, Lineage, name_of
@@ -55,6 +55,8 @@ def open(location: str | os.PathLike[str], *, token: str = "", memory_limit: int
     if isinstance(location, os.PathLike) and os.fspath(location).startswith("s3:/"):
         raise InvalidError(f"give '{location}' as text: a path loses one of its slashes")
     _check_frames(frames)
+    if integer_of(memory_limit) is None or memory_limit < 0:
+        raise InvalidError(f"memory_limit is a number of bytes, or 0, not {memory_limit!r}")
     find_extensions()
     text = os.fspath(location)
     if "://" not in text:

@@ -86,4 +86,7 @@ def _pairs(on: On) -> dict[str, str]:
         return {on: on}
     if isinstance(on, Mapping):
         return dict(on)
+    if not isinstance(on, Iterable):
+        raise WrongTypeError("on is a column, columns, or {left column: right column}, not "
+                             f"{type(on).__name__}")
     return {column: column for column in on}

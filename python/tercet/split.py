@@ -9,11 +9,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Any, Union
+from numbers import Real
+from typing import Any, Mapping, Union
 
 from tercet._times import Duration, Time, duration_to_micros, to_micros
-from tercet.errors import InvalidError
+from tercet.errors import InvalidError, WrongTypeError
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,16 @@ class Split:
         return min(ends, default=None)
 
 
+def _parts(example: str, shares: Mapping[str, Any]) -> list[list[Any]]:
+    """The parts of a definition, [name, share] each."""
+    if not shares:
+        raise InvalidError(f"split.{example.partition('(')[0]} needs its parts: split.{example}")
+    for name, share in shares.items():
+        if not isinstance(share, Real) or isinstance(share, bool) or not math.isfinite(share):
+            raise WrongTypeError(f"split: the share of '{name}' must be a number, not {share!r}")
+    return [[name, float(share)] for name, share in shares.items()]
+
+
 def none() -> Split:
     """All rows in one part, "train"."""
     return Split({"method": "none"})
@@ -45,10 +57,7 @@ def none() -> Split:
 
 def random(**shares: float) -> Split:
     """Rows at random, by the training data's seed. Shares of the parts, in order, sum to 1."""
-    if not shares:
-        raise InvalidError("split.random needs its parts: split.random(train=0.8, test=0.2)")
-    return Split({"method": "random", "parts": [[name, float(share)]
-                                                for name, share in shares.items()]})
+    return Split({"method": "random", "parts": _parts("random(train=0.8, test=0.2)", shares)})
 
 
 def by_time(**parts: Union[float, Time, None]) -> Split:
@@ -58,18 +67,14 @@ def by_time(**parts: Union[float, Time, None]) -> Split:
     (`train="2013-10-01", test="2013-12-01"`); the last part's end may be None (open). Rows at or
     after the last end are in no part.
     """
-    if not parts:
-        raise InvalidError("split.by_time needs its parts: split.by_time(train=0.8, test=0.2)")
-    shares = [[name, float(share)] for name, share in parts.items()
-              if isinstance(share, (int, float))]
-    if len(shares) == len(parts):
-        return Split({"method": "time", "parts": shares})
+    if all(isinstance(part, Real) for part in parts.values()):
+        return Split({"method": "time", "parts": _parts("by_time(train=0.8, test=0.2)", parts)})
     from tercet import _core
 
     boundaries: list[list[Any]] = []
     micros: int | None = None
     for name, end in parts.items():
-        if isinstance(end, (int, float)):
+        if isinstance(end, (int, float, Real)):
             raise InvalidError(f"split.by_time: '{name}' is a share, but other parts end at a time")
         before, micros = micros, to_micros(end, f"end of '{name}'")
         if before is not None and micros is not None and micros <= before:
@@ -83,21 +88,15 @@ def by_time(**parts: Union[float, Time, None]) -> Split:
 def stratified(column: str, **shares: float) -> Split:
     """Rows at random, with the values of a column (a label, mostly) in the same proportions in all
     parts."""
-    if not shares:
-        raise InvalidError("split.stratified needs its parts: "
-                           "split.stratified('late', train=0.8, test=0.2)")
     return Split({"method": "stratified", "column": column,
-                  "parts": [[name, float(share)] for name, share in shares.items()]})
+                  "parts": _parts("stratified('late', train=0.8, test=0.2)", shares)})
 
 
 def by_group(column: str, **shares: float) -> Split:
     """All rows with one value of a column (a user, a patient) in one part, so that a model is
     tested on groups that it has not seen. Shares are of rows, as near as the groups allow."""
-    if not shares:
-        raise InvalidError("split.by_group needs its parts: "
-                           "split.by_group('user', train=0.8, test=0.2)")
     return Split({"method": "group", "column": column,
-                  "parts": [[name, float(share)] for name, share in shares.items()]})
+                  "parts": _parts("by_group('user', train=0.8, test=0.2)", shares)})
 
 
 def k_fold(folds: int = 5, *, stratify: str | None = None, group: str | None = None) -> Split:

@@ -122,6 +122,8 @@ def test_all_entities_and_a_spine_in_sql(project, groups, frames):
         asked = keys[keys["event_time"] == time]["payment"].tolist()
         assert asked == payments[payments["at"] <= time]["payment"].tolist()
     assert view.rebuild(data.version).train.keys.to_pandas().equals(keys)
+    assert tc.entities(pd.DatetimeIndex(times)) == tc.entities(times)
+    assert tc.entities(np.datetime64("2024-03-01")) == tc.entities("2024-03-01")
     hours = view.training_data(tc.entities(start=START, end=START + pd.Timedelta("4h"), every="1h"))
     assert len(hours.train) == sum((payments["at"] <= START + pd.Timedelta(hours=h)).sum()
                                    for h in range(4))

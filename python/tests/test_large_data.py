@@ -34,6 +34,9 @@ def stream(generation: int, first: int = 0):
 
 @pytest.fixture
 def small(tmp_path):
+    for limit in (-1, "1G"):
+        with pytest.raises(tc.InvalidError, match="number of bytes"):
+            tc.open(tmp_path / "small", memory_limit=limit)
     with tc.open(tmp_path / "small", memory_limit=1 << 20) as project:
         yield project
 

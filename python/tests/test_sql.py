@@ -70,12 +70,17 @@ def test_names_and_times(project, group):
     assert project.sql(total + "weather_1").to_rows()[0]["sum(rain)"] == 48 * 9.0
     before = weather(48).rain.sum()
     for as_of in [{group: first}, {"weather@1": first.version}, {group: first.commit_time},
+                  {group: np.int64(first.version)},
                   {"weather@1": first.commit_time.isoformat()}]:
         answer = project.sql(total + '"weather@1"', as_of=as_of)
         assert answer.to_rows()[0]["sum(rain)"] == before
     assert project.sql(total + "weather_1", as_of=first).to_rows()[0]["sum(rain)"] == before
     query = total + f"feature_group('weather@1', as_of := {first.version})"
     assert project.sql(query).to_rows()[0]["sum(rain)"] == before
+    assert len(group.read(as_of=np.int64(first.version))) == 48
+    assert len(group.changes(since=np.int64(first.version))) > 0
+    with pytest.raises(tc.InvalidError, match="not 'weather@new'"):
+        project.sql(query, as_of={"weather@new": 1})
     with pytest.raises(tc.NotFoundError, match="did you mean 'weather'"):
         project.sql("select * from wether")
     with pytest.raises(tc.InvalidError, match='(?s)"rein" not found.*rain.*LINE 1'):

@@ -156,6 +156,19 @@ def test_stratified_and_group_splits(project, group):
         view.training_data(split=tc.split.by_group("custom", train=0.7, test=0.3))
 
 
+def test_splits_refuse_what_is_no_share():
+    assert tc.split.random(train=np.float32(0.5), test=0.5).parts == ["train", "test"]
+    for split in (tc.split.random, tc.split.by_time,
+                  lambda **shares: tc.split.stratified("shop", **shares),
+                  lambda **shares: tc.split.by_group("shop", **shares)):
+        with pytest.raises(tc.WrongTypeError, match="share of 'test' must be a number, not nan"):
+            split(train=0.5, test=float("nan"))
+        with pytest.raises(tc.InvalidError, match="needs its parts: split"):
+            split()
+    with pytest.raises(tc.WrongTypeError, match="not 'half'"):
+        tc.split.random(train="half")
+
+
 def test_class_balance_and_weights(project, group):
     data = view_of(project, group).training_data(split=tc.split.random(train=0.8, test=0.2))
     from sklearn.utils.class_weight import compute_sample_weight
