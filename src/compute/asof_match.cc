@@ -7,8 +7,9 @@
 namespace tercet {
 namespace {
 
-/// Steps of the merge that are tried one by one before the side is galloped over.
-constexpr int kStepsBeforeGallop = 12;
+/// Steps of the merge, of either side, that are taken before a side that stands still is seen.
+constexpr int64_t kSteps = 16;
+constexpr uint64_t kSignBit = uint64_t{1} << 63;
 
 /// The first i in [from, to) for which `before(i)` is false, or `to`; `before` is true for a
 /// prefix. Doubles its step, then halves it: cheap when the answer is near.
@@ -107,7 +108,12 @@ Status AsOfMatcher::Merge(const uint64_t* codes, const int64_t* times_us, int64_
   const std::optional<int64_t> ttl_us = ttl_us_;
   const auto left_before = [&](int64_t l, int64_t r) {
     if constexpr (kTimed) {
-      return left_codes[l] < codes[r] || (left_codes[l] == codes[r] && left_times[l] < times_us[r]);
+      // One number each, so that there is no branch for a step that nobody can foretell.
+      using Place = unsigned __int128;
+      const auto place = [](uint64_t code, int64_t time) {
+        return static_cast<Place>(code) << 64 | (static_cast<uint64_t>(time) ^ kSignBit);
+      };
+      return place(left_codes[l], left_times[l]) < place(codes[r], times_us[r]);
     } else {
       return left_codes[l] < codes[r];
     }
@@ -121,25 +127,32 @@ Status AsOfMatcher::Merge(const uint64_t* codes, const int64_t* times_us, int64_
 
   int64_t r = 0;  // the first right row after the left row
   while (next_ < last) {
-    const int64_t block_size = std::min(kBlockRows, last - next_);
-    for (int64_t i = 0; i < block_size; ++i) {
-      const int64_t l = next_ + i;
-      int steps = 0;
-      // The chunk's last row is after each of these left rows, so r stays inside.
-      while (!left_before(l, r)) {
-        ++r;
-        if (++steps == kStepsBeforeGallop) {
-          r = Gallop(r, size, [&](int64_t k) { return !left_before(l, k); });
-          break;
+    const int64_t begin = next_, block_size = std::min(kBlockRows, last - begin);
+    int64_t* const block = block_.data();
+    // The chunk's last row is after each of these left rows, so r stays inside.
+    for (int64_t i = 0; i < block_size;) {
+      const int64_t first_step = i;
+      if (block_size - i >= kSteps) {
+        for (int64_t step = 0; step < kSteps; ++step) {
+          block[i] = r;
+          const auto left = static_cast<int64_t>(left_before(begin + i, r));
+          i += left;
+          r += 1 - left;
         }
+        if (i > first_step) continue;
       }
-      bool seen = codes[r - 1] == left_codes[l];
-      if constexpr (kTimed) {
-        seen = seen && WithinTtl(times_us[r - 1], left_times[l], ttl_us);
-      }
-      block_[static_cast<size_t>(i)] = seen ? fed_ + r - 1 : -1;
+      r = Gallop(r, size, [&](int64_t k) { return !left_before(begin + i, k); });
+      block[i++] = r;
     }
-    ARROW_RETURN_NOT_OK(emit({next_, block_size, block_.data()}));
+    for (int64_t i = 0; i < block_size; ++i) {
+      const int64_t l = begin + i, before = block[i] - 1;
+      bool seen = codes[before] == left_codes[l];
+      if constexpr (kTimed) {
+        seen = seen && WithinTtl(times_us[before], left_times[l], ttl_us);
+      }
+      block[i] = seen ? fed_ + before : -1;
+    }
+    ARROW_RETURN_NOT_OK(emit({begin, block_size, block}));
     next_ += block_size;
   }
   carried_code_ = codes[size - 1];
