@@ -109,3 +109,30 @@ def test_column_mapping_is_read_and_refused_until_taken_away(spark, weather):
     assert theirs(spark) == ours(weather) and len(ours(weather)) == len(before) + 2
     assert spark.sql("SELECT sun FROM weather WHERE city > 'c6' ORDER BY city") == \
         [{"sun": 0.5}, {"sun": 1.5}]
+
+
+def test_structs_maps_and_lists_go_both_ways(project, spark):
+    group = project.feature_group("people", version=1, primary_key=["key"], online=True, schema={
+        "key": "int64", "home": "struct<city: string, place: struct<lat: double>>",
+        "spent": "map<string, double>", "orders": "list<item: struct<item: string, count: int32>>"})
+    group.insert([{"key": 1, "home": {"city": "Oslo", "place": {"lat": 59.5}},
+                   "spent": {"food": 2.5}, "orders": [{"item": "tea", "count": 2}, None]},
+                  {"key": 2, "home": None, "spent": None, "orders": None}])
+    spark.sql("DROP TABLE IF EXISTS people")
+    spark.sql(f"CREATE TABLE people USING delta LOCATION '{table_path(project, group)}'")
+    assert spark.sql("SELECT key, home.place.lat AS lat, spent['food'] AS food, "
+                     "orders[0].count AS count, size(orders) AS orders FROM people "
+                     "WHERE home IS NOT NULL") == [
+        {"key": 1, "lat": 59.5, "food": 2.5, "count": 2, "orders": 2}]
+    spark.sql("INSERT INTO people VALUES (3, named_struct('city', 'Bergen', 'place', NULL), "
+              "map('rent', 900.0D), array(named_struct('item', 'cup', 'count', 1)))")
+    spark.sql("DELETE FROM people WHERE key = 2")
+    assert group.read().to_rows() == [
+        {"key": 1, "home": {"city": "Oslo", "place": {"lat": 59.5}}, "spent": {"food": 2.5},
+         "orders": [{"item": "tea", "count": 2}, None]},
+        {"key": 3, "home": {"city": "Bergen", "place": None}, "spent": {"rent": 900.0},
+         "orders": [{"item": "cup", "count": 1}]}]
+    group.insert([{"key": 4, "home": None, "spent": {}, "orders": []}], wait_online=True)
+    view = project.feature_view("people", version=1, query=group.select("home", "spent"),
+                                on_demand={"city": "home.city"})
+    assert view.vector({"key": 3})["city"] == "Bergen"
