@@ -258,9 +258,9 @@ class FeatureView:
 
         The vector is compared with an embedding of one of the view's groups (`column`: its name in
         the view, where there are several; it need not be selected), as
-        `FeatureGroup.find_neighbors` does. The rows found say which entities are meant; `entity` has
-        what they don't: other keys and request parameters, as a dict for all, or as many rows as
-        there are vectors.
+        `FeatureGroup.find_neighbors` does. The rows found say which entities are meant; `entity`
+        has what they don't: other keys and request parameters, as a dict for all, or as many rows
+        as there are vectors.
 
         `filter`: a condition on the view's features before transformation, on its entity columns,
         or on columns of the embedding's group. Where that group has all that it names, k are found
