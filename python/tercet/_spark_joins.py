@@ -24,6 +24,18 @@ _ORDER = ("_rank", "_block", "_row")  # a file's age, a place in it, a row there
 _FEW_FILES = 16  # that are looked through for each row; of more Spark makes a hash table
 
 
+def path_of(path: str, group: str) -> str:
+    """A table's path as Spark calls it. NotSupportedError for one that is not on this machine."""
+    if path.startswith("s3://"):
+        return "s3a" + path[2:]
+    if os.path.isdir(path):
+        return path
+    raise NotSupportedError(
+        f"Spark reads tables where they are, and there is no '{path}' here, where the server has "
+        f"feature group '{group}': mount that disk under the same path, keep the project in a "
+        "bucket, or read without an engine")
+
+
 def between(frame: "DataFrame", first: int | None, last: int | None,
             time: str = "t") -> "DataFrame":
     """The rows with first ≤ time < last, in microseconds."""
@@ -164,13 +176,8 @@ class Joins:
         if (name, known) in self._tables:
             return self._tables[name, known]
         table = self._recipe["tables"][name]
-        if not table["path"].startswith("s3://") and not os.path.isdir(table["path"]):
-            raise NotSupportedError(
-                f"Spark reads tables where they are, and there is no '{table['path']}' here, where "
-                f"the server has feature group '{name}': mount that disk under the same path, keep "
-                "the project in a bucket, or read without an engine")
         commit = table["known"][known - 1] if known else table
-        path = re.sub("^s3://", "s3a://", table["path"])
+        path = path_of(table["path"], name)
         rows = (self._spark.read.format("delta").option("versionAsOf", commit["version"]).load(path)
                 .select("*", F.col("_metadata.file_name").alias("_file"),
                         # Delta hides the rows' numbers in their file; but the rows of a block are

@@ -44,19 +44,26 @@ class SparkTrainingData:
         self.labels: list[str] = recipe["labels"]
         #: group → commit that is read: later commits change nothing
         self.pins: dict[str, int] = recipe["pins"]
-        #: the training dataset that was registered, as `TrainingData.definition`; None: none was
-        self.definition = definition
+        self._definition = definition
+
+    @property
+    def definition(self) -> dict[str, Any]:
+        """The training dataset that was registered, as `TrainingData.definition`. InvalidError when
+        none was."""
+        if self._definition is None:
+            raise InvalidError("these rows were not registered as a training dataset; leave out "
+                               "training_dataset")
+        return self._definition
 
     @property
     def version(self) -> int | None:
-        """Of the training dataset, for `Project.model` and `rebuild`; None when none was
-        registered."""
-        return self.definition["version"] if self.definition else None
+        """Of the training dataset, for `rebuild`; None when none was registered."""
+        return self._definition["version"] if self._definition else None
 
     @property
-    def view(self) -> str | None:
-        """The view as 'name@version'; None when nothing was registered."""
-        return self.definition["view"] if self.definition else None
+    def view(self) -> str:
+        """The view as 'name@version'. InvalidError when nothing was registered."""
+        return self.definition["view"]
 
     @property
     def parts(self) -> "dict[str, DataFrame]":
@@ -66,11 +73,8 @@ class SparkTrainingData:
         """Each fold of a k-fold or purged split in turn, as `TrainingData.folds`: parts `train` and
         `test`, with transformations fitted on the fold's own training rows. InvalidError for
         another split, or when nothing was registered."""
-        if self._rows is None or self.definition is None:
-            raise InvalidError("folds are those of a registered training dataset; leave out "
-                               "training_dataset")
         count = self.definition["split"].get("folds")
-        if not count:
+        if not count or self._rows is None:
             raise InvalidError("the dataset was not split into folds; split it by tc.split.k_fold "
                                "or tc.split.purged")
         for fold in range(count):

@@ -24,6 +24,8 @@ def session(jars: Path):
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
         "spark.sql.warehouse.dir": sys.argv[2],
         "spark.sql.session.timeZone": "UTC",
+        # It keeps deletes by equality with the types that their columns had once.
+        "spark.sql.iceberg.executor-cache.enabled": "false",
         # Small tables, two cores.
         "spark.sql.shuffle.partitions": "2",
         "spark.databricks.delta.snapshotPartitions": "2",
@@ -62,11 +64,12 @@ def run_view(spark, asked: dict) -> dict:
                 spine = tc.entities(asked["entities"])
             data = project.feature_view(asked["view"]).training_data(
                 spine, engine="spark", **options)
-            data.save(asked["folder"])
+            if asked["folder"]:
+                data.save(asked["folder"])
             if "fold" in asked:
                 list(data.folds())[asked["fold"]].save(asked["folder"] + "/fold")
             data.unpersist()
-            return {"definition": data.definition}
+            return {"definition": data.definition if data.version else None}
     finally:
         spark.conf.set("spark.sql.session.timeZone", "UTC")
 

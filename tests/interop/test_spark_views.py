@@ -11,6 +11,8 @@ import pytest
 
 import tercet as tc
 from local_server import Server
+from tercet._spark_joins import path_of
+from tercet.spark import SparkTrainingData
 
 START = pd.Timestamp("2024-01-01", tz="UTC")
 HOUR = pd.Timedelta("1h")
@@ -76,7 +78,7 @@ def fill(project: tc.Project) -> None:
     days.insert(pa.table({"city": ["oslo", "rome", "oslo"],
                           "day": pa.array([19722, 19723, 19724], pa.date32()),
                           "holiday": [True, False, None]}))
-    places = project.feature_group("places", version=1, primary_key=["city"])
+    places = project.feature_group("places", version=1, primary_key=["city"], history=True)
     places.insert(pa.table({"city": ["oslo", "rome"], "people": [700, 2800]}))
 
     query = (rides.select("distance", "seats", "kind")
@@ -146,16 +148,18 @@ def ours(part) -> pa.Table:
 
 
 def check_equal(spark, project, folder, view: str, data, spine: pa.Table | None = None,
-                location: str | None = None, **asked) -> None:
-    """What Spark makes of a view is equal to `data`, the registered definition, too."""
-    asked = {"project": location or project.location, "view": view, "folder": str(folder / "out"),
-             "options": {}, **asked}
+                location: str | None = None, saved: bool = True, **asked) -> None:
+    """What Spark makes of a view is equal to `data`, and the registered definition, too. Without
+    `saved` that is looked at alone, which has the SHA-256 of each part."""
+    asked = {"project": location or project.location, "view": view,
+             "folder": str(folder / "out") if saved else None, "options": {}, **asked}
     if spine is not None:
         pq.write_table(spine, folder / "spine.parquet")
         asked["spine"] = str(folder / "spine.parquet")
     answer = spark.ask(asked)
     assert "error" not in answer, answer["error"][-3000:]
-    check_parts(folder / "out", data)
+    if saved:
+        check_parts(folder / "out", data)
     if "training_dataset" in asked["options"]:
         assert answer["definition"] is None
         return
@@ -222,8 +226,8 @@ def test_splits(spark, project, tmp_path, split):
         split=getattr(tc.split, name)(**arguments), seed=5)
     assert all(len(part) > 10 for part in data.parts.values())
     fold = {"fold": 1} if name in ("k_fold", "purged") else {}
-    check_equal(spark, project, tmp_path, "inner", data, options={"split": split, "seed": 5},
-                **fold)
+    check_equal(spark, project, tmp_path, "inner", data, saved=bool(fold) or name == "random",
+                options={"split": split, "seed": 5}, **fold)
 
 
 def test_what_is_fitted(spark, project, tmp_path):
@@ -290,6 +294,22 @@ def test_what_spark_does_not_do(spark, project, tmp_path, options, text):
     answer = spark.ask({"project": project.location, "view": "inner",
                         "folder": str(tmp_path / "out"), "options": options})
     assert text in answer["error"]
+
+
+def test_a_server_elsewhere(tmp_path):
+    assert path_of("s3://bucket/lake/rides", "rides") == "s3a://bucket/lake/rides"
+    assert path_of(str(tmp_path), "rides") == str(tmp_path)
+    with pytest.raises(tc.NotSupportedError, match="mount that disk under the same path"):
+        path_of(str(tmp_path / "elsewhere"), "rides")
+
+
+def test_what_is_not_registered_trains_no_model():
+    data = SparkTrainingData({"features": [], "labels": [], "pins": {}}, {})
+    assert data.version is None
+    with pytest.raises(tc.InvalidError, match="not registered"):
+        data.definition  # noqa: B018
+    with pytest.raises(tc.InvalidError, match="not registered"):
+        list(data.folds())
 
 
 def test_an_engine_must_be_known(project):
