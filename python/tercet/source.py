@@ -58,7 +58,7 @@ def delta(path: str | os.PathLike[str]) -> Source:
 
 
 def hudi(path: str | os.PathLike[str]) -> Source:
-    """A Hudi table by its folder, copy-on-write or compacted, with time travel to its instants."""
+    """A Hudi table by its folder, with time travel to its instants; log files are merged."""
     return Source("hudi", _path(path))
 
 

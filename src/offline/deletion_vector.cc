@@ -174,6 +174,18 @@ Result<std::string> ReadVectorFile(FileSystem* file_system, const std::string& p
   return std::string(bytes);
 }
 
+Result<DeletedRows> Decoded(std::string_view bytes, const VectorPointer& pointer,
+                            const std::string& where) {
+  // A few damaged bytes may stand for billions of rows: no more are made than the log tells of.
+  Result<DeletedRows> rows = DecodeVector(bytes, std::max<int64_t>(0, pointer.cardinality));
+  if (!rows.ok()) return Status::IOError("cannot read ", where, ": ", rows.status().message());
+  if (static_cast<int64_t>(rows->size()) != pointer.cardinality) {
+    return Status::IOError(where, " has ", rows->size(), " rows, but the log says ",
+                           pointer.cardinality);
+  }
+  return rows;
+}
+
 }  // namespace
 
 Result<std::string> VectorPath(const VectorPointer& pointer) {
@@ -274,7 +286,8 @@ Result<std::string> DecodeZ85(std::string_view text) {
 
 Result<DeletedRows> ReadVector(FileSystem* file_system, const std::string& table_path,
                                const VectorPointer& pointer) {
-  std::string bytes, where = "the log's inline deletion vector";
+  const std::string where = "the log's inline deletion vector";
+  std::string bytes;
   if (pointer.storage_type == "i") {
     ARROW_ASSIGN_OR_RAISE(bytes, DecodeZ85(pointer.path_or_inline));
     if (pointer.size_bytes < 0 || pointer.size_bytes > static_cast<int64_t>(bytes.size())) {
@@ -283,21 +296,18 @@ Result<DeletedRows> ReadVector(FileSystem* file_system, const std::string& table
     bytes.resize(pointer.size_bytes);
   } else if (pointer.storage_type == "u") {
     ARROW_ASSIGN_OR_RAISE(const std::string name, VectorPath(pointer));
-    where = "'" + JoinPath(table_path, name) + "'";
-    ARROW_ASSIGN_OR_RAISE(bytes,
-                          ReadVectorFile(file_system, JoinPath(table_path, name), pointer));
+    return ReadVectorAt(file_system, JoinPath(table_path, name), pointer);
   } else {
     return Status::NotImplemented("deletion vectors of storage type '", pointer.storage_type,
                                   "' are not supported");
   }
-  // A few damaged bytes may stand for billions of rows: no more are made than the log tells of.
-  Result<DeletedRows> rows = DecodeVector(bytes, std::max<int64_t>(0, pointer.cardinality));
-  if (!rows.ok()) return Status::IOError("cannot read ", where, ": ", rows.status().message());
-  if (static_cast<int64_t>(rows->size()) != pointer.cardinality) {
-    return Status::IOError(where, " has ", rows->size(), " rows, but the log says ",
-                           pointer.cardinality);
-  }
-  return rows;
+  return Decoded(bytes, pointer, where);
+}
+
+Result<DeletedRows> ReadVectorAt(FileSystem* file_system, const std::string& path,
+                                 const VectorPointer& pointer) {
+  ARROW_ASSIGN_OR_RAISE(const std::string bytes, ReadVectorFile(file_system, path, pointer));
+  return Decoded(bytes, pointer, "'" + path + "'");
 }
 
 Result<VectorPointer> WriteVector(FileSystem* file_system, const std::string& table_path,

@@ -32,6 +32,11 @@ Result<std::string> DecodeZ85(std::string_view text);
 Result<DeletedRows> ReadVector(FileSystem* file_system, const std::string& table_path,
                                const VectorPointer& pointer);
 
+/// Reads the vector that the pointer's offset, size and cardinality tell, of this file: as Delta
+/// and Iceberg (in its Puffin files) frame it alike.
+Result<DeletedRows> ReadVectorAt(FileSystem* file_system, const std::string& path,
+                                 const VectorPointer& pointer);
+
 /// The file, relative to the table, that a pointer of storage type "u" names.
 Result<std::string> VectorPath(const VectorPointer& pointer);
 

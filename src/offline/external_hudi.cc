@@ -7,10 +7,14 @@
 #include "offline/source_snapshot.h"
 #include "source/hudi_columns.h"
 #include "source/hudi_files.h"
+#include "source/hudi_merge.h"
 #include "source/hudi_timeline.h"
+#include "source/sql_lazy_tables.h"
 
 namespace tercet {
 namespace {
+
+constexpr char kLogged[] = "logged";
 
 class ExternalHudi : public ReadOnlyTable {
  public:
@@ -97,32 +101,63 @@ class ExternalHudi : public ReadOnlyTable {
   Result<std::shared_ptr<Snapshot>> Open(const HudiTimeline& timeline, size_t count) {
     ARROW_ASSIGN_OR_RAISE(const std::vector<HudiColumn> columns, Columns(timeline, count));
     int64_t version = 0, written_us = 0;
-    std::vector<std::string> files;
+    std::vector<HudiSlice> slices;
+    HudiMergeRule rule;
     if (count > 0) {
       const HudiInstant& write = timeline.writes()[count - 1];
       version = write.version();
       ARROW_ASSIGN_OR_RAISE(written_us, timeline.TimeOf(write));
-      ARROW_ASSIGN_OR_RAISE(files, HudiFilesAsOf(file_system_.get(), timeline, write));
+      ARROW_ASSIGN_OR_RAISE(slices, HudiSlicesAsOf(file_system_.get(), timeline, write));
+      if (std::any_of(slices.begin(), slices.end(),
+                      [](const HudiSlice& slice) { return !slice.logs.empty(); })) {
+        ARROW_ASSIGN_OR_RAISE(rule, HudiMergeRule::Of(timeline));
+      }
     }
-    // The types are known without a look at the files.
-    const std::string empty = HudiRelation(columns, {});
-    std::shared_ptr<arrow::Schema> schema;
-    {
-      const std::lock_guard lock(mutex_);
-      if (empty == schema_text_) schema = schema_;
-    }
-    if (schema == nullptr) {
-      ARROW_ASSIGN_OR_RAISE(
-          schema, SourceQuery(source(), SourceRelation{.name = empty, .limits = {}}).Schema());
-      const std::lock_guard lock(mutex_);
-      schema_text_ = empty;
-      schema_ = schema;
-    }
-    SourceRelation relation{.name = HudiRelation(columns, files), .limits = {}};
+    ARROW_ASSIGN_OR_RAISE(auto schema, SchemaOf(columns));
+    SourceRelation relation{.name = HudiRelation(columns, slices, rule,
+                                                 "feature_group(" + QuoteSqlText(kLogged) + ")"),
+                            .limits = {}};
     relation.limits.files = {source().location + "/"};
+    ARROW_ASSIGN_OR_RAISE(relation.tables, Logged(timeline, count, slices, rule, *schema));
     return std::make_shared<SourceSnapshot>(
         std::make_shared<SourceQuery>(source(), std::move(relation)), std::move(schema), options_,
         version, written_us);
+  }
+
+  /// The columns' types in Arrow, known without a look at the files.
+  Result<std::shared_ptr<arrow::Schema>> SchemaOf(const std::vector<HudiColumn>& columns) {
+    const std::string empty = HudiRelation(columns, {}, {}, "");
+    {
+      const std::lock_guard lock(mutex_);
+      if (empty == schema_text_) return schema_;
+    }
+    ARROW_ASSIGN_OR_RAISE(
+        auto schema, SourceQuery(source(), SourceRelation{.name = empty, .limits = {}}).Schema());
+    const std::lock_guard lock(mutex_);
+    schema_text_ = empty;
+    schema_ = schema;
+    return schema;
+  }
+
+  /// What log files have, merged when a query reads it; null when there are none.
+  Result<std::shared_ptr<SqlTables>> Logged(const HudiTimeline& timeline, size_t count,
+                                            const std::vector<HudiSlice>& slices,
+                                            const HudiMergeRule& rule,
+                                            const arrow::Schema& columns) const {
+    if (std::all_of(slices.begin(), slices.end(),
+                    [](const HudiSlice& slice) { return slice.logs.empty(); })) {
+      return nullptr;
+    }
+    ARROW_ASSIGN_OR_RAISE(const auto schema, HudiLogSchema(rule, columns));
+    const auto tables = std::make_shared<SqlLazyTables>();
+    tables->Add(kLogged, schema,
+                [file_system = file_system_, timeline, slices, rule, schema,
+                 as_of = timeline.writes()[count - 1].time](
+                    const std::vector<std::string>& wanted) {
+                  return MergeHudiLogs(file_system.get(), timeline, slices, as_of, rule, *schema,
+                                       wanted);
+                });
+    return tables;
   }
 
   const std::shared_ptr<FileSystem> file_system_;

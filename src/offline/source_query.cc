@@ -148,7 +148,7 @@ Result<SourceRelation> RelationOf(const DataSource& source,
 /// The columns of a relation that are text in DuckDB, too: others that Arrow shows as text (UUID,
 /// JSON, enums) are not compared with any text without an error.
 Result<std::set<std::string>> TextColumns(const SourceRelation& relation) {
-  ARROW_ASSIGN_OR_RAISE(const auto session, SqlSession::Open(nullptr, relation.limits));
+  ARROW_ASSIGN_OR_RAISE(const auto session, SqlSession::Open(relation.tables, relation.limits));
   ARROW_ASSIGN_OR_RAISE(const auto rows,
                         session->Run("SELECT column_name FROM (DESCRIBE SELECT * FROM " +
                                          relation.name + ") WHERE column_type = 'VARCHAR'",
@@ -231,22 +231,10 @@ Result<int64_t> SourceQuery::Fingerprint() const {
 
 Result<std::shared_ptr<arrow::Schema>> SourceQuery::Schema() const {
   ARROW_ASSIGN_OR_RAISE(const SourceRelation relation, Relation());
-  ARROW_ASSIGN_OR_RAISE(const auto session, SqlSession::Open(nullptr, relation.limits));
+  ARROW_ASSIGN_OR_RAISE(const auto session, SqlSession::Open(relation.tables, relation.limits));
   ARROW_ASSIGN_OR_RAISE(const auto rows,
                         session->Run("SELECT * FROM " + relation.name + " LIMIT 0", {}));
   return rows->schema();
-}
-
-Result<bool> SourceQuery::HasEqualityDeletes() const {
-  ARROW_ASSIGN_OR_RAISE(const SourceRelation relation, Relation());
-  ARROW_ASSIGN_OR_RAISE(const auto session, SqlSession::Open(nullptr, relation.limits));
-  ARROW_ASSIGN_OR_RAISE(
-      const auto rows,
-      session->Run("SELECT content FROM iceberg_metadata(" + IcebergArguments(source_, snapshot_) +
-                       ") WHERE content = 'EQUALITY_DELETES' AND status <> 'DELETED' LIMIT 1",
-                   {}));
-  ARROW_ASSIGN_OR_RAISE(const auto table, rows->ToTable());
-  return table->num_rows() > 0;
 }
 
 Result<std::shared_ptr<arrow::Table>> SourceQuery::Read(const std::vector<std::string>& columns,
@@ -275,7 +263,7 @@ Result<std::shared_ptr<arrow::Table>> SourceQuery::Read(const std::vector<std::s
     ARROW_ASSIGN_OR_RAISE(const std::string of_keys, KeyCondition(relation, *keys));
     query += of_keys;
   }
-  ARROW_ASSIGN_OR_RAISE(const auto session, SqlSession::Open(nullptr, relation.limits));
+  ARROW_ASSIGN_OR_RAISE(const auto session, SqlSession::Open(relation.tables, relation.limits));
   ARROW_ASSIGN_OR_RAISE(const auto rows, session->Run(query, times));
   return rows->ToTable();
 }

@@ -18,6 +18,7 @@ namespace tercet {
 struct SourceRelation {
   std::string name;  ///< in SQL, after FROM
   SqlLimits limits;
+  std::shared_ptr<SqlTables> tables = nullptr;  ///< of ours that the name mentions
 };
 
 /// A source that DuckDB reads. Thread-safe; each call stands on its own.
@@ -41,10 +42,6 @@ class SourceQuery {
 
   /// More keys are no condition that a database is quick with.
   static constexpr int64_t kMostKeysAsked = 1000;
-
-  /// Whether some rows of an Iceberg snapshot are deleted by equality: DuckDB's extension (1.5.5)
-  /// then leaves out rows that have a null there, too, or ends in an error of its own.
-  Result<bool> HasEqualityDeletes() const;
 
   /// Rows in the source's order: these columns, event times in [start, end), none without a key or
   /// a time. `keys` (primary key columns, at most kMostKeysAsked rows; null: all): rows of these

@@ -1,10 +1,15 @@
 #include "source/avro_file.h"
 
-#include <cmath>
+#include <algorithm>
 #include <cstdint>
-#include <cstring>
 #include <map>
+#include <memory>
 #include <string>
+
+#include <arrow/util/compression.h>
+
+#include "source/avro_bytes.h"
+#include "source/decompress.h"
 
 namespace tercet {
 namespace {
@@ -12,61 +17,22 @@ namespace {
 constexpr std::string_view kMagic("Obj\x01", 4);
 constexpr size_t kMarkerBytes = 16;
 constexpr int kMostDepth = 32;
-
-/// Bytes that are read from the front.
-class Bytes {
- public:
-  explicit Bytes(std::string_view bytes) : left_(bytes) {}
-
-  size_t left() const { return left_.size(); }
-
-  Result<std::string_view> Take(size_t count) {
-    if (count > left_.size()) {
-      return Status::Invalid("cut off: ", count, " bytes are to come, ", left_.size(), " are left");
-    }
-    const std::string_view taken = left_.substr(0, count);
-    left_.remove_prefix(count);
-    return taken;
-  }
-
-  /// Avro's zig-zag number of variable length.
-  Result<int64_t> TakeLong() {
-    uint64_t bits = 0;
-    for (int shift = 0; shift < 64; shift += 7) {
-      ARROW_ASSIGN_OR_RAISE(const std::string_view byte, Take(1));
-      const auto value = static_cast<uint8_t>(byte[0]);
-      bits |= static_cast<uint64_t>(value & 0x7F) << shift;
-      if (value < 0x80) return static_cast<int64_t>(bits >> 1) ^ -static_cast<int64_t>(bits & 1);
-    }
-    return Status::Invalid("a number takes more than ten bytes");
-  }
-
-  Result<std::string_view> TakeText() {
-    ARROW_ASSIGN_OR_RAISE(const int64_t size, TakeLong());
-    if (size < 0) return Status::Invalid("a text has ", size, " bytes");
-    return Take(static_cast<size_t>(size));
-  }
-
-  template <typename T>
-  Result<double> TakeFloat() {
-    ARROW_ASSIGN_OR_RAISE(const std::string_view raw, Take(sizeof(T)));
-    T value;
-    std::memcpy(&value, raw.data(), sizeof(T));
-    return static_cast<double>(value);
-  }
-
- private:
-  std::string_view left_;
-};
+/// Snappy's blocks end in a checksum.
+constexpr size_t kSnappyChecksum = 4;
+/// No block of a table's metadata shrank more than that; Deflate can't, either.
+constexpr size_t kMostGrowth = 1100;
 
 /// Reads values as a schema says.
 class Decoder {
  public:
-  /// `budget`: how many values there may be, so that bytes which say "a thousand million nulls"
-  /// take no memory. The schema outlives the decoder.
-  Decoder(Bytes* bytes, const json::value& schema, size_t budget)
-      : bytes_(bytes), budget_(budget) {
-    Learn(schema, 0);
+  /// The schema outlives the decoder.
+  explicit Decoder(const json::value& schema) { Learn(schema, 0); }
+
+  /// Reads on from these bytes. There may be no more values than four for each of them, so that
+  /// bytes which say "a thousand million nulls" take no memory.
+  void From(AvroBytes* bytes) {
+    bytes_ = bytes;
+    budget_ = bytes->left() * 4 + 100;  // a few that take no bytes
   }
 
   Result<json::value> Read(const json::value& schema, int depth = 0) {
@@ -217,18 +183,19 @@ class Decoder {
     return json::value(std::move(items));
   }
 
-  Bytes* const bytes_;
-  size_t budget_;
+  AvroBytes* bytes_ = nullptr;
+  size_t budget_ = 0;
   std::map<std::string, const json::object*> named_;  // of the schema, which outlives this
 };
 
 /// What stands before the first block.
 struct Header {
   json::value schema;
+  std::string codec;
   std::string_view marker;  // ends each block
 };
 
-Result<Header> ReadHeader(Bytes* bytes) {
+Result<Header> ReadHeader(AvroBytes* bytes) {
   const auto magic = bytes->Take(kMagic.size());
   if (!magic.ok() || *magic != kMagic) return Status::Invalid("no Avro file: it starts otherwise");
   Header header;
@@ -241,9 +208,7 @@ Result<Header> ReadHeader(Bytes* bytes) {
       ARROW_ASSIGN_OR_RAISE(const std::string_view key, bytes->TakeText());
       ARROW_ASSIGN_OR_RAISE(const std::string_view value, bytes->TakeText());
       if (key == "avro.schema") schema = value;
-      if (key == "avro.codec" && value != "null") {
-        return Status::NotImplemented("its blocks are compressed (", value.substr(0, 80), ")");
-      }
+      if (key == "avro.codec") header.codec = value;
     }
   }
   ARROW_ASSIGN_OR_RAISE(header.schema, ParseJson(schema));
@@ -251,24 +216,50 @@ Result<Header> ReadHeader(Bytes* bytes) {
   return header;
 }
 
+/// Null for blocks that are stored as they are.
+Result<std::unique_ptr<arrow::util::Codec>> CodecOf(const std::string& name) {
+  using arrow::Compression;
+  if (name.empty() || name == "null") return nullptr;
+  if (name == "deflate") {
+    arrow::util::GZipCodecOptions raw;
+    raw.gzip_format = arrow::util::GZipFormat::DEFLATE;
+    return arrow::util::Codec::Create(Compression::GZIP, raw);
+  }
+  if (name == "zstandard") return arrow::util::Codec::Create(Compression::ZSTD);
+  if (name == "snappy") return arrow::util::Codec::Create(Compression::SNAPPY);
+  return Status::NotImplemented("its blocks are compressed by ", name.substr(0, 80));
+}
+
 }  // namespace
 
 Result<std::vector<json::value>> ReadAvroFile(std::string_view text) {
-  Bytes bytes(text);
+  AvroBytes bytes(text);
   ARROW_ASSIGN_OR_RAISE(const Header header, ReadHeader(&bytes));
+  ARROW_ASSIGN_OR_RAISE(const auto codec, CodecOf(header.codec));
   std::vector<json::value> items;
-  Decoder decoder(&bytes, header.schema, text.size() * 4);
+  Decoder decoder(header.schema);
+  std::string decompressed;
   while (bytes.left() > 0) {
     ARROW_ASSIGN_OR_RAISE(const int64_t count, bytes.TakeLong());
     ARROW_ASSIGN_OR_RAISE(const int64_t size, bytes.TakeLong());
     if (count < 0 || size < 0 || static_cast<size_t>(size) > bytes.left()) {
       return Status::Invalid("a block of ", count, " items and ", size, " bytes can't be");
     }
-    const size_t behind = bytes.left() - static_cast<size_t>(size);
+    ARROW_ASSIGN_OR_RAISE(std::string_view stored, bytes.Take(static_cast<size_t>(size)));
+    if (codec != nullptr) {
+      if (codec->compression_type() == arrow::Compression::SNAPPY) {
+        stored.remove_suffix(std::min(stored.size(), kSnappyChecksum));
+      }
+      ARROW_ASSIGN_OR_RAISE(decompressed,
+                            Decompress(codec.get(), stored, stored.size() * kMostGrowth));
+      stored = decompressed;
+    }
+    AvroBytes block(stored);
+    decoder.From(&block);
     for (int64_t i = 0; i < count; ++i) {
       ARROW_ASSIGN_OR_RAISE(items.emplace_back(), decoder.Read(header.schema));
     }
-    if (bytes.left() != behind) return Status::Invalid("a block's items don't fill its bytes");
+    if (block.left() != 0) return Status::Invalid("a block's items don't fill its bytes");
     ARROW_ASSIGN_OR_RAISE(const std::string_view marker, bytes.Take(kMarkerBytes));
     if (marker != header.marker) return Status::Invalid("a block doesn't end where it says");
   }

@@ -13,8 +13,8 @@ namespace tercet {
 /// objects, a union's value is the value alone, bytes are text as they are. For metadata, which
 /// fits into memory many times over; rows are read by others.
 ///
-/// Invalid for what is no such file, is cut off, or is not as its schema says; NotImplemented for
-/// compressed blocks.
+/// Blocks may be compressed (deflate, zstandard, snappy). Invalid for what is no such file, is cut
+/// off, or is not as its schema says; NotImplemented for another compression.
 Result<std::vector<json::value>> ReadAvroFile(std::string_view bytes);
 
 }  // namespace tercet

@@ -120,6 +120,58 @@ std::string AsPattern(const std::string& path) {
   return pattern;
 }
 
+/// Base files as a relation of SQL: all their columns, and typed nulls for those that none has.
+std::string ReadFiles(const std::vector<HudiColumn>& columns,
+                      const std::vector<std::string>& files, const std::string& more) {
+  std::string typed, list;
+  for (const HudiColumn& column : columns) {
+    typed += (typed.empty() ? "CAST(NULL AS " : ", CAST(NULL AS ") + column.type + ") AS " +
+             QuoteSqlName(column.name);
+  }
+  for (const std::string& file : files) {
+    list += (list.empty() ? "" : ", ") + QuoteSqlText(AsPattern(file));
+  }
+  // The columns of partitions are in the files; their texts in paths may look like other types.
+  return "(SELECT " + typed + " WHERE false UNION ALL BY NAME SELECT * FROM read_parquet([" + list +
+         "], union_by_name = true, hive_partitioning = false" + more + "))";
+}
+
+std::string Chosen(const std::vector<HudiColumn>& columns, const std::string& from) {
+  std::string wanted;
+  for (const HudiColumn& column : columns) {
+    const std::string name = QuoteSqlName(column.name);
+    wanted += (wanted.empty() ? "CAST(" : ", CAST(") + from + name + " AS " + column.type +
+              ") AS " + name;
+  }
+  return wanted;
+}
+
+/// How late a record is, in SQL: whether it is the row whatever the base file has, and what orders
+/// it. As one value, so that DuckDB finds rows by a hash and compares those that it finds.
+std::string Lateness(const std::string& always, const std::string& order) {
+  return "row(" + always + ", " + order + ")";
+}
+
+/// That of a base file's row `b`, of which anything is later that has no order.
+std::string LatenessOf(const std::vector<HudiColumn>& columns, const HudiMergeRule& rule) {
+  const std::string name = "b." + QuoteSqlName(rule.order_by);
+  std::string order = "CAST(" + name + " AS BIGINT)", least = "-9223372036854775808";
+  for (const HudiColumn& column : columns) {
+    if (column.name != rule.order_by) continue;
+    if (column.type.starts_with("TIMESTAMP")) order = "epoch_us(" + name + ")";
+    if (column.type == "DATE") order = "CAST(" + name + " - DATE '1970-01-01' AS BIGINT)";
+    if (column.type == "FLOAT" || column.type == "DOUBLE") {
+      order = "CAST(" + name + " AS DOUBLE)";
+      least = "CAST('-infinity' AS DOUBLE)";
+    }
+    if (column.type == "VARCHAR") {
+      order = name;
+      least = "''";
+    }
+  }
+  return Lateness("false", "coalesce(" + order + ", " + least + ")");
+}
+
 }  // namespace
 
 Result<std::vector<HudiColumn>> HudiColumns(std::string_view avro_schema) {
@@ -131,25 +183,51 @@ Result<std::vector<HudiColumn>> HudiColumns(std::string_view avro_schema) {
 }
 
 std::string HudiRelation(const std::vector<HudiColumn>& columns,
-                         const std::vector<std::string>& files) {
-  std::string wanted, typed;
+                         const std::vector<HudiSlice>& slices, const HudiMergeRule& rule,
+                         const std::string& logged) {
+  std::vector<std::string> whole, changed;
+  std::string described;
+  bool with_logs = false;
+  for (size_t i = 0; i < slices.size(); ++i) {
+    with_logs = with_logs || !slices[i].logs.empty();
+    if (slices[i].base.empty()) continue;
+    (slices[i].logs.empty() ? whole : changed).push_back(slices[i].base);
+    if (slices[i].logs.empty()) continue;
+    described += (described.empty() ? "(" : ", (") + QuoteSqlText(slices[i].base) + ", " +
+                 std::to_string(i) + ")";
+  }
+  std::string nothing;
   for (const HudiColumn& column : columns) {
-    const std::string name = QuoteSqlName(column.name);
-    const std::string comma = wanted.empty() ? "" : ", ";
-    wanted += comma + "CAST(" + name + " AS " + column.type + ") AS " + name;
-    typed += comma + "CAST(NULL AS " + column.type + ") AS " + name;
+    nothing += (nothing.empty() ? "CAST(NULL AS " : ", CAST(NULL AS ") + column.type + ") AS " +
+               QuoteSqlName(column.name);
   }
-  std::string rows = "SELECT " + typed + " WHERE false";
-  if (!files.empty()) {
-    std::string list;
-    for (const std::string& file : files) {
-      list += (list.empty() ? "" : ", ") + QuoteSqlText(AsPattern(file));
-    }
-    // The columns of partitions are in the files; their texts in paths may look like other types.
-    rows += " UNION ALL BY NAME SELECT * FROM read_parquet([" + list +
-            "], union_by_name = true, hive_partitioning = false)";
+  std::string rows = "SELECT " + nothing + " WHERE false";
+  if (!whole.empty()) {
+    rows += " UNION ALL SELECT " + Chosen(columns, "") + " FROM " + ReadFiles(columns, whole, "");
   }
-  return "(SELECT " + wanted + " FROM (" + rows + "))";
+  if (!with_logs) return "(" + rows + ")";
+  std::string base;  // the changed files' rows `b`, and the slice `f` of each
+  const std::string same = "l." + std::string(kHudiSlice) + " = f.slice AND l." + kHudiKey +
+                           " = b." + kHudiKey;
+  const bool by_time = rule.base_may_be_later && !rule.order_by.empty();
+  const std::string lateness =
+      Lateness("l." + std::string(kHudiAlways), "l." + std::string(kHudiOrder));
+  if (!changed.empty()) {
+    base = ReadFiles(columns, changed, ", filename = '_hoodie_file'") + " b JOIN (VALUES " +
+           described + ") f(file, slice) ON b._hoodie_file = f.file";
+    std::string replaces = same;
+    if (by_time) replaces += " AND " + lateness + " >= " + LatenessOf(columns, rule);
+    rows += " UNION ALL SELECT " + Chosen(columns, "b.") + " FROM " + base + " ANTI JOIN " +
+            logged + " l ON " + replaces;
+  }
+  rows += " UNION ALL SELECT " + Chosen(columns, "l.") + " FROM " + logged + " l";
+  if (!changed.empty() && by_time) {
+    rows += " ANTI JOIN (SELECT f.slice, b." + std::string(kHudiKey) + " AS key, " +
+            LatenessOf(columns, rule) + " AS lateness FROM " + base + ") o ON l." + kHudiSlice +
+            " = o.slice AND l." + kHudiKey + " = o.key AND " + lateness + " < o.lateness";
+  }
+  rows += " WHERE NOT l." + std::string(kHudiDeleted);
+  return "(" + rows + ")";
 }
 
 }  // namespace tercet

@@ -1,19 +1,23 @@
 #include "source/hudi_files.h"
 
 #include <algorithm>
+#include <charconv>
 #include <map>
 #include <optional>
+#include <tuple>
 
 namespace tercet {
 namespace {
 
-constexpr std::string_view kBaseSuffix = ".parquet";
+constexpr std::string_view kBaseSuffix = ".parquet", kLogMark = ".log.";
 constexpr int kMostFolders = 64;  // below each other
 
 /// A base or log file, by its name.
 struct NamedFile {
   std::string group;
-  std::string time;  ///< of a base file the write that made it; of a log file as LogTime says
+  std::string time;    ///< the write that made it; of a log file before version 8, of its base file
+  int64_t number = 0;  ///< of a log file: its place among those of its time
+  std::string token;   ///< of a log file: who wrote it
   bool log = false;
 };
 
@@ -21,7 +25,7 @@ struct NamedFile {
 std::optional<NamedFile> ParseFile(std::string_view name) {
   NamedFile file;
   if (name.starts_with('.')) {
-    const size_t log = name.find(".log.");
+    const size_t log = name.find(kLogMark);
     // Changes that a table keeps beside its rows are no rows.
     if (log == std::string_view::npos || name.ends_with(".cdc") || name.ends_with(".crc")) {
       return std::nullopt;
@@ -29,21 +33,29 @@ std::optional<NamedFile> ParseFile(std::string_view name) {
     const std::string_view stem = name.substr(1, log - 1);
     const size_t under = stem.rfind('_');
     if (under == std::string_view::npos) return std::nullopt;
-    file = {std::string(stem.substr(0, under)), std::string(stem.substr(under + 1)), true};
+    file.log = true;
+    file.group = stem.substr(0, under);
+    file.time = stem.substr(under + 1);
+    const std::string_view rest = name.substr(log + kLogMark.size());
+    const auto end = std::from_chars(rest.data(), rest.data() + rest.size(), file.number);
+    if (end.ec != std::errc()) return std::nullopt;
+    file.token = end.ptr;
     return file;
   }
   if (!name.ends_with(kBaseSuffix)) return std::nullopt;
   const std::string_view stem = name.substr(0, name.size() - kBaseSuffix.size());
   const size_t first = stem.find('_'), last = stem.rfind('_');
   if (first == last) return std::nullopt;
-  file = {std::string(stem.substr(0, first)), std::string(stem.substr(last + 1)), false};
+  file.group = stem.substr(0, first);
+  file.time = stem.substr(last + 1);
   return file;
 }
 
 /// What a file group has.
 struct FileGroup {
   std::map<std::string, std::string> bases;  ///< path by the time of the write; "" of a cleaned one
-  std::vector<std::string> logs;             ///< their times
+  /// Paths by time, number and writer: the order in which they count.
+  std::map<std::tuple<std::string, int64_t, std::string>, std::string> logs;
 };
 
 class FileGroups {
@@ -64,12 +76,13 @@ class FileGroups {
       const std::string below = partition.empty() ? file.name : JoinPath(partition, file.name);
       if (file.is_directory) {
         if (!file.name.starts_with('.')) ARROW_RETURN_NOT_OK(List(below, depth + 1));
-      } else if (const auto named = ParseFile(file.name); named && Counts(named->time)) {
+      } else if (const auto named = ParseFile(file.name); named && Counts(*named)) {
         FileGroup& group = groups_[{partition, named->group}];
+        const std::string path = JoinPath(folder, file.name);
         if (named->log) {
-          group.logs.push_back(named->time);
+          group.logs[{named->time, named->number, named->token}] = path;
         } else {
-          group.bases[named->time] = JoinPath(folder, file.name);
+          group.bases[named->time] = path;
         }
       }
     }
@@ -85,7 +98,7 @@ class FileGroups {
         const size_t slash = path.rfind('/');
         const bool nested = slash != std::string::npos;
         const auto named = ParseFile(nested ? path.substr(slash + 1) : path);
-        if (!named || named->log || !Counts(named->time)) continue;
+        if (!named || named->log || !Counts(*named)) continue;
         groups_[{nested ? path.substr(0, slash) : "", named->group}].bases.emplace(named->time, "");
       }
     }
@@ -101,44 +114,45 @@ class FileGroups {
     return Status::OK();
   }
 
-  Result<std::vector<std::string>> Newest() const {
-    std::vector<std::string> files;
+  Result<std::vector<HudiSlice>> Newest() const {
+    std::vector<HudiSlice> slices;
     for (const auto& [name, group] : groups_) {
       const auto newest = group.bases.rbegin();
       const std::string base = newest == group.bases.rend() ? "" : newest->first;
-      for (const std::string& log : group.logs) {
-        if (!IsMerged(log, base)) return RefuseLog(name);
+      HudiSlice slice;
+      for (const auto& [log, path] : group.logs) {
+        ARROW_ASSIGN_OR_RAISE(const bool merged, IsMerged(std::get<0>(log), base, path));
+        if (!merged) slice.logs.push_back(path);
       }
-      if (base.empty()) continue;
-      if (newest->second.empty()) {
+      if (!base.empty() && newest->second.empty()) {
         return Status::KeyError("the Hudi table in '", timeline_.folder(), "' can't be read as of ",
                                 as_of_, ": files that it had then have been cleaned away");
       }
-      files.push_back(newest->second);
+      if (!base.empty()) slice.base = newest->second;
+      if (!base.empty() || !slice.logs.empty()) slices.push_back(std::move(slice));
     }
-    return files;
+    return slices;
   }
 
  private:
-  bool Counts(const std::string& time) const {
-    return time <= as_of_ && timeline_.IsCommitted(time);
+  bool Counts(const NamedFile& file) const {
+    if (file.time > as_of_) return false;
+    // A log file of a compaction that is planned has blocks of other writes: they tell themselves.
+    return (file.log && !timeline_.logs_name_their_write()) || timeline_.IsCommitted(file.time);
   }
 
   /// Whether the rows of a log file are in the newest base file, too.
-  bool IsMerged(const std::string& log, const std::string& base) const {
+  Result<bool> IsMerged(const std::string& log, const std::string& base,
+                        const std::string& path) const {
     if (!timeline_.logs_name_their_write()) return log < base;
-    // A compaction takes in what was done before it was asked for. When an archived write was done
-    // is not known: better refused than a row left out.
+    if (log >= base) return false;
+    // A compaction takes in what was done before it was asked for.
     const std::string done = timeline_.CompletionOf(log);
-    return !done.empty() && done < base;
-  }
-
-  Status RefuseLog(const HudiGroup& group) const {
+    if (!done.empty()) return done < base;
     return Status::NotImplemented(
-        "the Hudi table in '", timeline_.folder(), "' is merge-on-read and has changes in log "
-        "files (of file group ", group.second, group.first.empty() ? "" : " in ", group.first,
-        "), which are not read: compact it (in Spark SQL: CALL run_compaction(op => 'run', path => "
-        "'", timeline_.folder(), "')), or write it as COPY_ON_WRITE");
+        "whether the log file '", path, "' was compacted can't be told, since its write is in the "
+        "archived timeline, which is not read: clean the table (in Spark SQL: CALL run_clean(table "
+        "=> '…')), which removes such files");
   }
 
   FileSystem* const file_system_;
@@ -149,9 +163,9 @@ class FileGroups {
 
 }  // namespace
 
-Result<std::vector<std::string>> HudiFilesAsOf(FileSystem* file_system,
-                                               const HudiTimeline& timeline,
-                                               const HudiInstant& write) {
+Result<std::vector<HudiSlice>> HudiSlicesAsOf(FileSystem* file_system,
+                                              const HudiTimeline& timeline,
+                                              const HudiInstant& write) {
   FileGroups groups(file_system, timeline, write.time);
   ARROW_RETURN_NOT_OK(groups.List("", 0));
   // At the newest write nothing that counts can have been cleaned.

@@ -9,6 +9,7 @@
 #include "base/id.h"
 #include "source/hudi_columns.h"
 #include "source/hudi_files.h"
+#include "source/hudi_merge.h"
 #include "source/hudi_timeline.h"
 
 namespace tercet {
@@ -34,15 +35,19 @@ class HudiTest : public ::testing::Test {
 
   HudiTimeline Timeline() { return HudiTimeline::Read(files_.get(), folder_).ValueOrDie(); }
 
-  /// The names of the files that count as of a write, or the error.
+  /// The names of the files that count as of a write, a text for each slice, or the error.
   std::vector<std::string> FilesAsOf(const std::string& time) {
     const HudiTimeline timeline = Timeline();
     for (const HudiInstant& write : timeline.writes()) {
       if (write.time != time) continue;
-      const auto files = HudiFilesAsOf(files_.get(), timeline, write);
-      if (!files.ok()) return {files.status().ToString()};
+      const auto slices = HudiSlicesAsOf(files_.get(), timeline, write);
+      if (!slices.ok()) return {slices.status().ToString()};
       std::vector<std::string> names;
-      for (const std::string& file : *files) names.push_back(file.substr(folder_.size() + 1));
+      for (const HudiSlice& slice : *slices) {
+        std::string& name = names.emplace_back();
+        if (!slice.base.empty()) name = slice.base.substr(folder_.size() + 1);
+        for (const std::string& log : slice.logs) name += "+" + log.substr(folder_.size() + 1);
+      }
       return names;
     }
     return {"no such write"};
@@ -86,20 +91,31 @@ TEST_F(HudiTest, LeavesOutReplacedFileGroups) {
   EXPECT_THAT(FilesAsOf("2"), ElementsAre("x/b_0-1-1_2.parquet", "y/a_0-1-1_1.parquet"));
 }
 
-TEST_F(HudiTest, LogFilesAreMergedOrRefused) {
-  const auto refused = ElementsAre(HasSubstr("log files (of file group a in x)"));
+TEST_F(HudiTest, LogFilesAreOfTheirBaseFile) {
   PutTable(6);
   for (const char* name : {"1.deltacommit", "2.deltacommit", "3.commit", "4.deltacommit"}) {
     Put(std::string(".hoodie/") + name);
   }
   Put("x/a_0-1-1_1.parquet");
-  Put("x/.a_1.log.1_0-2-2");  // on the base file of 1, before 3 compacted it
+  Put("x/.a_1.log.10_0-2-2");  // on the base file of 1, before 3 compacted it
+  Put("x/.a_1.log.9_0-2-2");
   Put("x/.a_3.log.1_0-2-2.cdc");
-  EXPECT_THAT(FilesAsOf("2"), refused);
+  Put("x/.a_3.log.x_0-2-2");
+  Put("x/.b_2.log.1_0-2-2");  // has no base file yet
+  EXPECT_THAT(FilesAsOf("2"),
+              ElementsAre("x/a_0-1-1_1.parquet+x/.a_1.log.9_0-2-2+x/.a_1.log.10_0-2-2",
+                          "+x/.b_2.log.1_0-2-2"));
+  Put("x/.a_3.log.1_0-2-2");  // when 3 is planned but not done, it counts beside the older ones
+  Put(".hoodie/3.compaction.requested");
+  std::filesystem::remove(folder_ + "/.hoodie/3.commit");
+  EXPECT_THAT(FilesAsOf("4"),
+              ElementsAre("x/a_0-1-1_1.parquet+x/.a_1.log.9_0-2-2+x/.a_1.log.10_0-2-2"
+                          "+x/.a_3.log.1_0-2-2",
+                          "+x/.b_2.log.1_0-2-2"));
+  Put(".hoodie/3.commit");
   Put("x/a_0-1-1_3.parquet");
-  EXPECT_THAT(FilesAsOf("4"), ElementsAre("x/a_0-1-1_3.parquet"));
-  Put("x/.a_3.log.2_0-2-2");
-  EXPECT_THAT(FilesAsOf("4"), refused);
+  EXPECT_THAT(FilesAsOf("4"), ElementsAre("x/a_0-1-1_3.parquet+x/.a_3.log.1_0-2-2",
+                                          "+x/.b_2.log.1_0-2-2"));
 }
 
 TEST_F(HudiTest, LogFilesOfVersionEightNameTheirWrite) {
@@ -111,8 +127,39 @@ TEST_F(HudiTest, LogFilesOfVersionEightNameTheirWrite) {
   Put("x/a_0-1-1_6.parquet");
   Put("x/.a_3.log.1_0-2-2");
   EXPECT_THAT(FilesAsOf("6"), ElementsAre("x/a_0-1-1_6.parquet"));
+  EXPECT_THAT(FilesAsOf("5"), ElementsAre("x/a_0-1-1_1.parquet+x/.a_3.log.1_0-2-2"));
   Put("x/.a_5.log.1_0-2-2");  // asked for before the compaction, done after it began
-  EXPECT_THAT(FilesAsOf("6"), ElementsAre(HasSubstr("log files")));
+  EXPECT_THAT(FilesAsOf("6"), ElementsAre("x/a_0-1-1_6.parquet+x/.a_5.log.1_0-2-2"));
+  Put("x/.a_0.log.1_0-2-2");  // archived: done before the compaction, or not
+  EXPECT_THAT(FilesAsOf("6"), ElementsAre(HasSubstr("whether the log file")));
+}
+
+TEST_F(HudiTest, MergesAsThePropertiesSay) {
+  const auto rule = [&](const std::string& properties) -> std::string {
+    PutTable(9, properties);
+    const auto found = HudiMergeRule::Of(Timeline());
+    if (!found.ok()) return found.status().message();
+    return "by '" + found->order_by + "'" + (found->base_may_be_later ? "" : ", base is older");
+  };
+  const std::string order = "hoodie.table.precombine.field=n\n";
+  const std::string payload = "hoodie.compaction.payload.class=org.apache.hudi.common.model.";
+  EXPECT_EQ(rule(order), "by 'n'");
+  EXPECT_EQ(rule(""), "by ''");
+  EXPECT_EQ(rule(order + payload + "DefaultHoodieRecordPayload\n"), "by 'n'");
+  EXPECT_EQ(rule(order + payload + "OverwriteWithLatestAvroPayload\n"),
+            "by '', base is older");
+  EXPECT_EQ(rule("hoodie.table.ordering.fields=m\nhoodie.record.merge.mode=EVENT_TIME_ORDERING\n"),
+            "by 'm'");
+  EXPECT_EQ(rule(order + "hoodie.record.merge.mode=COMMIT_TIME_ORDERING\n"),
+            "by '', base is older");
+  EXPECT_THAT(rule(payload + "AWSDmsAvroPayload\n"), HasSubstr("(AWSDmsAvroPayload): compact"));
+  EXPECT_THAT(rule("hoodie.record.merge.mode=CUSTOM\n"), HasSubstr("code of its own"));
+  EXPECT_THAT(rule("hoodie.table.ordering.fields=a,b\n"), HasSubstr("several columns (a,b)"));
+  EXPECT_THAT(rule("hoodie.table.partial.update.mode=FILL_DEFAULTS\n"), HasSubstr("by column"));
+  EXPECT_THAT(rule("hoodie.populate.meta.fields=false\n"), HasSubstr("without their keys"));
+  PutTable(6, order + payload + "OverwriteWithLatestAvroPayload\n");
+  const HudiMergeRule old = HudiMergeRule::Of(Timeline()).ValueOrDie();
+  EXPECT_TRUE(old.deletes_are_unordered && old.order_by == "n" && !old.base_may_be_later);
 }
 
 TEST_F(HudiTest, KnowsTimesOfBothLengths) {

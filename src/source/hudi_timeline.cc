@@ -233,6 +233,11 @@ Result<HudiTimeline> HudiTimeline::Read(FileSystem* file_system, const std::stri
   return timeline;
 }
 
+std::string HudiTimeline::PropertyOf(const std::string& name) const {
+  const auto found = properties_.find(name);
+  return found == properties_.end() ? "" : found->second;
+}
+
 bool HudiTimeline::IsCommitted(const std::string& time) const {
   if (pending_.contains(time)) return false;
   return completed_.contains(time) || (!first_.empty() && time < first_);

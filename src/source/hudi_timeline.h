@@ -68,6 +68,9 @@ class HudiTimeline {
   /// Paths below the table of the files that a cleaning removed.
   Result<std::vector<std::string>> Cleaned(FileSystem* file_system, const HudiInstant& clean) const;
 
+  /// A property of the table; "" when it is not set.
+  std::string PropertyOf(const std::string& name) const;
+
   /// The schema that the table was created with, where its properties have it; else "".
   const std::string& create_schema() const { return create_schema_; }
 

@@ -5,12 +5,10 @@
 #include <charconv>
 #include <filesystem>
 
-#include <arrow/buffer.h>
-#include <arrow/io/compressed.h>
-#include <arrow/io/memory.h>
 #include <arrow/util/compression.h>
 
 #include "base/json.h"
+#include "source/decompress.h"
 
 namespace tercet {
 namespace {
@@ -63,17 +61,9 @@ Result<IcebergMetadata> MetadataOf(std::string_view text) {
 }
 
 /// The text of a gzip file.
-Result<std::string> Decompress(const std::string& compressed) {
+Result<std::string> Unzip(const std::string& compressed) {
   ARROW_ASSIGN_OR_RAISE(const auto codec, arrow::util::Codec::Create(arrow::Compression::GZIP));
-  ARROW_ASSIGN_OR_RAISE(
-      const auto stream,
-      arrow::io::CompressedInputStream::Make(
-          codec.get(), std::make_shared<arrow::io::BufferReader>(
-                           std::make_shared<arrow::Buffer>(compressed))));
-  // One byte more than may be parsed, so that a longer text is refused as such.
-  ARROW_ASSIGN_OR_RAISE(const auto text,
-                        stream->Read(static_cast<int64_t>(JsonLimits().max_bytes) + 1));
-  return text->ToString();
+  return Decompress(codec.get(), compressed, JsonLimits().max_bytes);
 }
 
 /// The metadata file of a folder, by its version hint.
@@ -126,18 +116,21 @@ std::string IcebergFolder(const std::string& location) {
   return std::filesystem::path(location).parent_path().parent_path().string();
 }
 
+Result<std::string> ReadIcebergText(FileSystem* file_system, const std::string& file) {
+  ARROW_ASSIGN_OR_RAISE(std::string text, file_system->ReadFile(file));
+  if (!file.ends_with(kCompressed)) return text;
+  auto unzipped = Unzip(text);
+  if (!unzipped.ok()) return Explain(unzipped.status(), "Iceberg metadata file '" + file + "'");
+  return unzipped;
+}
+
 Result<IcebergMetadata> ReadIcebergMetadata(FileSystem* file_system, const std::string& location) {
   std::string file = location;
   if (!location.ends_with(".json")) {
     ARROW_ASSIGN_OR_RAISE(file, HintedFile(file_system, location));
   }
-  ARROW_ASSIGN_OR_RAISE(std::string text, file_system->ReadFile(file));
-  auto metadata = [&]() -> Result<IcebergMetadata> {
-    if (file.ends_with(kCompressed)) {
-      ARROW_ASSIGN_OR_RAISE(text, Decompress(text));
-    }
-    return MetadataOf(text);
-  }();
+  ARROW_ASSIGN_OR_RAISE(const std::string text, ReadIcebergText(file_system, file));
+  auto metadata = MetadataOf(text);
   if (!metadata.ok()) return Explain(metadata.status(), "Iceberg metadata file '" + file + "'");
   metadata->file = file;
   return metadata;

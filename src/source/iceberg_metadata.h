@@ -11,7 +11,7 @@
 namespace tercet {
 
 /// What an Iceberg table's metadata file says of its snapshots
-/// (https://iceberg.apache.org/spec/#table-metadata-and-snapshots); the rows are DuckDB's to read.
+/// (https://iceberg.apache.org/spec/#table-metadata-and-snapshots).
 struct IcebergSnapshot {
   int64_t id = 0;
   int64_t time_us = 0;
@@ -37,5 +37,8 @@ std::string IcebergFolder(const std::string& location);
 /// names, also where they are compressed (….gz.metadata.json). KeyError when there is none, Invalid
 /// or IOError for what is no metadata; all name the file.
 Result<IcebergMetadata> ReadIcebergMetadata(FileSystem* file_system, const std::string& location);
+
+/// The text of a metadata file, decompressed.
+Result<std::string> ReadIcebergText(FileSystem* file_system, const std::string& file);
 
 }  // namespace tercet

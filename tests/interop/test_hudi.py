@@ -119,20 +119,58 @@ def test_types(golden, project, version):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_merge_on_read_only_where_it_is_merged(golden, project, version):
-    with pytest.raises(tc.NotSupportedError, match="(?s)log files.*run_compaction"):
-        external(project, golden / f"logged-{version}")
-    name = f"compacted-{version}"
-    expected = answers(golden, name)["rows"]
-    group = external(project, golden / name)
-    assert rows(group) == list(expected.values())[-1]
-    first, logged, _ = expected
-    # Until version 8 a log file doesn't say when it was written, only what it changes.
-    if version >= 8:
-        assert rows(group, as_of=int(first)) == expected[first]
-    for instant in [logged] if version >= 8 else [first, logged]:
-        with pytest.raises(tc.NotSupportedError, match="log files"):
-            group.read(as_of=int(instant))
+@pytest.mark.parametrize("name", ["logged", "compacted", "merged-event", "merged-commit"])
+def test_logs_are_merged_as_spark_merges_them(golden, project, name, version):
+    """Updates, late ones among them, deletes of three kinds, blocks of Avro and of Parquet, new and
+    wider columns, a rollback, compactions that are planned and that are done: at each instant."""
+    path = golden / f"{name}-{version}"
+    expected = answers(golden, path.name)["rows"]
+    group = external(project, path)
+    for instant, kept in expected.items():
+        assert rows(group, as_of=int(instant)) == kept, instant
+    assert rows(group) == kept
+    assert list(path.rglob(".*.log.*"))
+    # The rows of one key are asked for in base files and logs alike, however they are ordered.
+    view = project.feature_view("weather", version=1, query=group.select("rain", "region"))
+    spine = pd.DataFrame({"city": ["c1", "c7"], "hour": pd.Timestamp("2024-06-01", tz="UTC")})
+    newest = max((row for row in kept if row["city"] == "c1"), key=lambda row: row["hour"])
+    asked = view.training_data(spine=spine).train.X["rain"]
+    assert len(asked) == 2 and asked.dropna().tolist() == [newest["rain"]]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_types_in_logs(golden, project, version):
+    path = golden / f"logged-types-{version}"
+    group = external(project, path, primary_key=["k"], event_time=None)
+    for instant, kept in answers(golden, path.name)["rows"].items():
+        assert rows(group, as_of=int(instant)) == kept, instant
+
+
+def test_inserts_in_logs(golden, project):
+    """Where keys are placed by a hash, new ones go to the logs of their file group."""
+    group = external(project, golden / "buckets-6")
+    for instant, kept in answers(golden, "buckets-6")["rows"].items():
+        assert rows(group, as_of=int(instant)) == kept, instant
+
+
+def test_logs_that_are_not_read(golden, project, tmp_path):
+    path = tmp_path / "weather"
+    shutil.copytree(golden / "merged-event-9", path)
+    group = external(project, path)
+    properties = path / ".hoodie" / "hoodie.properties"
+    kept = properties.read_text()
+    properties.write_text(kept.replace("EVENT_TIME_ORDERING", "CUSTOM"))
+    with pytest.raises(tc.NotSupportedError, match="(?s)code of its own.*run_compaction"):
+        group.read()
+    properties.write_text(kept)
+    log = max(path.rglob(".*.log.*"))
+    whole = log.read_bytes()
+    log.write_bytes(whole.replace(b'"fields"', b'"felder"'))
+    with pytest.raises(tc.InvalidError, match=f"{log.name}', block at byte 0: a record has no"):
+        group.read()
+    # What a writer left half-written does not count.
+    log.write_bytes(whole[:-1])
+    assert 0 < len(rows(group)) <= len(answers(golden, "merged-event-9")["rows"].popitem()[1])
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/file_system.h"
+#include "base/result.h"
+#include "source/iceberg_schema.h"
+
+namespace tercet {
+
+/// A file of an Iceberg snapshot (https://iceberg.apache.org/spec/#manifests).
+struct IcebergFile {
+  std::string path;          ///< on this machine
+  std::string listed;        ///< as the manifest names it, and files of deletes do
+  int64_t sequence = 0;      ///< of its rows: deletes are of the rows that were there before
+  int64_t partition = 0;     ///< equal for files of one partition of one partitioning
+  bool global = false;       ///< of a table that is not partitioned: its deletes are of all rows
+  int64_t row_count = 0;
+  std::vector<int64_t> equality_ids;      ///< of a delete by equality: the columns that it compares
+  std::optional<std::string> referenced;  ///< of a delete by position: the one file that it is of
+  /// Of a deletion vector: where it lies in its Puffin file.
+  std::optional<int64_t> vector_offset, vector_bytes;
+
+  /// Whether a delete by position of this file may be of rows of that one.
+  bool MayHavePositionsOf(const IcebergFile& data) const {
+    return data.sequence <= sequence && data.partition == partition &&
+           (!referenced || *referenced == data.listed);
+  }
+  /// Whether a delete by equality of this file is of all equal rows of that one.
+  bool DeletesFrom(const IcebergFile& data) const {
+    return data.sequence < sequence && (global || data.partition == partition);
+  }
+};
+
+/// What a snapshot is made of.
+struct IcebergPlan {
+  std::vector<IcebergColumn> columns;   ///< of the snapshot, in order
+  std::vector<IcebergColumn> compared;  ///< of deletes by equality, dropped ones too
+  std::vector<IcebergFile> data, position_deletes, equality_deletes;
+};
+
+/// Reads the manifests of a snapshot that the metadata file `metadata_file` knows. Errors name the
+/// file. KeyError when the snapshot is not there; NotImplemented for files of rows that are no
+/// Parquet, that lie outside the table's folder or on another machine, or whose columns have no
+/// ids, and for deletes by a nested field.
+Result<IcebergPlan> ReadIcebergPlan(FileSystem* file_system, const std::string& metadata_file,
+                                    int64_t snapshot);
+
+}  // namespace tercet
