@@ -56,8 +56,8 @@ class BatchPredictions {
   virtual Result<Commit> ToGroup(const BatchRequest& request, const Ref& group,
                                  const InsertRequest& insert, const Progress& progress) = 0;
 
-  /// Begins ToGroup without waiting for it, and returns the run that tells of it (Platform::GetRun):
-  /// its metric "progress" goes from 0 to 1, its output is the commit, its error why there is none.
+  /// Begins ToGroup without waiting for it, and returns the run that tells of it (GetRun): its
+  /// metric "progress" goes from 0 to 1, its output is the commit, its error why there is none.
   /// The process that has the project does them one after the other, and must live: when it closes
   /// the project the run fails, when it is killed the run stays "running"; neither leaves rows, and
   /// with an idempotency key it can be begun again. KeyError for a model or group that there is
