@@ -12,7 +12,7 @@ import pytest
 import tercet as tc
 from local_server import Server
 from tercet._spark_joins import path_of
-from tercet.spark import SparkTrainingData
+from tercet.spark import SparkTrainingData, check_registrable
 
 START = pd.Timestamp("2024-01-01", tz="UTC")
 HOUR = pd.Timedelta("1h")
@@ -310,6 +310,16 @@ def test_what_is_not_registered_trains_no_model():
         data.definition  # noqa: B018
     with pytest.raises(tc.InvalidError, match="not registered"):
         list(data.folds())
+
+
+def test_maps_are_not_registered():
+    def rows(kind):
+        return {"rows": {"type": "struct", "fields": [{"name": "r0", "type": kind}]}}
+
+    check_registrable(rows({"type": "array", "elementType": "long", "containsNull": True}))
+    with pytest.raises(tc.NotSupportedError, match="training_dataset"):
+        check_registrable(rows({"type": "array", "containsNull": True, "elementType": {
+            "type": "map", "keyType": "string", "valueType": "long"}}))
 
 
 def test_an_engine_must_be_known(project):
