@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tercet._json import definition_to_json
 from tercet._sklearn_graph import to_onnx
 from tercet.composite import Composite
 from tercet.errors import InvalidError, NotFoundError, WrongTypeError
@@ -20,7 +21,7 @@ def files_of(model: Any, features: int | None) -> tuple[str, dict[str, bytes]]:
     if isinstance(model, PredictorFiles):
         return "python", _predictor_files(model)
     if isinstance(model, Composite):
-        return "composite", {"composite.json": json.dumps(model.to_json()).encode()}
+        return "composite", {"composite.json": definition_to_json(model.to_json()).encode()}
     if isinstance(model, (str, Path)):
         return _file(Path(model))
     if isinstance(model, (bytes, bytearray)):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Iterable, Sequence
 
 from tercet._json import definition_to_json
 from tercet._times import Duration, Time, duration_to_micros, from_micros, to_micros
-from tercet.errors import InvalidError
+from tercet.errors import InvalidError, WrongTypeError
 from tercet.frame import Frame
 from tercet.model import Model
 from tercet.sink import Sink
@@ -60,7 +60,10 @@ class Predictor:
         if not isinstance(row, dict):
             names = [entity["name"] for entity in
                      self._project.deployment(self._deployment).contract()["entities"]]
-            values = row.tolist() if hasattr(row, "tolist") else list(row)
+            values = row.tolist() if hasattr(row, "tolist") else row
+            if not isinstance(values, (list, tuple)):
+                raise WrongTypeError("a row is a dict, or a list, tuple or array of values, not "
+                                     f"{type(row).__name__}")
             if len(values) != len(names):
                 raise InvalidError(f"deployment '{self._deployment}' takes {len(names)} values a "
                                    f"row ({', '.join(names)}), not {len(values)}")
@@ -232,12 +235,15 @@ class Deployment:
         get the same rows as JSON; an empty list ends that. A sink that is down holds nothing up:
         its rows wait, are tried again, and are dropped and counted when too many wait.
         """
+        listed = None if sinks is None else list(sinks)
+        if not all(isinstance(sink, Sink) for sink in listed or ()):
+            raise WrongTypeError("sinks are made by tc.sink.file('folder') and its like")
         given = {"deadline_ms": deadline_ms, "concurrency": concurrency, "queue": queue,
                  "slow_ms": slow_ms, "workers": workers, "worker_timeout_ms": worker_timeout_ms,
                  "worker_memory_mb": worker_memory_mb, "worker_requests": worker_requests,
                  "gpus": gpus, "batch_rows": batch_rows, "batch_wait_us": batch_wait_us,
                  "log_percent": log_percent,
-                 "sinks": None if sinks is None else [sink.to_json() for sink in sinks]}
+                 "sinks": None if listed is None else [sink.to_json() for sink in listed]}
         policy = {**self._project.deployment(self.name).policy,
                   **{name: value for name, value in given.items() if value is not None}}
         return Deployment(self._project, json.loads(
@@ -333,9 +339,15 @@ class Deployment:
         answer has it, and so has the prediction log. A row of a request with several is "<request
         id>/<row>".
         """
-        listed = [{"request_id": request_id, "value": float(value),
-                   "release_number": int(release[0]) if release else release_number or 0}
-                  for request_id, value, *release in outcomes]
+        listed = []
+        for request_id, value, *release in outcomes:
+            try:
+                number = float(value)
+            except (TypeError, ValueError):
+                raise WrongTypeError(f"the outcome of request '{request_id}' must be a number, not "
+                                     f"{value!r}") from None
+            listed.append({"request_id": request_id, "value": number,
+                           "release_number": int(release[0]) if release else release_number or 0})
         return self._project._core.record_outcomes(self.name,
                                                    definition_to_json({"outcomes": listed}))
 

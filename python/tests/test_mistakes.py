@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import pickle
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from serving import models
 
 import tercet as tc
 
@@ -94,6 +96,21 @@ def test_definitions(local):
             call()
     with pytest.raises(AttributeError, match="there is train"):
         view.training_data().tran
+
+
+def test_deployments(local):
+    first, second = models(local, 2)
+    deployment = local.deploy("delay", first)
+    with pytest.raises(tc.WrongTypeError, match="tc.sink"):
+        deployment.configure(sinks=["folder"])
+    with pytest.raises(tc.WrongTypeError, match="not 'good'"):
+        deployment.record_outcome("some request", "good")
+    with pytest.raises(tc.WrongTypeError, match="not finite"):
+        deployment.split({second: math.nan})
+    with pytest.raises(tc.WrongTypeError, match="a row is a dict.*not int"):
+        deployment.predictor()(5)
+    with pytest.raises(tc.WrongTypeError, match="not finite"):
+        local.register_model("both", tc.composite.mean(first, second, weights=[1, math.inf]))
 
 
 def test_a_frame_says_what_it_is_not(local):
