@@ -50,6 +50,7 @@ import duckdb, pyarrow
 # What it spills goes beside the labels, not into the folder that we stand in.
 database = duckdb.connect(config={"threads": 2,
                                   "temp_directory": labels + ".duckdb-spill"})
+database.execute("SET enable_progress_bar = false")  # it goes to the standard output
 database.execute("SET preserve_insertion_order = false")
 columns, joins = ["l.label", "l.key"], ""
 for i, (files, features) in enumerate(groups):
@@ -71,6 +72,7 @@ DUCKDB_APART = MEASURE + """
 import duckdb, pyarrow
 database = duckdb.connect(config={"threads": 2,
                                   "temp_directory": labels + ".duckdb-spill"})
+database.execute("SET enable_progress_bar = false")  # it goes to the standard output
 def query():
     database.execute(f"CREATE TABLE labels AS FROM read_parquet('{labels}')")
     database.execute("CREATE TABLE joined AS SELECT label, key FROM labels ORDER BY label")
