@@ -215,6 +215,56 @@ TEST(HnswGraph, TakesVectorsOfSeveralThreads) {
   EXPECT_GE(static_cast<double>(themselves), 0.99 * kVectors / 10);
 }
 
+/// A graph comes back from its bytes; others are refused, or can be searched and added to.
+TEST(HnswGraph, ReadsItsBytesAndSurvivesOthers) {
+  constexpr size_t kVectors = 300;
+  std::mt19937 random(1);
+  std::normal_distribution<float> normal;
+  VectorStore store(4);
+  std::vector<uint32_t> labels;
+  for (uint32_t label = 0; label <= kVectors; ++label) {
+    const float vector[] = {normal(random), normal(random), normal(random), normal(random)};
+    ASSERT_TRUE(store.Put(label, vector).ok());
+    if (label < kVectors) labels.push_back(label);
+  }
+  const FloatDistance distance = FloatDistanceOf(VectorMetric::kL2);
+  const auto graph = HnswGraph::Make(&store, distance).ValueOrDie();
+  ASSERT_TRUE(graph->Add(labels, /*threads=*/2).ok());
+  std::string bytes;
+  ASSERT_TRUE(graph
+                  ->Save([&](std::string_view more) {
+                    bytes += more;
+                    return Status::OK();
+                  })
+                  .ok());
+  EXPECT_EQ(bytes.size(), graph->saved_bytes());
+  const auto load = [&](std::string_view from) {
+    return HnswGraph::Load(&store, distance, kVectors, from);
+  };
+  const auto nearest = [&](const HnswGraph& of) {
+    return of.Search(store.at(kVectors), 1, 64, nullptr).ValueOrDie()[0].distance;
+  };
+  const auto again = load(bytes).ValueOrDie();
+  EXPECT_EQ(again->size(), kVectors);
+  EXPECT_EQ(nearest(*again), nearest(*graph));
+  EXPECT_TRUE(load("").status().IsInvalid());
+  EXPECT_TRUE(load(bytes + "x").status().IsInvalid());
+  EXPECT_TRUE(load(bytes.substr(0, bytes.size() - 1)).status().IsInvalid());
+  EXPECT_TRUE(HnswGraph::Load(&store, distance, kVectors - 1, bytes).status().IsInvalid());
+  size_t refused = 0;
+  for (int i = 0; i < 300; ++i) {
+    std::string other = bytes;
+    other[random() % (i % 2 == 0 ? other.size() : 1000)] ^= static_cast<char>(1 << random() % 8);
+    const auto loaded = load(other);
+    refused += !loaded.ok();
+    if (!loaded.ok()) continue;
+    EXPECT_LE((*loaded)->Search(store.at(kVectors), 5, 64, nullptr).ValueOrDie().size(), 5U);
+    const uint32_t next = kVectors;
+    EXPECT_TRUE((*loaded)->Add({&next, 1}, /*threads=*/1).ok());
+  }
+  EXPECT_GT(refused, 50U);
+}
+
 TEST(FloatDistance, IsNearTheExactOne) {
   std::mt19937 random(1);
   std::normal_distribution<float> normal;

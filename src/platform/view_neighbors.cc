@@ -164,9 +164,12 @@ class Search {
     if (!parsed.ok()) {
       return Explain(parsed.status(), "filter '" + find_.filter.substr(0, 200) + "'");
     }
+    const Expression filter = parsed->WithMembers([&](const std::string& name) {
+      return place_.group.schema->GetFieldIndex(name) >= 0 || IsViewColumn(name);
+    });
     bool of_group = true;
     std::vector<std::string> beside;
-    for (const std::string& name : parsed->columns()) {
+    for (const std::string& name : filter.columns()) {
       const GroupSelection* from = SelectionOf(view_, name, place_);
       const bool in_group = place_.group.schema->GetFieldIndex(name) >= 0;
       const bool elsewhere = from == nullptr && IsViewColumn(name);
