@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Mapping, overload
 from tercet._entities import Entities
 from tercet._progress import Progress
 from tercet._times import Time, to_micros
+from tercet._versioned import Versioned
 from tercet.errors import InvalidError, WrongTypeError
 from tercet.frame import Frame, rows_to_stream, to_stream
 from tercet.neighbors import VectorLike, to_vectors
@@ -23,10 +24,11 @@ if TYPE_CHECKING:
     from tercet.spark import SparkTrainingData
 
 
-class Vector(dict):
+class Vector(dict[str, Any]):
     """One feature vector: feature → value, with `status` and `helpers` beside it."""
 
-    def __init__(self, values: Any = (), status: dict | None = None, helpers: dict | None = None):
+    def __init__(self, values: Any = (), status: dict[str, Any] | None = None,
+                 helpers: dict[str, Any] | None = None):
         super().__init__(values)
         if status is not None:
             self.status = status
@@ -73,56 +75,31 @@ class NearVectors(Vectors):
         return self._commit
 
 
-class FeatureView:
+class FeatureView(Versioned):
     """A selection of joined features with labels, filters and transformations."""
-
-    def __init__(self, project: "Project", definition: dict[str, Any]):
-        self._project = project
-        self._definition = definition
-
-    @property
-    def name(self) -> str:
-        return self._definition["name"]
-
-    @property
-    def version(self) -> int:
-        return self._definition["version"]
 
     @property
     def labels(self) -> list[str]:
         return list(self._definition.get("labels") or [])
 
-    @property
-    def description(self) -> str:
-        return self._definition.get("description", "")
-
-    @property
-    def definition(self) -> dict[str, Any]:
-        """The whole definition as stored."""
-        return dict(self._definition)
-
-    @property
-    def _core(self) -> Any:
-        return self._project._core
-
     @overload
     def training_data(self, spine: Any = None, *, split: Split | None = None, seed: int = 0,
                       start: Time | None = None, end: Time | None = None, known_at: bool = False,
-                      location: str | os.PathLike | None = None, format: str = "parquet",
+                      location: str | os.PathLike[str] | None = None, format: str = "parquet",
                       engine: None = None, spark: None = None,
                       training_dataset: None = None) -> TrainingData: ...
 
     @overload
     def training_data(self, spine: "DataFrame | None" = None, *, split: Split | None = None,
                       seed: int = 0, start: Time | None = None, end: Time | None = None,
-                      known_at: bool = False, location: str | os.PathLike | None = None,
+                      known_at: bool = False, location: str | os.PathLike[str] | None = None,
                       format: str = "parquet", engine: Literal["spark"],
                       spark: "SparkSession | None" = None,
                       training_dataset: int | None = None) -> "SparkTrainingData": ...
 
     def training_data(self, spine: Any = None, *, split: Split | None = None, seed: int = 0,
                       start: Time | None = None, end: Time | None = None, known_at: bool = False,
-                      location: str | os.PathLike | None = None,
+                      location: str | os.PathLike[str] | None = None,
                       format: str = "parquet",  # noqa: A002: the field's name
                       engine: str | None = None, spark: Any = None,
                       training_dataset: int | None = None) -> "TrainingData | SparkTrainingData":
@@ -142,12 +119,12 @@ class FeatureView:
 
         With `engine="spark"` Spark reads the rows, for histories that outgrow a machine, in the
         session `spark` (the active one); a spine may be a DataFrame of Spark's, in the order in
-        which it collects. Everything else is as above, and equal bit for bit: the driver streams the
-        rows to the native engine, which divides them, fits to them and registers them in bounded
-        memory, with scratch files as large as the rows. Parts are Spark's own DataFrames
-        (`SparkTrainingData`). With a `training_dataset` version of this view (0: the newest) nothing
-        is registered and nothing streamed: the transformations are those fitted for it, and parts
-        are divided by named times. NotSupportedError for what only the native engine reads.
+        which it collects. Everything else is as above, and equal bit for bit: the driver streams
+        the rows to the native engine, which divides them, fits to them and registers them in
+        bounded memory, with scratch files as large as the rows. Parts are Spark's own DataFrames
+        (`SparkTrainingData`). With a `training_dataset` version of this view (0: the newest)
+        nothing is registered and nothing streamed: the transformations are those fitted for it, and
+        parts are divided by named times. NotSupportedError for what only the native engine reads.
         """
         split = split or none()
         if not isinstance(split, Split):
@@ -165,12 +142,11 @@ class FeatureView:
             times, spine = list(spine.times), None
         spine = self._project._spine(spine)
         self._project._saw(spine)
-        if split.end is not None:
-            end = split.end if end is None else min(to_micros(end), split.end)
+        until = split.until(to_micros(end))
         with Progress(f"training data of '{self.name}'") as progress:
             text, parts = self._core.create_training_dataset(
                 self.name, self.version, json.dumps(split.definition), int(seed),
-                to_micros(start), to_micros(end), to_stream(spine), times, known_at, progress)
+                to_micros(start), until, to_stream(spine), times, known_at, progress)
         data = TrainingData(self._project, json.loads(text), parts)
         self._project._record(
             inputs=[f"feature_group {group} commit {commit}"
@@ -182,24 +158,21 @@ class FeatureView:
 
     def _by_engine(self, engine: str, spine: Any, session: Any, split: Split, seed: int,
                    start: Time | None, end: Time | None, known_at: bool,
-                   training_dataset: int | None,
-                   location: str | os.PathLike | None, file_format: str) -> "SparkTrainingData":
+                   training_dataset: int | None, location: str | os.PathLike[str] | None,
+                   file_format: str) -> "SparkTrainingData":
         from tercet import spark
 
         if engine != "spark":
             raise InvalidError(f"there is no engine '{engine}' (engines: spark; without one rows "
                                "are read by Tercet itself)")
-        until = to_micros(end)
-        if split.end is not None:
-            until = split.end if until is None else min(until, split.end)
+        until = split.until(to_micros(end))
         request = spark.Request((self.name, self.version), split, seed, to_micros(start), until,
                                 known_at)
         data = spark.training_data(self._core, request, self._project._spine(spine), session,
                                    training_dataset)
-        self._project._record(
-            inputs=[f"feature_group {group} commit {commit}"
-                    for group, commit in data.pins.items()],
-            outputs=[] if data.version is None else [f"training_dataset {data.view}@{data.version}"])
+        made = [] if data.version is None else [f"training_dataset {data.view}@{data.version}"]
+        self._project._record(inputs=[f"feature_group {group} commit {commit}"
+                                      for group, commit in data.pins.items()], outputs=made)
         if location is not None:
             data.save(location, file_format)
         return data
