@@ -70,6 +70,8 @@ void PrintMembers(const json::object& object) {
 
 std::string ShownCell(const arrow::Array& array, int64_t i) {
   if (array.IsNull(i)) return "null";
+  // Lists, structs and maps as JSON; Arrow's text of them has all types in it.
+  if (arrow::is_nested(array.type_id())) return Shortened(CellText(array, i));
   const arrow::Result<std::shared_ptr<arrow::Scalar>> scalar = array.GetScalar(i);
   return scalar.ok() ? Shortened((*scalar)->ToString()) : "?";
 }
