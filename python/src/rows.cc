@@ -31,8 +31,17 @@ enum class ValueKind {
   kList, kMap,
 };
 
-/// NumPy's times, whose nanoseconds would become plain integers, in microseconds.
-nb::object PlainTimes(nb::handle value) {
+/// Whether NumPy counts these times in less than microseconds, so that Python has plain integers
+/// for them (pandas' columns give its own times).
+bool AreFinerThanMicros(nb::handle value) {
+  if (!nb::hasattr(value, "tobytes")) return false;
+  const nb::object dtype = value.attr("dtype");
+  const auto type = nb::cast<std::string>(nb::str(nb::handle(dtype)));
+  const std::string unit = type.substr(type.find('[') + 1, 3);
+  return unit == "ns]" || unit == "ps]" || unit == "fs]" || unit == "as]";
+}
+
+nb::object InMicros(nb::handle value) {
   const auto kind = nb::cast<std::string>(value.attr("dtype").attr("kind"));
   const nb::object micros = value.attr("astype")((kind + "8[us]").c_str());
   if (!micros.attr("astype")(value.attr("dtype")).attr("tobytes")().equal(
@@ -51,9 +60,7 @@ nb::object Plain(nb::handle value) {
     return nb::borrow(value);
   }
   if (nb::hasattr(value, "dtype") && nb::hasattr(value, "tolist")) {
-    const auto kind = nb::cast<std::string>(nb::str(value.attr("dtype").attr("kind")));
-    return (kind == "M" || kind == "m") && nb::hasattr(value, "tobytes") ? PlainTimes(value)
-                                                                         : value.attr("tolist")();
+    return AreFinerThanMicros(value) ? InMicros(value) : value.attr("tolist")();
   }
   const std::string type = TypeNameOf(value);
   if (type == "NAType" || type == "NaTType") return nb::none();

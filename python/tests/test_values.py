@@ -65,12 +65,14 @@ def test_numpy_and_pandas_values_are_what_they_hold(local):
     group = local.feature_group("scalars", version=1, primary_key=["key"], event_time="at")
     group.insert([
         {"key": np.int8(1), "at": pd.Timestamp(NOON), "x": np.uint64(2**64 - 1),
-         "t": np.datetime64("2024-02-29T12:00", "ns"), "d": pd.Timedelta("1s"), "n": pd.NA},
+         "t": np.datetime64("2024-02-29T12:00", "ns"), "d": pd.Timedelta("1s"), "n": pd.NA,
+         "day": np.datetime64("2024-02-29"), "all": np.array(["2024-02-29T12"], "datetime64[ns]")},
         {"key": 2, "at": NOON, "x": None, "t": pd.NaT, "d": np.timedelta64(2, "m"), "n": 1.5}])
-    assert group.read(["x", "t", "d", "n"]).to_rows() == [
-        {"x": 2**64 - 1, "t": NOON,
-         "d": datetime.timedelta(seconds=1), "n": None},
-        {"x": None, "t": None, "d": datetime.timedelta(minutes=2), "n": 1.5}]
+    assert group.read(["x", "t", "d", "n", "day", "all"]).to_rows() == [
+        {"x": 2**64 - 1, "t": NOON, "d": datetime.timedelta(seconds=1), "n": None,
+         "day": NOON.date(), "all": [NOON]},
+        {"x": None, "t": None, "d": datetime.timedelta(minutes=2), "n": 1.5, "day": None,
+         "all": None}]
 
 
 @pytest.mark.parametrize("value, said", [
