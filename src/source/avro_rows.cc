@@ -11,6 +11,7 @@
 #include <arrow/array/builder_primitive.h>
 #include <arrow/array/builder_time.h>
 #include <arrow/builder.h>
+#include <arrow/table_builder.h>
 #include <arrow/util/decimal.h>
 
 #include "source/avro_bytes.h"

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <string>
 
+#include <arrow/scalar.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

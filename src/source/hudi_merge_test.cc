@@ -8,6 +8,7 @@
 #include <map>
 
 #include <arrow/array.h>
+#include <arrow/scalar.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
