@@ -146,8 +146,6 @@ def training_data(core: Any, request: Request, spine: Any, spark: "SparkSession 
         columns = columns_of(spine)
     recipe = json.loads(core.view_recipe(*request.view, columns, training_dataset,
                                          request.known_at))
-    if training_dataset is None:
-        check_registrable(recipe)
     joins = Joins(session, recipe)
     if of_entities:
         spine = joins.entities(spine.times)
@@ -188,21 +186,6 @@ def _entity_columns(core: Any, view: tuple[str, int]) -> Any:
     return pyarrow.schema([
         *[pyarrow.field(key, pyarrow.int64()) for key in group["primary_key"]],
         pyarrow.field("event_time", pyarrow.timestamp("us", "UTC"))]).empty_table()
-
-
-def check_registrable(recipe: dict[str, Any]) -> None:
-    """NotSupportedError for rows with maps: Arrow names a map's fields as who made it did, and the
-    names are in the bytes that a dataset is proved by."""
-    if _has_map(recipe["rows"]):
-        raise NotSupportedError("the view has a column with a map, whose rows can't be registered "
-                                "as Spark gives them: name a training_dataset of this view, or "
-                                "read without an engine")
-
-
-def _has_map(schema: Any) -> bool:
-    if isinstance(schema, dict):
-        return schema.get("type") == "map" or any(map(_has_map, schema.values()))
-    return isinstance(schema, list) and any(map(_has_map, schema))
 
 
 class _Kept:

@@ -102,7 +102,24 @@ Result<ArrayPointer> CanonicalBinary(const ArrayType& array) {
       array.null_count()));
 }
 
-/// Lists: the canonical items of the valid lists, end to end.
+/// The list's type with items as they became.
+std::shared_ptr<arrow::DataType> TypeWithItems(const arrow::DataType& list,
+                                               const std::shared_ptr<arrow::DataType>& items) {
+  const auto field = list.field(0)->WithType(items);
+  switch (list.id()) {
+    case arrow::Type::MAP:  // its fields are called what whoever made it called them
+      return arrow::map(items->field(0)->type(), items->field(1)->type());
+    case arrow::Type::FIXED_SIZE_LIST:
+      return arrow::fixed_size_list(
+          field, static_cast<const arrow::FixedSizeListType&>(list).list_size());
+    case arrow::Type::LARGE_LIST:
+      return arrow::large_list(field);
+    default:
+      return arrow::list(field);
+  }
+}
+
+/// Lists and maps: the canonical items of the valid ones, end to end.
 template <typename ArrayType>
 Result<ArrayPointer> CanonicalList(const ArrayType& array) {
   using Offset = typename ArrayType::offset_type;
@@ -116,10 +133,15 @@ Result<ArrayPointer> CanonicalList(const ArrayType& array) {
   }
   ARROW_ASSIGN_OR_RAISE(ArrayPointer items, array.Flatten());
   ARROW_ASSIGN_OR_RAISE(items, Canonical(items));
-  auto data = arrow::ArrayData::Make(array.type(), length,
-                                     {validity, BufferPointer(std::move(offsets))},
-                                     {items->data()}, array.null_count());
-  return arrow::MakeArray(data);
+  const auto type = TypeWithItems(*array.type(), items->type());
+  auto data = items->data();
+  if (type->id() == arrow::Type::MAP) {
+    data = data->Copy();
+    data->type = type->field(0)->type();
+  }
+  return arrow::MakeArray(arrow::ArrayData::Make(
+      type, length, {validity, BufferPointer(std::move(offsets))}, {std::move(data)},
+      array.null_count()));
 }
 
 /// Fixed-size lists: null lists have null items.
@@ -140,20 +162,23 @@ Result<ArrayPointer> CanonicalFixedSizeList(const arrow::FixedSizeListArray& arr
   ARROW_ASSIGN_OR_RAISE(const arrow::Datum taken, arrow::compute::Take(array.values(), indices));
   ARROW_ASSIGN_OR_RAISE(const ArrayPointer items, Canonical(taken.make_array()));
   ARROW_ASSIGN_OR_RAISE(BufferPointer validity, Validity(array));
-  return arrow::MakeArray(arrow::ArrayData::Make(array.type(), length, {validity},
-                                                 {items->data()}, array.null_count()));
+  return arrow::MakeArray(arrow::ArrayData::Make(TypeWithItems(*array.type(), items->type()),
+                                                 length, {validity}, {items->data()},
+                                                 array.null_count()));
 }
 
 /// Structs: a null struct has null fields.
 Result<ArrayPointer> CanonicalStruct(const arrow::StructArray& array) {
   ARROW_ASSIGN_OR_RAISE(BufferPointer validity, Validity(array));
   ARROW_ASSIGN_OR_RAISE(const arrow::ArrayVector fields, array.Flatten());
+  arrow::FieldVector types;
   std::vector<std::shared_ptr<arrow::ArrayData>> children;
-  for (const ArrayPointer& field : fields) {
-    ARROW_ASSIGN_OR_RAISE(const ArrayPointer canonical, Canonical(field));
+  for (int i = 0; i < array.num_fields(); ++i) {
+    ARROW_ASSIGN_OR_RAISE(const ArrayPointer canonical, Canonical(fields[i]));
+    types.push_back(array.struct_type()->field(i)->WithType(canonical->type()));
     children.push_back(canonical->data());
   }
-  return arrow::MakeArray(arrow::ArrayData::Make(array.type(), array.length(), {validity},
+  return arrow::MakeArray(arrow::ArrayData::Make(arrow::struct_(types), array.length(), {validity},
                                                  std::move(children), array.null_count()));
 }
 

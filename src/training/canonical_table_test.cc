@@ -61,7 +61,27 @@ INSTANTIATE_TEST_SUITE_P(
         Case{arrow::fixed_size_list(arrow::int32(), 2), "[7, 8]", "[1, null], null",
              "[1, null], [0, 0]"},
         Case{arrow::struct_({arrow::field("a", arrow::int32())}), "{\"a\": 7}",
-             "{\"a\": 1}, null, {\"a\": null}", "{\"a\": 1}, {\"a\": null}, null"}));
+             "{\"a\": 1}, null, {\"a\": null}", "{\"a\": 1}, {\"a\": null}, null"},
+        Case{arrow::map(arrow::utf8(), arrow::int32()), "[[\"z\", 7]]",
+             "[[\"a\", 1], [\"b\", null]], null, []", "[[\"a\", 1], [\"b\", 0]], null, []"}));
+
+TEST(CanonicalTableTest, WhatAMapsFieldsAreCalledIsNoPartOfTheValue) {
+  const auto made_by_another = [](const std::shared_ptr<arrow::Field>& item) {
+    return arrow::list(arrow::struct_({arrow::field(
+        "m", std::make_shared<arrow::MapType>(arrow::field("k", arrow::utf8(), false), item))}));
+  };
+  const std::string values = R"([[{"m": [["a", 1], ["b", null]]}, {"m": null}], null, []])";
+  const auto address = [&](const std::shared_ptr<arrow::DataType>& type) {
+    const auto table = arrow::Table::Make(arrow::schema({arrow::field("x", type)}),
+                                          arrow::ArrayVector{ArrayOf(type, values)});
+    const auto canonical = CanonicalTable(*table).ValueOrDie();
+    EXPECT_TRUE(canonical->ValidateFull().ok());
+    return ContentAddress(*canonical).ValueOrDie();
+  };
+  const std::string plain = address(made_by_another(arrow::field("value", arrow::int32())));
+  EXPECT_EQ(address(made_by_another(arrow::field("visits", arrow::int32()))), plain);
+  EXPECT_NE(address(made_by_another(arrow::field("value", arrow::int64()))), plain);
+}
 
 TEST(CanonicalTableTest, WhatStandsUnderANullIsNoPartOfTheValue) {
   const double garbage[] = {1, 1e300}, zeros[] = {1, 0};

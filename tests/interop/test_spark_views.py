@@ -12,7 +12,7 @@ import pytest
 import tercet as tc
 from local_server import Server
 from tercet._spark_joins import path_of
-from tercet.spark import SparkTrainingData, check_registrable
+from tercet.spark import SparkTrainingData
 
 START = pd.Timestamp("2024-01-01", tz="UTC")
 HOUR = pd.Timedelta("1h")
@@ -106,6 +106,16 @@ def fill(project: tc.Project) -> None:
                          transformations=[*scaled, tc.target_encoder("of_city", "seats")])
     project.feature_view("towns", version=1, query=weather.select("rain", "level").join(
         places.select("people"), on="city"))
+
+    tours = project.feature_group("tours", version=1, primary_key=["city"], event_time="at")
+    tours.insert(pa.table({
+        "city": ["oslo", "rome", "oslo"], "at": [START, START, START + 9 * HOUR],
+        "guests": pa.array([[("may", 1.5), ("june", None)], None, []],
+                           pa.map_(pa.string(), pa.float64())),
+        "stops": pa.array([[{"name": "a", "seen": [("x", 1)]}], [], None], pa.list_(pa.struct(
+            {"name": pa.string(), "seen": pa.map_(pa.string(), pa.int32())})))}))
+    project.feature_view("nested", version=1, query=rides.select("distance").join(
+        tours.select("guests", "stops"), on="city"))
 
     # Known one by one: a price, its correction, its deletion, and another one.
     prices = project.feature_group("prices", version=1, primary_key=["city"], event_time="at",
@@ -230,6 +240,14 @@ def test_splits(spark, project, tmp_path, split):
                 options={"split": split, "seed": 5}, **fold)
 
 
+def test_structs_and_maps(spark, project, tmp_path):
+    shares = {"train": 0.6, "test": 0.4}
+    data = project.feature_view("nested").training_data(split=tc.split.random(**shares))
+    assert [("may", 1.5), ("june", None)] in data.train.features.to_arrow()["guests"].to_pylist()
+    check_equal(spark, project, tmp_path, "nested", data, saved=False,
+                options={"split": {"random": shares}})
+
+
 def test_what_is_fitted(spark, project, tmp_path):
     """A spine with look-ups; its training rows are encoded out of fold."""
     shares = {"train": 0.6, "test": 0.4}
@@ -310,16 +328,6 @@ def test_what_is_not_registered_trains_no_model():
         data.definition  # noqa: B018
     with pytest.raises(tc.InvalidError, match="not registered"):
         list(data.folds())
-
-
-def test_maps_are_not_registered():
-    def rows(kind):
-        return {"rows": {"type": "struct", "fields": [{"name": "r0", "type": kind}]}}
-
-    check_registrable(rows({"type": "array", "elementType": "long", "containsNull": True}))
-    with pytest.raises(tc.NotSupportedError, match="training_dataset"):
-        check_registrable(rows({"type": "array", "containsNull": True, "elementType": {
-            "type": "map", "keyType": "string", "valueType": "long"}}))
 
 
 def test_an_engine_must_be_known(project):
