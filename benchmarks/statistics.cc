@@ -22,9 +22,7 @@ Result<std::shared_ptr<arrow::Table>> Read(const std::string& path) {
   ARROW_ASSIGN_OR_RAISE(const auto file, arrow::io::ReadableFile::Open(path));
   ARROW_ASSIGN_OR_RAISE(auto reader,
                         parquet::arrow::OpenFile(file, arrow::default_memory_pool()));
-  std::shared_ptr<arrow::Table> table;
-  ARROW_RETURN_NOT_OK(reader->ReadTable(&table));
-  return table;
+  return reader->ReadTable();
 }
 
 Status Run(const std::string& path, int runs) {

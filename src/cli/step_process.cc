@@ -83,7 +83,7 @@ int WaitFor(pid_t pid) {
 Result<int> RunProcess(const std::vector<std::string>& words,
                        const std::map<std::string, std::string>& environment,
                        const std::function<void(std::string_view)>& heard) {
-  pid_t pid;
+  pid_t pid = -1;
   ARROW_ASSIGN_OR_RAISE(const int fd, Start(words, environment, &pid));
   child.store(pid);
   struct sigaction hand_on = {}, old_interrupt, old_terminate;

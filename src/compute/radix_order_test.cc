@@ -36,7 +36,9 @@ void ExpectSorted(size_t n, bool timed, Code&& code, Time&& time) {
   for (size_t i = 0; i < n; ++i) {
     ASSERT_EQ(ordered.rows[i], expected[i]) << "place " << i << " of " << n;
     ASSERT_EQ(ordered.codes[i], codes[expected[i]]);
-    if (timed) ASSERT_EQ(ordered.times_us()[i], times[expected[i]]);
+    if (timed) {
+      ASSERT_EQ(ordered.times_us()[i], times[expected[i]]);
+    }
   }
 }
 

@@ -326,7 +326,9 @@ TEST_F(IngestTest, OnlineEqualsOfflineOrIsUnavailable) {
       Close();
       Open();
     }
-    if (pick(15) == 0) ASSERT_TRUE((*tables_->Get({"weather", 1}))->Compact().ok());
+    if (pick(15) == 0) {
+      ASSERT_TRUE((*tables_->Get({"weather", 1}))->Compact().ok());
+    }
     ASSERT_TRUE(online_->SyncTo({"weather", 1}, commit->version, 60'000'000).ok());
     for (int i = 0; i < 20; ++i) {
       const std::string& origin = origins[pick(4)];

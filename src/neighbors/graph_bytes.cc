@@ -57,18 +57,18 @@ Status CheckGraphBytes(std::string_view bytes, size_t vectors, size_t links) {
     return Status::Invalid("a graph that is not entered at its top");
   }
   for (size_t slot = 0; slot < vectors; ++slot) {
-    uint32_t key;
-    Level level;
+    uint32_t key = 0;
+    Level level = 0;
     ARROW_RETURN_NOT_OK(reader.Read(&key));
     ARROW_RETURN_NOT_OK(reader.Read(&level));
     if (level != levels[slot]) return Status::Invalid("a graph whose layers differ");
     for (Level layer = 0; layer <= level; ++layer) {
       const size_t most = layer == 0 ? 2 * links : links;
-      uint32_t count;
+      uint32_t count = 0;
       ARROW_RETURN_NOT_OK(reader.Read(&count));
       if (count > most) return Status::Invalid("a graph with ", count, " links of one vector");
       for (size_t i = 0; i < most; ++i) {
-        uint32_t linked;
+        uint32_t linked = 0;
         ARROW_RETURN_NOT_OK(reader.Read(&linked));
         if (i < count && (linked >= vectors || levels[linked] < layer)) {
           return Status::Invalid("a graph whose vector ", slot, " is linked to ", linked,

@@ -74,9 +74,7 @@ Result<std::shared_ptr<arrow::Table>> ReadTable(const std::string& path,
   }
   ARROW_ASSIGN_OR_RAISE(auto reader,
                         parquet::arrow::OpenFile(file, arrow::default_memory_pool()));
-  std::shared_ptr<arrow::Table> table;
-  ARROW_RETURN_NOT_OK(reader->ReadTable(&table));
-  return table;
+  return reader->ReadTable();
 }
 
 /// The part's tables out of a file's columns.

@@ -145,7 +145,9 @@ TEST_P(AsOfJoinProperty, EqualsTheDefinition) {
       ASSERT_TRUE(table->Delete(arrow::RecordBatchReader::Make({deleted}).ValueOrDie()).ok());
       std::erase_if(history, [&](const auto& row) { return row.first.first == gone; });
     }
-    if (below(4) == 0) ASSERT_TRUE(table->Compact().ok());
+    if (below(4) == 0) {
+      ASSERT_TRUE(table->Compact().ok());
+    }
   }
 
   const auto snapshot = table->Head().ValueOrDie();

@@ -33,7 +33,7 @@ TEST(RowRecords, GatherWhatTheColumnsAloneDo) {
     for (size_t c = 0; c < count; ++c) {
       const int width = c % 3 == 1 ? 4 : 8;
       auto& column = columns.emplace_back(std::make_unique<PlainRows>(width, rows));
-      for (const auto [first, end] : {std::pair{int64_t{0}, int64_t{64 * 11}}, {64 * 12, last}}) {
+      for (const auto& [first, end] : {std::pair{int64_t{0}, int64_t{64 * 11}}, {64 * 12, last}}) {
         column->Put(first, width == 4
                                ? RandomColumn<arrow::Int32Builder>(&random, end - first, 4)
                                : RandomColumn<arrow::Int64Builder>(&random, end - first, 8));
