@@ -256,18 +256,22 @@ Result<TableColumns> ColumnsOf(const Metadata& metadata) {
   ARROW_ASSIGN_OR_RAISE(const json::object declared, ParseJsonObject(metadata.schema_string));
   ARROW_ASSIGN_OR_RAISE(const json::array fields, FindArray(declared, "fields"));
   std::shared_ptr<arrow::Schema> remembered = arrow::schema({});
-  if (const auto text = metadata.configuration.find(std::string(kArrowSchemaProperty));
-      text != metadata.configuration.end()) {
+  const auto text = metadata.configuration.find(std::string(kArrowSchemaProperty));
+  const bool ours = text != metadata.configuration.end();
+  if (ours) {
     ARROW_ASSIGN_OR_RAISE(remembered, ArrowSchemaFromText(text->second));
   }
   ARROW_ASSIGN_OR_RAISE(const ColumnMapping mapping, MappingOf(metadata));
   arrow::FieldVector logical, stored, physical;
+  std::vector<std::string> added_elsewhere;
   for (const json::value& item : fields) {
     ARROW_ASSIGN_OR_RAISE(FieldPair found, FromDeltaField(item, mapping));
     std::shared_ptr<arrow::Field> field = found.stored;
-    if (const auto ours = remembered->GetFieldByName(field->name()); ours != nullptr) {
-      const Result<TypePtr> as_stored = StoredType(*ours->type());
-      if (as_stored.ok() && (*as_stored)->Equals(*field->type())) field = ours;
+    if (const auto known = remembered->GetFieldByName(field->name()); known != nullptr) {
+      const Result<TypePtr> as_stored = StoredType(*known->type());
+      if (as_stored.ok() && (*as_stored)->Equals(*field->type())) field = known;
+    } else if (ours) {
+      added_elsewhere.push_back(field->name());
     }
     logical.push_back(std::move(field));
     stored.push_back(std::move(found.stored));
@@ -277,7 +281,8 @@ Result<TableColumns> ColumnsOf(const Metadata& metadata) {
                       .stored = arrow::schema(std::move(stored)),
                       .partition_columns = metadata.partition_columns,
                       .physical = arrow::schema(std::move(physical)),
-                      .mapping = mapping};
+                      .mapping = mapping,
+                      .added_elsewhere = std::move(added_elsewhere)};
 }
 
 std::string ToDeltaSchema(const TableColumns& columns, const std::vector<std::string>& not_null) {

@@ -31,6 +31,8 @@ struct TableColumns {
   /// Parquet field ids where columns are found by these. The same as `stored` without mapping.
   std::shared_ptr<arrow::Schema> physical;
   ColumnMapping mapping = ColumnMapping::kNone;
+  /// Those that another engine added to a table of ours.
+  std::vector<std::string> added_elsewhere;
 };
 
 /// The columns of a new table with this Arrow schema. Invalid for bad or repeated names (Delta's

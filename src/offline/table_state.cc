@@ -4,6 +4,8 @@
 #include <array>
 #include <set>
 
+#include <arrow/scalar.h>
+
 #include "base/name.h"
 #include "offline/column_defaults.h"
 #include "offline/stored_type.h"
@@ -95,6 +97,12 @@ Status SettleState(TableState* state) {
                            " can't be read: ", columns.status().message());
   }
   ARROW_ASSIGN_OR_RAISE(state->defaults, DefaultsOf(state->metadata, *columns->logical));
+  for (const std::string& name : columns->added_elsewhere) {
+    const auto field = columns->logical->GetFieldByName(name);
+    if (field->nullable()) {
+      state->defaults.try_emplace(name, arrow::MakeNullScalar(field->type()));
+    }
+  }
   std::vector<std::string> keys = state->options.primary_key;
   if (!state->options.event_time.empty()) keys.push_back(state->options.event_time);
   for (const std::string& key : keys) {

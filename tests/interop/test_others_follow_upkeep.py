@@ -83,6 +83,17 @@ def test_a_column_that_another_engine_adds(project, group):
     read = group.read().to_arrow()
     assert read["extra"].null_count == 1000 and read["extra"].to_pylist()[-1] == 1.5
     assert "extra" in group.schema
+    # Who doesn't know it need not say it; who does, may.
+    small = pa.array([1] * 10, pa.int32())
+    group.insert(rows(6000, 10, 3).append_column("small", small))
+    group.insert(rows(7000, 10, 3).append_column("small", small)
+                 .append_column("extra", pa.array([2.5] * 10)))
+    assert group.read().to_arrow()["extra"].to_pylist()[-20:] == [None] * 10 + [2.5] * 10
+    group.add_features({"more": "double"})
+    group.insert(rows(8000, 10, 3).append_column("small", small))
+    assert group.read().to_arrow().num_rows == 1040
+    with pytest.raises(tc.InvalidError, match="no column 'small'"):
+        group.insert(rows(9000, 10, 3))
 
 
 def test_vacuum_and_log_cleanup(project, group):
