@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <set>
+#include <thread>
+
+#include "base/deadline.h"
 
 namespace tercet {
 namespace {
@@ -11,8 +14,11 @@ constexpr std::chrono::milliseconds kFirstPause{50};
 constexpr std::chrono::milliseconds kLongestPause{2000};
 /// A connection that the other side has closed fails within this.
 constexpr std::chrono::seconds kSoon{1};
-/// Times that replies may send a command elsewhere.
+/// Times that replies may send a command elsewhere. The first follow at once; then the nodes are
+/// given time to agree: while a slot changes hands, each may for a moment name the other.
 constexpr int kRedirects = 16;
+constexpr int kRedirectsAtOnce = 3;
+constexpr std::chrono::milliseconds kLongestRedirectPause{128};
 
 /// CRC-16/XMODEM, which the Redis Cluster specification names.
 constexpr std::array<uint16_t, 256> MakeCrcTable() {
@@ -27,6 +33,16 @@ constexpr std::array<uint16_t, 256> MakeCrcTable() {
   return table;
 }
 constexpr std::array<uint16_t, 256> kCrcTable = MakeCrcTable();
+
+/// Waits before a command is sent elsewhere once more, until the deadline at most.
+void PauseBeforeRedirect(int redirects) {
+  if (redirects < kRedirectsAtOnce) return;
+  const auto pause = std::min(std::chrono::milliseconds(1 << (redirects - kRedirectsAtOnce)),
+                              kLongestRedirectPause);
+  auto until = std::chrono::steady_clock::now() + pause;
+  if (const Deadline deadline = CurrentDeadline()) until = std::min(until, *deadline);
+  std::this_thread::sleep_until(until);
+}
 
 }  // namespace
 
@@ -220,6 +236,7 @@ Result<std::vector<RedisReply>> RedisLink::Run(const std::vector<RedisCommand>& 
         }
       }
     }
+    if (!next.empty()) PauseBeforeRedirect(redirects);
     if (moved) ARROW_RETURN_NOT_OK(ReadSlots());
     if (redirects == kRedirects && !next.empty()) {
       return Status::IOError("the Redis Cluster sends a command from node to node: ",
