@@ -5,9 +5,7 @@ from __future__ import annotations
 
 import datetime
 import decimal
-import json
 import random
-import urllib.request
 import uuid
 
 import pandas
@@ -17,6 +15,8 @@ import pyarrow.parquet
 import pytest
 
 import tercet as tc
+from local_server import Server
+from serving import call
 
 UTC = datetime.timezone.utc
 DAY = datetime.datetime(2024, 5, 1, tzinfo=UTC)
@@ -302,8 +302,6 @@ def test_sql_reads_and_writes_them(project):
 
 
 def test_over_rest(tmp_path):
-    from local_server import Server
-
     server = Server(tmp_path / "project")
     try:
         with tc.open(server.location) as project:
@@ -315,13 +313,9 @@ def test_over_rest(tmp_path):
                 "orders": pa.array([[{"n": 1}, None]])}), wait_online=True)
             project.feature_view("people", version=1, query=group.select(
                 "home", "half", "three", "flags", "orders"))
-            request = urllib.request.Request(
-                f"{server.url}/api/v1/feature-views/people/1/vectors",
-                json.dumps({"entities": [{"key": 1}]}).encode(),
-                {"Content-Type": "application/json"})
-            with urllib.request.urlopen(request) as answer:
-                vectors = json.load(answer)["vectors"]
-            assert [vector["features"] for vector in vectors] == [
+            _, answer, _ = call(server, "/api/v1/feature-views/people/1/vectors",
+                                {"entities": [{"key": 1}]})
+            assert [vector["features"] for vector in answer["vectors"]] == [
                 {"home": {"city": "Oslo", "lat": 59.5}, "half": 1.5, "three": "YWJj",
                  "flags": {"7": True}, "orders": [{"n": 1}, None]}]
     finally:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import urllib.request
 
 import numpy as np
 import pandas as pd
@@ -13,6 +12,7 @@ import pytest
 
 import tercet as tc
 from local_server import Server
+from serving import call
 
 DIMENSION = 8
 ITEMS = 60
@@ -164,11 +164,7 @@ def test_rest_and_command_line(tmp_path):
         frame = catalog()
         query = [float(element) for element in frame["vector"][3]]
         body = {"vectors": [query], "k": 2, "entities": {"user": 1, "budget": 50}}
-        request = urllib.request.Request(
-            f"{server.url}/api/v1/feature-views/ranking/1/neighbors", json.dumps(body).encode(),
-            {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            found = json.loads(answer.read())
+        _, found, _ = call(server, "/api/v1/feature-views/ranking/1/neighbors", body)
         first = found["neighbors"][0][0]
         assert first["_distance"] == 0
         assert first["entity"] == {"item": 3, "user": 1, "budget": 50.0}

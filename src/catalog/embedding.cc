@@ -1,5 +1,7 @@
 #include "catalog/embedding.h"
 
+#include <arrow/type_traits.h>
+
 #include "base/name.h"
 #include "catalog/definition_json.h"
 
@@ -24,9 +26,8 @@ Result<int64_t> DimensionOf(const std::string& column, const EmbeddingDefinition
                             const arrow::DataType& type) {
   const std::string what = "embedding '" + column + "'";
   const bool fixed = type.id() == arrow::Type::FIXED_SIZE_LIST;
-  const bool list = fixed || type.id() == arrow::Type::LIST || type.id() == arrow::Type::LARGE_LIST;
-  if (!list || (type.field(0)->type()->id() != arrow::Type::FLOAT &&
-                type.field(0)->type()->id() != arrow::Type::DOUBLE)) {
+  if (!arrow::is_list(type.id()) || (type.field(0)->type()->id() != arrow::Type::FLOAT &&
+                                     type.field(0)->type()->id() != arrow::Type::DOUBLE)) {
     return Status::TypeError(what, ": the column must hold lists of float or double, not ",
                              type.ToString());
   }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include <arrow/type_traits.h>
+
 #include "base/name.h"
 #include "catalog/training_dataset.h"
 #include "compute/transformation.h"
@@ -17,11 +19,6 @@ bool IsNumber(const arrow::DataType& type) {
 
 bool IsText(const arrow::DataType& type) {
   return arrow::is_string(type.id()) || type.id() == arrow::Type::STRING_VIEW;
-}
-
-bool IsList(const arrow::DataType& type) {
-  return type.id() == arrow::Type::LIST || type.id() == arrow::Type::LARGE_LIST ||
-         type.id() == arrow::Type::FIXED_SIZE_LIST;
 }
 
 std::string Names(const std::vector<std::string>& names) {
@@ -84,7 +81,7 @@ bool CanStandFor(const arrow::DataType& given, const arrow::DataType& wanted) {
   if (given.Equals(wanted) || given.id() == arrow::Type::NA) return true;
   if (IsNumber(given) && IsNumber(wanted)) return true;
   if (IsText(given) && IsText(wanted)) return true;
-  if (IsList(given) && IsList(wanted)) {
+  if (arrow::is_list(given.id()) && arrow::is_list(wanted.id())) {
     // How long lists are is told apart by the receiver, where the types don't say.
     using Fixed = arrow::FixedSizeListType;
     const auto fixed = arrow::Type::FIXED_SIZE_LIST;

@@ -3,6 +3,7 @@
 #include <arrow/array/util.h>
 #include <arrow/compute/api_vector.h>
 #include <arrow/extension_type.h>
+#include <arrow/type_traits.h>
 #include <arrow/util/key_value_metadata.h>
 
 #include "offline/map_forms.h"
@@ -191,12 +192,12 @@ Result<ArrayPtr> Widen(const ArrayPtr& array, const TypePtr& to) {
     ARROW_ASSIGN_OR_RAISE(const ArrayPtr values, MadePlain(array, plain));
     return Widen(values, to);
   }
-  if (IsList(from->id()) && IsList(to->id())) return ConvertList(array, to, Widen);
+  if (arrow::is_list(from->id()) && arrow::is_list(to->id())) return ConvertList(array, to, Widen);
   if (from->id() == Type::STRUCT && to->id() == Type::STRUCT) return WidenStruct(array, to);
   if (from->id() == Type::MAP && to->id() == Type::MAP) return ConvertMap(array, to, Widen);
   if (from->id() == Type::MAP && to->id() == Type::STRUCT) return StructOfMap(array, to);
   if (from->id() == Type::STRUCT && to->id() == Type::MAP) return MapOfStruct(array, to);
-  if (IsList(from->id()) && to->id() == Type::MAP) return MapOfList(array, to);
+  if (arrow::is_list(from->id()) && to->id() == Type::MAP) return MapOfList(array, to);
   if (!MayWiden(*from, *to)) {
     return Status::TypeError("values of type ", from->ToString(), " can't become ", to->ToString(),
                              " without loss");

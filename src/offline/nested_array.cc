@@ -14,10 +14,6 @@ Result<ArrayPtr> CastSafely(const ArrayPtr& array, const TypePtr& to) {
   return cast.make_array();
 }
 
-bool IsList(Type::type id) {
-  return id == Type::LIST || id == Type::LARGE_LIST || id == Type::FIXED_SIZE_LIST;
-}
-
 Result<ArrayPtr> ConvertList(const ArrayPtr& array, const TypePtr& to,
                              const ConvertArray& convert) {
   const TypePtr& element = to->field(0)->type();

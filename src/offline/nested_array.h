@@ -21,9 +21,6 @@ Result<ArrayPtr> CastSafely(const ArrayPtr& array, const TypePtr& to);
 
 using ConvertArray = std::function<Result<ArrayPtr>(const ArrayPtr& array, const TypePtr& to)>;
 
-/// list, large_list or fixed_size_list.
-bool IsList(arrow::Type::type id);
-
 /// A list of any such kind as one of kind `to`, its elements converted to the elements of `to`.
 Result<ArrayPtr> ConvertList(const ArrayPtr& array, const TypePtr& to, const ConvertArray& convert);
 

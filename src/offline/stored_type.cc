@@ -3,6 +3,7 @@
 #include <arrow/array/array_binary.h>
 #include <arrow/array/builder_binary.h>
 #include <arrow/extension_type.h>
+#include <arrow/type_traits.h>
 
 #include "catalog/feature_type.h"
 #include "offline/nested_array.h"
@@ -162,7 +163,9 @@ TypePtr LogicalType(const TypePtr& type) {
 Result<ArrayPtr> ConvertStored(const ArrayPtr& array, const TypePtr& to) {
   const DataType& from = *array->type();
   if (from.Equals(*to)) return array;
-  if (IsList(from.id()) && IsList(to->id())) return ConvertList(array, to, ConvertStored);
+  if (arrow::is_list(from.id()) && arrow::is_list(to->id())) {
+    return ConvertList(array, to, ConvertStored);
+  }
   if (from.id() == Type::MAP && to->id() == Type::MAP) return ConvertMap(array, to, ConvertStored);
   if (from.id() == Type::STRUCT && to->id() == Type::STRUCT) {
     const auto& whole = static_cast<const arrow::StructArray&>(*array);

@@ -25,10 +25,6 @@ bool IsBytes(Type::type id) {
   return arrow::is_base_binary_like(id) || arrow::is_binary_view_like(id);
 }
 
-bool IsList(Type::type id) {
-  return id == Type::LIST || id == Type::LARGE_LIST || id == Type::FIXED_SIZE_LIST;
-}
-
 void AppendU32(uint32_t value, std::string* out) {
   out->append(reinterpret_cast<const char*>(&value), sizeof(value));
 }
@@ -129,7 +125,7 @@ void AppendSequence(const arrow::Array& array, const std::vector<int64_t>& rows,
       }
     }
     AppendSequence(*lists.values(), elements, out);
-  } else if (IsList(id)) {
+  } else if (arrow::is_list(id)) {
     const std::vector<int64_t> elements = AppendEnds(array, found, out);
     AppendSequence(*ElementsAt(array, 0).values, elements, out);
   } else if (id == Type::BOOL) {
@@ -206,7 +202,7 @@ class NodeValues {
   /// One row's value, as AppendNested wrote it.
   Status AppendValue(std::string_view value) {
     Bytes bytes(value);
-    if (!IsList(type_->id())) {
+    if (!arrow::is_list(type_->id())) {
       ARROW_RETURN_NOT_OK(AppendSequence(1, &bytes));
     } else {
       const auto count = bytes.Take(kEndBytes);
@@ -432,7 +428,7 @@ Status AppendBytes(const arrow::DataType& type, std::string_view value,
 }
 
 void AppendNested(const arrow::Array& array, int64_t i, std::string* out) {
-  if (!IsList(array.type_id())) return AppendSequence(array, {i}, out);
+  if (!arrow::is_list(array.type_id())) return AppendSequence(array, {i}, out);
   const Elements of = ElementsAt(array, i);
   std::vector<int64_t> elements(static_cast<size_t>(of.count));
   std::iota(elements.begin(), elements.end(), of.begin);

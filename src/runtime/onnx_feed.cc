@@ -8,17 +8,13 @@
 
 #include <arrow/array.h>
 #include <arrow/compute/cast.h>
+#include <arrow/type_traits.h>
 #include <arrow/util/float16.h>
 
 #include "runtime/feature_rows.h"
 
 namespace tercet {
 namespace {
-
-bool IsList(const arrow::DataType& type) {
-  return type.id() == arrow::Type::LIST || type.id() == arrow::Type::LARGE_LIST ||
-         type.id() == arrow::Type::FIXED_SIZE_LIST;
-}
 
 /// Of the elements, as columns hold them: halves travel as floats.
 std::shared_ptr<arrow::DataType> ColumnType(const OnnxTensor& tensor) {
@@ -63,7 +59,8 @@ Status CheckFixedList(const arrow::Field& column, const OnnxFeed& feed) {
 
 /// Words fit words only, in a list or not.
 Status CheckWords(const arrow::Field& column, const OnnxTensor& tensor) {
-  const auto& type = IsList(*column.type()) ? column.type()->field(0)->type() : column.type();
+  const bool list = arrow::is_list(column.type()->id());
+  const auto& type = list ? column.type()->field(0)->type() : column.type();
   if (tensor.words() == arrow::is_base_binary_like(type->id())) return Status::OK();
   return Status::Invalid("the signature does not fit the model: input '", column.name(),
                          "' has the type ", column.type()->ToString(), ", the model takes ",
@@ -228,13 +225,13 @@ Result<OnnxInputs> PlanOnnxInputs(const std::vector<OnnxTensor>& tensors,
     const auto first = static_cast<int>(columns.size());
     const int64_t width = tensor.shape.size() == 1 ? 1 : tensor.shape[1];
     const auto field = given(first);
-    const bool given_list = field != nullptr && IsList(*field->type()) &&
+    const bool given_list = field != nullptr && arrow::is_list(field->type()->id()) &&
                             (tensors.size() > 1 || signature->num_fields() == 1);
     const bool wide = tensors.size() > 1 && width != 1 && (width > 1 || field == nullptr);
     const auto type = ColumnType(tensor);
     if (tensor.shape.size() > 2 || (tensor.shape.size() == 2 && (given_list || wide))) {
       ARROW_ASSIGN_OR_RAISE(OnnxFeed feed, ListFeed(tensor, first));
-      if (field != nullptr && !IsList(*field->type())) {
+      if (field != nullptr && !arrow::is_list(field->type()->id())) {
         return Status::Invalid("the signature does not fit the model: input '", field->name(),
                                "' has the type ", field->type()->ToString(),
                                ", the model takes a row of the shape ", ShapeText(feed.item),

@@ -226,9 +226,7 @@ Result<ArrayPointer> FlatColumn(const InputTensor& tensor, const TypePointer& ty
 }  // namespace
 
 Result<ArrayPointer> ColumnOf(const InputTensor& tensor, const TypePointer& type) {
-  const bool list = type->id() == arrow::Type::LIST || type->id() == arrow::Type::LARGE_LIST ||
-                    type->id() == arrow::Type::FIXED_SIZE_LIST;
-  if (!list) {
+  if (!arrow::is_list(type->id())) {
     if (tensor.width == 1) return FlatColumn(tensor, type);
     return Status::Invalid("input '", tensor.name, "' has ", tensor.width,
                            " values a row, but its column of type ", type->ToString(),

@@ -9,22 +9,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "source/test_avro.h"
+
 namespace tercet {
 namespace {
 
 using ::testing::HasSubstr;
-
-std::string Long(int64_t value) {
-  uint64_t bits = (static_cast<uint64_t>(value) << 1) ^ static_cast<uint64_t>(value >> 63);
-  std::string bytes;
-  while (bits >= 0x80) {
-    bytes += static_cast<char>(bits | 0x80);
-    bits >>= 7;
-  }
-  return bytes + static_cast<char>(bits);
-}
-
-std::string Text(const std::string& text) { return Long(static_cast<int64_t>(text.size())) + text; }
+using avro_bytes::Long;
+using avro_bytes::Text;
 
 const std::string kMarker = "sixteen bytes...";
 

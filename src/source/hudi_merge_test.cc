@@ -14,12 +14,15 @@
 
 #include "base/id.h"
 #include "source/hudi_log.h"
+#include "source/test_avro.h"
 
 namespace tercet {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using avro_bytes::Long;
+using avro_bytes::Text;
 
 enum Header { kInstant = 0, kTarget = 1, kSchema = 2, kCommand = 3, kCompacted = 4, kPartial = 7 };
 
@@ -31,15 +34,6 @@ std::string Number(T value) {
   }
   return bytes;
 }
-
-std::string Long(int64_t value) {
-  uint64_t bits = (static_cast<uint64_t>(value) << 1) ^ static_cast<uint64_t>(value >> 63);
-  std::string bytes;
-  for (; bits >= 0x80; bits >>= 7) bytes += static_cast<char>(bits | 0x80);
-  return bytes + static_cast<char>(bits);
-}
-
-std::string Text(const std::string& text) { return Long(static_cast<int64_t>(text.size())) + text; }
 
 std::string Block(HudiLogBlock::Kind kind, const std::map<int, std::string>& header,
                   const std::string& content) {

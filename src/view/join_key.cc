@@ -41,10 +41,6 @@ bool SameFamily(const arrow::DataType& a, const arrow::DataType& b) {
   return family != Family::kOther && family == FamilyOf(b);
 }
 
-bool IsList(const arrow::DataType& type) {
-  return arrow::is_list_like(type.id()) && type.id() != arrow::Type::MAP;
-}
-
 /// A column of nothing but nulls fits everything, a whole number a fraction (and the other way
 /// round: a DataFrame's integers are floats once one of them is missing), and a list or map one
 /// whose items it fits.
@@ -53,7 +49,7 @@ bool Fit(const arrow::DataType& from, const arrow::DataType& to) {
     return Fit(*static_cast<const arrow::DictionaryType&>(from).value_type(), to);
   }
   const bool maps = from.id() == arrow::Type::MAP && to.id() == arrow::Type::MAP;
-  if (maps || (IsList(from) && IsList(to))) {
+  if (maps || (arrow::is_list(from.id()) && arrow::is_list(to.id()))) {
     return Fit(*from.field(0)->type(), *to.field(0)->type());
   }
   if (from.id() == arrow::Type::STRUCT && to.id() == arrow::Type::STRUCT) {
