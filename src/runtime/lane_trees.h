@@ -6,37 +6,50 @@
 #include <vector>
 
 #include "runtime/block_trees.h"
+#include "runtime/threshold_codes.h"
 
 namespace tercet {
 
-/// Trees of float splits for one row, sixteen trees at once with AVX-512, a tree a lane. They are
-/// completed to one depth, so that all ways down have as many steps and a node's children are found
-/// by counting. Leaves are added in the order of the trees: sums are those of a walk, bit for bit.
+/// Trees of float splits for one row, 64 trees at once with AVX-512, a tree a byte: ThresholdCodes
+/// makes bytes of the row, few enough for registers, so that one instruction fetches what 64 trees
+/// ask for, and another decides their splits. They are completed to one depth; at each level a tree's
+/// split is chosen among all of the level by the turns that it took before, which costs less than to
+/// fetch it from memory: there are only two bytes of a split. Leaves are added in the order of the
+/// trees: sums are those of a walk, bit for bit.
 class LaneTrees {
  public:
   /// nullopt where the processor has no AVX-512, and for trees so deep or so lean that completing
-  /// them costs more than it brings.
+  /// them costs more than it brings, or of too many features for registers.
   static std::optional<LaneTrees> Make(const std::vector<NumberTree<float>>& trees);
 
-  /// Adds each tree's leaf to its group's sum. No value of the row is NaN.
-  void AddLeaves(const float* row, size_t feature_count, float* sums) const;
+  /// False: the rows may have no NaN.
+  bool takes_missing() const { return takes_missing_; }
+
+  /// Adds each tree's leaf to its group's sum. `row` has all features.
+  void AddLeaves(const float* row, float* sums) const;
 
  private:
-  static constexpr size_t kLanes = 16;
+  static constexpr size_t kLanes = 64;
   static constexpr int kMostDepth = 8;
-  static constexpr size_t kMostGrowth = 4;    ///< completed nodes for each that was there
-  static constexpr size_t kFewFeatures = 64;  ///< so many values stay in registers
+  static constexpr size_t kMostGrowth = 4;  ///< completed nodes for each that was there
+  static constexpr size_t kMostTables = 4;  ///< registers of kLanes codes of the row
 
-  template <int kDepth, bool kFew>
-  void AddLeavesOf(const float* row, float* sums) const;
+  /// What the lanes' trees ask at one place.
+  struct Splits {
+    uint8_t columns[kLanes];
+    uint8_t codes[kLanes];
+  };
+
+  template <int kDepth, size_t kTables>
+  void AddLeavesOf(const uint8_t* row, float* sums) const;
 
   int depth_ = 0;
-  bool one_sum_ = true;           ///< all trees are of group 0
+  bool one_sum_ = true;  ///< all trees are of group 0
+  bool takes_missing_ = true;
+  std::optional<ThresholdCodes<float>> codes_of_;
   std::vector<uint32_t> groups_;  ///< one a tree
-  /// By sixteen trees, then by level and node, then by tree.
-  std::vector<float> thresholds_;
-  std::vector<int32_t> features_;
-  std::vector<float> leaves_;  ///< by sixteen trees, from left to right, then by tree
+  std::vector<Splits> splits_;    ///< by kLanes trees, then by level and node
+  std::vector<float> leaves_;     ///< by tree, from left to right
 };
 
 }  // namespace tercet

@@ -27,6 +27,7 @@ std::optional<ThresholdCodes<Number>> ThresholdCodes<Number>::Make(
       for (size_t kind = 0; kind < kMissingKinds; ++kind) {
         if (!used[kind]) continue;
         made.columns_.push_back({static_cast<uint32_t>(made.features_.size()),
+                                 static_cast<uint32_t>(feature.index),
                                  static_cast<uint32_t>(made.tables_.size()),
                                  static_cast<Missing>(kind)});
         used[kind] = false;
@@ -100,19 +101,37 @@ TERCET_AVX512 inline size_t CountAtMost(const double* sixteen, __m512d value) {
 TERCET_AVX512 inline __m512 InAllLanes(float value) { return _mm512_set1_ps(value); }
 TERCET_AVX512 inline __m512d InAllLanes(double value) { return _mm512_set1_pd(value); }
 
-/// The number of thresholds that each value is not below: first of whole groups of 16, by the last
-/// of each, then of those in the next group.
+/// The number of thresholds that a value is not below: first of whole groups of 16, by the last of
+/// each, then of those in the next group.
+template <typename Number>
+TERCET_AVX512 inline uint8_t RankOf(const Number* thresholds, const Number* last, Number number) {
+  const auto value = InAllLanes(number);
+  const size_t group = CountAtMost(last, value) * 16;
+  return static_cast<uint8_t>(group + CountAtMost(thresholds + group, value));
+}
+
 template <typename Number>
 TERCET_AVX512 void RankAll(const Number* thresholds, const Number* last, const Number* values,
                            size_t rows, uint8_t* ranks) {
-  for (size_t i = 0; i < rows; ++i) {
-    const auto value = InAllLanes(values[i]);
-    const size_t group = CountAtMost(last, value) * 16;
-    ranks[i] = static_cast<uint8_t>(group + CountAtMost(thresholds + group, value));
+  for (size_t i = 0; i < rows; ++i) ranks[i] = RankOf(thresholds, last, values[i]);
+}
+
+/// Ranks of one row's values, a byte a column. Columns of one table are side by side.
+template <typename Number, typename Column, typename Table>
+TERCET_AVX512 void RankRow(const Column* columns, size_t count, const Table* tables,
+                           const Number* row, uint8_t* ranks) {
+  for (size_t c = 0; c < count; ++c) {
+    const Table& table = tables[columns[c].table];
+    ranks[c] = c > 0 && columns[c].table == columns[c - 1].table
+                   ? ranks[c - 1]
+                   : RankOf(table.thresholds, table.last, row[columns[c].index]);
   }
 }
 
 #else
+
+template <typename Number, typename Column, typename Table>
+void RankRow(const Column*, size_t, const Table*, const Number*, uint8_t*) {}
 
 template <typename Number>
 void RankAll(const Number*, const Number*, const Number*, size_t, uint8_t*) {}
@@ -160,6 +179,17 @@ void ThresholdCodes<Number>::Encode(const Values& values_of, size_t rows, uint8_
     const Table& table = tables_[column.table];
     RankAll(table.thresholds, table.last, values, rows, codes);
     if (nan || column.missing >= Missing::kZeroLeft) PlaceMissing(column, values, rows, codes);
+  }
+}
+
+template <typename Number>
+void ThresholdCodes<Number>::EncodeRow(const Number* row, uint8_t* codes) const {
+  RankRow(columns_.data(), columns_.size(), tables_.data(), row, codes);
+  for (size_t c = 0; c < columns_.size(); ++c) {
+    const Number value = row[columns_[c].index];
+    if (value != value || columns_[c].missing >= Missing::kZeroLeft) {
+      PlaceMissing(columns_[c], &value, 1, codes + c);
+    }
   }
 }
 

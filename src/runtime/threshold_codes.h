@@ -58,6 +58,9 @@ class ThresholdCodes {
   /// are any. Only where HasAvx512().
   void Encode(const Values& values_of, size_t rows, uint8_t* codes) const;
 
+  /// The same of one row, which has all features: a byte a column, side by side.
+  void EncodeRow(const Number* row, uint8_t* codes) const;
+
  private:
   static constexpr size_t kGroup = 16;
   static constexpr size_t kTableSize = 255;
@@ -75,11 +78,13 @@ class ThresholdCodes {
   };
   struct Column {
     uint32_t feature;  ///< into features_
+    uint32_t index;    ///< of the feature, in a row
     uint32_t table;
     Missing missing;
   };
 
   static size_t Rank(const Table& table, Number value);
+  /// Corrects the codes of what is missing, or may be.
   void PlaceMissing(const Column& column, const Number* values, size_t rows, uint8_t* codes) const;
   const Feature& FeatureOf(size_t index) const;
 

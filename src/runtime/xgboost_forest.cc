@@ -230,12 +230,12 @@ void XgboostForest::AddLeaves(const float* rows, int64_t row_count, int64_t feat
     };
     WalkTrees<Node>(trees_.size(), root_of, group_of, next, rows_of);
   };
+  if (row_count == 1 && lanes_ && (lanes_->takes_missing() || !rows_of.HasNan())) {
+    return lanes_->AddLeaves(rows, margins);
+  }
   if (!sets_.empty()) {
     walk.template operator()<Splits::kCategorical>();
   } else if (!rows_of.HasNan()) {
-    if (row_count == 1 && lanes_) {
-      return lanes_->AddLeaves(rows, static_cast<size_t>(feature_count), margins);
-    }
     walk.template operator()<Splits::kPlain>();
   } else {
     walk.template operator()<Splits::kMissing>();
