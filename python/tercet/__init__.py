@@ -7,8 +7,11 @@
 when a frame is turned into theirs.
 """
 
+from typing import TYPE_CHECKING
+
 from tercet import composite, sink, source, split
 from tercet._entities import Entities, entities
+from tercet._slips import missing as _missing
 from tercet.deployment import Deployment, Prediction, Predictions, Predictor
 from tercet.errors import (
     ConflictError,
@@ -88,3 +91,13 @@ __all__ = [
     "predictor", "quantile_transformer", "rank", "robust_scaler", "sink", "source", "split",
     "standard_scaler", "target_encoder", "text_length", "top_k", "udf", "winsorizer",
 ]
+
+
+def __dir__() -> list[str]:
+    """What completion offers: the public names, not the modules that they come from."""
+    return [*__all__, "__version__"]
+
+
+if not TYPE_CHECKING:
+    def __getattr__(name: str) -> None:
+        raise AttributeError(f"tercet has no '{name}'{_missing('tercet', name, __all__)}")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tercet._slips import Noun
+
 if TYPE_CHECKING:
     from tercet.project import Project
 
 
-class Versioned:
+class Versioned(Noun):
     """Something of a project that is stored as a definition under a name and a version."""
 
     def __init__(self, project: "Project", definition: dict[str, Any]):

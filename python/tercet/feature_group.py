@@ -230,6 +230,10 @@ class FeatureGroup(Versioned):
                                       (f" commit {version}" if version is not None else "")])
         return frame
 
+    def head(self, n: int = 5) -> Frame:
+        """Some `n` rows as they are now, in no order: a look that reads no whole table."""
+        return self._project.sql(f'SELECT * FROM "{self._text}" LIMIT {max(n, 0)}')
+
     def export(self, path: str | os.PathLike[str], columns: Sequence[str] = (), *,
                format: str | None = None, as_of: AsOf = None,  # noqa: A002: the field's name
                start: Time | None = None, end: Time | None = None) -> None:

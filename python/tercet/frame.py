@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copyreg
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tercet import _core
 from tercet.errors import InvalidError, WrongTypeError
@@ -142,9 +142,10 @@ class Frame:
         raise WrongTypeError("a Frame has no columns to take out: "
                              f"frame.to_pandas()[{column!r}], or to_polars, to_arrow")
 
-    def __getattr__(self, name: str) -> Any:
-        raise AttributeError(f"a Frame has no '{name}'; frame.to_pandas(), to_polars() and "
-                             "to_arrow() are tables that can do more")
+    if not TYPE_CHECKING:  # for checkers, what is not there is not there
+        def __getattr__(self, name: str) -> Any:
+            raise AttributeError(f"a Frame has no '{name}'; frame.to_pandas(), to_polars() and "
+                                 "to_arrow() are tables that can do more")
 
     def __iter__(self) -> Any:
         raise WrongTypeError("a Frame is not walked through; frame.to_rows() gives its rows")
@@ -154,6 +155,10 @@ class Frame:
 
     def __arrow_c_schema__(self) -> Any:
         return self._core.__arrow_c_schema__()
+
+    def head(self, n: int = 5) -> "Frame":
+        """The first `n` rows."""
+        return Frame(_core.frame(self.to_arrow().slice(0, max(n, 0))))
 
     def to_arrow(self) -> "Any":
         """A pyarrow.Table of the same memory."""

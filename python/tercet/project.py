@@ -12,6 +12,7 @@ from tercet import _core
 from tercet._declared_schema import schema_to_json
 from tercet._json import definition_to_json, to_json
 from tercet._model_files import files_of
+from tercet._slips import Noun, explained
 from tercet._sql import SqlAsOf, absolute_paths, read_times
 from tercet._times import Duration, Time, duration_to_micros, to_micros
 from tercet.deployment import Deployment, Prediction, Predictions
@@ -30,6 +31,7 @@ from tercet.training_data import TrainingData
 from tercet.transformation import Chain, Transformation, flatten
 
 
+@explained
 def open(location: str | os.PathLike[str], *, token: str = "", memory_limit: int = 0,
          state: str | os.PathLike[str] | None = None,
          storage_options: Mapping[str, str] | None = None, online: str = "",
@@ -75,7 +77,7 @@ def _open_again(location: str, options: dict[str, Any]) -> "Project":
     return open(location, **options)
 
 
-class Project:
+class Project(Noun):
     """Everything of one ML system: feature groups, views, training data, models, deployments."""
 
     def __init__(self, core: _core.Project):
@@ -251,7 +253,7 @@ class Project:
         and returns the target's newest commit, as `already_applied`. `tercet run FILE` does the
         same and records a run.
         """
-        with io.open(path, encoding="utf-8") as file:
+        with io.open(os.fspath(path), encoding="utf-8") as file:
             done = json.loads(self._core.run_sql_step(file.read()))
         group = done["commit"]["feature_group"]
         commit = Commit._of(group, {**done["commit"], "already_applied": done["rows"] == 0})

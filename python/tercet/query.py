@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, Iterable, Mapping, Union
 
+from tercet._slips import Noun
 from tercet._times import Duration, duration_to_micros
 from tercet.errors import InvalidError, WrongTypeError
 
@@ -12,7 +13,7 @@ On = Union[str, Iterable[str], Mapping[str, str], None]
 
 
 @dataclass(frozen=True)
-class Query:
+class Query(Noun):
     """A selection of features, joined with others. Immutable: each verb returns a new one."""
 
     group: str

@@ -10,13 +10,14 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 from tercet._json import metrics_of, to_json
+from tercet._slips import Noun
 from tercet._times import from_micros
 
 if TYPE_CHECKING:
     from tercet.project import Project
 
 
-class Run:
+class Run(Noun):
     """One execution of a pipeline. Made by `Project.run`; a context manager."""
 
     def __init__(self, project: "Project", record: dict[str, Any]):

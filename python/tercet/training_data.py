@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Iterator
 from tercet import _core
 from tercet._batches import Batches, xgboost_iterator
 from tercet._progress import Progress
+from tercet._slips import Noun, missing
 from tercet.errors import InvalidError
 from tercet.frame import Frame, to_stream
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 Part = tuple[str, Any, Any, Any, Any]
 
 
-class TrainingPart:
+class TrainingPart(Noun):
     """One part ("train", "test" …). Rows of all its frames are aligned, in the view's order."""
 
     def __init__(self, name: str, features: Any, labels: Any, helpers: Any, keys: Any,
@@ -90,7 +91,7 @@ class TrainingPart:
         return f"<TrainingPart '{self.name}': {rows:,} rows × {columns} features>"
 
 
-class TrainingData:
+class TrainingData(Noun):
     """A training dataset: `data.train.X`, `data.train.y`, `data["test"]`."""
 
     def __init__(self, project: "Project", definition: dict[str, Any], parts: list[Part]):
@@ -181,7 +182,8 @@ class TrainingData:
     def describe(self, part: str | None = None) -> Frame:
         """The statistics of a part (by default the first), a row a column: count, nulls, distinct,
         mean, std, min, quantiles and max."""
-        return _statistics_table(self.statistics[part or next(iter(self._parts))])
+        name = self[part].name if part is not None else next(iter(self._parts))
+        return _statistics_table(self.statistics[name])
 
     def __getitem__(self, name: str) -> TrainingPart:
         if name not in self._parts:
@@ -192,7 +194,8 @@ class TrainingData:
     def __getattr__(self, name: str) -> TrainingPart:
         parts = self.__dict__.get("_parts", {})
         if name.startswith("_") or name not in parts:
-            raise AttributeError(f"training data has no part '{name}' (there is "
+            hint = missing("TrainingData", name, dir(type(self)))
+            raise AttributeError(f"training data has no part '{name}'{hint} (there is "
                                  f"{', '.join(parts)}: data.{next(iter(parts), 'train')}.X)")
         return parts[name]
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, Iterable, Sequence, Union
 
+from tercet._slips import explained
 from tercet.errors import InvalidError, WrongTypeError
 
 
@@ -146,6 +147,7 @@ def equal_frequency_bins(*columns: str, bins: int = 10) -> Transformation:
     return _make("equal_frequency_bins", columns, bins=bins)
 
 
+@explained
 def bins(*columns: str, edges: Sequence[float]) -> Transformation:
     """How many of the edges are at or below x (int64)."""
     return _make("bins", columns, edges=list(edges))
@@ -163,6 +165,7 @@ def label_encoder(*columns: str) -> Transformation:
     return _make("label_encoder", columns)
 
 
+@explained
 def ordinal_encoder(*columns: str, categories: Sequence[Any]) -> Transformation:
     """Index of the category in the given order, int64; others give −1, null stays null."""
     return _make("ordinal_encoder", columns, categories=list(categories))
@@ -202,6 +205,7 @@ def hashing_encoder(*columns: str, n_features: int = 8,
 
 # -- times and texts --------------------------------------------------------------------------
 
+@explained
 def date_parts(*columns: str, parts: Sequence[str] = ()) -> Transformation:
     """A column (int64) each of year, quarter, month, week, day, hour, minute, second, day_of_week,
     day_of_year in UTC; by default year, month, day, day_of_week and hour."""

@@ -120,7 +120,59 @@ def test_a_frame_says_what_it_is_not(local):
     with pytest.raises(tc.WrongTypeError, match="to_rows"):
         list(frame)
     with pytest.raises(AttributeError, match="to_pandas"):
-        frame.head()
+        frame.groupby("one")
+
+
+def test_words_of_other_libraries(local):
+    group = local.feature_group("others", version=1, primary_key=["id"],
+                                schema={"id": int, "x": float})
+    view = local.feature_view("others", version=1, query=group.select("x"))
+    data = view.training_data()
+    for thing, word, said in [
+            (tc, "connect", "tc.open"), (tc, "standard_scalr", "did you mean 'standard_scaler'"),
+            (local, "create_feature_group", "gets or creates"), (local, "models_", "'models'"),
+            (group, "show", "head"), (group, "insrt", "did you mean 'insert'"),
+            (group.select("x"), "to_pandas", "training_data"),
+            (view, "get_feature_vector", "view.vector"), (data, "train_test_split", "tc.split"),
+            (data.train, "to_pandas", "X, y"), (local.run("others"), "log_metric", "log\\(auc")]:
+        with pytest.raises(AttributeError, match=said):
+            getattr(thing, word)
+    assert "standard_scaler" in dir(tc) and "feature_group" not in dir(tc)
+
+
+def test_arguments_that_do_not_fit(local):
+    group = local.feature_group("fits", version=1, primary_key=["id"],
+                                schema={"id": int, "x": float})
+    data = local.feature_view("fits", version=1, query=group.select("x")).training_data()
+    for call, said in [
+            (lambda: local.feature_group("g", primary_keys=["id"]), "did you mean 'primary_key'"),
+            (lambda: local.feature_group("g", 1, ["id"]), "by name it takes version, primary_key"),
+            (lambda: local.feature_group("g", version="1"), "version must be a whole number.*'1'"),
+            (lambda: local.sql(5), "query must be text, not 5"),
+            (lambda: group.insert([{"id": 1, "x": 1.0}], mode=None), "mode must be text"),
+            (lambda: group.read([5]), "a list of names"),
+            (lambda: group.add_features(["y"]), "features must be a dict"),
+            (lambda: local.register_model("m", "m.json", training_data=5), "a TrainingData"),
+            (lambda: tc.date_parts("at", parts=5), "parts must be a list"),
+            (lambda: tc.open(5), "location must be text or a path")]:
+        with pytest.raises(tc.WrongTypeError, match=said):
+            call()
+    with pytest.raises(tc.InvalidError, match="no part 'tst'"):
+        data.describe("tst")
+
+    class Broken:
+        def __arrow_c_stream__(self, requested_schema=None):
+            raise ValueError("of the user's own")
+
+    with pytest.raises(Exception, match="of the user's own"):  # what is no slip stays as it is
+        group.insert(Broken())
+
+
+def test_a_look_at_some_rows(local):
+    group = local.feature_group("looked", version=1, primary_key=["id"])
+    group.insert(frame(x=[1.0, 2.0, 3.0]))
+    assert len(group.head(2)) == 2 and group.head().columns == ["id", "x"]
+    assert [row["id"] for row in group.read().head(2).to_rows()] == [1, 2]
 
 
 def test_home_is_no_folder_named_tilde(tmp_path, monkeypatch):
