@@ -29,7 +29,7 @@ class Bucket {
       : server(std::move(answers)),
         files(MakeBucketFileSystem({.endpoint = server.endpoint(),
                                     .region = "us-east-1",
-                                    .credentials = std::nullopt,
+                                    .credentials = nullptr,
                                     .path_style = true},
                                    "lake", directory_, SystemClock())
                   .ValueOrDie()) {}

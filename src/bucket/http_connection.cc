@@ -10,7 +10,6 @@
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
 
-#include "base/byte_stream.h"
 
 namespace tercet {
 namespace {
@@ -139,8 +138,12 @@ class HttpConnections::Connection {
   std::string rest_;  // read, not yet parsed
 };
 
-HttpConnections::HttpConnections(HttpAddress address, std::string ca_file)
-    : address_(std::move(address)), ca_file_(std::move(ca_file)) {}
+HttpConnections::HttpConnections(HttpAddress address, std::string ca_file, std::string whose,
+                                 const ConnectionPatience& patience)
+    : address_(std::move(address)),
+      ca_file_(std::move(ca_file)),
+      whose_(std::move(whose)),
+      patience_(patience) {}
 
 HttpConnections::~HttpConnections() = default;
 
@@ -162,10 +165,10 @@ Result<std::unique_ptr<HttpConnections::Connection>> HttpConnections::Take() {
       .server_name = {},
       .advice = "; AWS_CA_BUNDLE may name a file of certificates to trust"};
   Result<std::unique_ptr<ByteStream>> stream =
-      address_.encrypted ? ConnectTls(address_.host, address_.port, tls)
-                         : ConnectTcp(address_.host, address_.port);
+      address_.encrypted ? ConnectTls(address_.host, address_.port, tls, patience_)
+                         : ConnectTcp(address_.host, address_.port, patience_);
   if (!stream.ok()) {
-    return Explain(stream.status(), "cannot reach the object store at " + address_.ToText());
+    return Explain(stream.status(), "cannot reach " + whose_ + " at " + address_.ToText());
   }
   return std::make_unique<Connection>(*std::move(stream));
 }
@@ -178,7 +181,7 @@ Result<HttpResponse> HttpConnections::Send(std::string_view head, std::string_vi
   *sent = true;
   Result<HttpResponse> response = connection->Send(head, body, is_head, &keep);
   if (!response.ok()) {
-    return Explain(response.status(), "asking the object store at " + address_.ToText());
+    return Explain(response.status(), "asking " + whose_ + " at " + address_.ToText());
   }
   if (keep) {
     const std::lock_guard lock(mutex_);

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/byte_stream.h"
 #include "base/result.h"
 
 namespace tercet {
@@ -37,16 +38,16 @@ struct HttpResponse {
 /// once as are sent.
 class HttpConnections {
  public:
-  /// `ca_file`: certificates to trust; empty: the system's.
-  HttpConnections(HttpAddress address, std::string ca_file);
+  /// `ca_file`: certificates to trust; empty: the system's. `whose` names the server in messages.
+  HttpConnections(HttpAddress address, std::string ca_file, std::string whose = "the object store",
+                  const ConnectionPatience& patience = {});
   ~HttpConnections();
 
   /// Sends a request and reads the whole answer. `head` is the request line and the headers with
   /// the empty line after them; `is_head` says that the answer has no body. IOError when the server
-  /// can't be reached, is silent for a minute, or breaks off before the answer is whole: if `sent`,
-  /// the request may have been carried out all the same.
-  Result<HttpResponse> Send(std::string_view head, std::string_view body, bool is_head,
-                            bool* sent);
+  /// can't be reached, is silent for longer than `patience` says, or breaks off before the answer
+  /// is whole: if `sent`, the request may have been carried out all the same.
+  Result<HttpResponse> Send(std::string_view head, std::string_view body, bool is_head, bool* sent);
 
  private:
   class Connection;
@@ -54,6 +55,8 @@ class HttpConnections {
 
   const HttpAddress address_;
   const std::string ca_file_;
+  const std::string whose_;
+  const ConnectionPatience patience_;
   std::mutex mutex_;
   std::vector<std::unique_ptr<Connection>> idle_;  // guarded by mutex_
 };

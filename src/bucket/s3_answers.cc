@@ -42,6 +42,12 @@ bool IsPassing(const HttpResponse& response) {
   }
 }
 
+bool HasExpired(const HttpResponse& response) {
+  if (response.status != 400 && response.status != 403) return false;
+  return response.body.empty() ? response.status == 400
+                               : StoreErrorOf(response).code == "ExpiredToken";
+}
+
 int64_t HttpTime(const std::string& text) {
   std::tm utc{};
   const char* end = ::strptime(text.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &utc);

@@ -20,6 +20,10 @@ StoreError StoreErrorOf(const HttpResponse& response);
 /// A trouble that passes: a busy store, or one in the middle of something.
 bool IsPassing(const HttpResponse& response);
 
+/// A refusal of temporary credentials whose time is over. An answer to HEAD has no body that says
+/// so.
+bool HasExpired(const HttpResponse& response);
+
 /// "Wed, 21 Oct 2015 07:28:00 GMT" in microseconds since the epoch; 0 when it is none.
 int64_t HttpTime(const std::string& text);
 

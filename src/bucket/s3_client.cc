@@ -10,6 +10,7 @@
 
 #include "base/file_system.h"
 #include "base/hash.h"
+#include "bucket/credential_requests.h"
 #include "bucket/s3_answers.h"
 #include "bucket/xml_text.h"
 
@@ -34,7 +35,7 @@ void Pause(int attempt) {
 
 HttpAddress AddressOf(const S3Settings& settings, const std::string& bucket) {
   if (settings.endpoint.empty()) {
-    HttpAddress address{.host = "s3." + settings.region + ".amazonaws.com",
+    HttpAddress address{.host = "s3." + settings.region + AmazonDomain(settings.region),
                         .port = "443",
                         .encrypted = true};
     if (!settings.path_style) address.host = bucket + "." + address.host;
@@ -69,28 +70,36 @@ std::string S3Client::NameOf(const std::string& key) const {
 }
 
 Result<HttpResponse> S3Client::SendOnce(const Request& request, bool* sent) {
+  *sent = false;
+  if (settings_.credentials == nullptr) return SendAs(nullptr, request, sent);
+  const auto send = [&](S3Credentials* as) -> Result<HttpResponse> {
+    ARROW_ASSIGN_OR_RAISE(*as, settings_.credentials->Get(clock_->NowMicros()));
+    return SendAs(as, request, sent);
+  };
+  S3Credentials as;
+  Result<HttpResponse> response = send(&as);
+  // They may be withdrawn before their time.
+  if (!response.ok() || !HasExpired(*response) || !settings_.credentials->Renew(as)) {
+    return response;
+  }
+  return send(&as);
+}
+
+Result<HttpResponse> S3Client::SendAs(const S3Credentials* as, const Request& request, bool* sent) {
   const std::string path =
-      (settings_.path_style ? "/" + bucket_ + (request.key.empty() ? "" : "/") : "/") +
-      request.key;
+      (settings_.path_style ? "/" + bucket_ + (request.key.empty() ? "" : "/") : "/") + request.key;
   const std::string hash = Sha256Hex(request.body);
   TextPairs headers = request.headers;
   headers.emplace_back("host", address_.host_header());
   headers.emplace_back("x-amz-content-sha256", hash);
-  std::string authorization;
-  if (settings_.credentials) {
-    const std::string time = SigningTime(clock_->NowMicros());
-    headers.emplace_back("x-amz-date", time);
-    if (!settings_.credentials->session_token.empty()) {
-      headers.emplace_back("x-amz-security-token", settings_.credentials->session_token);
-    }
-    authorization = SignatureV4({request.method, path, request.query, headers, hash},
-                                *settings_.credentials, settings_.region, "s3", time);
+  if (as != nullptr) {
+    AddSignatureV4({request.method, path, request.query, headers, hash}, *as, settings_.region,
+                   "s3", clock_->NowMicros(), &headers);
   }
-  std::string head = fmt::format("{} {}{} HTTP/1.1\r\n", request.method,
-                                 PercentEncode(path, /*keep_slash=*/true),
-                                 QueryText(request.query));
+  std::string head =
+      fmt::format("{} {}{} HTTP/1.1\r\n", request.method, PercentEncode(path, /*keep_slash=*/true),
+                  QueryText(request.query));
   for (const auto& [name, value] : headers) head += fmt::format("{}: {}\r\n", name, value);
-  if (!authorization.empty()) head += fmt::format("authorization: {}\r\n", authorization);
   head += fmt::format("content-length: {}\r\n\r\n", request.body.size());
   return connections_.Send(head, request.body, request.method == "HEAD", sent);
 }
@@ -195,8 +204,7 @@ Result<ObjectPart> S3Client::GetAll(const std::string& key) {
   ARROW_ASSIGN_OR_RAISE(ObjectPart object, Get(key, 0, kMinPartBytes));
   while (static_cast<int64_t>(object.bytes.size()) < object.whole.size_bytes) {
     const auto done = static_cast<int64_t>(object.bytes.size());
-    ARROW_ASSIGN_OR_RAISE(const ObjectPart next,
-                          Get(key, done, kMinPartBytes, object.whole.etag));
+    ARROW_ASSIGN_OR_RAISE(const ObjectPart next, Get(key, done, kMinPartBytes, object.whole.etag));
     if (next.bytes.empty()) return Status::IOError("'", NameOf(key), "' ends before its end");
     object.bytes += next.bytes;
   }
@@ -211,11 +219,8 @@ Status S3Client::Put(const std::string& key, std::string_view bytes) {
 }
 
 Status S3Client::PutIfAbsent(const std::string& key, std::string_view bytes) {
-  const Request request{.method = "PUT",
-                        .key = key,
-                        .query = {},
-                        .headers = {{"if-none-match", "*"}},
-                        .body = bytes};
+  const Request request{
+      .method = "PUT", .key = key, .query = {}, .headers = {{"if-none-match", "*"}}, .body = bytes};
   bool uncertain = false;  // whether an earlier attempt may have written the object
   bool sent = true;
   Status problem;
@@ -254,9 +259,8 @@ Status S3Client::ReadBack(const std::string& key, std::string_view bytes, const 
 
 Status S3Client::PutInParts(const std::string& key, std::string_view bytes) {
   if (static_cast<int64_t>(bytes.size()) <= 2 * kMinPartBytes) return Put(key, bytes);
-  ARROW_ASSIGN_OR_RAISE(
-      const HttpResponse begun,
-      Send({.method = "POST", .key = key, .query = {{"uploads", ""}}}));
+  ARROW_ASSIGN_OR_RAISE(const HttpResponse begun,
+                        Send({.method = "POST", .key = key, .query = {{"uploads", ""}}}));
   if (begun.status != 200) return ErrorOf(begun, "write", key);
   const Result<XmlElement> answer = ParseXml(begun.body);
   const std::string upload = answer.ok() ? answer->TextOf("UploadId") : "";
@@ -290,8 +294,8 @@ Status S3Client::UploadParts(const std::string& key, const std::string& upload,
   }));
   std::string parts = "<CompleteMultipartUpload>";
   for (size_t i = 0; i < etags.size(); ++i) {
-    parts += fmt::format("<Part><PartNumber>{}</PartNumber><ETag>{}</ETag></Part>", i + 1,
-                         etags[i]);
+    parts +=
+        fmt::format("<Part><PartNumber>{}</PartNumber><ETag>{}</ETag></Part>", i + 1, etags[i]);
   }
   parts += "</CompleteMultipartUpload>";
   // It may answer 200 and say in the body, later, that it failed.
@@ -336,9 +340,8 @@ Result<ObjectListing> S3Client::List(const std::string& prefix, const std::strin
       return read.ok() ? read
                        : Status::IOError("cannot list '", NameOf(prefix), "': ", read.message());
     };
-    ARROW_ASSIGN_OR_RAISE(
-        const HttpResponse response,
-        Send({.method = "GET", .key = "", .query = std::move(query)}, readable));
+    ARROW_ASSIGN_OR_RAISE(const HttpResponse response,
+                          Send({.method = "GET", .key = "", .query = std::move(query)}, readable));
     if (response.status != 200) {
       const Status error = ErrorOf(response, "list", prefix);
       return error.IsKeyError() ? Status::IOError(error.message()) : error;

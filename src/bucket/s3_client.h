@@ -70,8 +70,11 @@ class S3Client {
 
  private:
   struct Request;
-  /// One attempt, signed as of now. `sent`: whether the store may have got it.
+  /// One attempt; a second one where the credentials have expired before their time. `sent`:
+  /// whether the store may have got it.
   Result<HttpResponse> SendOnce(const Request& request, bool* sent);
+  /// Signed as of now; null: not signed.
+  Result<HttpResponse> SendAs(const S3Credentials* as, const Request& request, bool* sent);
   /// With repetitions: the first answer that is not a passing trouble, whatever it says. `check`
   /// may find an answer damaged, which is then asked for again.
   Result<HttpResponse> Send(const Request& request,

@@ -31,11 +31,13 @@ std::string Object(const std::string& bytes) {
 
 /// A client of a server with these answers.
 struct Script {
-  explicit Script(std::vector<std::string> answers)
+  explicit Script(
+      std::vector<std::string> answers,
+      std::shared_ptr<CredentialsSource> credentials = FixedCredentials({"key", "secret", "token"}))
       : server(std::move(answers)),
         client({.endpoint = server.endpoint(),
                 .region = "us-east-1",
-                .credentials = S3Credentials{"key", "secret", "token"},
+                .credentials = std::move(credentials),
                 .path_style = true},
                "lake", &clock) {}
   ManualClock clock{1369353600LL * 1'000'000};
@@ -56,6 +58,23 @@ TEST(S3Client, RequestsAreSigned) {
                               "x-amz-date;x-amz-security-token, Signature=")));
 }
 
+TEST(S3Client, CredentialsThatExpireBeforeTheirTimeAreRenewed) {
+  const std::string expired = Answer("403 Forbidden", "<Error><Code>ExpiredToken</Code></Error>");
+  int fetched = 0;
+  const auto fetch = [&]() -> Result<S3Credentials> {
+    return S3Credentials{"key" + std::to_string(++fetched), "secret", "token"};
+  };
+  Script script({expired, Object("bytes"), expired, expired},
+                std::make_shared<TemporaryCredentials>(fetch));
+  EXPECT_EQ(script.client.GetAll("k")->bytes, "bytes");
+  EXPECT_THAT(script.server.requests().at(1), HasSubstr("Credential=key2/"));
+  EXPECT_THAT(script.client.GetAll("k").status().message(),
+              HasSubstr("the session token has expired"));
+  Script fixed({expired});
+  EXPECT_THAT(fixed.client.GetAll("k").status().message(),
+              HasSubstr("the session token has expired"));
+}
+
 TEST(S3Client, PassingTroublesAreRepeated) {
   Script script({kBusy, "", kTrouble, Object("bytes")});
   EXPECT_EQ(script.client.GetAll("k")->bytes, "bytes");
@@ -64,8 +83,7 @@ TEST(S3Client, PassingTroublesAreRepeated) {
 
 TEST(S3Client, ShortBodiesAreFetchedAgain) {
   Script script({Answer("206 Partial Content", "by", "Content-Range: bytes 0-4/5\r\n"),
-                 Object("bytes"),
-                 Answer("200 OK", "whole")});  // a store without ranges
+                 Object("bytes"), Answer("200 OK", "whole")});  // a store without ranges
   EXPECT_EQ(script.client.GetAll("k")->bytes, "bytes");
   EXPECT_EQ(script.client.Get("k", 1, 3)->bytes, "hol");
 }
@@ -77,8 +95,9 @@ TEST(S3Client, EmptyObjects) {
 
 TEST(S3Client, OthersAreTold) {
   Script script({kMissing, Answer("404 Not Found", "<Error><Code>NoSuchBucket</Code></Error>"),
-                 Answer("403 Forbidden", "<Error><Code>InvalidAccessKeyId</Code>"
-                                         "<Message>who?</Message></Error>"),
+                 Answer("403 Forbidden",
+                        "<Error><Code>InvalidAccessKeyId</Code>"
+                        "<Message>who?</Message></Error>"),
                  Answer("301 Moved", "", "x-amz-bucket-region: eu-west-1\r\n"),
                  Answer("412 Precondition Failed", "")});
   EXPECT_TRUE(script.client.GetAll("k").status().IsKeyError());
@@ -144,12 +163,14 @@ TEST(S3Client, LargeObjectsGoInParts) {
 }
 
 TEST(S3Client, ListsPageByPage) {
-  Script script({Answer("200 OK", "<ListBucketResult><IsTruncated>true</IsTruncated>"
-                                  "<NextContinuationToken>t/1</NextContinuationToken><Contents>"
-                                  "<Key>a</Key><Size>1</Size></Contents></ListBucketResult>"),
+  Script script({Answer("200 OK",
+                        "<ListBucketResult><IsTruncated>true</IsTruncated>"
+                        "<NextContinuationToken>t/1</NextContinuationToken><Contents>"
+                        "<Key>a</Key><Size>1</Size></Contents></ListBucketResult>"),
                  Answer("200 OK", "<ListBucketResult><Cont"),
-                 Answer("200 OK", "<ListBucketResult><Contents><Key>b</Key><Size>2</Size>"
-                                  "</Contents></ListBucketResult>")});
+                 Answer("200 OK",
+                        "<ListBucketResult><Contents><Key>b</Key><Size>2</Size>"
+                        "</Contents></ListBucketResult>")});
   const auto listing = script.client.List("p/", "/");
   ASSERT_TRUE(listing.ok()) << listing.status();
   ASSERT_EQ(listing->objects.size(), 2u);

@@ -1,24 +1,15 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <map>
-#include <optional>
+#include <memory>
 #include <string>
 
 #include "base/result.h"
+#include "bucket/aws_settings.h"
+#include "bucket/credentials.h"
 
 namespace tercet {
-
-struct S3Credentials {
-  std::string access_key_id;
-  std::string secret_access_key;
-  std::string session_token;  ///< of temporary credentials; may be empty
-};
-
-/// The value of an environment variable; nullopt when it is not set.
-using Environment = std::function<std::optional<std::string>(const std::string& name)>;
-Environment ProcessEnvironment();
 
 /// Where an object store is and who asks it. Each setting is the first of: an option; the
 /// environment (AWS_…); the profile in ~/.aws/credentials and ~/.aws/config.
@@ -35,16 +26,20 @@ Environment ProcessEnvironment();
 /// | skip_signature ("true")            | requests of nobody, for public buckets              |
 /// | ca_file                            | AWS_CA_BUNDLE                                       |
 /// | cache_bytes                        | TERCET_S3_CACHE_BYTES                               |
+///
+/// Without keys credentials are looked for where Amazon's own programs find them
+/// (bucket/credential_chain.h).
 struct S3Settings {
   std::string endpoint;  ///< "https://host[:port]"; empty: Amazon's of the region
   std::string region;
-  std::optional<S3Credentials> credentials;  ///< nullopt: requests are not signed
-  bool path_style = false;  ///< the bucket in the path and not in the host's name
-  std::string ca_file;      ///< PEM certificates to trust; empty: the system's
+  std::shared_ptr<CredentialsSource> credentials;  ///< null: requests are not signed
+  bool path_style = false;                  ///< the bucket in the path and not in the host's name
+  std::string ca_file;                      ///< PEM certificates to trust; empty: the system's
   int64_t cache_bytes = int64_t{10} << 30;  ///< of files kept on the local disk
 
   /// Option names may be written as delta-rs has them ("AWS_ENDPOINT_URL"). Invalid for an unknown
-  /// option, a value that can't be understood, or when no credentials are found.
+  /// option, a value that can't be understood, or when no credentials are found; IOError where they
+  /// can't be fetched.
   static Result<S3Settings> From(const std::map<std::string, std::string>& options,
                                  const Environment& environment);
 };

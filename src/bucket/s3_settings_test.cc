@@ -21,6 +21,7 @@ class S3SettingsTest : public testing::Test {
   void SetUp() override {
     ASSERT_TRUE(LocalFileSystem()->MakeDirectory(home_ + "/.aws").ok());
     variables_["HOME"] = home_;
+    variables_["AWS_EC2_METADATA_DISABLED"] = "true";
   }
   void TearDown() override { std::filesystem::remove_all(home_); }
 
@@ -50,15 +51,15 @@ TEST_F(S3SettingsTest, OptionsBeforeEnvironmentBeforeProfile) {
   auto settings = From();
   ASSERT_TRUE(settings.ok()) << settings.status();
   EXPECT_EQ(settings->region, "eu-west-1");
-  EXPECT_EQ(settings->credentials->access_key_id, "profile-key");
-  EXPECT_EQ(settings->credentials->secret_access_key, "profile-secret");
+  EXPECT_EQ(settings->credentials->Get(0)->access_key_id, "profile-key");
+  EXPECT_EQ(settings->credentials->Get(0)->secret_access_key, "profile-secret");
   EXPECT_EQ(settings->endpoint, "https://store.example");
   EXPECT_TRUE(settings->path_style);
 
   variables_["AWS_PROFILE"] = "other";
   settings = From();
   EXPECT_EQ(settings->region, "eu-north-1");
-  EXPECT_EQ(settings->credentials->secret_access_key, "other-secret");
+  EXPECT_EQ(settings->credentials->Get(0)->secret_access_key, "other-secret");
   EXPECT_EQ(settings->endpoint, "");
   EXPECT_FALSE(settings->path_style);
 
@@ -70,8 +71,8 @@ TEST_F(S3SettingsTest, OptionsBeforeEnvironmentBeforeProfile) {
                    {"allow_http", "true"}});
   ASSERT_TRUE(settings.ok()) << settings.status();
   EXPECT_EQ(settings->region, "eu-south-1");
-  EXPECT_EQ(settings->credentials->access_key_id, "environment-key");
-  EXPECT_EQ(settings->credentials->secret_access_key, "option-secret");
+  EXPECT_EQ(settings->credentials->Get(0)->access_key_id, "environment-key");
+  EXPECT_EQ(settings->credentials->Get(0)->secret_access_key, "option-secret");
   EXPECT_EQ(settings->endpoint, "http://127.0.0.1:9000");
   EXPECT_FALSE(settings->path_style);
   EXPECT_EQ(settings->cache_bytes, 1000);

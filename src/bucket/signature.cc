@@ -118,4 +118,16 @@ std::string SignatureV4(const RequestToSign& request, const S3Credentials& crede
                      credentials.access_key_id, scope, signed_names, HmacHex(key, to_sign));
 }
 
+void AddSignatureV4(const RequestToSign& request, const S3Credentials& credentials,
+                    std::string_view region, std::string_view service, int64_t time_us,
+                    TextPairs* headers) {
+  const std::string time = SigningTime(time_us);
+  headers->emplace_back("x-amz-date", time);
+  if (!credentials.session_token.empty()) {
+    headers->emplace_back("x-amz-security-token", credentials.session_token);
+  }
+  headers->emplace_back("authorization",
+                        SignatureV4(request, credentials, region, service, time));
+}
+
 }  // namespace tercet

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "bucket/s3_settings.h"
+#include "bucket/credentials.h"
 
 namespace tercet {
 
@@ -27,6 +27,13 @@ struct RequestToSign {
 /// AWS General Reference; its published examples are the test.
 std::string SignatureV4(const RequestToSign& request, const S3Credentials& credentials,
                         std::string_view region, std::string_view service, std::string_view time);
+
+/// Signs a request as of `time_us`, microseconds since the epoch: adds to its headers x-amz-date,
+/// x-amz-security-token where the credentials are temporary, and authorization. `headers` are those
+/// that `request` refers to.
+void AddSignatureV4(const RequestToSign& request, const S3Credentials& credentials,
+                    std::string_view region, std::string_view service, int64_t time_us,
+                    TextPairs* headers);
 
 /// "20130524T000000Z" of microseconds since the epoch.
 std::string SigningTime(int64_t time_us);
