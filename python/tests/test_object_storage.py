@@ -383,6 +383,27 @@ def test_a_server_on_a_bucket(moto, location, tmp_path, monkeypatch):
         server.stop()
 
 
+def test_roles_that_are_taken(moto, location, tmp_path, monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", moto.endpoint)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    config, token = tmp_path / "config", tmp_path / "token"
+    config.write_text("[default]\nrole_arn = arn:aws:iam::123456789012:role/tercet\n"
+                      "source_profile = base\n[profile base]\naws_access_key_id = test-key\n"
+                      "aws_secret_access_key = test-secret\n")
+    token.write_text("a service account's")
+    with monkeypatch.context() as profile:
+        profile.setenv("AWS_CONFIG_FILE", str(config))
+        tc.open(location, state=tmp_path / "profile").close()
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(token))
+    monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/tercet")
+    project = tc.open(location, state=tmp_path / "state")
+    group = project.feature_group("weather", version=1, primary_key=["city"], event_time="hour")
+    group.insert(weather(5))
+    assert len(group.read()) == 5
+
+
 @pytest.mark.parametrize("what, expected", [
     ({"state": None}, "needs a local directory.*give state="),
     ({"location": "s3://no-such-bucket/x"}, "there is no bucket 'no-such-bucket'"),
