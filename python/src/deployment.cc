@@ -34,12 +34,11 @@ void BindDeployments(ProjectClass& project) {
            [](const CoreProject& self, const std::string& model, int64_t version) {
              return TextOfAll(Unlocked([&] { return self->Preflight({model, version}); }));
            })
-      .def("set_serving_policy",
-           [](const CoreProject& self, const std::string& name, const std::string& policy) {
+      .def("change_serving_policy",
+           [](const CoreProject& self, const std::string& name, const std::string& changes) {
              return TextOf(Unlocked([&]() -> Result<Deployment> {
-               ARROW_ASSIGN_OR_RAISE(const json::object object, ParseJsonObject(policy));
-               ARROW_ASSIGN_OR_RAISE(const auto read, ServingPolicy::FromJson(object));
-               return self->SetServingPolicy(name, read);
+               ARROW_ASSIGN_OR_RAISE(const json::object object, ParseJsonObject(changes));
+               return self->ChangeServingPolicy(name, object);
              }));
            })
       .def("set_traffic",

@@ -215,7 +215,8 @@ class Deployment:
                   batch_wait_us: int | None = None,
                   log_percent: float | None = None,
                   sinks: Iterable[Sink] | None = None) -> "Deployment":
-        """Changes the service level; what is not given stays.
+        """Changes the service level; what is not given stays, as it is at that moment: of two
+        processes that change different things at once, neither undoes the other.
 
         An answer later than `deadline_ms` is refused. Of more than `concurrency` requests at once
         `queue` may wait; others are refused (LimitError, HTTP 429). Requests slower than `slow_ms`
@@ -244,10 +245,9 @@ class Deployment:
                  "gpus": gpus, "batch_rows": batch_rows, "batch_wait_us": batch_wait_us,
                  "log_percent": log_percent,
                  "sinks": None if listed is None else [sink.to_json() for sink in listed]}
-        policy = {**self._project.deployment(self.name).policy,
-                  **{name: value for name, value in given.items() if value is not None}}
+        changes = {name: value for name, value in given.items() if value is not None}
         return Deployment(self._project, json.loads(
-            self._project._core.set_serving_policy(self.name, definition_to_json(policy))))
+            self._project._core.change_serving_policy(self.name, definition_to_json(changes))))
 
     def split(self, arms: dict[Model, float] | None = None, *,
               shadows: dict[Model, float] | None = None,

@@ -132,6 +132,8 @@ class FeatureView(Versioned):
                                  f"like, not {type(split).__name__}")
         if not hasattr(seed, "__index__"):
             raise WrongTypeError(f"seed must be an integer, not {type(seed).__name__}")
+        if not -2**63 <= int(seed) < 2**63:
+            raise InvalidError(f"seed must be an integer of 64 bits, below 2**63, not {int(seed)}")
         if engine is not None:
             return self._by_engine(engine, spine, spark, split, int(seed), start, end, known_at,
                                    training_dataset, location, format)

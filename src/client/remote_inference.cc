@@ -60,6 +60,11 @@ Result<Deployment> RemotePlatform::SetServingPolicy(const std::string& name,
   return As<Deployment>(Call("PUT", PathOf(kDeployments, name) + "/policy", policy.ToJson()));
 }
 
+Result<Deployment> RemotePlatform::ChangeServingPolicy(const std::string& name,
+                                                       const json::object& changes) {
+  return As<Deployment>(Call("PATCH", PathOf(kDeployments, name) + "/policy", changes));
+}
+
 Result<Deployment> RemotePlatform::SetTraffic(const std::string& name,
                                               const TrafficRequest& traffic) {
   return As<Deployment>(Call("PUT", PathOf(kDeployments, name) + "/traffic", ToJson(traffic)));

@@ -94,6 +94,8 @@ class RemotePlatform : public Platform {
   Result<std::vector<PreflightCheck>> Preflight(const Ref& model) override;
   Result<Deployment> SetServingPolicy(const std::string& name,
                                       const ServingPolicy& policy) override;
+  Result<Deployment> ChangeServingPolicy(const std::string& name,
+                                         const json::object& changes) override;
   Result<Deployment> SetTraffic(const std::string& name, const TrafficRequest& traffic) override;
   Result<json::array> DiffReleases(const std::string& name, int64_t before,
                                    int64_t after) override;

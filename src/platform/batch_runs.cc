@@ -15,6 +15,8 @@ using Clock = std::chrono::steady_clock;
 /// Each piece of news is a write to the catalog, of which every request hears.
 constexpr std::chrono::seconds kBetweenNews{1};
 constexpr int64_t kRetryAfterSeconds = 10;
+/// The parameter of a run that names the sign of life of its process.
+constexpr std::string_view kProcess = "process";
 
 /// Whether the runs that this thread works for are to end.
 thread_local const std::atomic<bool>* ending_here = nullptr;
@@ -28,7 +30,12 @@ Result<Run> BatchRuns::Start(const Run& run, Job job) {
     return Overloaded(kRetryAfterSeconds,
                       std::to_string(waiting_.size()) + " batch predictions wait already");
   }
-  ARROW_ASSIGN_OR_RAISE(Run started, platform_->StartRun(run));
+  if (life_sign_ == nullptr) {
+    ARROW_ASSIGN_OR_RAISE(life_sign_, LifeSign::Make(folder_));
+  }
+  Run ours = run;
+  ours.parameters[kProcess] = life_sign_->name();
+  ARROW_ASSIGN_OR_RAISE(Run started, platform_->StartRun(ours));
   waiting_.push_back({started.id, std::move(job)});
   if (!thread_.joinable()) thread_ = std::thread([this] { Work(); });
   changed_.notify_one();
@@ -42,6 +49,25 @@ void BatchRuns::End() {
   }
   changed_.notify_one();
   if (thread_.joinable()) thread_.join();
+  const std::lock_guard lock(mutex_);
+  life_sign_.reset();
+}
+
+Status BatchRuns::FailAbandoned() {
+  return LifeSign::BuryDead(folder_, [this](const std::string& process) -> Status {
+    ARROW_ASSIGN_OR_RAISE(const auto runs, platform_->ListRuns());
+    Run end;
+    end.status = "failed";
+    end.error =
+        "its process was killed or crashed before it could tell how this ended; begun again with "
+        "its idempotency key, it inserts nothing twice";
+    for (const Run& run : runs) {
+      const json::value* owner = run.parameters.if_contains(kProcess);
+      if (run.status != "running" || owner == nullptr || *owner != json::value(process)) continue;
+      ARROW_RETURN_NOT_OK(platform_->LogRun(run.id, end).status());
+    }
+    return Status::OK();
+  });
 }
 
 void BatchRuns::Work() {

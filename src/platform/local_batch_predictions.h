@@ -1,6 +1,8 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <utility>
 
 #include "inference/inference.h"
 #include "platform/batch_predictions.h"
@@ -12,12 +14,13 @@ namespace tercet {
 class LocalBatchPredictions : public BatchPredictions {
  public:
   /// Both must outlive this; `inference` is made later.
+  /// `runs_folder`: of the project's signs of life.
   LocalBatchPredictions(Platform* platform, const std::unique_ptr<Inference>* inference,
-                        int64_t memory_limit_bytes)
+                        int64_t memory_limit_bytes, std::string runs_folder)
       : platform_(platform),
         inference_(*inference),
         memory_limit_bytes_(memory_limit_bytes),
-        runs_(platform) {}
+        runs_(platform, std::move(runs_folder)) {}
 
   Status ToEach(const BatchRequest& request, const Progress& progress, const Take& take) override;
   Result<Commit> ToGroup(const BatchRequest& request, const Ref& group,
@@ -27,6 +30,8 @@ class LocalBatchPredictions : public BatchPredictions {
                            const InsertRequest& insert) override;
   /// Ends the runs, while there is still what they work with.
   void EndRuns() { runs_.End(); }
+  /// Fails the runs that killed processes left.
+  Status FailAbandonedRuns() { return runs_.FailAbandoned(); }
 
  private:
   Result<std::unique_ptr<BatchStream>> Open(const BatchRequest& request, const Progress& progress,

@@ -103,10 +103,27 @@ Result<Release> LocalPlatform::ReleaseOf(const std::string& name, int64_t number
 
 Result<Deployment> LocalPlatform::SetServingPolicy(const std::string& name,
                                                    const ServingPolicy& policy) {
+  ARROW_RETURN_NOT_OK(CheckSinksAllowed(policy));
+  return registry_.SetPolicy(name, policy);
+}
+
+Result<Deployment> LocalPlatform::ChangeServingPolicy(const std::string& name,
+                                                      const json::object& changes) {
+  return registry_.ChangePolicy(
+      name, [&](const ServingPolicy& present) -> Result<ServingPolicy> {
+        json::object changed = present.ToJson();
+        for (const auto& change : changes) changed[change.key()] = change.value();
+        ARROW_ASSIGN_OR_RAISE(const auto policy, ServingPolicy::FromJson(changed));
+        if (changes.contains("sinks")) ARROW_RETURN_NOT_OK(CheckSinksAllowed(policy));
+        return policy;
+      });
+}
+
+Status LocalPlatform::CheckSinksAllowed(const ServingPolicy& policy) const {
   for (const PredictionSink& sink : policy.sinks) {
     ARROW_RETURN_NOT_OK(CheckSinkAllowed(sink, options_.allowed_sinks));
   }
-  return registry_.SetPolicy(name, policy);
+  return Status::OK();
 }
 
 Result<Deployment> LocalPlatform::SetTraffic(const std::string& name,

@@ -81,6 +81,11 @@ Result<std::shared_ptr<Platform>> LocalPlatform::Open(const std::string& locatio
       &platform->functions_);
   platform->inference_->LogSlowRequestsTo(layout.slow_log());
   platform->trials_ = platform->MakeTrials();
+  const Status failed = platform->batch_predictions_.FailAbandonedRuns();
+  if (!failed.ok()) {
+    LogWarn("runs of batch predictions that others left, of '" + location +
+            "': " + failed.ToString());
+  }
   return platform;
 }
 

@@ -112,6 +112,8 @@ class LocalPlatform : public Platform {
   Result<std::vector<PreflightCheck>> Preflight(const Ref& model) override;
   Result<Deployment> SetServingPolicy(const std::string& name,
                                       const ServingPolicy& policy) override;
+  Result<Deployment> ChangeServingPolicy(const std::string& name,
+                                         const json::object& changes) override;
   Result<Deployment> SetTraffic(const std::string& name, const TrafficRequest& traffic) override;
   Result<json::array> DiffReleases(const std::string& name, int64_t before,
                                    int64_t after) override;
@@ -143,6 +145,7 @@ class LocalPlatform : public Platform {
   Result<Release> CheckedRelease(const Ref& model);
   /// A release of a deployment's history by its number; KeyError when it has none.
   Result<Release> ReleaseOf(const std::string& name, int64_t number);
+  Status CheckSinksAllowed(const ServingPolicy& policy) const;
   std::string user() const;
   std::unique_ptr<Trials> MakeTrials();
 
@@ -164,7 +167,8 @@ class LocalPlatform : public Platform {
   std::unique_ptr<Inference> inference_;
   std::unique_ptr<LocalDiscovery> discovery_;
   std::unique_ptr<LocalNeighbors> neighbors_;
-  LocalBatchPredictions batch_predictions_{this, &inference_, options_.memory_limit_bytes};
+  LocalBatchPredictions batch_predictions_{this, &inference_, options_.memory_limit_bytes,
+                                           layout_.batch_runs()};
   LocalPredictionLogs prediction_logs_{&inference_};
   LocalViewExports view_exports_{&views_, &tables_, &training_, options_.memory_limit_bytes};
   std::unique_ptr<Trials> trials_;

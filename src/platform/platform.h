@@ -383,6 +383,10 @@ class Platform {
   /// Sets the service level; the release that is served stays.
   virtual Result<Deployment> SetServingPolicy(const std::string& name,
                                               const ServingPolicy& policy) = 0;
+  /// Sets what `changes` has, named as in ServingPolicy's JSON, and leaves the rest as it is: of two
+  /// who change it at once neither undoes the other.
+  virtual Result<Deployment> ChangeServingPolicy(const std::string& name,
+                                                 const json::object& changes) = 0;
   /// Gives a part of the requests to other models' releases; no arms end that. Checks the models
   /// as Deploy does. Every switch ends it too.
   virtual Result<Deployment> SetTraffic(const std::string& name,

@@ -22,6 +22,7 @@ namespace tercet {
 ///     logs/slow_requests.jsonl              requests slower than their deployment's policy says
 ///     trials/DEPLOYMENT/ID/                 what the arms of a canary or an experiment did
 ///     environments/HASH/                    virtual environments of predictor classes
+///     batch_runs/ID                         signs of life of processes that have such runs
 ///
 /// Of a project in a bucket, feature_groups/ and training_datasets/ lie there, and the rest in its
 /// state directory, beside cache/ with copies of the bucket's files.
@@ -38,6 +39,7 @@ struct ProjectLayout {
   std::string slow_log() const { return JoinPath(JoinPath(root, "logs"), "slow_requests.jsonl"); }
   std::string trials() const { return JoinPath(root, "trials"); }
   std::string environments() const { return JoinPath(root, "environments"); }
+  std::string batch_runs() const { return JoinPath(root, "batch_runs"); }
 };
 
 /// Opens or creates the directory of a project. IOError when the directory can't be written, has

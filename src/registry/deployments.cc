@@ -144,8 +144,14 @@ Result<Deployment> Registry::Downgrade(const std::string& name, int64_t number,
 }
 
 Result<Deployment> Registry::SetPolicy(const std::string& name, const ServingPolicy& policy) {
-  return Change(name, [&](Deployment* deployment) {
-    deployment->policy = policy;
+  return ChangePolicy(name, [&](const ServingPolicy&) { return policy; });
+}
+
+Result<Deployment> Registry::ChangePolicy(
+    const std::string& name,
+    const std::function<Result<ServingPolicy>(const ServingPolicy&)>& change) {
+  return Change(name, [&](Deployment* deployment) -> Status {
+    ARROW_ASSIGN_OR_RAISE(deployment->policy, change(deployment->policy));
     return Status::OK();
   });
 }

@@ -83,6 +83,10 @@ class Registry {
 
   /// Changes the service level; the history stays, since nothing was switched.
   Result<Deployment> SetPolicy(const std::string& name, const ServingPolicy& policy);
+  /// The same, from the one that there is: `change` is called again when another's came between.
+  Result<Deployment> ChangePolicy(
+      const std::string& name,
+      const std::function<Result<ServingPolicy>(const ServingPolicy&)>& change);
   /// Gives parts of the requests to other releases: `arms` pairs each with its part, whose
   /// release_id and number are filled in. One entry "traffic" a new arm in the history; none when
   /// they end.

@@ -169,6 +169,22 @@ class RegistryTest : public ::testing::Test {
   std::unique_ptr<Registry> registry_;
 };
 
+TEST_F(RegistryTest, TwoWhoChangeAPolicyAtOnceUndoNothing) {
+  ASSERT_TRUE(registry_->Deploy("delay", ReleaseOf(1), "me").ok());
+  int calls = 0;
+  const auto changed = registry_->ChangePolicy("delay", [&](const ServingPolicy& present) {
+    ServingPolicy policy = present;
+    policy.deadline_ms = 50;
+    // Another comes between the reading and the writing.
+    if (++calls == 1) EXPECT_TRUE(registry_->SetPolicy("delay", {.queue = 7}).ok());
+    return policy;
+  });
+  ASSERT_TRUE(changed.ok()) << changed.status().ToString();
+  EXPECT_EQ(calls, 2);
+  EXPECT_EQ(changed->policy, (ServingPolicy{.deadline_ms = 50, .queue = 7}));
+  EXPECT_EQ(registry_->GetDeployment("delay")->policy, changed->policy);
+}
+
 TEST_F(RegistryTest, RegistersFilesByContent) {
   const ModelDefinition first =
       *registry_->RegisterModel(Model(), {{"model.json", "{}"}, {"extra/vocab.txt", "a\nb"}});

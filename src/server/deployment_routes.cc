@@ -228,6 +228,13 @@ std::vector<Route> DeploymentRoutes(Platform* platform, DeploymentContracts* con
                               platform->SetServingPolicy(std::string(arguments[0]), policy));
         return Switched(contracts, deployment);
       });
+  add("PATCH", one + "/policy",
+      [platform, contracts](const HttpRequest& request, const PathArguments& arguments) -> Answer {
+        ARROW_ASSIGN_OR_RAISE(const json::object body, request.JsonBody());
+        ARROW_ASSIGN_OR_RAISE(const auto deployment,
+                              platform->ChangeServingPolicy(std::string(arguments[0]), body));
+        return Switched(contracts, deployment);
+      });
   add("PUT", one + "/traffic",
       [platform, contracts](const HttpRequest& request, const PathArguments& arguments) -> Answer {
         ARROW_ASSIGN_OR_RAISE(const json::object body, request.JsonBody());

@@ -36,8 +36,9 @@ json::array ConfigTensors(const arrow::Schema& schema) {
 }
 
 /// Names in metrics are a deployment's, whose characters need no escape.
+template <typename Value>
 void AppendCounter(const char* name, const char* help, const Deployments& deployments,
-                   int64_t (*value)(const ReleaseStatistics&), std::string* out) {
+                   const Value& value, std::string* out) {
   const auto end = std::back_inserter(*out);
   fmt::format_to(end, "# HELP {} {}\n# TYPE {} counter\n", name, help, name);
   for (const auto& [deployment, statistics] : deployments) {
@@ -56,7 +57,7 @@ void AppendHistogram(const std::string& name, const std::string& labels,
     count += histogram.counts[i];
     const std::string bound =
         i < LatencyHistogram::kBoundsUs.size()
-            ? fmt::format("{}", static_cast<double>(LatencyHistogram::kBoundsUs[i]) * 1e-6)
+            ? fmt::format("{}", static_cast<double>(LatencyHistogram::kBoundsUs[i]) / 1e6)
             : "+Inf";
     fmt::format_to(end, "{}_bucket{{{},le=\"{}\"}} {}\n", name, labels, bound, count);
   }
@@ -271,8 +272,15 @@ std::string ServingMetricsText(const Deployments& deployments) {
                 [](const ReleaseStatistics& release) { return release.batching.requests; }, &text);
   AppendCounter("tercet_batched_rows_total", "Rows that they answered.", deployments,
                 [](const ReleaseStatistics& release) { return release.batching.rows; }, &text);
+  AppendCounter("tercet_batched_wait_seconds_total", "Time that requests waited for others.",
+                deployments,
+                [](const ReleaseStatistics& release) {
+                  return static_cast<double>(release.batching.wait_ns) * 1e-9;
+                },
+                &text);
   AppendCounter(
-      "tercet_batched_wait_us_total", "Time that requests waited for others.", deployments,
+      "tercet_batched_wait_us_total", "The same in microseconds, as it was called before.",
+      deployments,
       [](const ReleaseStatistics& release) { return Micros(release.batching.wait_ns); }, &text);
   AppendCounter("tercet_shadow_requests_total", "Requests copied to a shadow.", deployments,
                 [](const ReleaseStatistics& release) { return release.shadow_requests; }, &text);
