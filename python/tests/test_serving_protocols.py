@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import urllib.request
 import zlib
 
 import numpy as np
@@ -69,6 +70,19 @@ def test_rows_as_sagemakers_clients_send_them(served, kind, body):
         assert [np.float32(line) for line in answer.split()] == expected
 
 
+def test_media_types_that_are_not_read_are_refused(served):
+    server, expected = served
+    path = at("/invocations?deployment=delay")
+    body = json.dumps({"instances": ROWS, "parameters": {"k": 1}}).encode()
+    for kind in ("application/json; charset=UTF-8", "application/x-www-form-urlencoded"):
+        status, answer, _ = call(server, path, body, content_type=kind)
+        assert (status, as_floats(answer)) == (200, {"predictions": expected})
+    for kind in ("application/x-npy", "application/vnd.apache.parquet", "unheard_of"):
+        status, answer, _ = call(server, path, body, content_type=kind)
+        assert status == 415 and kind in answer["error"]
+    assert call(server, "/health")[0] == 200
+
+
 def test_packed_bodies(served):
     server, expected = served
     path = at("/v1/models/delay:predict")
@@ -101,6 +115,16 @@ def test_a_matrix_in_the_order_of_the_columns(served):
             {"name": name, "shape": [4, 3], "datatype": "FP32", "data": data}]})
         assert status == 200, answer
         assert np.array(answer["outputs"][0]["data"], np.float32).tolist() == expected
+    # Triton's raw binary request: nothing but the values.
+    with urllib.request.urlopen(urllib.request.Request(
+            f"{server.url}/v2/models/matrix/infer", rows.to_numpy(np.float32).tobytes(),
+            {"Inference-Header-Content-Length": "0"}), timeout=60) as answer:
+        values_at = int(answer.headers["Inference-Header-Content-Length"])
+        assert np.frombuffer(answer.read()[values_at:], np.float32).tolist() == expected
+    for frame in {"columns": [0, 1, 2], "data": values}, {"data": values}:  # as pandas numbers them
+        status, answer, _ = call(server, "/invocations?deployment=matrix",
+                                 {"dataframe_split": frame})
+        assert (status, as_floats(answer)) == (200, {"predictions": expected})
     for form in "instances", "inputs":
         status, answer, _ = call(server, "/v1/models/matrix:predict", {form: values})
         assert (status, as_floats(answer)) == (200, {"predictions": expected})

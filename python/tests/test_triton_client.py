@@ -74,6 +74,9 @@ assert client.get_server_metadata().name == "tercet"
 health = grpc.insecure_channel(sys.argv[1]).unary_unary("/grpc.health.v1.Health/Check")
 for service in (b"", b"\\n\\x1einference.GRPCInferenceService"):
     assert health(service) == b"\\x08\\x01"  # SERVING
+reflection = grpc.insecure_channel(sys.argv[1]).stream_stream(
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo")
+assert b"inference.GRPCInferenceService" in next(reflection(iter([b":\\x00"])))  # list_services
 config = client.get_model_config("delay").config
 assert config.backend == "tercet" and {one.name for one in config.input} == {"city", "distance"}
 
@@ -100,6 +103,22 @@ for wrong, says in (("delya", "NOT_FOUND"), ("delay", "INVALID_ARGUMENT")):
         raise AssertionError("answered")
     except InferenceServerException as refused:
         assert says in str(refused.status()), refused
+classified = triton.InferRequestedOutput("prediction", class_count=2)
+shared = triton.InferRequestedOutput("prediction")
+shared.set_shared_memory("region", 8)
+twice = triton.InferRequestedOutput("prediction")
+for outputs, says in (([classified], "UNIMPLEMENTED"), ([shared], "UNIMPLEMENTED"),
+                      ([twice, twice], "INVALID_ARGUMENT")):
+    try:
+        client.infer("delay", inputs(), outputs=outputs)
+        raise AssertionError("answered")
+    except InferenceServerException as refused:
+        assert says in str(refused.status()), refused
+try:
+    client.get_inference_statistics("delay", "9")
+    raise AssertionError("answered")
+except InferenceServerException as refused:
+    assert "NOT_FOUND" in str(refused.status()), refused
 statistics = client.get_inference_statistics("delay").model_stats[0]
 assert statistics.inference_count == 3 and statistics.inference_stats.fail.count == 1
 assert [one.name for one in client.get_model_repository_index().models] == ["delay"]

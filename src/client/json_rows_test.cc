@@ -52,6 +52,19 @@ TEST(JsonRowsTest, RowsComeBackAsTheyWent) {
   EXPECT_THAT(written, HasSubstr(R"("d":5e-324)"));
 }
 
+TEST(JsonRowsTest, BytesMayBeWrittenAsTensorFlowServingsClientsDo) {
+  const arrow::Schema raw({arrow::field("r", arrow::binary())});
+  const auto rows = [&](const char* text) {
+    return RowsFromJson("test", ParseJson(text).ValueOrDie(), raw);
+  };
+  const auto plain = rows(R"([{"r": "aGV5"}])").ValueOrDie();
+  EXPECT_TRUE(rows(R"([{"r": {"b64": "aGV5"}}])").ValueOrDie()->Equals(*plain));
+  for (const char* wrong : {R"([{"r": {"b65": "aGV5"}}])", R"([{"r": {"b64": 1}}])",
+                            R"([{"r": {"b64": "aGV5", "x": 1}}])"}) {
+    EXPECT_TRUE(rows(wrong).status().IsTypeError()) << rows(wrong).status();
+  }
+}
+
 TEST(JsonRowsTest, TakesColumnsThatAppearAndRefusesOthers) {
   const auto read = [](const std::string& text) {
     return RowsFromJson("view 'v'", ParseJson(text).ValueOrDie(), *Everything());

@@ -145,8 +145,11 @@ class Appender {
   }
 
   Result<std::string> BytesOf(const json::value& value, const arrow::ArrayBuilder& builder) const {
-    if (!value.is_string()) return Mismatch(value, builder);
-    const Result<std::string> bytes = arrow::util::base64_decode(View(value.as_string()));
+    // TensorFlow Serving's and KServe's clients write {"b64": "…"}.
+    const bool wrapped = value.is_object() && value.as_object().size() == 1;
+    const json::value* text = wrapped ? value.as_object().if_contains("b64") : &value;
+    if (text == nullptr || !text->is_string()) return Mismatch(value, builder);
+    const Result<std::string> bytes = arrow::util::base64_decode(View(text->as_string()));
     if (bytes.ok()) return bytes;
     return Status::TypeError("column '", column_,
                              "' takes bytes as base64: ", bytes.status().message());

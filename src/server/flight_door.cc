@@ -93,6 +93,30 @@ Result<RecordBatchReader> Get(Platform* platform, json::object command) {
                                   {"read", "changes", "batch", "sql", "model_files"}));
 }
 
+/// The DoGet command that a descriptor stands for: itself, or for the path of a feature group
+/// ("weather@1") the reading of it.
+Result<std::string> TicketOf(const flight::FlightDescriptor& descriptor) {
+  if (descriptor.type == flight::FlightDescriptor::CMD) return descriptor.cmd;
+  if (descriptor.type != flight::FlightDescriptor::PATH || descriptor.path.size() != 1) {
+    return Status::Invalid("a flight is a command, or the path of one feature group ('weather@1')");
+  }
+  return ToText(json::object{{"verb", "read"}, {"group", descriptor.path[0]}});
+}
+
+/// What DoGet would answer, without reading it.
+Result<flight::FlightInfo> InfoOf(Platform* platform, const flight::FlightDescriptor& descriptor) {
+  ARROW_ASSIGN_OR_RAISE(const std::string ticket, TicketOf(descriptor));
+  ARROW_ASSIGN_OR_RAISE(json::object command, Command(ticket));
+  ARROW_ASSIGN_OR_RAISE(const std::string verb, GetString(command, "verb"));
+  if (verb == "batch" || verb == "model_files") {
+    return Status::NotImplemented("what '", verb, "' gives is known when it is done: call DoGet");
+  }
+  ARROW_ASSIGN_OR_RAISE(const RecordBatchReader reader, Get(platform, std::move(command)));
+  flight::FlightEndpoint endpoint;
+  endpoint.ticket.ticket = ticket;  // No location: where this was asked.
+  return flight::FlightInfo::Make(*reader->schema(), descriptor, {endpoint}, -1, -1);
+}
+
 Result<json::object> Put(Platform* platform, json::object command,
                          std::shared_ptr<flight::FlightMessageReader> messages) {
   ARROW_ASSIGN_OR_RAISE(const std::string verb, GetString(command, "verb"));
@@ -142,6 +166,42 @@ Result<json::object> Put(Platform* platform, json::object command,
 class FlightDoor::Service : public flight::FlightServerBase {
  public:
   Service(Platform* platform, TraceExporter* traces) : platform_(platform), traces_(traces) {}
+
+  Status ListFlights(const flight::ServerCallContext& context, const flight::Criteria*,
+                     std::unique_ptr<flight::FlightListing>* listing) override {
+    return Guard("arrow.flight.protocol.FlightService/ListFlights", context, [&]() -> Status {
+      ARROW_ASSIGN_OR_RAISE(const auto groups, platform_->ListFeatureGroups());
+      std::vector<flight::FlightInfo> flights;
+      for (const FeatureGroupDefinition& group : groups) {
+        Result<flight::FlightInfo> info =
+            InfoOf(platform_, flight::FlightDescriptor::Path({group.ref().ToText()}));
+        // One whose source is away, or that was dropped meanwhile, does not hide the others.
+        if (info.ok()) flights.push_back(*std::move(info));
+      }
+      *listing = std::make_unique<flight::SimpleFlightListing>(std::move(flights));
+      return Status::OK();
+    });
+  }
+
+  Status GetFlightInfo(const flight::ServerCallContext& context,
+                       const flight::FlightDescriptor& descriptor,
+                       std::unique_ptr<flight::FlightInfo>* info) override {
+    return Guard("arrow.flight.protocol.FlightService/GetFlightInfo", context, [&]() -> Status {
+      ARROW_ASSIGN_OR_RAISE(flight::FlightInfo made, InfoOf(platform_, descriptor));
+      *info = std::make_unique<flight::FlightInfo>(std::move(made));
+      return Status::OK();
+    });
+  }
+
+  Status GetSchema(const flight::ServerCallContext& context,
+                   const flight::FlightDescriptor& descriptor,
+                   std::unique_ptr<flight::SchemaResult>* schema) override {
+    return Guard("arrow.flight.protocol.FlightService/GetSchema", context, [&]() -> Status {
+      ARROW_ASSIGN_OR_RAISE(const flight::FlightInfo info, InfoOf(platform_, descriptor));
+      *schema = std::make_unique<flight::SchemaResult>(info.serialized_schema());
+      return Status::OK();
+    });
+  }
 
   Status DoGet(const flight::ServerCallContext& context, const flight::Ticket& ticket,
                std::unique_ptr<flight::FlightDataStream>* stream) override {

@@ -4,6 +4,7 @@
 #include <exception>
 #include <thread>
 
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/resource_quota.h>
 #include <grpcpp/server.h>
@@ -134,7 +135,8 @@ class InferenceService final : public proto::GRPCInferenceService::Service {
           }
         }
       }
-      return Status::OK();
+      if (request->version().empty() || !response->model_stats().empty()) return Status::OK();
+      return inference_->Model(request->name(), request->version()).status();
     });
   }
 
@@ -269,6 +271,8 @@ Result<std::unique_ptr<GrpcDoor>> GrpcDoor::Start(const Address& address, OpenIn
   auto running = std::make_unique<Running>(inference, access, traces);
   // grpc.health.v1.Health, which Kubernetes' probes and load balancers ask.
   grpc::EnableDefaultHealthCheckService(true);
+  // By which grpcurl and its like learn what may be called.
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
   grpc::ResourceQuota quota("tercet");
   quota.SetMaxThreads(kMaxThreads);

@@ -84,6 +84,16 @@ Result<std::optional<int64_t>> EventTime(const ModelInferRequest& message) {
   return Status::Invalid("parameter 'event_time' must be a text or an int64");
 }
 
+template <typename Tensor>
+Status CheckParameters(std::string_view noun, const Tensor& tensor) {
+  if (tensor.parameters().empty()) return Status::OK();
+  const std::string what = std::string(noun) + " '" + tensor.name().substr(0, 80) + "'";
+  for (const auto& parameter : tensor.parameters()) {
+    ARROW_RETURN_NOT_OK(CheckTensorParameter(what, parameter.first));
+  }
+  return Status::OK();
+}
+
 void WriteTensor(const TensorDescription& description,
                  ::inference::ModelMetadataResponse::TensorMetadata* tensor) {
   tensor->set_name(description.name);
@@ -111,6 +121,9 @@ Result<GrpcInferenceRequest> ReadGrpcRequest(const ModelInferRequest& message) {
   request.binary_output = true;
   ARROW_ASSIGN_OR_RAISE(request.event_time_us, EventTime(message));
   if (message.inputs().empty()) return Status::Invalid("a request must have at least one input");
+  for (const auto& input : message.inputs()) {
+    ARROW_RETURN_NOT_OK(CheckParameters("input", input));
+  }
   const bool raw = message.raw_input_contents_size() > 0;
   if (raw && message.raw_input_contents_size() != message.inputs_size()) {
     return Status::Invalid("there are ", message.inputs_size(), " inputs, but ",
@@ -135,8 +148,10 @@ Result<GrpcInferenceRequest> ReadGrpcRequest(const ModelInferRequest& message) {
     ARROW_RETURN_NOT_OK(AddInput(std::move(tensor), &request));
   }
   for (const auto& output : message.outputs()) {
+    ARROW_RETURN_NOT_OK(CheckParameters("output", output));
     request.outputs.push_back({.name = output.name(), .binary = true});
   }
+  ARROW_RETURN_NOT_OK(CheckNames(request));
   return read;
 }
 

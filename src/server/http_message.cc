@@ -112,7 +112,8 @@ Status ParseTarget(std::string_view target, HttpRequest* request) {
   return Status::OK();
 }
 
-void Serialize(const HttpAnswer& answer, bool keep_alive, bool with_body, std::string* text) {
+void Serialize(const HttpAnswer& answer, Connection connection, bool with_body,
+               std::string* text) {
   text->clear();
   text->reserve(256 + (with_body ? answer.body.size() : 0));
   *text += "HTTP/1.1 ";
@@ -125,7 +126,8 @@ void Serialize(const HttpAnswer& answer, bool keep_alive, bool with_body, std::s
   *text += answer.content_type;
   *text += "\r\nContent-Length: ";
   AppendNumber(answer.body.size(), text);
-  if (!keep_alive) *text += "\r\nConnection: close";
+  if (connection == Connection::kClose) *text += "\r\nConnection: close";
+  if (connection == Connection::kKeepAlive) *text += "\r\nConnection: keep-alive";
   for (const auto& [name, value] : answer.headers) {
     *text += "\r\n";
     *text += name;

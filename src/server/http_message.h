@@ -47,8 +47,12 @@ struct HttpAnswer {
 /// percent-encoded rightly.
 Status ParseTarget(std::string_view target, HttpRequest* request);
 
+/// What an answer says of its connection's future.
+enum class Connection { kSilent, kKeepAlive, kClose };
+
 /// The answer's status line, headers and body as they go over the wire, in one text, in place of
 /// what `text` was.
-void Serialize(const HttpAnswer& answer, bool keep_alive, bool with_body, std::string* text);
+void Serialize(const HttpAnswer& answer, Connection connection, bool with_body,
+               std::string* text);
 
 }  // namespace tercet

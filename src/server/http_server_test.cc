@@ -186,6 +186,33 @@ TEST_F(HttpServerTest, RefusesWhatIsNotARequestAndLivesOn) {
   EXPECT_THAT(Ask(Get("/hot/x")), StartsWith("HTTP/1.1 200 "));
 }
 
+TEST_F(HttpServerTest, TellsOlderClientsWhetherTheConnectionStays) {
+  Start();
+  RawClient client(server_->port());
+  const std::string request = "GET /hot/x HTTP/1.0\r\nConnection: keep-alive\r\n\r\n";
+  for (int i = 0; i < 2; ++i) {
+    client.Write(request);
+    EXPECT_THAT(client.ReadOne(), HasSubstr("\r\nConnection: keep-alive\r\n"));
+  }
+  client.Write("GET /hot/x HTTP/1.0\r\n\r\n");
+  EXPECT_THAT(client.ReadAll(), HasSubstr("\r\nConnection: close\r\n"));
+}
+
+TEST_F(HttpServerTest, RefusesInTheFormThatThePathsClientsExpect) {
+  HttpLimits limits;
+  limits.body_bytes = 10;
+  Start(limits);
+  const std::string coded = "{\"error\":{\"code\":\"CapacityError\"";
+  EXPECT_THAT(Ask(Post("/json", std::string(20, ' '))), HasSubstr(coded));
+  for (const char* path : {"/v2/models/a/infer", "/v1/models/a:predict", "/invocations?b=c"}) {
+    EXPECT_THAT(Ask(Post(path, std::string(20, ' '))), HasSubstr("{\"error\":\"request body of"))
+        << path;
+  }
+  EXPECT_THAT(Ask(Post("/v2x", std::string(20, ' '))), HasSubstr(coded));
+  EXPECT_THAT(Ask("DELETE /hot/x HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+              HasSubstr("\r\nAllow: GET, HEAD\r\n"));
+}
+
 TEST_F(HttpServerTest, ReadsChunkedBodiesAndSaysContinue) {
   Start();
   EXPECT_THAT(Ask("POST /json HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"

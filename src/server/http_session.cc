@@ -151,7 +151,8 @@ bool HttpSession::OnHeader() {
     return false;
   }
   // Refused before its body is read: who may not come in may not send 64 MiB either.
-  const bool health = head_.target.starts_with("/v2/health/");
+  const bool health = head_.target.starts_with("/v2/health/") || head_.target == "/ping" ||
+                      head_.target == "/health";
   const Status token =
       health ? Status::OK() : service_->access->CheckToken(head_.authorization);
   if (!token.ok()) {
@@ -222,7 +223,7 @@ HttpAnswer HttpSession::Answer() {
 }
 
 void HttpSession::Refuse(int http_status, const Status& status) {
-  HttpAnswer answer = ErrorAnswer(status, ErrorForm::kCoded);
+  HttpAnswer answer = ErrorAnswer(status, ErrorFormOf(head_.target));
   answer.status = http_status;
   if (http_status == 401) answer.headers.emplace_back("WWW-Authenticate", "Bearer");
   begun_ = Clock::now();
@@ -240,7 +241,11 @@ void HttpSession::Send(const HttpAnswer& answer) {
       std::chrono::duration_cast<std::chrono::microseconds>(now - begun_).count());
   if (service_->draining.load(std::memory_order_relaxed)) keep_alive_ = false;
   state_ = State::kWriting;
-  Serialize(answer, keep_alive_, !head_.head_only, &output_);
+  // What HTTP/1.1 means by silence, a client of HTTP/1.0 has to be told.
+  const Connection connection = !keep_alive_           ? Connection::kClose
+                                : head_.version == 10 ? Connection::kKeepAlive
+                                                      : Connection::kSilent;
+  Serialize(answer, connection, !head_.head_only, &output_);
   written_ = 0;
   Write(now);
   if (state_ != State::kWriting) return;
@@ -286,10 +291,10 @@ void HttpSession::Sweep(Clock::time_point now) {
   if (now < deadline_ || state_ == State::kAnswering || state_ == State::kClosed) return;
   if (state_ == State::kReading) {
     HttpAnswer answer =
-        ErrorAnswer(Status::IOError("the request did not come in time"), ErrorForm::kCoded);
+        ErrorAnswer(Status::IOError("the request did not come in time"), ErrorFormOf(head_.target));
     answer.status = 408;
     service_->metrics->Count(service_->router->size(), answer.status, 0);
-    Serialize(answer, false, true, &output_);
+    Serialize(answer, Connection::kClose, true, &output_);
     Say(output_);
   }
   Close();

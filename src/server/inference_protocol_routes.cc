@@ -87,8 +87,14 @@ Answer InferAnswer(const std::string& name, const InferenceRequest& request,
 
 Answer Infer(OpenInference* inference, const std::string& name, std::string_view version,
              const HttpRequest& http) {
-  ARROW_ASSIGN_OR_RAISE(const InferenceRequest request,
-                        ReadInferenceRequest(http.body, http.inference_header_length));
+  const auto read = [&]() -> Result<InferenceRequest> {
+    if (http.inference_header_length != "0") {
+      return ReadInferenceRequest(http.body, http.inference_header_length);
+    }
+    ARROW_ASSIGN_OR_RAISE(const auto known, inference->contracts()->Get(name));
+    return ReadRawRequest(http.body, *known->contract.entities);
+  };
+  ARROW_ASSIGN_OR_RAISE(const InferenceRequest request, read());
   const std::string& id = request.id.empty() ? http.request_id : request.id;
   ARROW_ASSIGN_OR_RAISE(const auto answer, inference->Infer(name, version, request, id));
   return InferAnswer(name, request, answer);

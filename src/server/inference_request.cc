@@ -1,10 +1,12 @@
 #include "server/inference_request.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include <arrow/record_batch.h>
 
 #include "base/name.h"
+#include "base/utf8.h"
 #include "client/wire.h"
 
 namespace tercet {
@@ -55,6 +57,9 @@ Result<InputTensor> ReadInput(const json::object& object, BinaryTail* tail) {
   ARROW_ASSIGN_OR_RAISE(const json::array shape, FindArray(object, "shape"));
   ARROW_RETURN_NOT_OK(ReadShape(shape, &tensor));
   ARROW_ASSIGN_OR_RAISE(const json::object parameters, FindObject(object, "parameters"));
+  for (const auto& parameter : parameters) {
+    ARROW_RETURN_NOT_OK(CheckTensorParameter(what, parameter.key()));
+  }
   ARROW_ASSIGN_OR_RAISE(const auto binary_size, FindInt(parameters, "binary_data_size"));
   tensor.data = object.if_contains("data");
   if (binary_size.has_value() == (tensor.data != nullptr)) {
@@ -71,9 +76,22 @@ Result<InferenceRequest::Wish> ReadWish(const json::value& value, bool binary_de
   InferenceRequest::Wish wish;
   ARROW_ASSIGN_OR_RAISE(wish.name, GetString(value.as_object(), "name"));
   ARROW_ASSIGN_OR_RAISE(const json::object parameters, FindObject(value.as_object(), "parameters"));
+  for (const auto& parameter : parameters) {
+    ARROW_RETURN_NOT_OK(
+        CheckTensorParameter("output '" + wish.name.substr(0, 80) + "'", parameter.key()));
+  }
   ARROW_ASSIGN_OR_RAISE(const auto binary, FindBool(parameters, "binary_data"));
   wish.binary = binary.value_or(binary_default);
   return wish;
+}
+
+/// A column's type as that of its values and how many a row has: 1, or 0 for lists of any length.
+std::pair<std::shared_ptr<arrow::DataType>, int64_t> ElementOf(
+    const std::shared_ptr<arrow::DataType>& type) {
+  if (!arrow::is_list_like(type->id())) return {type, 1};
+  const bool fixed = type->id() == arrow::Type::FIXED_SIZE_LIST;
+  return {type->field(0)->type(),
+          fixed ? static_cast<const arrow::FixedSizeListType&>(*type).list_size() : 0};
 }
 
 Result<size_t> JsonSize(std::string_view body, std::string_view header_length) {
@@ -117,11 +135,6 @@ Status SetShape(const std::vector<int64_t>& shape, InputTensor* tensor) {
 }
 
 Status AddInput(InputTensor tensor, InferenceRequest* request) {
-  for (const InputTensor& other : request->inputs) {
-    if (other.name == tensor.name) {
-      return Status::Invalid("input '", tensor.name.substr(0, 80), "' is given twice");
-    }
-  }
   if (!request->inputs.empty() && request->inputs[0].rows != tensor.rows) {
     return Status::Invalid("input '", tensor.name.substr(0, 80), "' has ", tensor.rows,
                            " rows, but '", request->inputs[0].name.substr(0, 80), "' has ",
@@ -129,6 +142,30 @@ Status AddInput(InputTensor tensor, InferenceRequest* request) {
   }
   request->inputs.push_back(std::move(tensor));
   return Status::OK();
+}
+
+Status CheckNames(const InferenceRequest& request) {
+  std::vector<std::string_view> names;
+  const auto check = [&names](std::string_view what) -> Status {
+    std::sort(names.begin(), names.end());
+    const auto twice = std::adjacent_find(names.begin(), names.end());
+    if (twice == names.end()) return Status::OK();
+    return Status::Invalid(what, " '", twice->substr(0, 80), "' is given twice");
+  };
+  for (const InputTensor& input : request.inputs) names.push_back(input.name);
+  ARROW_RETURN_NOT_OK(check("input"));
+  names.clear();
+  for (const InferenceRequest::Wish& output : request.outputs) names.push_back(output.name);
+  return check("output");
+}
+
+Status CheckTensorParameter(std::string_view what, std::string_view parameter) {
+  if (parameter != "classification" && !parameter.starts_with("shared_memory")) {
+    return Status::OK();
+  }
+  return Status::NotImplemented(what, " has the parameter '", parameter.substr(0, 80),
+                                "', of an extension that is not among those that this server's "
+                                "metadata lists");
 }
 
 Result<InferenceRequest> ReadInferenceRequest(std::string_view body,
@@ -160,6 +197,45 @@ Result<InferenceRequest> ReadInferenceRequest(std::string_view body,
   for (const json::value& output : outputs) {
     ARROW_ASSIGN_OR_RAISE(request.outputs.emplace_back(), ReadWish(output, request.binary_output));
   }
+  ARROW_RETURN_NOT_OK(CheckNames(request));
+  return request;
+}
+
+Result<InferenceRequest> ReadRawRequest(std::string_view body, const arrow::Schema& needed) {
+  const auto refuse = [&](const auto&... why) {
+    return Status::Invalid("a body that is all binary (Inference-Header-Content-Length: 0) is one "
+                           "tensor, ", why...);
+  };
+  if (needed.num_fields() == 0) return refuse("and the model takes none");
+  const auto& first = needed.field(0)->type();
+  const auto [element, size] = ElementOf(first);
+  InputTensor tensor;
+  tensor.datatype = DatatypeOf(*element);
+  tensor.width = size * needed.num_fields();
+  for (const auto& field : needed.fields()) {
+    if (needed.num_fields() == 1) tensor.name = field->name();
+    if (field->type()->Equals(*first) && (needed.num_fields() == 1 || size == 1)) continue;
+    return refuse("but the model takes ", needed.num_fields(), " of several datatypes");
+  }
+  InferenceRequest request;
+  request.binary_output = true;
+  if (tensor.datatype == "BYTES") {
+    if (tensor.width != 1 || !arrow::is_string(element->id()) || !IsUtf8(body)) {
+      return refuse("of numbers, or one text in UTF-8");
+    }
+    tensor.rows = 1;
+    tensor.data = &(request.json["data"] = json::string(body));
+  } else {
+    const size_t row = static_cast<size_t>(tensor.width * std::max(element->bit_width(), 8) / 8);
+    if (row == 0) return refuse("and how long one of the model's lists is is open");
+    if (body.empty() || body.size() % row != 0) {
+      return refuse("whose rows have ", row, " bytes; ", body.size(), " are no whole rows");
+    }
+    ARROW_RETURN_NOT_OK(
+        SetShape({static_cast<int64_t>(body.size() / row), tensor.width}, &tensor));
+    tensor.binary = body;
+  }
+  request.inputs.push_back(std::move(tensor));
   return request;
 }
 
@@ -188,12 +264,18 @@ Result<std::shared_ptr<arrow::RecordBatch>> EntitiesOf(const InferenceRequest& r
                                                        const arrow::Schema& needed,
                                                        const arrow::Schema& known) {
   const InputTensor& first = request.inputs[0];
-  const bool matrix = request.inputs.size() == 1 && first.width > 1 &&
-                      first.width == needed.num_fields() && known.GetFieldIndex(first.name) < 0;
-  if (!matrix) return EntitiesOf(request, whose, known);
+  const bool nameless = request.inputs.size() == 1 && known.GetFieldIndex(first.name) < 0;
+  const bool only = nameless && known.num_fields() == 1 && needed.num_fields() == 1;
+  const bool matrix = nameless && first.width > 1 && first.width == needed.num_fields();
+  if (!only && !matrix) return EntitiesOf(request, whose, known);
   arrow::FieldVector fields;
   for (const auto& field : needed.fields()) fields.push_back(field->WithNullable(true));
-  ARROW_ASSIGN_OR_RAISE(auto columns, ColumnsOf(first, needed));
+  arrow::ArrayVector columns(1);
+  if (only) {
+    ARROW_ASSIGN_OR_RAISE(columns[0], ColumnOf(first, needed.field(0)->type()));
+  } else {
+    ARROW_ASSIGN_OR_RAISE(columns, ColumnsOf(first, needed));
+  }
   return arrow::RecordBatch::Make(arrow::schema(std::move(fields)), first.rows,
                                   std::move(columns));
 }

@@ -34,14 +34,26 @@ struct InferenceRequest {
 /// rows and for too many.
 Status SetShape(const std::vector<int64_t>& shape, InputTensor* tensor);
 
-/// Adds an input. Invalid when it is there already, or has another number of rows.
+/// Adds an input. Invalid when it has another number of rows than those before.
 Status AddInput(InputTensor tensor, InferenceRequest* request);
+
+/// Invalid when an input or an output is there twice.
+Status CheckNames(const InferenceRequest& request);
+
+/// NotImplemented for a tensor's parameter that changes what is asked (Triton's classification and
+/// shared memory), so that nobody takes the answer for what was meant. `what`: "output 'score'".
+Status CheckTensorParameter(std::string_view what, std::string_view parameter);
 
 /// Reads a body: JSON alone, or JSON of `header_length` bytes and binary tensors behind it, in the
 /// order of the inputs. `header_length` is the text of Inference-Header-Content-Length, empty for
 /// none. Invalid for whatever the protocol does not allow, naming the input.
 Result<InferenceRequest> ReadInferenceRequest(std::string_view body,
                                               std::string_view header_length);
+
+/// Triton's raw binary request: the body is the values of the one tensor that the model takes, or of
+/// the matrix of its columns, where they have one datatype; a text is one row. Outputs are to be
+/// binary. Invalid when the model takes more, or the body is not so many values.
+Result<InferenceRequest> ReadRawRequest(std::string_view body, const arrow::Schema& needed);
 
 /// The inputs as columns with the types of `known`. KeyError with a suggestion for an input that
 /// is not known; `whose`: "deployment 'delay'".
@@ -50,8 +62,8 @@ Result<std::shared_ptr<arrow::RecordBatch>> EntitiesOf(const InferenceRequest& r
                                                        const arrow::Schema& known);
 
 /// Like EntitiesOf; but a single input of a name that is not known ("input-0") and of as many
-/// values a row as `needed` has columns, of several, is a matrix of these. That is how the clients
-/// of servers that know no names ask.
+/// values a row as `needed` has columns, of several, is a matrix of these; where only one column is
+/// known it is that. So ask the clients of servers that know no names.
 Result<std::shared_ptr<arrow::RecordBatch>> EntitiesOf(const InferenceRequest& request,
                                                        std::string_view whose,
                                                        const arrow::Schema& needed,

@@ -5,7 +5,7 @@
 #include "base/parallel.h"
 
 /// The body of an inference request, with the length of its JSON before it in two bytes (65535:
-/// no binary tensors), is read whole or refused.
+/// no binary tensors, 0: nothing else), is read whole or refused.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const bool ready = (tercet::InitializeArrow(), true);
   static const auto known = arrow::schema(
@@ -20,10 +20,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!ready || size < 2) return 0;
   const size_t json_size = data[0] | data[1] << 8;
   const std::string_view body(reinterpret_cast<const char*>(data) + 2, size - 2);
+  static const auto needed = arrow::schema({known->field(2), known->field(2)});
   const auto request =
-      tercet::ReadInferenceRequest(body, json_size == 65535 ? "" : std::to_string(json_size));
+      json_size == 0 ? tercet::ReadRawRequest(body, *needed)
+                     : tercet::ReadInferenceRequest(
+                           body, json_size == 65535 ? "" : std::to_string(json_size));
   if (!request.ok()) return 0;
-  const auto entities = tercet::EntitiesOf(*request, "deployment 'fuzz'", *known);
+  const auto entities = tercet::EntitiesOf(*request, "deployment 'fuzz'", *needed, *known);
   if (entities.ok() && !(*entities)->ValidateFull().ok()) __builtin_trap();
   return 0;
 }

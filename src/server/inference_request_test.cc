@@ -155,6 +155,58 @@ TEST(InferenceRequestTest, ReadsAMatrixAsTheColumnsThatAreNeeded) {
   }
 }
 
+TEST(InferenceRequestTest, TheOnlyColumnNeedsNoName) {
+  const auto only = arrow::schema({Known()->field(0)});
+  const std::string body = "{\"inputs\": [" + Input("input-0", "BYTES", "[2, 1]", R"(["a", "b"])") +
+                           "]}";
+  const InferenceRequest request = ReadInferenceRequest(body, "").ValueOrDie();
+  const auto batch = EntitiesOf(request, "deployment 'delay'", *only, *only);
+  ASSERT_TRUE(batch.ok()) << batch.status();
+  EXPECT_EQ((*batch)->schema()->field(0)->name(), "origin");
+  EXPECT_EQ((*batch)->num_rows(), 2);
+  // Where a feature may be passed in, too, the name has to say which is meant.
+  EXPECT_TRUE(EntitiesOf(request, "deployment 'delay'", *only, *Known()).status().IsKeyError());
+}
+
+TEST(InferenceRequestTest, ReadsABodyThatIsOneBinaryTensor) {
+  const auto x = Known()->field(2), point = Known()->field(9), origin = Known()->field(0);
+  const auto rows = [](std::string_view body, const arrow::FieldVector& needed) {
+    const arrow::Schema schema(needed);
+    return ReadRawRequest(body, schema).Map([&](const InferenceRequest& request) {
+      EXPECT_TRUE(request.binary_output);
+      return EntitiesOf(request, "deployment 'delay'", schema, schema);
+    });
+  };
+  const double numbers[] = {0.5, 1, 2.5, -3};
+  const std::string_view bytes(reinterpret_cast<const char*>(numbers), sizeof(numbers));
+  EXPECT_EQ(rows(bytes, {x}).ValueOrDie()->num_rows(), 4);
+  const auto matrix = rows(bytes, {x, x->WithName("y")}).ValueOrDie();
+  EXPECT_EQ(matrix->column(1)->ToString(), "[\n  1,\n  -3\n]");
+  EXPECT_EQ(rows(bytes, {point}).ValueOrDie()->num_rows(), 4);
+  EXPECT_EQ(rows("427", {origin}).ValueOrDie()->column(0)->ToString(), "[\n  \"427\"\n]");
+  for (const auto& refused :
+       {rows(bytes.substr(1), {x}), rows("", {x}), rows(bytes, {}), rows(bytes, {x, origin}),
+        rows(bytes, {point, point}), rows("\xff", {origin}), rows("1", {Known()->field(8)})}) {
+    EXPECT_TRUE(refused.status().IsInvalid()) << refused.status();
+  }
+}
+
+TEST(InferenceRequestTest, RefusesWhatIsAskedTwiceOrInAnotherWay) {
+  const auto refused = [](const std::string& outputs) {
+    return ReadInferenceRequest("{\"inputs\": [" + Input("x", "FP64", "[1]", "[1]") +
+                                    "], \"outputs\": [" + outputs + "]}", "").status();
+  };
+  EXPECT_TRUE(refused(R"({"name": "a"}, {"name": "b"})").ok());
+  EXPECT_THAT(refused(R"({"name": "a"}, {"name": "b"}, {"name": "a"})").message(),
+              HasSubstr("output 'a' is given twice"));
+  for (const char* parameter : {"classification", "shared_memory_region"}) {
+    const Status status =
+        refused(R"({"name": "a", "parameters": {")" + std::string(parameter) + R"(": 2}})");
+    EXPECT_TRUE(status.IsNotImplemented()) << status;
+    EXPECT_THAT(status.message(), HasSubstr(parameter));
+  }
+}
+
 TEST(InferenceRequestTest, RefusesWhatDoesNotFitAndSaysWhy) {
   const auto refused = [](const std::string& input) {
     return Entities("{\"inputs\": [" + input + "]}").status();

@@ -1,12 +1,22 @@
 #include "server/router.h"
 
 #include <exception>
+#include <set>
 
 #include "base/overload.h"
 #include "base/utf8.h"
 #include "client/wire_error.h"
 
 namespace tercet {
+
+ErrorForm ErrorFormOf(std::string_view path) {
+  for (const std::string_view others : {"/v2", "/v1", "/invocations", "/ping", "/health"}) {
+    if (!path.starts_with(others)) continue;
+    const std::string_view rest = path.substr(others.size());
+    if (rest.empty() || rest[0] == '/' || rest[0] == '?') return ErrorForm::kPlain;
+  }
+  return ErrorForm::kCoded;
+}
 
 Lane AlwaysHot(const HttpRequest&, const PathArguments&) { return Lane::kHot; }
 
@@ -38,19 +48,36 @@ void Router::Find(const HttpRequest& request, Match* match) const {
   if (size >= of_size_.size()) return;
   for (const size_t i : of_size_[size]) {
     const auto& segments = patterns_[i].segments;
-    // The last ones first: patterns mostly differ at their ends.
-    size_t s = size;
-    while (s > 0 && (segments[s - 1].empty() || segments[s - 1] == request.path[s - 1])) --s;
-    if (s > 0) continue;
+    if (!HasPath(i, request)) continue;
     match->path_known = true;
     if (routes_[i].method != request.method) continue;
     match->route = &routes_[i];
     match->index = i;
-    for (; s < size; ++s) {
+    for (size_t s = 0; s < size; ++s) {
       if (segments[s].empty()) match->arguments.push_back(request.path[s]);
     }
     return;
   }
+}
+
+bool Router::HasPath(size_t route, const HttpRequest& request) const {
+  const auto& segments = patterns_[route].segments;
+  // The last ones first: patterns mostly differ at their ends.
+  size_t s = segments.size();
+  while (s > 0 && (segments[s - 1].empty() || segments[s - 1] == request.path[s - 1])) --s;
+  return s == 0;
+}
+
+std::string Router::MethodsOf(const HttpRequest& request) const {
+  std::set<std::string> methods;
+  for (const size_t i : of_size_[request.path.size()]) {
+    if (!HasPath(i, request)) continue;
+    methods.insert(routes_[i].method);
+    if (routes_[i].method == "GET") methods.insert("HEAD");
+  }
+  std::string text;
+  for (const std::string& method : methods) text += (text.empty() ? "" : ", ") + method;
+  return text;
 }
 
 HttpAnswer Router::Answer(const HttpRequest& request, const Match& match) const {
@@ -65,10 +92,7 @@ HttpAnswer Router::AnswerMatched(const HttpRequest& request, const Match& match)
   if (match.route == nullptr) {
     std::string path;
     for (const std::string& segment : request.path) path += "/" + segment;
-    const ErrorForm form =
-        !request.path.empty() && (request.path[0] == "v2" || request.path[0] == "v1")
-            ? ErrorForm::kPlain
-            : ErrorForm::kCoded;
+    const ErrorForm form = ErrorFormOf(path);
     if (path.size() > 200) path.resize(200);
     if (!match.path_known) {
       return ErrorAnswer(Status::KeyError("no route '", path, "'; GET /api/v1 says what there is"),
@@ -77,6 +101,7 @@ HttpAnswer Router::AnswerMatched(const HttpRequest& request, const Match& match)
     HttpAnswer answer =
         ErrorAnswer(Status::Invalid("'", path, "' does not take ", request.method), form);
     answer.status = 405;
+    answer.headers.emplace_back("Allow", MethodsOf(request));
     return answer;
   }
   // A door lets nothing through: whatever is thrown below it becomes an answer.

@@ -34,6 +34,9 @@ struct Route {
   ErrorForm errors = ErrorForm::kCoded;
 };
 
+/// The form that the clients of a path expect: plain for other servers' ("/v2/models").
+ErrorForm ErrorFormOf(std::string_view path);
+
 /// A route whose every request is hot.
 Lane AlwaysHot(const HttpRequest&, const PathArguments&);
 
@@ -63,6 +66,10 @@ class Router {
   struct Pattern {
     std::vector<std::string> segments;  ///< empty: any
   };
+  /// Whether the path is one of the route's pattern, which has as many segments.
+  bool HasPath(size_t route, const HttpRequest& request) const;
+  /// "GET, HEAD, POST": what the path takes.
+  std::string MethodsOf(const HttpRequest& request) const;
   HttpAnswer AnswerMatched(const HttpRequest& request, const Match& match) const;
 
   std::vector<Route> routes_;

@@ -18,8 +18,11 @@ using Batch = std::shared_ptr<arrow::RecordBatch>;
 constexpr size_t kMaxRows = 1'000'000;
 
 /// Whether an instance is the value of the only input, and not a row that has it: [1, 2] is a
-/// list's.
+/// list's, {"b64": "…"} bytes.
 bool IsValueOf(const json::value& instance, const arrow::DataType& type) {
+  if (const json::object* object = instance.if_object()) {
+    return arrow::is_binary_like(type.id()) && object->size() == 1 && object->contains("b64");
+  }
   const json::array* array = instance.if_array();
   if (array == nullptr) return true;
   const bool holds_a_list = array->size() == 1 && (*array)[0].is_array();
@@ -45,10 +48,21 @@ Result<Batch> RowsOfObjects(std::string_view noun, const json::value& rows,
   return RowsFromJson(noun, rows, known);
 }
 
+/// The names of a frame's columns. One that has none, or pandas' numbers from 0 on, has those that
+/// are needed, in their order.
+Result<std::vector<std::string>> ColumnsOfSplit(const json::object& split,
+                                                const arrow::Schema& needed) {
+  ARROW_ASSIGN_OR_RAISE(const json::array columns, FindArray(split, "columns"));
+  size_t number = 0;
+  while (number < columns.size() && columns[number] == json::value(number)) ++number;
+  if (number == columns.size()) return needed.field_names();
+  return FindStrings(split, "columns");
+}
+
 Result<Batch> RowsOfSplit(std::string_view noun, const json::value& split,
-                          const arrow::Schema& known) {
+                          const arrow::Schema& needed, const arrow::Schema& known) {
   if (!split.is_object()) return Status::Invalid("'dataframe_split' must be an object");
-  ARROW_ASSIGN_OR_RAISE(const auto columns, FindStrings(split.as_object(), "columns"));
+  ARROW_ASSIGN_OR_RAISE(const auto columns, ColumnsOfSplit(split.as_object(), needed));
   ARROW_ASSIGN_OR_RAISE(const json::array data, FindArray(split.as_object(), "data"));
   json::array rows;
   for (const json::value& row : data) {
@@ -119,10 +133,10 @@ Result<Batch> RowsOfInstances(std::string_view noun, const json::value& instance
   }
   json::array rows;
   for (const json::value& instance : instances.as_array()) {
-    if (instance.is_object()) {
-      rows.push_back(instance);
-    } else if (needed.num_fields() == 1 && IsValueOf(instance, *needed.field(0)->type())) {
+    if (needed.num_fields() == 1 && IsValueOf(instance, *needed.field(0)->type())) {
       rows.push_back(json::object{{needed.field(0)->name(), instance}});
+    } else if (instance.is_object()) {
+      rows.push_back(instance);
     } else {
       ARROW_ASSIGN_OR_RAISE(json::object named, Named(instance, needed.field_names()));
       rows.push_back(std::move(named));
@@ -138,8 +152,12 @@ Result<Batch> RowsOfInvocation(std::string_view noun, const json::object& body,
   const json::value* rows = nullptr;
   std::string_view form;
   for (const auto& member : body) {
-    // MLflow's optional members beside the rows; there is nothing here that they could change.
-    if (member.key() == "params" || member.key() == "signature_name") continue;
+    // MLflow's and Vertex AI's members beside the rows; there is nothing here that they could
+    // change.
+    if (member.key() == "params" || member.key() == "parameters" ||
+        member.key() == "signature_name") {
+      continue;
+    }
     if (std::find(forms.begin(), forms.end(), member.key()) == forms.end() || rows != nullptr) {
       return Status::Invalid("'", std::string_view(member.key()).substr(0, 80),
                              "' is unexpected; a body has one of 'dataframe_split', "
@@ -152,7 +170,7 @@ Result<Batch> RowsOfInvocation(std::string_view noun, const json::object& body,
     return Status::Invalid("a body has one of 'dataframe_split', 'dataframe_records', "
                            "'instances' and 'inputs'; this one has none");
   }
-  if (form == "dataframe_split") return RowsOfSplit(noun, *rows, known);
+  if (form == "dataframe_split") return RowsOfSplit(noun, *rows, needed, known);
   if (form == "dataframe_records") return RowsOfObjects(noun, *rows, known);
   if (form == "inputs" && rows->is_object()) return RowsOfColumns(noun, rows->as_object(), known);
   return RowsOfInstances(noun, *rows, needed, known);
@@ -207,7 +225,11 @@ Result<Batch> RowsOfCsv(std::string_view noun, std::string_view text, const arro
                                                         read, parse, convert));
     return reader->Read();
   }();
-  if (!table.ok()) return Status::Invalid(noun, ": malformed CSV: ", table.status().message());
+  if (!table.ok()) {
+    return Status::Invalid(noun, ": malformed CSV: ", table.status().message(),
+                           "; it begins with a line of names, or with ", needed.num_fields(),
+                           " values");
+  }
   for (const std::string& name : (*table)->schema()->field_names()) {
     if (known.GetFieldIndex(name) < 0) {
       return Status::KeyError(noun, " has no column '", name.substr(0, 80), "'",

@@ -21,8 +21,8 @@ Result<std::shared_ptr<arrow::RecordBatch>> RowsOfInstances(std::string_view nou
                                                             const arrow::Schema& needed,
                                                             const arrow::Schema& known);
 
-/// The object of `/invocations` in JSON: exactly one of "dataframe_split" ({"columns", "data"}),
-/// "dataframe_records", "instances" and "inputs" (rows as in "instances", or {"column": [values]}).
+/// The object of `/invocations` in JSON: exactly one of "dataframe_split" ({"columns", "data"};
+/// without columns, or with numbers from 0 on, in the order of `needed`), "dataframe_records", "instances" and "inputs" (rows as in "instances", or {"column": [values]}).
 Result<std::shared_ptr<arrow::RecordBatch>> RowsOfInvocation(std::string_view noun,
                                                              const json::object& body,
                                                              const arrow::Schema& needed,

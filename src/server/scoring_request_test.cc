@@ -28,7 +28,9 @@ TEST(ScoringRequestTest, EveryFormGivesTheSameRows) {
   for (const char* body :
        {R"({"dataframe_split": {"columns": ["city", "distance"],
                                 "data": [["Oslo", 1.5], ["Rome", null]], "index": [0, 1]}})",
-        R"({"instances": [["Oslo", 1.5], ["Rome", null]]})",
+        R"({"dataframe_split": {"columns": [0, 1], "data": [["Oslo", 1.5], ["Rome", null]]}})",
+        R"({"dataframe_split": {"data": [["Oslo", 1.5], ["Rome", null]]}})",
+        R"({"instances": [["Oslo", 1.5], ["Rome", null]], "parameters": {"k": 1}})",
         R"({"instances": [{"city": "Oslo", "distance": 1.5}, {"city": "Rome"}]})",
         R"({"inputs": {"city": ["Oslo", "Rome"], "distance": [1.5, null]}})",
         R"({"inputs": [["Oslo", 1.5], ["Rome", null]], "params": {}})",

@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <array>
+
 #include "server/rest_arguments.h"
 #include "server/rest_routes.h"
 #include "server/scoring_answer.h"
@@ -59,15 +62,33 @@ Result<std::string> InvokedDeployment(OpenInference* inference, const HttpReques
   return Status::Invalid("which deployment? Say /invocations?deployment=NAME, one of ", names);
 }
 
+/// Whether a body of this media type is read as JSON. Programs that do not say what they send
+/// are given the types behind the first ones by their libraries.
+bool IsJson(std::string_view type) {
+  constexpr std::array<std::string_view, 6> kNames = {
+      "", "application/json", "text/json", "text/plain", "application/x-www-form-urlencoded",
+      "application/octet-stream"};
+  return type.ends_with("+json") || std::find(kNames.begin(), kNames.end(), type) != kNames.end();
+}
+
 Answer Invoke(Platform* platform, OpenInference* inference, const HttpRequest& request) {
+  const bool csv = request.content_type == "text/csv", lines = IsJsonLines(request.content_type);
+  if (!csv && !lines && !IsJson(request.content_type)) {
+    HttpAnswer refused = ErrorAnswer(
+        Status::NotImplemented("rows are read as application/json, application/jsonlines or "
+                               "text/csv, not as '", request.content_type.substr(0, 80), "'"),
+        ErrorForm::kPlain);
+    refused.status = 415;
+    return refused;
+  }
   ARROW_ASSIGN_OR_RAISE(const std::string name, InvokedDeployment(inference, request));
   return Score(platform, inference, name, request,
                [&](const std::string& noun, const Known& known) {
                  const arrow::Schema& needed = *known.contract.entities;
-                 if (request.content_type == "text/csv") {
+                 if (csv) {
                    return RowsOfCsv(noun, request.body, needed, *known.columns);
                  }
-                 if (IsJsonLines(request.content_type)) {
+                 if (lines) {
                    return RowsOfJsonLines(noun, request.body, needed, *known.columns);
                  }
                  return RowsOfInvocation(noun, request.body, needed, *known.columns);
@@ -88,6 +109,11 @@ std::vector<Route> ScoringRoutes(Platform* platform, OpenInference* inference) {
                                 Lane lane) {
     return route_by(std::move(method), std::move(pattern), std::move(handler),
                     [lane](const HttpRequest&, const PathArguments&) { return lane; });
+  };
+  const Handler ping = [inference](const HttpRequest&, const PathArguments&) -> Answer {
+    HttpAnswer answer = HttpAnswer::Json(json::object());
+    answer.status = inference->ServerReady() ? 200 : 503;
+    return answer;
   };
   return {
       // Whether a server of KServe's first protocol lives.
@@ -125,14 +151,8 @@ std::vector<Route> ScoringRoutes(Platform* platform, OpenInference* inference) {
             if (name.ends_with(kPredict)) name.remove_suffix(kPredict.size());
             return lane(request, {name});
           }),
-      route(
-          "GET", "/ping",
-          [inference](const HttpRequest&, const PathArguments&) -> Answer {
-            HttpAnswer answer = HttpAnswer::Json(json::object());
-            answer.status = inference->ServerReady() ? 200 : 503;
-            return answer;
-          },
-          Lane::kHot),
+      route("GET", "/ping", ping, Lane::kHot),
+      route("GET", "/health", ping, Lane::kHot),
       route(
           "POST", "/invocations",
           [platform, inference](const HttpRequest& request, const PathArguments&) {
