@@ -8,8 +8,8 @@
 #include <arrow/scalar.h>
 #include <fmt/format.h>
 
-#include "base/json.h"
 #include "base/time_text.h"
+#include "base/utf8.h"
 
 namespace tercet {
 namespace {
@@ -82,8 +82,11 @@ json::value Bound(const arrow::Scalar& scalar, bool upper) {
       const double value = static_cast<const arrow::DoubleScalar&>(scalar).value;
       return std::isfinite(value) ? json::value(value) : json::value();
     }
-    case Type::STRING:
-      return json::value(TextBound(static_cast<const arrow::StringScalar&>(scalar).view(), upper));
+    case Type::STRING: {
+      const std::string_view text = static_cast<const arrow::StringScalar&>(scalar).view();
+      // JSON has no other text, and what stood in its place would be no bound.
+      return IsUtf8(text) ? json::value(TextBound(text, upper)) : json::value();
+    }
     case Type::DATE32: {
       const int32_t days = static_cast<const arrow::Date32Scalar&>(scalar).value;
       // Beyond the years 1 to 9999 engines don't agree on the text.
@@ -122,32 +125,60 @@ bool HasBounds(const arrow::Array& array) {
 
 }  // namespace
 
-Status FileStats::Add(const arrow::RecordBatch& stored) {
-  if (columns_.empty()) {
-    for (const std::string& name : stored.schema()->field_names()) columns_.push_back({name});
+std::vector<FileStats::Column> FileStats::ColumnsOf(const arrow::FieldVector& fields) {
+  std::vector<Column> columns;
+  for (const auto& field : fields) {
+    columns.push_back({.name = field->name()});
+    if (field->type()->id() == Type::STRUCT) {
+      columns.back().members = ColumnsOf(field->type()->fields());
+    }
   }
+  return columns;
+}
+
+Status FileStats::Add(const arrow::RecordBatch& stored) {
+  if (columns_.empty()) columns_ = ColumnsOf(stored.schema()->fields());
   rows_ += stored.num_rows();
   for (int i = 0; i < stored.num_columns(); ++i) {
-    const arrow::Array& array = *stored.column(i);
-    Column& column = columns_[static_cast<size_t>(i)];
-    column.nulls += array.null_count();
-    column.counted = array.type_id() != Type::STRUCT;
-    if (array.null_count() == array.length() || !column.bounded) continue;
-    column.bounded = HasBounds(array);
-    if (!column.bounded) continue;
-    ARROW_ASSIGN_OR_RAISE(const arrow::Datum bounds, arrow::compute::MinMax(stored.column(i)));
-    for (const auto& bound : static_cast<const arrow::StructScalar&>(*bounds.scalar()).value) {
-      column.extremes.push_back(bound);
-    }
+    ARROW_RETURN_NOT_OK(Add(stored.column(i), &columns_[static_cast<size_t>(i)]));
   }
   return Status::OK();
 }
 
-Result<std::string> FileStats::Text() const {
-  json::object minima, maxima, nulls;
-  for (const Column& column : columns_) {
-    // Of a struct Delta wants its members' counts, not its own; it may go without.
-    if (column.counted) nulls[column.name] = column.nulls;
+Status FileStats::Add(const std::shared_ptr<arrow::Array>& array, Column* column) {
+  if (!column->members.empty()) {
+    ARROW_ASSIGN_OR_RAISE(const arrow::ArrayVector members,
+                          static_cast<const arrow::StructArray&>(*array).Flatten());
+    for (size_t i = 0; i < members.size(); ++i) {
+      ARROW_RETURN_NOT_OK(Add(members[i], &column->members[i]));
+    }
+    return Status::OK();
+  }
+  column->nulls += array->null_count();
+  if (array->null_count() == array->length() || !column->bounded) return Status::OK();
+  column->bounded = HasBounds(*array);
+  if (!column->bounded) return Status::OK();
+  ARROW_ASSIGN_OR_RAISE(const arrow::Datum bounds, arrow::compute::MinMax(array));
+  for (const auto& bound : static_cast<const arrow::StructScalar&>(*bounds.scalar()).value) {
+    column->extremes.push_back(bound);
+  }
+  return Status::OK();
+}
+
+Status FileStats::Put(const std::vector<Column>& columns, json::object* minima,
+                      json::object* maxima, json::object* nulls) {
+  for (const Column& column : columns) {
+    if (!column.members.empty()) {
+      json::object least, most, counts;
+      ARROW_RETURN_NOT_OK(Put(column.members, &least, &most, &counts));
+      if (!least.empty()) {
+        (*minima)[column.name] = std::move(least);
+        (*maxima)[column.name] = std::move(most);
+      }
+      (*nulls)[column.name] = std::move(counts);
+      continue;
+    }
+    (*nulls)[column.name] = column.nulls;
     if (!column.bounded || column.extremes.empty()) continue;
     ARROW_ASSIGN_OR_RAISE(const auto builder, arrow::MakeBuilder(column.extremes[0]->type));
     for (const auto& extreme : column.extremes) {
@@ -158,9 +189,15 @@ Result<std::string> FileStats::Text() const {
     const auto& both = static_cast<const arrow::StructScalar&>(*bounds.scalar());
     json::value low = Bound(*both.value[0], false), high = Bound(*both.value[1], true);
     if (low.is_null() || high.is_null()) continue;
-    minima[column.name] = std::move(low);
-    maxima[column.name] = std::move(high);
+    (*minima)[column.name] = std::move(low);
+    (*maxima)[column.name] = std::move(high);
   }
+  return Status::OK();
+}
+
+Result<std::string> FileStats::Text() const {
+  json::object minima, maxima, nulls;
+  ARROW_RETURN_NOT_OK(Put(columns_, &minima, &maxima, &nulls));
   return ToText(json::object{{"numRecords", rows_},
                              {"minValues", std::move(minima)},
                              {"maxValues", std::move(maxima)},
