@@ -231,8 +231,13 @@ Status EmbeddingIndex::RefreshDue(int64_t now_us) {
   for (; !due_.empty() && due_.top().time_us <= now_us; due_.pop()) {
     keys.push_back(due_.top().key);
   }
-  ARROW_ASSIGN_OR_RAISE(const auto all, arrow::ConcatenateRecordBatches(keys));
-  return Refresh(all);
+  const Status refreshed = [&]() -> Status {
+    ARROW_ASSIGN_OR_RAISE(const auto all, arrow::ConcatenateRecordBatches(keys));
+    return Refresh(all);
+  }();
+  // What the store could not answer for now is asked for again.
+  if (!refreshed.ok()) unavailable_ = std::move(keys);
+  return refreshed;
 }
 
 void EmbeddingIndex::DropExpired(int64_t now_us) {

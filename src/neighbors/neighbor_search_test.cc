@@ -142,6 +142,22 @@ TEST_F(NeighborSearchTest, AnEmptyGroupHasNoNeighbors) {
   EXPECT_EQ(Find(RequestOf({1, 2, 3}, 5)).rows->num_rows(), 0);
 }
 
+TEST_F(NeighborSearchTest, ARowDatedAheadIsFoundThoughTheStoreFailedWhenItsTimeCame) {
+  Define(2, VectorMetric::kL2);
+  Insert({{.id = 1, .time_us = clock_.NowMicros(), .vector = {9, 9}, .price = 0},
+          {.id = 2, .time_us = clock_.NowMicros() + kHour, .vector = {1, 1}, .price = 0}});
+  const auto found = [&] { return search_->Find(group_.ref(), RequestOf({1, 1}, 5)); };
+  ASSERT_EQ(found().ValueOrDie().rows->num_rows(), 1);
+  clock_.Advance(2 * kHour);
+  online_->Fail(true);
+  EXPECT_FALSE(found().ok());
+  EXPECT_FALSE(found().ok());
+  online_->Fail(false);
+  const auto answer = found();
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  EXPECT_EQ(answer->rows->num_rows(), 2);
+}
+
 TEST_F(NeighborSearchTest, MemoryIsBounded) {
   Define(64, VectorMetric::kL2, std::nullopt, {.index_bytes = 100'000});
   std::vector<Item> items;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -63,6 +64,7 @@ class NaiveOnline : public OnlineRows {
   }
 
   Result<std::vector<RowsAnswer>> Read(const std::vector<RowsRequest>& requests) override {
+    if (fails_) return Status::IOError("the store does not answer");
     std::vector<RowsAnswer> answers;
     const std::lock_guard lock(mutex_);
     for (const RowsRequest& request : requests) {
@@ -98,6 +100,9 @@ class NaiveOnline : public OnlineRows {
     }
     return answers;
   }
+
+  /// Whether reads fail, as those of a store that can't be reached.
+  void Fail(bool fails) { fails_ = fails; }
 
   /// What is seen now.
   std::vector<Item> Visible() {
@@ -139,6 +144,7 @@ class NaiveOnline : public OnlineRows {
 
   FeatureTables* const tables_;
   const Clock* const clock_;
+  std::atomic<bool> fails_ = false;
   std::mutex mutex_;
   int64_t version_ = -1;
   FeatureGroupDefinition definition_;
