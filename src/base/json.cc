@@ -6,6 +6,7 @@
 
 #include "base/json_memory.h"
 #include "base/json_parser.h"
+#include "base/short_text.h"
 #include "base/utf8.h"
 
 namespace tercet {
@@ -13,7 +14,7 @@ namespace {
 
 Status WrongType(std::string_view key, std::string_view expected, const json::value& value) {
   return Status::Invalid("member '", key, "' must be ", expected, ", not ",
-                         ToText(value).substr(0, 80));
+                         ShortText(ToText(value)));
 }
 
 const json::value* FindMember(const json::object& object, std::string_view key) {
@@ -104,7 +105,7 @@ Result<json::object> ParseObject(std::string_view text, const JsonLimits& limits
                                  json::storage_ptr memory) {
   ARROW_ASSIGN_OR_RAISE(json::value value, Parse(text, limits, std::move(memory)));
   if (!value.is_object()) return Status::Invalid("expected a JSON object, not ",
-                                                 ToText(value).substr(0, 80));
+                                                 ShortText(ToText(value)));
   return std::move(value.as_object());
 }
 

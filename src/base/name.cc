@@ -6,8 +6,13 @@
 
 #include <arrow/util/utf8.h>
 
+#include "base/short_text.h"
+
 namespace tercet {
 namespace {
+
+/// Names are not longer; of a longer text the first bytes are compared.
+constexpr size_t kMostCompared = 255;
 
 bool IsLetter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
@@ -40,7 +45,7 @@ Status CheckName(std::string_view noun, std::string_view name) {
   for (const char c : name)
     good = good && (IsLetter(c) || (c >= '0' && c <= '9') || c == '_' || c == '-');
   if (good) return Status::OK();
-  return Status::Invalid(noun, " name '", name.substr(0, 80),
+  return Status::Invalid(noun, " name '", ShortText(name),
                          "' must be 1 to 63 letters, digits, '_' or '-', starting with a letter");
 }
 
@@ -49,11 +54,12 @@ Status CheckColumnName(std::string_view name) {
   bool good = !name.empty() && name.size() <= 255 && arrow::util::ValidateUTF8(name);
   for (const char c : name) good = good && static_cast<unsigned char>(c) >= 0x20 && c != 0x7f;
   if (good) return Status::OK();
-  return Status::Invalid("column name '", name.substr(0, 80),
+  return Status::Invalid("column name '", ShortText(name),
                          "' must be 1 to 255 bytes of UTF-8 without control characters");
 }
 
 std::string Suggest(std::string_view name, const std::vector<std::string>& known) {
+  name = name.substr(0, kMostCompared);
   const std::string* nearest = nullptr;
   size_t least = std::max<size_t>(2, name.size() / 3) + 1;
   for (const std::string& candidate : known) {

@@ -1,6 +1,7 @@
 #include "catalog/annotation.h"
 
 #include "base/name.h"
+#include "base/short_text.h"
 #include "catalog/definition_json.h"
 
 namespace tercet {
@@ -79,7 +80,7 @@ Status AnnotationChange::Check() const {
   for (const auto& [name, value] : *tags) {
     if (name.empty()) return Status::Invalid("a tag has no name (its value is '", value, "')");
     if (name.size() > kMaxTagName) {
-      return Status::CapacityError("tag '", name.substr(0, 80), "…' has a name of ", name.size(),
+      return Status::CapacityError("tag '", ShortText(name), "' has a name of ", name.size(),
                                    " bytes; at most ", kMaxTagName, " are kept");
     }
     ARROW_RETURN_NOT_OK(CheckText("tag '" + name + "'", value));

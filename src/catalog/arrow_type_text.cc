@@ -6,6 +6,7 @@
 #include <arrow/type.h>
 
 #include "base/name.h"
+#include "base/short_text.h"
 #include "catalog/feature_group.h"
 #include "catalog/feature_type.h"
 
@@ -96,8 +97,8 @@ class TypeReader {
                              "map<string, double>", "struct<a: int64, b: string>"}) {
       names.emplace_back(name);
     }
-    return Status::Invalid("no data type is written '", text_.substr(0, 120), "'",
-                           Suggest(text_.substr(0, 120), names));
+    return Status::Invalid("no data type is written '", ShortText(text_, 120), "'",
+                           Suggest(text_, names));
   }
 
   void SkipSpace() {
@@ -141,7 +142,7 @@ class TypeReader {
 
   Result<TypePointer> Read(int depth) {
     if (depth > kMaxTypeDepth) {
-      return Status::Invalid("data type '", text_.substr(0, 120), "' nests more than ",
+      return Status::Invalid("data type '", ShortText(text_, 120), "' nests more than ",
                              kMaxTypeDepth, " types");
     }
     const std::string_view word = TakeWhile(IsWord);

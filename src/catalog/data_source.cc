@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/name.h"
+#include "base/short_text.h"
 #include "catalog/definition_json.h"
 
 namespace tercet {
@@ -34,8 +35,8 @@ Result<DataSource> DataSource::FromJson(const json::object& object) {
 
 Status DataSource::Check() const {
   if (std::find(Kinds().begin(), Kinds().end(), kind) == Kinds().end()) {
-    return Status::Invalid("there is no kind of source '", kind.substr(0, 80), "'",
-                           Suggest(kind.substr(0, 80), Kinds()));
+    return Status::Invalid("there is no kind of source '", ShortText(kind), "'",
+                           Suggest(kind, Kinds()));
   }
   if (location.empty()) return Status::Invalid("a ", kind, " source needs a location");
   const bool database = kind == "duckdb" || kind == "postgres";

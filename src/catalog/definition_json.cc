@@ -1,6 +1,7 @@
 #include "catalog/definition_json.h"
 
 #include "base/name.h"
+#include "base/short_text.h"
 
 namespace tercet {
 namespace {
@@ -8,7 +9,7 @@ namespace {
 Status WrongMember(std::string_view key, const json::key_value_pair& member,
                    std::string_view expected) {
   return Status::Invalid("member '", key, ".", std::string_view(member.key()), "' must be ",
-                         expected, ", not ", ToText(member.value()).substr(0, 80));
+                         expected, ", not ", ShortText(ToText(member.value())));
 }
 
 }  // namespace
@@ -21,8 +22,8 @@ Status CheckMembers(std::string_view noun, const json::object& object,
     for (const std::string_view name : known) found = found || name == key;
     if (!found) {
       const std::vector<std::string> names(known.begin(), known.end());
-      return Status::Invalid(noun, " has no member '", key.substr(0, 80), "'",
-                             Suggest(key.substr(0, 80), names));
+      return Status::Invalid(noun, " has no member '", ShortText(key), "'",
+                             Suggest(key, names));
     }
   }
   return Status::OK();
@@ -110,7 +111,7 @@ Result<std::vector<json::object>> FindObjects(const json::object& object, std::s
   for (const json::value& item : array) {
     if (!item.is_object()) {
       return Status::Invalid("member '", key, "' must be a list of objects, not of ",
-                             ToText(item).substr(0, 80));
+                             ShortText(ToText(item)));
     }
     objects.push_back(item.as_object());
   }

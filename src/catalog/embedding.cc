@@ -3,6 +3,7 @@
 #include <arrow/type_traits.h>
 
 #include "base/name.h"
+#include "base/short_text.h"
 #include "catalog/definition_json.h"
 
 namespace tercet {
@@ -87,7 +88,7 @@ Result<Embeddings> EmbeddingsFromJson(const json::object& object) {
     if (!member.value().is_object()) {
       return Status::Invalid("embedding '", std::string_view(member.key()),
                              "' must be an object, such as {\"metric\": \"cosine\"}, not ",
-                             ToText(member.value()).substr(0, 80));
+                             ShortText(ToText(member.value())));
     }
     auto embedding = EmbeddingDefinition::FromJson(member.value().as_object());
     if (!embedding.ok()) {

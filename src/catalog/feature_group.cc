@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/name.h"
+#include "base/short_text.h"
 #include "base/time_text.h"
 #include "catalog/definition_json.h"
 #include "catalog/feature_type.h"
@@ -272,8 +273,8 @@ Result<InsertMode> InsertModeFromName(std::string_view name) {
   for (const InsertMode mode : {InsertMode::kUpsert, InsertMode::kAppend, InsertMode::kOverwrite}) {
     if (InsertModeName(mode) == name) return mode;
   }
-  return Status::Invalid("there is no insert mode '", name.substr(0, 80), "'",
-                         Suggest(name.substr(0, 80), {"upsert", "append", "overwrite"}));
+  return Status::Invalid("there is no insert mode '", ShortText(name), "'",
+                         Suggest(name, {"upsert", "append", "overwrite"}));
 }
 
 }  // namespace tercet

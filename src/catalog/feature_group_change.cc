@@ -1,5 +1,6 @@
 #include "catalog/feature_group_change.h"
 
+#include "base/short_text.h"
 #include "catalog/definition_json.h"
 #include "catalog/feature_group.h"
 
@@ -82,7 +83,7 @@ Result<FeatureGroupChange> FeatureGroupChange::FromJson(const json::object& obje
     } else {
       return Status::Invalid("property '", std::string_view(member.key()),
                              "' must be text, or null to take it away, not ",
-                             ToText(member.value()).substr(0, 80));
+                             ShortText(ToText(member.value())));
     }
   }
   ARROW_ASSIGN_OR_RAISE(json::object embeddings, FindObject(object, "embeddings"));

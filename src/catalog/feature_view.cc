@@ -3,6 +3,7 @@
 #include <set>
 
 #include "base/name.h"
+#include "base/short_text.h"
 #include "catalog/definition_json.h"
 
 namespace tercet {
@@ -35,7 +36,7 @@ Result<std::vector<std::pair<std::string, std::string>>> FindOn(const json::obje
       on.emplace_back(std::string((*pair)[0].as_string()), std::string((*pair)[1].as_string()));
     } else {
       return Status::Invalid("member 'on' must map left columns to key columns, not ",
-                             ToText(*value).substr(0, 80));
+                             ShortText(ToText(*value)));
     }
   }
   return on;
@@ -109,7 +110,7 @@ Result<GroupSelection> SelectionFromJson(const json::object& object) {
   ARROW_ASSIGN_OR_RAISE(const auto filter, FindString(object, "filter"));
   if (filter) {
     return Status::NotImplemented("group '", group, "' has a filter of its own ('",
-                                  filter->substr(0, 80),
+                                  ShortText(*filter),
                                   "'); write it as the feature view's filter");
   }
   if (selection.ttl_us && *selection.ttl_us <= 0) {

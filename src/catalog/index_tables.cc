@@ -1,5 +1,6 @@
 #include "catalog/index_tables.h"
 
+#include "base/short_text.h"
 #include "catalog/definition_json.h"
 #include "catalog/object_name.h"
 #include "catalog/search_documents.h"
@@ -63,7 +64,7 @@ Result<std::vector<std::pair<std::string, std::string>>> FindPairs(const json::o
     if (pair == nullptr || pair->size() != 2 || !(*pair)[0].is_string() ||
         !(*pair)[1].is_string()) {
       return Status::IOError("the catalog's record of a SQL step is damaged: ",
-                             ToText(item).substr(0, 80), " is no column of a group");
+                             ShortText(ToText(item)), " is no column of a group");
     }
     pairs.emplace_back((*pair)[0].as_string(), (*pair)[1].as_string());
   }

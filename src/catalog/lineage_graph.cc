@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/name.h"
+#include "base/short_text.h"
 #include "catalog/definition_json.h"
 
 namespace tercet {
@@ -30,8 +31,8 @@ Result<LineageDirection> LineageDirectionFromName(std::string_view name) {
        {LineageDirection::kUpstream, LineageDirection::kDownstream, LineageDirection::kBoth}) {
     if (LineageDirectionName(direction) == name) return direction;
   }
-  return Status::Invalid("there is no direction '", name.substr(0, 80), "' of lineage",
-                         Suggest(name.substr(0, 80), {"upstream", "downstream", "both"}));
+  return Status::Invalid("there is no direction '", ShortText(name), "' of lineage",
+                         Suggest(name, {"upstream", "downstream", "both"}));
 }
 
 const LineageNode* LineageGraph::Find(std::string_view id) const {
@@ -91,8 +92,8 @@ Result<std::string> LineageGraph::ToText(std::string_view format) const {
   if (format == "dot") return ToDot();
   if (format == "svg") return ToSvg();
   if (format == "json") return tercet::ToText(ToJson());
-  return Status::Invalid("lineage has no form '", format.substr(0, 80), "'",
-                         Suggest(format.substr(0, 80), {"tree", "mermaid", "dot", "svg", "json"}));
+  return Status::Invalid("lineage has no form '", ShortText(format), "'",
+                         Suggest(format, {"tree", "mermaid", "dot", "svg", "json"}));
 }
 
 }  // namespace tercet

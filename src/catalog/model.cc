@@ -1,6 +1,7 @@
 #include "catalog/model.h"
 
 #include "base/name.h"
+#include "base/short_text.h"
 #include "catalog/definition_json.h"
 #include "catalog/feature_group.h"
 
@@ -45,8 +46,8 @@ Result<ModelFormat> ModelFormatFromName(std::string_view name) {
     if (ModelFormatName(format) == name) return format;
   }
   const std::vector<std::string> known(std::begin(kFormatNames), std::end(kFormatNames));
-  return Status::Invalid("there is no model format '", name.substr(0, 80), "'",
-                         Suggest(name.substr(0, 80), known));
+  return Status::Invalid("there is no model format '", ShortText(name), "'",
+                         Suggest(name, known));
 }
 
 json::object ModelDefinition::ToJson() const {

@@ -1,5 +1,6 @@
 #include "catalog/neighbors.h"
 
+#include "base/short_text.h"
 #include "catalog/definition_json.h"
 
 namespace tercet {
@@ -8,7 +9,7 @@ namespace {
 Result<std::vector<double>> VectorFromJson(const json::value& item) {
   if (!item.is_array()) {
     return Status::Invalid("member 'vectors' must be a list of lists of numbers, with ",
-                           ToText(item).substr(0, 80), " in it");
+                           ShortText(ToText(item)), " in it");
   }
   std::vector<double> vector;
   vector.reserve(item.as_array().size());
@@ -16,7 +17,7 @@ Result<std::vector<double>> VectorFromJson(const json::value& item) {
     boost::system::error_code error;
     const double number = element.to_number<double>(error);
     if (error) {
-      return Status::Invalid("member 'vectors': ", ToText(element).substr(0, 80), " is no number");
+      return Status::Invalid("member 'vectors': ", ShortText(ToText(element)), " is no number");
     }
     vector.push_back(number);
   }

@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "base/name.h"
+#include "base/short_text.h"
 
 namespace tercet {
 namespace {
@@ -36,8 +37,8 @@ Result<Kind> KindFromName(std::string_view name) {
     if (text.name == name) return text.kind;
     names.emplace_back(text.name);
   }
-  return Status::Invalid("no kind of noun is named '", name.substr(0, 80), "'",
-                         Suggest(name.substr(0, 80), names));
+  return Status::Invalid("no kind of noun is named '", ShortText(name), "'",
+                         Suggest(name, names));
 }
 
 std::string Ref::ToText() const {
@@ -53,12 +54,12 @@ Result<Ref> Ref::Parse(std::string_view text) {
     const auto [end, error] =
         std::from_chars(digits.data(), digits.data() + digits.size(), ref.version);
     if (error != std::errc() || end != digits.data() + digits.size() || ref.version < 1) {
-      return Status::Invalid("cannot read reference '", text.substr(0, 160), "': '",
-                             digits.substr(0, 80), "' is not a version number from 1");
+      return Status::Invalid("cannot read reference '", ShortText(text, 160), "': '",
+                             ShortText(digits), "' is not a version number from 1");
     }
   }
   if (ref.name.empty()) {
-    return Status::Invalid("cannot read reference '", text.substr(0, 160),
+    return Status::Invalid("cannot read reference '", ShortText(text, 160),
                            "': it has no name; write 'name' or 'name@version'");
   }
   return ref;

@@ -1,6 +1,7 @@
 #include "catalog/object_name.h"
 
 #include "base/name.h"
+#include "base/short_text.h"
 
 namespace tercet {
 namespace {
@@ -30,7 +31,7 @@ Status NotFound(Catalog* catalog, const ObjectName& name, std::string_view text)
     for (const CatalogEntry& entry : entries) known.push_back(NounName(kind, entry.ref));
   }
   const std::string wanted = name.ref.ToText();
-  return Status::KeyError("there is nothing named '", text.substr(0, 160), "'",
+  return Status::KeyError("there is nothing named '", ShortText(text, 160), "'",
                           Suggest(wanted, known));
 }
 
@@ -57,7 +58,7 @@ Result<ObjectName> ObjectName::Parse(std::string_view text) {
   if (end != std::string_view::npos) {
     name.column = rest.substr(end + 1);
     if (name.column.empty()) {
-      return Status::Invalid("'", text.substr(0, 160), "' ends with '.', where a column's name ",
+      return Status::Invalid("'", ShortText(text, 160), "' ends with '.', where a column's name ",
                              "would stand");
     }
   }
@@ -83,7 +84,7 @@ Result<FoundObject> FindNamed(Catalog* catalog, std::string_view text) {
                NounName(entry.kind, entry.ref) +
                (name.column.empty() ? "" : "." + name.column) + "'";
   }
-  return Status::Invalid("'", text.substr(0, 160), "' names several; say ", choices);
+  return Status::Invalid("'", ShortText(text, 160), "' names several; say ", choices);
 }
 
 }  // namespace tercet

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/name.h"
+#include "base/short_text.h"
 #include "catalog/definition_json.h"
 
 namespace tercet {
@@ -78,8 +79,8 @@ Result<PredictionSink> PredictionSink::FromJson(const json::object& object) {
 
 Status PredictionSink::Check() const {
   if (std::find(Kinds().begin(), Kinds().end(), kind) == Kinds().end()) {
-    return Status::Invalid("there is no kind of sink '", kind.substr(0, 80), "'",
-                           Suggest(kind.substr(0, 80), Kinds()));
+    return Status::Invalid("there is no kind of sink '", ShortText(kind), "'",
+                           Suggest(kind, Kinds()));
   }
   constexpr size_t kMostBytes = 1000;
   if (location.empty() || location.size() > kMostBytes || target.size() > kMostBytes) {
@@ -112,8 +113,8 @@ Status PredictionSink::Check() const {
 Status PredictionSink::CheckFiles() const {
   const std::vector<std::string> formats = {"jsonl", "parquet"};
   if (!format.empty() && format != "jsonl" && format != "parquet") {
-    return Status::Invalid("a file sink has no format '", format.substr(0, 40), "'",
-                           Suggest(format.substr(0, 40), formats));
+    return Status::Invalid("a file sink has no format '", ShortText(format, 40), "'",
+                           Suggest(format, formats));
   }
   constexpr int64_t kMostMb = 4096, kMostSeconds = 7 * 86'400;
   if (file_mb < 0 || file_mb > kMostMb || file_seconds < 0 || file_seconds > kMostSeconds) {

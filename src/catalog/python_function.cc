@@ -4,6 +4,7 @@
 #include <set>
 #include <string_view>
 
+#include "base/short_text.h"
 #include "catalog/definition_json.h"
 #include "catalog/feature_group.h"
 
@@ -58,7 +59,7 @@ Result<PythonFunction> PythonFunction::FromJson(const json::object& object) {
   ARROW_ASSIGN_OR_RAISE(function.source, GetString(object, "source"));
   ARROW_ASSIGN_OR_RAISE(function.inputs, FindStringPairs(object, "inputs"));
   ARROW_ASSIGN_OR_RAISE(function.output, GetString(object, "output"));
-  const std::string what = "Python function '" + function.name.substr(0, 80) + "'";
+  const std::string what = "Python function '" + ShortText(function.name) + "'";
   if (!IsIdentifier(function.name)) {
     return Status::Invalid(what, ": its name is not a word of letters, digits and underscores");
   }
@@ -76,7 +77,7 @@ Result<PythonFunction> PythonFunction::FromJson(const json::object& object) {
   std::set<std::string> seen;
   for (const auto& [parameter, type] : function.inputs) {
     if (!IsIdentifier(parameter) || !seen.insert(parameter).second) {
-      return Status::Invalid(what, ": '", parameter.substr(0, 80),
+      return Status::Invalid(what, ": '", ShortText(parameter),
                              "' is no parameter's name, or there twice");
     }
   }

@@ -4,6 +4,7 @@
 
 #include "base/id.h"
 #include "base/name.h"
+#include "base/short_text.h"
 
 namespace tercet {
 namespace {
@@ -25,7 +26,7 @@ Status CheckMetrics(const json::object& metrics) {
   for (const auto& member : metrics) {
     if (!member.value().is_number()) {
       return Status::Invalid("metric '", std::string_view(member.key()),
-                             "' must be a number, not ", ToText(member.value()).substr(0, 80));
+                             "' must be a number, not ", ShortText(ToText(member.value())));
     }
   }
   return Status::OK();

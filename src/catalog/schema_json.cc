@@ -1,6 +1,7 @@
 #include <arrow/type.h>
 
 #include "base/name.h"
+#include "base/short_text.h"
 #include "catalog/definition_json.h"
 #include "catalog/feature_group.h"
 
@@ -22,7 +23,7 @@ Result<std::shared_ptr<arrow::Schema>> SchemaFromJson(const json::array& array) 
     const json::object* column = item.if_object();
     if (column == nullptr) {
       return Status::Invalid("a schema is a list of {\"name\", \"type\", \"nullable\"}, not of ",
-                             ToText(item).substr(0, 80));
+                             ShortText(ToText(item)));
     }
     ARROW_RETURN_NOT_OK(CheckMembers("a schema's column", *column, {"name", "type", "nullable"}));
     ARROW_ASSIGN_OR_RAISE(const std::string name, GetString(*column, "name"));

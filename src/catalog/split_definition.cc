@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/name.h"
+#include "base/short_text.h"
 #include "base/time_text.h"
 #include "catalog/definition_json.h"
 
@@ -33,7 +34,7 @@ Status ReadPairs(const json::object& object, std::string_view key, const Add& ad
     const json::array* pair = item.if_array();
     if (pair == nullptr || pair->size() != 2 || !(*pair)[0].is_string()) {
       return Status::Invalid("split: member '", key, "' must be a list of [name, value], not of ",
-                             ToText(item).substr(0, 80));
+                             ShortText(ToText(item)));
     }
     ARROW_RETURN_NOT_OK(add(std::string((*pair)[0].as_string()), (*pair)[1]));
   }
@@ -193,7 +194,7 @@ Result<SplitDefinition> SplitDefinition::FromJson(const json::object& object) {
   ARROW_RETURN_NOT_OK(ReadPairs(object, "parts", [&](std::string part, const json::value& share) {
     if (!share.is_number()) {
       return Status::Invalid("split: the share of part '", part, "' must be a number, not ",
-                             ToText(share).substr(0, 80));
+                             ShortText(ToText(share)));
     }
     split.parts.emplace_back(std::move(part), share.to_number<double>());
     return Status::OK();
@@ -207,7 +208,7 @@ Result<SplitDefinition> SplitDefinition::FromJson(const json::object& object) {
           end_us = end.as_int64();
         } else if (!end.is_null()) {
           return Status::Invalid("split: the boundary of part '", part, "' must be a time, not ",
-                                 ToText(end).substr(0, 80));
+                                 ShortText(ToText(end)));
         }
         split.boundaries.emplace_back(std::move(part), end_us);
         return Status::OK();

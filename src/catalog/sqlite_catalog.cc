@@ -3,6 +3,7 @@
 #include <thread>
 
 #include "base/name.h"
+#include "base/short_text.h"
 #include "catalog/catalog.h"
 #include "catalog/index_tables.h"
 #include "catalog/search_documents.h"
@@ -55,7 +56,7 @@ Status CheckEntryName(Kind kind, const std::string& name) {
   if (kind == Kind::kTrainingDataset) {
     ARROW_ASSIGN_OR_RAISE(const Ref view, Ref::Parse(name));
     if (view.version < 1) {
-      return Status::Invalid("training dataset name '", name.substr(0, 80),
+      return Status::Invalid("training dataset name '", ShortText(name),
                              "' must be its view's, with its version ('delay@1')");
     }
     return CheckName("feature view", view.name);
@@ -66,7 +67,7 @@ Status CheckEntryName(Kind kind, const std::string& name) {
     good = good && (std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_');
   }
   if (good) return Status::OK();
-  return Status::Invalid(KindNoun(kind), " id '", name.substr(0, 80),
+  return Status::Invalid(KindNoun(kind), " id '", ShortText(name),
                          "' must be 1 to 64 letters, digits, '_' or '-'");
 }
 

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "base/short_text.h"
 #include "catalog/definition_json.h"
 
 namespace tercet {
@@ -45,7 +46,7 @@ Status CheckBetter(const std::string& better, bool may_be_empty) {
   if (better == "higher" || better == "lower" || (may_be_empty && better.empty())) {
     return Status::OK();
   }
-  return Status::Invalid("'better' is '", better.substr(0, 40),
+  return Status::Invalid("'better' is '", ShortText(better, 40),
                          "'; say whether \"higher\" or \"lower\" outcomes are");
 }
 
@@ -239,7 +240,7 @@ Result<Outcome> Outcome::FromJson(const json::object& object) {
   ARROW_ASSIGN_OR_RAISE(outcome.request_id, GetString(object, "request_id"));
   ARROW_ASSIGN_OR_RAISE(const auto value, FindDouble(object, "value"));
   if (!value || !std::isfinite(*value)) {
-    return Status::Invalid("the outcome of request '", outcome.request_id.substr(0, 80),
+    return Status::Invalid("the outcome of request '", ShortText(outcome.request_id),
                            "' must be a finite number");
   }
   outcome.value = *value;

@@ -9,6 +9,7 @@
 
 #include <arrow/util/utf8.h>
 
+#include "base/short_text.h"
 #include "compute/transformation_kernel.h"
 #include "compute/transformation_kind.h"
 
@@ -74,7 +75,7 @@ Result<Table<T>> TableOf(const json::array& categories) {
       continue;
     }
     return Status::TypeError("was fitted on other values: the category ",
-                             ToText(category).substr(0, 80), " is not of the column's type");
+                             ShortText(ToText(category)), " is not of the column's type");
   }
   if (table.size() != categories.size()) return Status::Invalid("has a category twice");
   return table;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/short_text.h"
 #include "base/time_text.h"
 #include "compute/calendar.h"
 
@@ -290,7 +291,7 @@ Result<ValueType> Binder::Common(std::span<const Value> values) {
   if (common.kind != Kind::kDate) {
     return Error("'" + node_->name + "' needs values of one type, and got " +
                  std::string(KindName(common.kind)) + " and a text ('" +
-                 KnownValue(*text)->text.substr(0, 40) + "')");
+                 ShortText(KnownValue(*text)->text, 40) + "')");
   }
   // Dates stay dates beside texts that are dates.
   for (const Value& value : values) {

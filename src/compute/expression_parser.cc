@@ -5,21 +5,14 @@
 
 #include <arrow/util/utf8.h>
 
+#include "base/short_text.h"
 #include "compute/expression_token.h"
 #include "compute/expression_tree.h"
 
 namespace tercet::expr {
 
 std::string Located(std::string_view text, uint32_t position, std::string_view message) {
-  constexpr size_t kShown = 120;
-  std::string shown(text.substr(0, kShown));
-  if (text.size() > kShown) {
-    // Cut at the begin of a character, so that the message stays UTF-8.
-    size_t end = kShown;
-    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
-    shown = std::string(text.substr(0, end)) + "…";
-  }
-  return "expression '" + shown + "' at character " + std::to_string(position + 1) + ": " +
+  return "expression '" + ShortText(text, 120) + "' at character " + std::to_string(position + 1) + ": " +
          std::string(message);
 }
 

@@ -6,6 +6,7 @@
 #include <re2/re2.h>
 #undef re2
 
+#include "base/short_text.h"
 #include "compute/expression_binder.h"
 #include "compute/expression_kernel.h"
 
@@ -93,11 +94,11 @@ Result<Pattern> Compile(const Binder& binder, const Node& node, const Value& val
   options.set_max_mem(kPatternBytes);
   Pattern pattern{.compiled = std::make_unique<const RE2>(text, options)};
   if (!pattern.compiled->ok()) {
-    return binder.Error("the pattern '" + text.substr(0, 80) + "' is none: " +
+    return binder.Error("the pattern '" + ShortText(text) + "' is none: " +
                         pattern.compiled->error());
   }
   if (pattern.compiled->NumberOfCapturingGroups() > kMostGroups) {
-    return binder.Error("the pattern '" + text.substr(0, 80) + "' has more than " +
+    return binder.Error("the pattern '" + ShortText(text) + "' has more than " +
                         std::to_string(kMostGroups) + " groups");
   }
   return pattern;
@@ -139,13 +140,13 @@ Result<Value> BindReplace(Binder& binder, const Node& node, std::span<Value> arg
                         KnownText(binder, node, arguments[2], "a replacement"));
   std::string why;
   if (!pattern.compiled->CheckRewriteString(pattern.replacement, &why)) {
-    return binder.Error("the replacement '" + pattern.replacement.substr(0, 80) + "': " + why);
+    return binder.Error("the replacement '" + ShortText(pattern.replacement) + "': " + why);
   }
   if (arguments.size() == 4) {
     ARROW_ASSIGN_OR_RAISE(const std::string option,
                           KnownText(binder, node, arguments[3], "the option 'g'"));
     if (option != "g") {
-      return binder.Error("'" + node.name + "' has no option '" + option.substr(0, 20) +
+      return binder.Error("'" + node.name + "' has no option '" + ShortText(option, 20) +
                           "'; 'g' replaces all matches, and a pattern may begin with (?i)");
     }
     pattern.all = true;

@@ -7,6 +7,7 @@
 #define USE_OS_TZDB 1
 #include <arrow/vendored/datetime.h>
 
+#include "base/short_text.h"
 #include "compute/calendar.h"
 #include "compute/expression_kernel.h"
 
@@ -85,7 +86,7 @@ Result<const void*> KnownZone(Binder& binder, const Value& name) {
   try {
     return date::locate_zone(known->text);
   } catch (const std::exception& error) {
-    return binder.Error("there is no time zone '" + known->text.substr(0, 80) + "' (" +
+    return binder.Error("there is no time zone '" + ShortText(known->text) + "' (" +
                         error.what() + "); they are named as in 'Europe/Oslo'");
   }
 }

@@ -1,5 +1,7 @@
 #include "compute/transformation.h"
 
+#include "base/short_text.h"
+
 namespace tercet {
 
 Result<std::vector<FittedTransformation>> FittedFromJson(const json::array& array) {
@@ -9,7 +11,7 @@ Result<std::vector<FittedTransformation>> FittedFromJson(const json::array& arra
     const json::object* object = item.if_object();
     if (object == nullptr) {
       return Status::Invalid("a fitted transformation must be an object, not ",
-                             ToText(item).substr(0, 80));
+                             ShortText(ToText(item)));
     }
     ARROW_ASSIGN_OR_RAISE(FittedTransformation one, FittedTransformation::FromJson(*object));
     fitted.push_back(std::move(one));

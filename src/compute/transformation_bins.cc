@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/short_text.h"
 #include "compute/summation.h"
 #include "compute/transformation_kernel.h"
 #include "compute/transformation_kind.h"
@@ -111,7 +112,7 @@ Status CheckGivenBins(const json::object& options, Kind kind) {
   if (!options.contains("edges")) return Status::Invalid("needs its 'edges'");
   if (!GivenEdges(options).ok()) {
     return Status::Invalid("takes 'edges' that are numbers in ascending order, each once, not ",
-                           ToText(options.at("edges")).substr(0, 80));
+                           ShortText(ToText(options.at("edges"))));
   }
   return CheckNumeric(kind);
 }

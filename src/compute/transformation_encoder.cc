@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <string>
 
+#include "base/short_text.h"
 #include "compute/category_codes.h"
 #include "compute/transformation_kernel.h"
 #include "compute/transformation_kind.h"
@@ -129,7 +130,7 @@ Status CheckOrdinal(const json::object& options, Kind kind) {
   for (size_t k = 0; k < categories.size(); ++k) {
     if (std::find(categories.begin(), categories.begin() + k, categories[k]) !=
         categories.begin() + k) {
-      return Status::Invalid("names the category ", ToText(categories[k]).substr(0, 80), " twice");
+      return Status::Invalid("names the category ", ShortText(ToText(categories[k])), " twice");
     }
     const Kind of = categories[k].is_string()  ? Kind::kString
                     : categories[k].is_int64() ? Kind::kInt
@@ -137,7 +138,7 @@ Status CheckOrdinal(const json::object& options, Kind kind) {
                                                : Kind::kOpaque;
     if (of != kind && kind != Kind::kNull) {
       return Status::TypeError("takes categories that are ", expr::KindName(kind), ", not ",
-                               ToText(categories[k]).substr(0, 80));
+                               ShortText(ToText(categories[k])));
     }
   }
   return Status::OK();

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "base/short_text.h"
 #include "compute/category_codes.h"
 #include "compute/transformation_kernel.h"
 #include "compute/transformation_kind.h"
@@ -62,7 +63,7 @@ Result<json::value> OtherOf(const json::object& options, Kind kind) {
                          : given->is_int64() && (kind == Kind::kInt || kind == Kind::kNull)) {
     return *given;
   }
-  return Status::TypeError("can't put 'other' = ", ToText(*given).substr(0, 80),
+  return Status::TypeError("can't put 'other' = ", ShortText(ToText(*given)),
                            " into a column of ", expr::KindName(kind));
 }
 

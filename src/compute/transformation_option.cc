@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "base/name.h"
+#include "base/short_text.h"
 #include "compute/transformation_kind.h"
 
 /// What kinds read from options, parameters and columns.
@@ -38,7 +39,7 @@ Result<std::vector<double>> NumbersParameter(const json::object& parameters,
   numbers.reserve(items->size());
   for (const json::value& item : *items) {
     if (!item.is_number()) {
-      return Status::Invalid("has among its fitted '", name, "' ", ToText(item).substr(0, 80),
+      return Status::Invalid("has among its fitted '", name, "' ", ShortText(ToText(item)),
                              ", which is no number");
     }
     numbers.push_back(item.to_number<double>());

@@ -1,5 +1,6 @@
 #include <cmath>
 
+#include "base/short_text.h"
 #include "compute/category_codes.h"
 #include "compute/summation.h"
 #include "compute/transformation_kernel.h"
@@ -27,7 +28,7 @@ Status CheckTarget(const json::object& options, Kind kind) {
     const bool is_auto = smooth->is_string() && smooth->get_string() == "auto";
     if (!is_auto && !(smooth->is_number() && smooth->to_number<double>() >= 0)) {
       return Status::Invalid("takes 'smooth' as 'auto' or a number ≥ 0, not ",
-                             ToText(*smooth).substr(0, 80));
+                             ShortText(ToText(*smooth)));
     }
   }
   return CheckCategorical(kind);

@@ -1,6 +1,7 @@
 #include "compute/vector_distance.h"
 
 #include "base/name.h"
+#include "base/short_text.h"
 
 namespace tercet {
 namespace {
@@ -17,8 +18,8 @@ Result<VectorMetric> VectorMetricFromName(std::string_view name) {
   for (size_t i = 0; i < std::size(kNames); ++i) {
     if (kNames[i] == name) return static_cast<VectorMetric>(i);
   }
-  return Status::Invalid("there is no metric '", name.substr(0, 80), "'",
-                         Suggest(name.substr(0, 80), {kNames, kNames + std::size(kNames)}));
+  return Status::Invalid("there is no metric '", ShortText(name), "'",
+                         Suggest(name, {kNames, kNames + std::size(kNames)}));
 }
 
 }  // namespace tercet

@@ -5,6 +5,8 @@
 
 #include <arrow/array/array_primitive.h>
 
+#include "base/short_text.h"
+
 namespace tercet {
 
 Result<std::shared_ptr<const RowFilter>> RowFilter::Make(const std::string& text,
@@ -30,7 +32,7 @@ Result<std::shared_ptr<const RowFilter>> RowFilter::Make(const std::string& text
     }
     return filter;
   }();
-  return made.ok() ? made : Explain(made.status(), "filter '" + text.substr(0, 200) + "'");
+  return made.ok() ? made : Explain(made.status(), "filter '" + ShortText(text, 200) + "'");
 }
 
 Result<LabelBits> RowFilter::Evaluate(const arrow::RecordBatch& rows) const {

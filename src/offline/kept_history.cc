@@ -4,6 +4,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "base/short_text.h"
 #include "offline/data_file.h"
 
 namespace tercet {
@@ -18,7 +19,7 @@ Result<int64_t> HistorySince(const std::map<std::string, std::string>& propertie
     return version;
   }
   return Status::IOError("table property '", kHistorySinceProperty, "' must be a commit, not '",
-                         text.substr(0, 80), "'");
+                         ShortText(text), "'");
 }
 
 Result<int64_t> OldestWholeCommit(FileSystem* file_system, Table* table) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/name.h"
+#include "base/short_text.h"
 
 namespace tercet {
 namespace {
@@ -49,7 +50,7 @@ std::optional<int64_t> ParseCount(std::string_view text) {
 Status CheckText(const Settable& property, const std::string& text) {
   const auto refuse = [&](std::string_view wanted) {
     return Status::Invalid("property '", property.name, "' must be ", wanted, ", not '",
-                           text.substr(0, 80), "'");
+                           ShortText(text), "'");
   };
   switch (property.kind) {
     case Kind::kPositive:
@@ -118,7 +119,7 @@ Result<int64_t> ParseInterval(std::string_view text) {
       {"microsecond", 1},
   }};
   const auto malformed = [&] {
-    return Status::Invalid("'", text.substr(0, 80), "' is no interval; write one as \"interval ",
+    return Status::Invalid("'", ShortText(text), "' is no interval; write one as \"interval ",
                            "30 days\"");
   };
   std::string_view rest = text;

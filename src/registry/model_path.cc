@@ -2,6 +2,8 @@
 
 #include <arrow/util/utf8.h>
 
+#include "base/short_text.h"
+
 namespace tercet {
 
 Status CheckModelPath(std::string_view path) {
@@ -18,7 +20,7 @@ Status CheckModelPath(std::string_view path) {
     begin = end + 1;
   }
   if (good) return Status::OK();
-  return Status::Invalid("model file '", path.substr(0, 120),
+  return Status::Invalid("model file '", ShortText(path, 120),
                          "' must be a relative path of plain names below the model's folder");
 }
 

@@ -2,6 +2,9 @@
 
 #include <string_view>
 
+#include "base/json.h"
+#include "base/short_text.h"
+
 namespace tercet {
 namespace {
 
@@ -22,15 +25,27 @@ constexpr Kind kKinds[] = {{"Catalog Error", arrow::StatusCode::KeyError},
                            {"INTERNAL Error", arrow::StatusCode::UnknownError},
                            {"FATAL Error", arrow::StatusCode::UnknownError}};
 
+/// What some failures are told as, {"exception_type":"INTERNAL","exception_message":…} with addresses
+/// of the library's code, as the text that others are told as.
+std::string TextOf(std::string_view message) {
+  if (!message.starts_with("{\"exception_type\"")) return std::string(message);
+  const auto parts = ParseJsonObject(message);
+  if (!parts.ok()) return std::string(message);
+  const auto type = GetString(*parts, "exception_type");
+  const auto text = GetString(*parts, "exception_message");
+  if (!type.ok() || !text.ok()) return std::string(message);
+  return *type + " Error: " + *text;
+}
+
 }  // namespace
 
 Status SqlError(const char* message, const std::string& query) {
-  const std::string_view text = message == nullptr ? "the query failed" : message;
+  const std::string text = message == nullptr ? "the query failed" : TextOf(message);
   arrow::StatusCode code = arrow::StatusCode::Invalid;
   for (const Kind& kind : kKinds) {
     if (text.starts_with(kind.prefix)) code = kind.code;
   }
-  return WithQuery(Status(code, std::string(text)), query);
+  return WithQuery(Status(code, text), query);
 }
 
 Status WithQuery(const Status& status, const std::string& query) {
@@ -38,15 +53,7 @@ Status WithQuery(const Status& status, const std::string& query) {
   if (status.message().find("\nLINE ") != std::string::npos) {
     return status.WithMessage("SQL: ", status.message());
   }
-  std::string shown = query.substr(0, kShownBytes);
-  if (shown.size() < query.size()) {
-    while (!shown.empty() && (static_cast<unsigned char>(shown.back()) & 0xc0) == 0x80) {
-      shown.pop_back();
-    }
-    if (!shown.empty()) shown.pop_back();  // it may have begun a character of several bytes
-    shown += "…";
-  }
-  return status.WithMessage("SQL: ", status.message(), "\nin: ", shown);
+  return status.WithMessage("SQL: ", status.message(), "\nin: ", ShortText(query, kShownBytes));
 }
 
 SqlTimeLimit::SqlTimeLimit(const DuckDbLibrary& duck, duckdb_connection connection,

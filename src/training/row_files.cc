@@ -12,6 +12,7 @@
 #include <parquet/exception.h>
 
 #include "base/name.h"
+#include "base/short_text.h"
 #include "training/tfrecord.h"
 
 namespace tercet {
@@ -131,8 +132,8 @@ Result<parquet::Compression::type> CompressionOf(const RowFileOptions& options) 
       {"gzip", parquet::Compression::GZIP},     {"none", parquet::Compression::UNCOMPRESSED}};
   const auto found = kinds.find(options.compression);
   if (found == kinds.end()) {
-    return Status::Invalid("there is no compression '", options.compression.substr(0, 40), "'",
-                           Suggest(options.compression.substr(0, 40),
+    return Status::Invalid("there is no compression '", ShortText(options.compression, 40), "'",
+                           Suggest(options.compression,
                                    {"zstd", "snappy", "lz4", "gzip", "none"}));
   }
   if (!options.compression.empty() && options.format != "parquet") {
