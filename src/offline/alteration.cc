@@ -12,6 +12,7 @@
 #include "offline/file_rewrite.h"
 #include "offline/protocol_features.h"
 #include "offline/row_stream.h"
+#include "offline/schema_text.h"
 #include "offline/stored_type.h"
 #include "offline/widening.h"
 
@@ -59,8 +60,8 @@ Result<TableColumns> NewColumns(const TableState& state, const TableAlteration& 
 
 /// Delta's schema of the new columns; what another engine noted of a column stays.
 Result<std::string> NewSchemaString(const TableState& state, const TableColumns& columns) {
-  ARROW_ASSIGN_OR_RAISE(json::object schema, ParseJsonObject(ToDeltaSchema(columns, {})));
-  ARROW_ASSIGN_OR_RAISE(const json::object before, ParseJsonObject(state.metadata.schema_string));
+  ARROW_ASSIGN_OR_RAISE(json::object schema, ParseSchemaText(ToDeltaSchema(columns, {})));
+  ARROW_ASSIGN_OR_RAISE(const json::object before, ParseSchemaText(state.metadata.schema_string));
   ARROW_ASSIGN_OR_RAISE(const json::array known, FindArray(before, "fields"));
   json::array& fields = schema.at("fields").as_array();
   for (size_t i = 0; i < known.size() && i < fields.size(); ++i) {

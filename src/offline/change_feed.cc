@@ -224,9 +224,11 @@ Result<std::shared_ptr<arrow::RecordBatchReader>> DeltaTable::Changes(int64_t si
     return Status::KeyError("no commit ", until, "; the newest is ", state->version);
   }
   ARROW_ASSIGN_OR_RAISE(std::vector<Commit> commits, Commits());
-  if (!commits.empty() && since + 1 < until && since + 1 < commits.front().version) {
-    return Status::KeyError("the changes since commit ", since, " are no longer kept; the oldest ",
-                            "commit is ", commits.front().version);
+  const int64_t oldest = commits.empty() ? state->version + 1 : commits.front().version;
+  if (since < until && since < oldest - 1) {
+    return Status::KeyError("the changes since commit ", since, " are no longer kept; ",
+                            commits.empty() ? "no commit is"
+                                            : "the oldest commit is " + std::to_string(oldest));
   }
   std::erase_if(commits, [&](const Commit& commit) {
     return commit.version <= since || commit.version > until;

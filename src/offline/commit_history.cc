@@ -106,6 +106,11 @@ Result<std::vector<Commit>> DeltaTable::Commits() {
     history_.clear();
     history_table_id_ = head->state()->metadata.id;
   }
+  if (!history_.empty()) {
+    // Another process may have cleaned the log up since.
+    ARROW_ASSIGN_OR_RAISE(const bool kept, log_.HasCommit(history_.front().version));
+    if (!kept) history_.clear();
+  }
   int64_t next = head->version() + 1;
   if (!history_.empty()) {
     next = history_.back().version + 1;

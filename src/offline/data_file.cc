@@ -26,13 +26,15 @@ std::optional<int64_t> IntegerOf(std::string_view text) {
   return value;
 }
 
-/// The least text of at most kMaxPositionBytes that is not before any text with this prefix.
-std::string CutUp(std::string position) {
+/// The least text of at most kMaxPositionBytes that is not before any text with this prefix; where
+/// there is none, the position itself.
+std::string CutUp(const std::string& position) {
   if (position.size() <= kMaxPositionBytes) return position;
-  position.resize(kMaxPositionBytes);
-  while (!position.empty() && static_cast<uint8_t>(position.back()) == 0xFF) position.pop_back();
-  if (!position.empty()) position.back() = static_cast<char>(position.back() + 1);
-  return position;
+  std::string cut = position.substr(0, kMaxPositionBytes);
+  while (!cut.empty() && static_cast<uint8_t>(cut.back()) == 0xFF) cut.pop_back();
+  if (cut.empty()) return position;
+  cut.back() = static_cast<char>(cut.back() + 1);
+  return cut;
 }
 
 /// The layout's text, made anew only when the layout is another than in this thread's last call: it

@@ -13,7 +13,10 @@
 #include <arrow/util/key_value_metadata.h>
 
 #include "base/name.h"
+#include "base/short_text.h"
+#include "catalog/feature_type.h"
 #include "offline/column_fit.h"
+#include "offline/schema_text.h"
 #include "offline/stored_type.h"
 
 namespace tercet {
@@ -100,7 +103,7 @@ Result<TypePtr> FromDeltaDecimal(std::string_view text) {
 }
 
 Result<TypePtr> FromDeltaPrimitive(const json::value& type) {
-  if (!type.is_string()) return Status::Invalid("malformed type ", ToText(type).substr(0, 80));
+  if (!type.is_string()) return Status::Invalid("malformed type ", ShortText(ToText(type)));
   const std::string_view name = type.as_string();
   static const std::map<std::string_view, TypePtr> kTypes = {
       {"boolean", arrow::boolean()},
@@ -231,6 +234,12 @@ std::string LowerCase(std::string text) {
 
 }  // namespace
 
+Result<json::object> ParseSchemaText(const std::string& text) {
+  constexpr size_t kMostDepth = 128;
+  static_assert(kMostDepth > 3 * (kMaxTypeDepth + 1));
+  return ParseJsonObject(text, {.max_depth = kMostDepth});
+}
+
 Result<TableColumns> ColumnsOf(const arrow::Schema& schema) {
   if (schema.num_fields() == 0) return Status::Invalid("a table must have at least one column");
   arrow::FieldVector logical, stored;
@@ -253,7 +262,7 @@ Result<TableColumns> ColumnsOf(const arrow::Schema& schema) {
 }
 
 Result<TableColumns> ColumnsOf(const Metadata& metadata) {
-  ARROW_ASSIGN_OR_RAISE(const json::object declared, ParseJsonObject(metadata.schema_string));
+  ARROW_ASSIGN_OR_RAISE(const json::object declared, ParseSchemaText(metadata.schema_string));
   ARROW_ASSIGN_OR_RAISE(const json::array fields, FindArray(declared, "fields"));
   std::shared_ptr<arrow::Schema> remembered = arrow::schema({});
   const auto text = metadata.configuration.find(std::string(kArrowSchemaProperty));

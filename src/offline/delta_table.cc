@@ -191,7 +191,7 @@ Result<Commit> DeltaTable::Apply(Change* change, const TableState& made_for,
       change->files().KeepNamedBy(actions);
       // The commit stands, whatever becomes of its checkpoint.
       const Result<TableStatePtr> newest = HeadState();
-      if (newest.ok()) CheckpointIfDue(**newest);
+      if (newest.ok()) CheckpointIfDue(version, **newest);
       return Commit{.feature_group = {},
                     .version = version,
                     .commit_time_us = time_us,
@@ -207,8 +207,9 @@ Result<Commit> DeltaTable::Apply(Change* change, const TableState& made_for,
                            " times; other writers are too busy, try again later");
 }
 
-void DeltaTable::CheckpointIfDue(const TableState& state) const {
-  if (state.version == 0 || state.version % CheckpointInterval(state) != 0) return;
+void DeltaTable::CheckpointIfDue(int64_t committed, const TableState& state) const {
+  const int64_t interval = CheckpointInterval(state);
+  if (state.version / interval <= (committed - 1) / interval) return;
   const Status written = log_.WriteCheckpoint(state);
   if (!written.ok()) LogWarn("no checkpoint of '" + path_ + "': " + written.message());
 }

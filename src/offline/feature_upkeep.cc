@@ -5,6 +5,7 @@
 #include <arrow/json/from_string.h>
 
 #include "base/name.h"
+#include "base/short_text.h"
 #include "offline/delta_schema.h"
 #include "offline/feature_tables.h"
 #include "offline/kept_history.h"
@@ -26,7 +27,7 @@ Result<std::shared_ptr<arrow::Scalar>> DefaultOf(const FeatureGroupChange::NewFe
       feature.type, "[" + ToText(feature.default_value) + "]");
   if (!array.ok()) {
     return Status::TypeError("the default of feature '", feature.name, "' is ",
-                             ToText(feature.default_value).substr(0, 80), ", which is no ",
+                             ShortText(ToText(feature.default_value)), ", which is no ",
                              feature.type->ToString());
   }
   return (*array)->GetScalar(0);
@@ -228,7 +229,8 @@ Result<ErasureReport> FeatureTables::Erase(const std::optional<Ref>& ref,
     ARROW_ASSIGN_OR_RAISE(groups, List());
     const std::vector<std::string> names = keys->schema()->field_names();
     std::erase_if(groups, [&](const FeatureGroupDefinition& group) {
-      return !std::all_of(names.begin(), names.end(), [&](const std::string& name) {
+      // What another system keeps is that system's to erase.
+      return group.source || !std::all_of(names.begin(), names.end(), [&](const std::string& name) {
         return std::find(group.primary_key.begin(), group.primary_key.end(), name) !=
                group.primary_key.end();
       });
@@ -244,8 +246,8 @@ Result<ErasureReport> FeatureTables::Erase(const std::optional<Ref>& ref,
   std::set<std::string> lost;
   for (const FeatureGroupDefinition& group : groups) {
     const Result<std::shared_ptr<Table>> table = Get(group.ref());
-    // Declared, and nothing was inserted; or rows that are kept elsewhere and never here.
-    if (!ref && !table.ok()) continue;
+    // Declared, and nothing was inserted. A table that can't be read may hold what is to be erased.
+    if (!ref && table.status().IsKeyError()) continue;
     ARROW_RETURN_NOT_OK(table.status());
     const Result<TableErasure> erased = (*table)->Erase(keys);
     if (!erased.ok()) return Explain(erased.status(), "erasing from " + Naming(group));

@@ -26,6 +26,9 @@ namespace {
 using arrow::RecordBatch;
 using BatchPtr = std::shared_ptr<RecordBatch>;
 
+/// More than any file has, and so far from the largest number that sums can't overflow.
+constexpr int64_t kMostRows = int64_t{1} << 40;
+
 Result<int64_t> PositiveProperty(const TableState& state, std::string_view name,
                                  int64_t fallback) {
   const std::string* text = state.Property(name);
@@ -36,7 +39,7 @@ Result<int64_t> PositiveProperty(const TableState& state, std::string_view name,
     return Status::Invalid("table property '", name, "' must be a positive number, not '", *text,
                            "'");
   }
-  return value;
+  return std::min(value, kMostRows);
 }
 
 /// All rows of a batch as one file; its size.

@@ -199,6 +199,8 @@ Status CheckWritable(const TableState& state) {
 namespace {
 
 constexpr int64_t kMaxMs = INT64_MAX / 1000;
+/// Ours, too, are far enough from the ends that one can go on counting from them.
+constexpr int64_t kMostUs = INT64_MAX / 2;
 
 /// A member that is a time in milliseconds, in microseconds.
 std::optional<int64_t> TimeOf(const json::object& info, std::string_view name) {
@@ -213,7 +215,7 @@ bool IsOurCommit(const json::object& commit_info) {
   const json::value* ours = commit_info.if_contains("tercet");
   if (ours == nullptr || !ours->is_object()) return false;
   const auto time = FindInt(ours->as_object(), "commit_time_us");
-  return time.ok() && time->has_value();
+  return time.ok() && *time && **time > -kMostUs && **time < kMostUs;
 }
 
 bool HasExactTime(const json::object& commit_info) {

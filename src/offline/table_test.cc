@@ -1,5 +1,8 @@
 #include <gmock/gmock.h>
 
+#include <arrow/builder.h>
+
+#include "catalog/feature_type.h"
 #include "offline/table_test_rows.h"
 
 namespace tercet {
@@ -227,6 +230,65 @@ TEST_F(TableTest, HundredsOfSmallRunsAreReadWithFewOpenFiles) {
     open_files += std::filesystem::read_symlink(entry, gone).string().ends_with(".parquet");
   }
   EXPECT_LE(open_files, 2);
+}
+
+TEST_F(TableTest, AFeatureMayNestAsManyTypesAsItMay) {
+  std::shared_ptr<arrow::DataType> type = arrow::int64();
+  for (int depth = 1; depth < kMaxTypeDepth; ++depth) {
+    type = arrow::struct_({field("m", std::move(type))});
+  }
+  const auto schema = arrow::schema({field("key", arrow::int64()), field("deep", type)});
+  const auto table = Make(schema, {.primary_key = {"key"}});
+  std::string value = "7";
+  for (int depth = 1; depth < kMaxTypeDepth; ++depth) value = "[" + value + "]";
+  Put(table.get(), "[[1, " + value + "]]");
+  ASSERT_OK(table->Alter({.add = {field("more", arrow::int32())}, .defaults = {}}));
+  ExpectRows(table.get(), "[[1, " + value + ", null]]");
+}
+
+TEST_F(TableTest, KeysOfAnyBytesAreFoundAgain) {
+  const auto schema = arrow::schema({field("key", arrow::binary()), field("n", arrow::int32())});
+  const auto table = Make(schema, {.primary_key = {"key"}});
+  const auto rows = [&](std::initializer_list<std::string> keys, int number) {
+    arrow::BinaryBuilder key;
+    arrow::Int32Builder n;
+    for (const std::string& one : keys) EXPECT_TRUE(key.Append(one).ok() && n.Append(number).ok());
+    return arrow::RecordBatch::Make(schema, static_cast<int64_t>(keys.size()),
+                                    {Value(key.Finish()), Value(n.Finish())});
+  };
+  // No text of few bytes is behind such a key.
+  const std::string last(300, '\xFF'), almost = std::string(299, '\xFF') + "a";
+  ASSERT_OK(TryPut(table.get(), rows({"a", last}, 1)));
+  ASSERT_OK(TryPut(table.get(), rows({last, almost}, 2)));
+  ASSERT_OK(TryPut(table.get(), rows({last}, 3)));
+  const auto head = Value(table->Head());
+  EXPECT_EQ(ScanAll(head.get())->num_rows(), 3);
+  EXPECT_EQ(head->row_count(), 3);
+  EXPECT_EQ(Collect(Value(head->Lookup(rows({last}, 0)->SelectColumns({0}).ValueOrDie(), {})))
+                ->num_rows(),
+            1);
+}
+
+TEST_F(TableTest, PropertiesMayBeAsLargeAsNumbersAre) {
+  MakeWeather();
+  SetProperties(folder_.Join("t"), {{"tercet.row_group_rows", "9223372036854775807"},
+                                    {"tercet.max_file_rows", "2"}});
+  const auto table = Value(Table::Open(LocalFileSystem(), folder_.Join("t"), {}, &clock_));
+  Put(table.get(), R"([["A", 1, 1], ["B", 2, 2], ["C", 3, 3], ["D", 4, 4], ["E", 5, 5]])");
+  SetProperties(folder_.Join("t"), {{"tercet.max_file_rows", "9223372036854775807"}});
+  Put(table.get(), R"([["F", 6, 6]])");
+  EXPECT_EQ(ScanAll(Value(table->Head()).get())->num_rows(), 6);
+}
+
+TEST_F(TableTest, ACommitOfTheEndOfTimeIsNotCountedOnFrom) {
+  const auto table = MakeWeather();
+  const DeltaLog log(LocalFileSystem(), folder_.Join("t"));
+  const CommitInfo info{{{"operation", "WRITE"},
+                         {"txnId", "end"},
+                         {"tercet", {{"operation", "append"}, {"commit_time_us", INT64_MAX}}}}};
+  ASSERT_TRUE(Value(log.TryCommit(1, {info}, 1'600'000'000'000'000, "end")));
+  const Commit commit = Put(table.get(), R"([["A", 1, 1]])");
+  EXPECT_EQ(commit.commit_time_us, clock_.NowMicros());
 }
 
 TEST_F(TableTest, RefusesBadInput) {

@@ -191,6 +191,26 @@ TEST_F(Upkeep, OldCommitsLeaveTheLogBehindACheckpoint) {
   EXPECT_EQ(repeated.version, keyed.version);
 }
 
+TEST_F(Upkeep, ACleanupByAnotherProcessIsSeen) {
+  const auto other = Value(Table::Open(LocalFileSystem(), path_, {}, &clock_));
+  Properties({{"delta.logRetentionDuration", "interval 1 hour"},
+              {"delta.checkpointInterval", "4"}});
+  for (int i = 0; i < 9; ++i) Put("[[" + std::to_string(i) + ", 1]]");
+  ASSERT_EQ(Value(other->Commits()).size(), 11U);
+  clock_.Advance(40 * kDay);
+  const int64_t oldest = Value(table_->Vacuum({}, {9})).oldest_version;
+  ASSERT_EQ(oldest, 8);
+  EXPECT_EQ(Value(other->Commits()).front().version, oldest);
+  EXPECT_EQ(Value(other->Vacuum({.retention_us = 0}, {9})).oldest_version, oldest);
+  // Changes that are gone are missed, a single commit's too.
+  for (const auto& table : {table_, other}) {
+    EXPECT_TRUE(table->Changes(4, 5).status().IsKeyError());
+    EXPECT_TRUE(table->Changes(4, 9).status().IsKeyError());
+    EXPECT_EQ(Collect(Value(table->Changes(oldest, -1)))->num_rows(), 2);
+    EXPECT_EQ(Collect(Value(table->Changes(INT64_MAX, -1)))->num_rows(), 0);
+  }
+}
+
 TEST_F(Upkeep, AddedColumnsHaveTheirDefaultEverywhere) {
   Put("[[1, 1], [2, 2]]");
   const int64_t before = Put("[[3, 3]]").version;

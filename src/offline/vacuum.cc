@@ -79,8 +79,10 @@ class Vacuuming {
   Status FindKnown(int64_t oldest_kept) {
     for (const Commit& described : commits_) {
       if (described.version > oldest_kept) break;
-      ARROW_ASSIGN_OR_RAISE(const LogCommit commit, log_.ReadCommit(described.version));
-      ARROW_RETURN_NOT_OK(AddNamedFiles(commit.actions, /*removed=*/true, &known_));
+      const Result<LogCommit> commit = log_.ReadCommit(described.version);
+      if (commit.status().IsKeyError()) continue;  // another vacuum has cleaned it up meanwhile
+      ARROW_RETURN_NOT_OK(commit.status());
+      ARROW_RETURN_NOT_OK(AddNamedFiles(commit->actions, /*removed=*/true, &known_));
     }
     return Status::OK();
   }
