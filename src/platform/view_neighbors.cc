@@ -8,6 +8,7 @@
 
 #include "base/add_once.h"
 #include "base/name.h"
+#include "base/short_text.h"
 #include "compute/expression.h"
 #include "compute/take_rows.h"
 #include "neighbors/row_filter.h"
@@ -162,7 +163,7 @@ class Search {
     if (find_.filter.empty()) return Status::OK();
     const auto parsed = Expression::Parse(find_.filter);
     if (!parsed.ok()) {
-      return Explain(parsed.status(), "filter '" + find_.filter.substr(0, 200) + "'");
+      return Explain(parsed.status(), "filter '" + ShortText(find_.filter, 200) + "'");
     }
     const Expression filter = parsed->WithMembers([&](const std::string& name) {
       return place_.group.schema->GetFieldIndex(name) >= 0 || IsViewColumn(name);
