@@ -63,9 +63,9 @@ def hudi(path: str | os.PathLike[str]) -> Source:
 
 
 def iceberg(path: str | os.PathLike[str]) -> Source:
-    """An Iceberg table by its folder, or, without a version hint there, by its newest metadata
-    file. Needs the packages duckdb-extension-iceberg and -avro 1.5.5."""
-    return Source("iceberg", _path(path))
+    """An Iceberg table by its folder, or by the metadata file that a catalog names as the table's
+    (PyIceberg's `table.metadata_location`), which then stays the one that is read."""
+    return Source("iceberg", _path(os.fspath(path).removeprefix("file:")))
 
 
 def duckdb(path: str | os.PathLike[str], table: str) -> Source:

@@ -27,6 +27,15 @@ std::shared_ptr<arrow::Schema> VectorSchema() {
                         arrow::field("position", arrow::int64())});
 }
 
+Result<std::shared_ptr<arrow::Table>> ColumnsOf(const arrow::Table& table,
+                                                const std::vector<std::string>& columns) {
+  std::vector<int> wanted;
+  for (const std::string& column : columns) {
+    wanted.push_back(table.schema()->GetFieldIndex(column));
+  }
+  return table.SelectColumns(wanted);
+}
+
 /// The rows that a plan's deletion vectors delete, by the index of their file in plan.data.
 Result<std::shared_ptr<arrow::Table>> ReadVectors(FileSystem* file_system, const IcebergPlan& plan,
                                                   const std::vector<std::string>& columns) {
@@ -53,11 +62,7 @@ Result<std::shared_ptr<arrow::Table>> ReadVectors(FileSystem* file_system, const
   ARROW_ASSIGN_OR_RAISE(auto position_column, positions.Finish());
   const auto table = arrow::Table::Make(
       VectorSchema(), arrow::ArrayVector{std::move(file_column), std::move(position_column)});
-  std::vector<int> wanted;
-  for (const std::string& column : columns) {
-    wanted.push_back(table->schema()->GetFieldIndex(column));
-  }
-  return table->SelectColumns(wanted);
+  return ColumnsOf(*table, columns);
 }
 
 class ExternalIceberg : public ReadOnlyTable {
@@ -107,8 +112,8 @@ class ExternalIceberg : public ReadOnlyTable {
  private:
   /// What is known of a snapshot, which never changes.
   struct Opened {
-    std::shared_ptr<arrow::Schema> schema;
-    std::shared_ptr<const SourceQuery> planned;  ///< null: DuckDB's extension reads it
+    std::shared_ptr<const SourceQuery> query;
+    std::shared_ptr<arrow::Schema> schema = nullptr;
   };
 
   Result<IcebergMetadata> Metadata() const {
@@ -129,45 +134,63 @@ class ExternalIceberg : public ReadOnlyTable {
       const std::lock_guard lock(mutex_);
       if (const auto known = opened_.find(version); known != opened_.end()) opened = known->second;
     }
-    if (opened.schema == nullptr && !empty && found->equality_deletes != 0) {
-      ARROW_ASSIGN_OR_RAISE(opened.planned, Plan(metadata, version));
-    }
-    // Else by the metadata file, so that rows and snapshots are of one state of the table.
-    DataSource file = source();
-    file.location = metadata.file;
-    const auto query = opened.planned != nullptr
-                           ? opened.planned
-                           : std::make_shared<SourceQuery>(
-                                 std::move(file), empty ? std::nullopt : std::optional(version));
     if (opened.schema == nullptr) {
-      ARROW_ASSIGN_OR_RAISE(opened.schema, query->Schema());
+      const auto snapshot = empty ? std::nullopt : std::optional(version);
+      auto planned = Plan(metadata, snapshot);
+      // DuckDB's extension tells nested fields apart by ids, too; of deletes by equality it (1.5.5)
+      // takes a null for equal to any value, or ends in an error of its own.
+      const bool may_be_asked = empty || found->equality_deletes == 0;
+      if (planned.status().IsNotImplemented() && may_be_asked) {
+        auto asked = AskExtension(metadata, snapshot);
+        if (asked.ok()) planned = std::move(asked);
+      }
+      ARROW_ASSIGN_OR_RAISE(opened, std::move(planned));
       const std::lock_guard lock(mutex_);
       // Of a table without rows the columns may change while its version does not.
       if (!empty) opened_[version] = opened;
     }
-    return std::make_shared<SourceSnapshot>(query, std::move(opened.schema), options_, version,
+    return std::make_shared<SourceSnapshot>(opened.query, opened.schema, options_, version,
                                             empty ? 0 : found->time_us);
   }
 
-  /// How a snapshot is read that has rows deleted by equality; null when it has none. DuckDB's
-  /// extension (1.5.5) takes a null for equal to any value there, or ends in an error of its own.
-  Result<std::shared_ptr<const SourceQuery>> Plan(const IcebergMetadata& metadata,
-                                                  int64_t version) const {
-    ARROW_ASSIGN_OR_RAISE(IcebergPlan read,
-                          ReadIcebergPlan(file_system_.get(), metadata.file, version));
-    if (read.equality_deletes.empty()) return nullptr;
+  /// By the metadata file, so that rows and snapshots are of one state of the table.
+  Result<Opened> AskExtension(const IcebergMetadata& metadata,
+                              const std::optional<int64_t>& snapshot) const {
+    DataSource file = source();
+    file.location = metadata.file;
+    Opened opened{.query = std::make_shared<SourceQuery>(std::move(file), snapshot)};
+    ARROW_ASSIGN_OR_RAISE(opened.schema, opened.query->Schema());
+    return opened;
+  }
+
+  /// By the manifests of a snapshot; nullopt: of a table that has none.
+  Result<Opened> Plan(const IcebergMetadata& metadata,
+                      const std::optional<int64_t>& snapshot) const {
+    ARROW_ASSIGN_OR_RAISE(IcebergPlan read, ReadIcebergPlan(file_system_.get(), metadata.file,
+                                                            snapshot, options_.event_time));
     const auto plan = std::make_shared<const IcebergPlan>(std::move(read));
-    const auto tables = std::make_shared<SqlLazyTables>();
-    tables->Add(kVectors, VectorSchema(),
-                [file_system = file_system_, plan](const std::vector<std::string>& columns) {
-                  return ReadVectors(file_system.get(), *plan, columns);
-                });
-    SourceRelation relation;
-    relation.name =
-        IcebergRelation(*plan, "feature_group(" + QuoteSqlText(kVectors) + ")");
-    relation.limits.files = {IcebergFolder(metadata.file) + "/"};
-    relation.tables = tables;
-    return std::make_shared<const SourceQuery>(source(), std::move(relation));
+    const auto relate = [file_system = file_system_, plan,
+                         folder = IcebergFolder(metadata.file) + "/"](
+                            std::optional<int64_t> start_us,
+                            std::optional<int64_t> end_us) -> Result<SourceRelation> {
+      ARROW_ASSIGN_OR_RAISE(
+          IcebergRelation found,
+          RelationOf(*plan, "feature_group(" + QuoteSqlText(kVectors) + ")", start_us, end_us));
+      const auto tables = std::make_shared<SqlLazyTables>();
+      tables->Add(kVectors, VectorSchema(), [file_system, plan](const auto& columns) {
+        return ReadVectors(file_system.get(), *plan, columns);
+      });
+      for (const auto& [name, table] : found.tables) {
+        tables->Add(name, table->schema(),
+                    [table](const auto& columns) { return ColumnsOf(*table, columns); });
+      }
+      SourceRelation relation{.name = std::move(found.text), .limits = {}, .tables = tables};
+      relation.limits.files = {folder};
+      return relation;
+    };
+    Opened opened{.query = std::make_shared<SourceQuery>(source(), relate)};
+    ARROW_ASSIGN_OR_RAISE(opened.schema, opened.query->Schema());
+    return opened;
   }
 
   const std::shared_ptr<FileSystem> file_system_;

@@ -9,9 +9,9 @@
 namespace tercet {
 
 /// The table of an external group that Apache Iceberg keeps: its versions are the ids of Iceberg's
-/// snapshots, 0 while there is none, with the columns of each. DuckDB's extension reads them, but
-/// where rows are deleted by equality which files and deletes count is ours to find
-/// (source/iceberg_plan.h), and their rows DuckDB's to read.
+/// snapshots, 0 while there is none, with the columns of each. Which files and deletes count is
+/// ours to find (source/iceberg_plan.h), and their rows DuckDB's to read. What our plans don't
+/// know is left to DuckDB's extension for Iceberg, where that is installed and reads it right.
 std::shared_ptr<Table> MakeExternalIceberg(std::shared_ptr<FileSystem> file_system,
                                            const DataSource& source, const TableOptions& options);
 

@@ -211,8 +211,9 @@ std::string StateOf(const std::filesystem::path& path) {
 
 }  // namespace
 
-Result<SourceRelation> SourceQuery::Relation() const {
-  if (relation_) return *relation_;
+Result<SourceRelation> SourceQuery::Relation(std::optional<int64_t> start_us,
+                                             std::optional<int64_t> end_us) const {
+  if (relation_ != nullptr) return relation_(start_us, end_us);
   return RelationOf(source_, snapshot_);
 }
 
@@ -230,7 +231,7 @@ Result<int64_t> SourceQuery::Fingerprint() const {
 }
 
 Result<std::shared_ptr<arrow::Schema>> SourceQuery::Schema() const {
-  ARROW_ASSIGN_OR_RAISE(const SourceRelation relation, Relation());
+  ARROW_ASSIGN_OR_RAISE(const SourceRelation relation, Relation(std::nullopt, std::nullopt));
   ARROW_ASSIGN_OR_RAISE(const auto session, SqlSession::Open(relation.tables, relation.limits));
   ARROW_ASSIGN_OR_RAISE(const auto rows,
                         session->Run("SELECT * FROM " + relation.name + " LIMIT 0", {}));
@@ -242,7 +243,7 @@ Result<std::shared_ptr<arrow::Table>> SourceQuery::Read(const std::vector<std::s
                                                         std::optional<int64_t> start_us,
                                                         std::optional<int64_t> end_us,
                                                         const arrow::RecordBatch* keys) const {
-  ARROW_ASSIGN_OR_RAISE(const SourceRelation relation, Relation());
+  ARROW_ASSIGN_OR_RAISE(const SourceRelation relation, Relation(start_us, end_us));
   std::string query = "SELECT ";
   for (size_t i = 0; i < columns.size(); ++i) {
     query += (i == 0 ? "" : ", ") + QuoteSqlName(columns[i]);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -21,6 +22,10 @@ struct SourceRelation {
   std::shared_ptr<SqlTables> tables = nullptr;  ///< of ours that the name mentions
 };
 
+/// Rows with event times in [start, end), and maybe others.
+using RelationOfTimes = std::function<Result<SourceRelation>(std::optional<int64_t> start_us,
+                                                             std::optional<int64_t> end_us)>;
+
 /// A source that DuckDB reads. Thread-safe; each call stands on its own.
 class SourceQuery {
  public:
@@ -28,8 +33,11 @@ class SourceQuery {
   explicit SourceQuery(DataSource source, std::optional<int64_t> snapshot = std::nullopt)
       : source_(std::move(source)), snapshot_(snapshot) {}
   /// Of a table whose files are known already.
-  SourceQuery(DataSource source, SourceRelation relation)
+  SourceQuery(DataSource source, RelationOfTimes relation)
       : source_(std::move(source)), relation_(std::move(relation)) {}
+  SourceQuery(DataSource source, SourceRelation relation)
+      : SourceQuery(std::move(source),
+                    [relation = std::move(relation)](auto, auto) { return relation; }) {}
 
   const DataSource& source() const { return source_; }
 
@@ -54,11 +62,12 @@ class SourceQuery {
                                              const arrow::RecordBatch* keys = nullptr) const;
 
  private:
-  Result<SourceRelation> Relation() const;
+  Result<SourceRelation> Relation(std::optional<int64_t> start_us,
+                                  std::optional<int64_t> end_us) const;
 
   const DataSource source_;
   const std::optional<int64_t> snapshot_;
-  const std::optional<SourceRelation> relation_;
+  const RelationOfTimes relation_;  ///< may be null
 };
 
 }  // namespace tercet

@@ -3,10 +3,6 @@
 #include <algorithm>
 #include <memory>
 
-#include <arrow/buffer.h>
-#include <arrow/io/compressed.h>
-#include <arrow/io/memory.h>
-
 namespace tercet {
 namespace {
 
@@ -38,21 +34,26 @@ Result<std::string> Decompress(arrow::util::Codec* codec, std::string_view bytes
   if (codec->compression_type() == arrow::Compression::SNAPPY) {
     return DecompressSnappy(codec, bytes, most);
   }
-  ARROW_ASSIGN_OR_RAISE(const auto stream,
-                        arrow::io::CompressedInputStream::Make(
-                            codec, std::make_shared<arrow::io::BufferReader>(
-                                       std::make_shared<arrow::Buffer>(bytes))));
+  ARROW_ASSIGN_OR_RAISE(const auto stream, codec->MakeDecompressor());
   std::string text;
-  while (true) {
+  while (!stream->IsFinished()) {
     const size_t before = text.size();
     text.resize(before + kStep);
-    ARROW_ASSIGN_OR_RAISE(const int64_t taken, stream->Read(kStep, text.data() + before));
-    text.resize(before + static_cast<size_t>(taken));
+    ARROW_ASSIGN_OR_RAISE(
+        const auto step,
+        stream->Decompress(static_cast<int64_t>(bytes.size()),
+                           reinterpret_cast<const uint8_t*>(bytes.data()),
+                           static_cast<int64_t>(kStep),
+                           reinterpret_cast<uint8_t*>(text.data() + before)));
+    text.resize(before + static_cast<size_t>(step.bytes_written));
+    bytes.remove_prefix(static_cast<size_t>(step.bytes_read));
     if (text.size() > most) {
       return Status::CapacityError("decompressed it has more than ", most, " bytes");
     }
-    if (taken == 0) return text;
+    const bool stuck = step.bytes_read == 0 && step.bytes_written == 0;
+    if (stuck && !stream->IsFinished()) return Status::IOError("it is cut off");
   }
+  return text;
 }
 
 }  // namespace tercet

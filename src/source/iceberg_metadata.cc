@@ -13,8 +13,6 @@
 namespace tercet {
 namespace {
 
-constexpr char kCompressed[] = ".gz.metadata.json";
-
 /// Iceberg's summaries keep counts as text.
 int64_t CountOf(const json::object& summary, std::string_view name) {
   const auto text = FindString(summary, name);
@@ -66,16 +64,55 @@ Result<std::string> Unzip(const std::string& compressed) {
   return Decompress(codec.get(), compressed, JsonLimits().max_bytes);
 }
 
+bool IsCompressed(std::string_view file) {
+  return file.ends_with(".gz.metadata.json") || file.ends_with(".metadata.json.gz");
+}
+
+/// The version in the name of a metadata file: "v7.metadata.json" as tables in folders have it, or
+/// "00007-….metadata.json" as catalogs name it; nullopt for another file.
+std::optional<int64_t> VersionIn(std::string_view name) {
+  if (name.find(".metadata.json") == std::string_view::npos) return std::nullopt;
+  if (name.starts_with('v')) name.remove_prefix(1);
+  int64_t version = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), version);
+  const bool ends = end != name.data() + name.size() && (*end == '.' || *end == '-');
+  if (error != std::errc() || !ends) return std::nullopt;
+  return version;
+}
+
+/// The newest metadata file of a folder that no hint tells about.
+Result<std::string> NewestFile(FileSystem* file_system, const std::string& folder) {
+  const std::string metadata = JoinPath(folder, "metadata");
+  ARROW_ASSIGN_OR_RAISE(const std::vector<FileInfo> files, file_system->List(metadata));
+  int64_t newest = -1;
+  std::vector<std::string> named;  // of the newest version
+  for (const FileInfo& file : files) {
+    const auto version = VersionIn(file.name);
+    if (!version || *version < newest) continue;
+    if (*version > newest) named.clear();
+    newest = *version;
+    named.push_back(file.name);
+  }
+  if (named.empty()) {
+    return Status::KeyError("there is no Iceberg table in '", folder,
+                            "': it has no metadata/….metadata.json");
+  }
+  if (named.size() > 1) {
+    return Status::Invalid("the Iceberg table in '", folder, "' has ", named.size(),
+                           " metadata files of version ", newest, " (", named[0], ", ", named[1],
+                           "), of which the table's catalog knows the one that counts: name that "
+                           "file instead of the folder");
+  }
+  return JoinPath(metadata, named[0]);
+}
+
 /// The metadata file of a folder, by its version hint.
 Result<std::string> HintedFile(FileSystem* file_system, const std::string& folder) {
   const std::string metadata = JoinPath(folder, "metadata");
-  const auto hint = file_system->ReadFile(JoinPath(metadata, "version-hint.text"));
-  if (!hint.ok()) {
-    return Status::KeyError("the Iceberg table in '", folder, "' has no metadata/version-hint.text",
-                            " that says which metadata file counts; its catalog knows: name that "
-                            "file (….metadata.json) instead of the folder");
-  }
-  std::string version = *hint;
+  const std::string hint = JoinPath(metadata, "version-hint.text");
+  ARROW_ASSIGN_OR_RAISE(const bool hinted, file_system->Exists(hint));
+  if (!hinted) return NewestFile(file_system, folder);
+  ARROW_ASSIGN_OR_RAISE(std::string version, file_system->ReadFile(hint));
   while (!version.empty() && std::isspace(static_cast<unsigned char>(version.back()))) {
     version.pop_back();
   }
@@ -83,15 +120,20 @@ Result<std::string> HintedFile(FileSystem* file_system, const std::string& folde
     return Status::Invalid("the version hint of the Iceberg table in '", folder,
                            "' names no version: '", version.substr(0, 80), "'");
   }
-  for (const std::string& name :
-       {"v" + version + ".metadata.json", version + ".metadata.json",
-        "v" + version + kCompressed, version + kCompressed}) {
-    const std::string file = JoinPath(metadata, name);
-    ARROW_ASSIGN_OR_RAISE(const bool exists, file_system->Exists(file));
-    if (exists) return file;
+  for (const char* ending : {".metadata.json", ".gz.metadata.json", ".metadata.json.gz"}) {
+    for (const char* beginning : {"v", ""}) {
+      const std::string file = JoinPath(metadata, beginning + version + ending);
+      ARROW_ASSIGN_OR_RAISE(const bool exists, file_system->Exists(file));
+      if (exists) return file;
+    }
   }
   return Status::KeyError("the Iceberg table in '", folder, "' has no metadata file of version ",
                           version, ", which its version hint names");
+}
+
+/// Whether a location is a metadata file, not a folder.
+bool IsMetadataFile(const std::string& location) {
+  return location.ends_with(".json") || location.ends_with(".json.gz");
 }
 
 }  // namespace
@@ -112,13 +154,13 @@ std::vector<IcebergSnapshot> IcebergMetadata::Ancestry() const {
 }
 
 std::string IcebergFolder(const std::string& location) {
-  if (!location.ends_with(".json")) return location;
+  if (!IsMetadataFile(location)) return location;
   return std::filesystem::path(location).parent_path().parent_path().string();
 }
 
 Result<std::string> ReadIcebergText(FileSystem* file_system, const std::string& file) {
   ARROW_ASSIGN_OR_RAISE(std::string text, file_system->ReadFile(file));
-  if (!file.ends_with(kCompressed)) return text;
+  if (!IsCompressed(file)) return text;
   auto unzipped = Unzip(text);
   if (!unzipped.ok()) return Explain(unzipped.status(), "Iceberg metadata file '" + file + "'");
   return unzipped;
@@ -126,7 +168,7 @@ Result<std::string> ReadIcebergText(FileSystem* file_system, const std::string& 
 
 Result<IcebergMetadata> ReadIcebergMetadata(FileSystem* file_system, const std::string& location) {
   std::string file = location;
-  if (!location.ends_with(".json")) {
+  if (!IsMetadataFile(location)) {
     ARROW_ASSIGN_OR_RAISE(file, HintedFile(file_system, location));
   }
   ARROW_ASSIGN_OR_RAISE(const std::string text, ReadIcebergText(file_system, file));

@@ -34,8 +34,9 @@ struct IcebergMetadata {
 std::string IcebergFolder(const std::string& location);
 
 /// Reads the metadata file at `location`, or the one that the version hint of the folder there
-/// names, also where they are compressed (….gz.metadata.json). KeyError when there is none, Invalid
-/// or IOError for what is no metadata; all name the file.
+/// names; without a hint, the one of the highest version, also where they are compressed
+/// (….gz.metadata.json). KeyError when there is none, Invalid or IOError for what is no metadata,
+/// and where several files without a hint have the highest version; all name the file.
 Result<IcebergMetadata> ReadIcebergMetadata(FileSystem* file_system, const std::string& location);
 
 /// The text of a metadata file, decompressed.

@@ -78,12 +78,31 @@ TEST_F(IcebergMetadataTest, EndsAtACircleAndAtWhatHasExpired) {
   EXPECT_EQ(expired->Ancestry().size(), 1);
 }
 
+TEST_F(IcebergMetadataTest, FindsTheNewestWhereNoHintTells) {
+  constexpr char kText[] = R"({"format-version": 2, "current-snapshot-id": -1})";
+  Put("00009-a.metadata.json", kText);
+  const std::string newest = Put("00010-b.metadata.json", kText);
+  Put("v3.metadata.json", kText);
+  Put("00011-c.avro", kText);
+  Put("00012.stats", kText);
+  const auto metadata = Read(folder_);
+  ASSERT_TRUE(metadata.ok()) << metadata.status();
+  EXPECT_EQ(metadata->file, newest);
+  // A writer that lost a race may have left one: only the catalog knows which.
+  Put("00010-d.metadata.json", kText);
+  EXPECT_THAT(Read(folder_).status().message(),
+              HasSubstr("2 metadata files of version 10 (00010-b.metadata.json, "
+                        "00010-d.metadata.json)"));
+  Put("version-hint.text", "3");
+  EXPECT_EQ(Read(folder_)->file, folder_ + "/metadata/v3.metadata.json");
+}
+
 TEST_F(IcebergMetadataTest, SaysWhatIsWrong) {
   const auto message = [&](const std::string& location) {
     const auto metadata = Read(location);
     return metadata.ok() ? "it was read" : metadata.status().message();
   };
-  EXPECT_THAT(message(folder_), HasSubstr("name that file"));
+  EXPECT_THAT(message(folder_), HasSubstr("no metadata/….metadata.json"));
   Put("version-hint.text", "7");
   EXPECT_THAT(message(folder_), HasSubstr("no metadata file of version 7"));
   Put("version-hint.text", "../../7");

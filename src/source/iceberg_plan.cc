@@ -1,14 +1,17 @@
 #include "source/iceberg_plan.h"
 
 #include <algorithm>
+#include <cstring>
 #include <map>
 #include <set>
 #include <utility>
 
-#include "base/inside_folder.h"
 #include "base/json.h"
+#include "base/parallel.h"
 #include "source/avro_file.h"
 #include "source/iceberg_metadata.h"
+#include "source/iceberg_name_mapping.h"
+#include "source/iceberg_paths.h"
 
 namespace tercet {
 namespace {
@@ -23,51 +26,101 @@ struct Manifest {
   int64_t sequence = 0;
 };
 
+/// A partition spec.
+struct Partitioning {
+  bool global = true;  ///< it partitions by nothing
+  /// What partitions by a column's very value, by its name in partitions.
+  std::map<std::string, int64_t> identities;
+};
+
+/// The time in a bound, as files' bounds have it: a little-endian number of microseconds.
+std::optional<int64_t> BoundOf(const json::object& file, const char* which, int64_t column) {
+  const json::value* bounds = file.if_contains(which);
+  if (bounds == nullptr || !bounds->is_array()) return std::nullopt;
+  for (const json::value& item : bounds->as_array()) {
+    if (!item.is_object()) continue;
+    const auto id = FindInt(item.as_object(), "key");
+    const auto bytes = FindString(item.as_object(), "value");
+    int64_t time_us = 0;
+    if (!id.ok() || *id != column || !bytes.ok() || !*bytes ||
+        (*bytes)->size() != sizeof(time_us)) {
+      continue;
+    }
+    std::memcpy(&time_us, (*bytes)->data(), sizeof(time_us));
+    return time_us;
+  }
+  return std::nullopt;
+}
+
 class PlanReader {
  public:
-  PlanReader(FileSystem* file_system, const std::string& folder)
-      : file_system_(file_system), folder_(folder) {}
+  PlanReader(FileSystem* file_system, const std::string& folder, const std::string& location)
+      : file_system_(file_system), paths_(folder, location) {}
 
-  Result<IcebergPlan> Read(const json::object& metadata, int64_t snapshot_id) {
-    ARROW_RETURN_NOT_OK(ReadPartitionings(metadata));
-    ARROW_ASSIGN_OR_RAISE(const json::object properties, FindObject(metadata, "properties"));
-    if (properties.contains("schema.name-mapping.default")) {
-      return Status::NotImplemented("its files may have columns without ids "
-                                    "(schema.name-mapping.default), which are not read beside "
-                                    "deletes by equality");
-    }
+  Result<IcebergPlan> Read(const json::object& metadata, std::optional<int64_t> snapshot_id,
+                           const std::string& event_time) {
     ARROW_ASSIGN_OR_RAISE(const IcebergSchemas schemas, ReadIcebergSchemas(metadata));
-    ARROW_ASSIGN_OR_RAISE(const json::object snapshot, Snapshot(metadata, snapshot_id));
+    json::object snapshot;
+    if (snapshot_id) {
+      ARROW_ASSIGN_OR_RAISE(snapshot, Snapshot(metadata, *snapshot_id));
+    }
     ARROW_ASSIGN_OR_RAISE(auto schema_id, FindInt(snapshot, "schema-id"));
     if (!schema_id) {
-      ARROW_ASSIGN_OR_RAISE(schema_id, GetInt(metadata, "current-schema-id"));
+      ARROW_ASSIGN_OR_RAISE(schema_id, FindInt(metadata, "current-schema-id"));
     }
-    const auto schema = schemas.find(*schema_id);
+    const auto schema = schemas.find(schema_id.value_or(0));
     if (schema == schemas.end()) return Status::Invalid("there is no schema ", *schema_id);
     plan_.columns = schema->second;
+    if (!snapshot_id) return std::move(plan_);
+    for (const IcebergColumn& column : plan_.columns) {
+      const bool is_time = column.type.starts_with("TIMESTAMP") && column.type != "TIMESTAMP_NS";
+      if (column.name == event_time && is_time) time_id_ = column.id;
+    }
+    ARROW_RETURN_NOT_OK(ReadPartitionings(metadata));
+    ARROW_ASSIGN_OR_RAISE(const json::object properties, FindObject(metadata, "properties"));
+    ARROW_ASSIGN_OR_RAISE(const auto mapping,
+                          FindString(properties, "schema.name-mapping.default"));
+    if (mapping) {
+      ARROW_ASSIGN_OR_RAISE(mapping_, IcebergNameMapping::Parse(*mapping));
+    }
+    if (!snapshot.contains("manifest-list")) {
+      return Status::NotImplemented("it names its manifests one by one, as Iceberg did until 2020");
+    }
     ARROW_ASSIGN_OR_RAISE(const std::string list, GetString(snapshot, "manifest-list"));
-    ARROW_ASSIGN_OR_RAISE(const std::string path, LocalPath(list));
+    ARROW_ASSIGN_OR_RAISE(const std::string path, paths_.Find(list));
     ARROW_RETURN_NOT_OK(ReadList(path));
     ARROW_RETURN_NOT_OK(FindCompared(schemas));
+    ARROW_RETURN_NOT_OK(FindNames());
     return std::move(plan_);
   }
 
  private:
   Status ReadPartitionings(const json::object& metadata) {
     ARROW_ASSIGN_OR_RAISE(const json::array specs, FindArray(metadata, "partition-specs"));
+    if (specs.empty()) {  // the first format's, beside or instead of these
+      ARROW_ASSIGN_OR_RAISE(const json::array fields, FindArray(metadata, "partition-spec"));
+      return AddPartitioning(0, fields);
+    }
     for (const json::value& item : specs) {
       if (!item.is_object()) return Status::Invalid("a partition spec is no object");
       ARROW_ASSIGN_OR_RAISE(const int64_t id, GetInt(item.as_object(), "spec-id"));
       ARROW_ASSIGN_OR_RAISE(const json::array fields, FindArray(item.as_object(), "fields"));
-      bool global = true;
-      for (const json::value& field : fields) {
-        if (!field.is_object()) return Status::Invalid("a partition field is no object");
-        ARROW_ASSIGN_OR_RAISE(const std::string transform,
-                              GetString(field.as_object(), "transform"));
-        // What was partitioned by a column that was dropped, is not any more.
-        global = global && transform == "void";
-      }
-      is_global_[id] = global;
+      ARROW_RETURN_NOT_OK(AddPartitioning(id, fields));
+    }
+    return Status::OK();
+  }
+
+  Status AddPartitioning(int64_t id, const json::array& fields) {
+    Partitioning& partitioning = partitionings_[id];
+    for (const json::value& item : fields) {
+      if (!item.is_object()) return Status::Invalid("a partition field is no object");
+      const json::object& field = item.as_object();
+      ARROW_ASSIGN_OR_RAISE(const std::string transform, GetString(field, "transform"));
+      // What was partitioned by a column that was dropped, is not any more.
+      partitioning.global = partitioning.global && transform == "void";
+      if (transform != "identity") continue;
+      ARROW_ASSIGN_OR_RAISE(const std::string name, GetString(field, "name"));
+      ARROW_ASSIGN_OR_RAISE(partitioning.identities[name], GetInt(field, "source-id"));
     }
     return Status::OK();
   }
@@ -80,21 +133,6 @@ class PlanReader {
       if (other == id) return item.as_object();
     }
     return Status::KeyError("there is no snapshot ", id);
-  }
-
-  /// Where a file is that the table names by an address.
-  Result<std::string> LocalPath(const std::string& listed) const {
-    std::string path = listed;
-    if (path.starts_with("file:")) path.erase(0, sizeof("file:") - 1);
-    while (path.starts_with("//")) path.erase(0, 1);
-    if (!path.starts_with('/') || path.find("://") != path.npos) {
-      return Status::NotImplemented("'", listed, "' is no file of this machine");
-    }
-    if (path.find_first_of("*?[") != path.npos || !LiesInside(path, folder_)) {
-      return Status::NotImplemented("'", listed, "' lies outside the table's folder '", folder_,
-                                    "'");
-    }
-    return path;
   }
 
   Result<std::vector<json::value>> ReadItems(const std::string& path) const {
@@ -114,7 +152,7 @@ class PlanReader {
         const json::object& object = item.as_object();
         Manifest manifest;
         ARROW_ASSIGN_OR_RAISE(const std::string listed, GetString(object, "manifest_path"));
-        ARROW_ASSIGN_OR_RAISE(manifest.path, LocalPath(listed));
+        ARROW_ASSIGN_OR_RAISE(manifest.path, paths_.Find(listed));
         ARROW_ASSIGN_OR_RAISE(manifest.partitioning, GetInt(object, "partition_spec_id"));
         ARROW_ASSIGN_OR_RAISE(const auto sequence, FindInt(object, "sequence_number"));
         manifest.sequence = sequence.value_or(0);  // the first version has none
@@ -131,8 +169,8 @@ class PlanReader {
   }
 
   Status ReadManifest(const Manifest& manifest) {
-    const auto global = is_global_.find(manifest.partitioning);
-    if (global == is_global_.end()) {
+    const auto partitioning = partitionings_.find(manifest.partitioning);
+    if (partitioning == partitionings_.end()) {
       return Status::Invalid("there is no partition spec ", manifest.partitioning);
     }
     ARROW_ASSIGN_OR_RAISE(const auto items, ReadItems(manifest.path));
@@ -147,7 +185,7 @@ class PlanReader {
       IcebergFile file;
       // A new entry doesn't know its number yet: the manifest list says it.
       file.sequence = sequence.value_or(manifest.sequence);
-      file.global = global->second;
+      file.global = partitioning->second.global;
       ARROW_ASSIGN_OR_RAISE(const json::object described, FindObject(entry, "data_file"));
       ARROW_RETURN_NOT_OK(AddFile(described, manifest.partitioning, std::move(file)));
     }
@@ -156,7 +194,7 @@ class PlanReader {
 
   Status AddFile(const json::object& described, int64_t partitioning, IcebergFile file) {
     ARROW_ASSIGN_OR_RAISE(file.listed, GetString(described, "file_path"));
-    ARROW_ASSIGN_OR_RAISE(file.path, LocalPath(file.listed));
+    ARROW_ASSIGN_OR_RAISE(file.path, paths_.Find(file.listed));
     ARROW_ASSIGN_OR_RAISE(file.row_count, GetInt(described, "record_count"));
     ARROW_ASSIGN_OR_RAISE(const json::object partition, FindObject(described, "partition"));
     const auto key = std::make_pair(partitioning, ToCanonicalText(json::value(partition)));
@@ -168,9 +206,14 @@ class PlanReader {
     const bool puffin = format == "PUFFIN" || format == "puffin";
     if (!parquet && !(puffin && content == kPositionDeletes)) {
       return Status::NotImplemented("'", file.listed, "' is of the format ", format.substr(0, 80),
-                                    "; only Parquet is read beside deletes by equality");
+                                    "; only Parquet is read");
     }
     if (content.value_or(kRows) == kRows) {
+      if (time_id_) {
+        file.first_us = BoundOf(described, "lower_bounds", *time_id_);
+        file.last_us = BoundOf(described, "upper_bounds", *time_id_);
+      }
+      if (mapping_) AddPartitionValues(partition, partitioning, &file);
       plan_.data.push_back(std::move(file));
       return Status::OK();
     }
@@ -202,6 +245,35 @@ class PlanReader {
     return Status::OK();
   }
 
+  /// What a file that was in a folder before it was a table's says by its place alone.
+  void AddPartitionValues(const json::object& partition, int64_t partitioning,
+                          IcebergFile* file) const {
+    for (const auto& [name, column] : partitionings_.at(partitioning).identities) {
+      const json::value* value = partition.if_contains(name);
+      if (value == nullptr) continue;
+      std::optional<std::string>& text = file->partition_values[column];
+      if (value->is_string()) {
+        text = std::string(value->as_string());
+      } else if (!value->is_null()) {
+        text = ToText(*value);
+      }
+    }
+  }
+
+  /// The names of columns in files that have no ids. Each is opened: nothing else tells.
+  Status FindNames() {
+    if (!mapping_) return Status::OK();
+    return ParallelFor(static_cast<int64_t>(plan_.data.size()), [&](int64_t i) -> Status {
+      IcebergFile& file = plan_.data[static_cast<size_t>(i)];
+      ARROW_ASSIGN_OR_RAISE(file.names, mapping_->NamesIn(file_system_, file.path));
+      const auto is_known = [&](const auto& value) {
+        return !file.names || file.names->contains(value.first);
+      };
+      std::erase_if(file.partition_values, is_known);
+      return Status::OK();
+    });
+  }
+
   /// The columns that deletes compare, as they are now or were last.
   Status FindCompared(const IcebergSchemas& schemas) {
     std::map<int64_t, const IcebergColumn*> known;
@@ -225,8 +297,10 @@ class PlanReader {
   }
 
   FileSystem* const file_system_;
-  const std::string folder_;
-  std::map<int64_t, bool> is_global_;  // by partition spec
+  IcebergPaths paths_;
+  std::optional<IcebergNameMapping> mapping_;
+  std::optional<int64_t> time_id_;  // of the event time
+  std::map<int64_t, Partitioning> partitionings_;
   std::map<std::pair<int64_t, std::string>, int64_t> partitions_;
   IcebergPlan plan_;
 };
@@ -234,17 +308,20 @@ class PlanReader {
 }  // namespace
 
 Result<IcebergPlan> ReadIcebergPlan(FileSystem* file_system, const std::string& metadata_file,
-                                    int64_t snapshot) {
+                                    std::optional<int64_t> snapshot,
+                                    const std::string& event_time) {
   ARROW_ASSIGN_OR_RAISE(const std::string text, ReadIcebergText(file_system, metadata_file));
   auto plan = [&]() -> Result<IcebergPlan> {
     ARROW_ASSIGN_OR_RAISE(const json::object metadata, ParseJsonObject(text));
-    return PlanReader(file_system, IcebergFolder(metadata_file)).Read(metadata, snapshot);
+    ARROW_ASSIGN_OR_RAISE(const auto location, FindString(metadata, "location"));
+    return PlanReader(file_system, IcebergFolder(metadata_file), location.value_or(""))
+        .Read(metadata, snapshot, event_time);
   }();
-  if (!plan.ok()) {
-    return Explain(plan.status(), "Iceberg snapshot " + std::to_string(snapshot) + " of '" +
-                                      metadata_file + "'");
-  }
-  return plan;
+  if (plan.ok()) return plan;
+  return Explain(plan.status(),
+                 (snapshot ? "Iceberg snapshot " + std::to_string(*snapshot) + " of '"
+                           : "Iceberg metadata file '") +
+                     metadata_file + "'");
 }
 
 }  // namespace tercet

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,19 +20,21 @@ struct IcebergFile {
   int64_t partition = 0;     ///< equal for files of one partition of one partitioning
   bool global = false;       ///< of a table that is not partitioned: its deletes are of all rows
   int64_t row_count = 0;
+  std::optional<int64_t> first_us, last_us;  ///< the least and greatest event time, where known
   std::vector<int64_t> equality_ids;      ///< of a delete by equality: the columns that it compares
   std::optional<std::string> referenced;  ///< of a delete by position: the one file that it is of
   /// Of a deletion vector: where it lies in its Puffin file.
   std::optional<int64_t> vector_offset, vector_bytes;
+  /// Of rows whose columns have no ids in the file: what it calls its columns, by id.
+  std::optional<std::map<int64_t, std::string>> names;
+  /// The values that all its rows have, as texts by column; of files without ids, which may have
+  /// them nowhere else.
+  std::map<int64_t, std::optional<std::string>> partition_values;
 
   /// Whether a delete by position of this file may be of rows of that one.
   bool MayHavePositionsOf(const IcebergFile& data) const {
     return data.sequence <= sequence && data.partition == partition &&
            (!referenced || *referenced == data.listed);
-  }
-  /// Whether a delete by equality of this file is of all equal rows of that one.
-  bool DeletesFrom(const IcebergFile& data) const {
-    return data.sequence < sequence && (global || data.partition == partition);
   }
 };
 
@@ -42,11 +45,13 @@ struct IcebergPlan {
   std::vector<IcebergFile> data, position_deletes, equality_deletes;
 };
 
-/// Reads the manifests of a snapshot that the metadata file `metadata_file` knows. Errors name the
-/// file. KeyError when the snapshot is not there; NotImplemented for files of rows that are no
-/// Parquet, that lie outside the table's folder or on another machine, or whose columns have no
-/// ids, and for deletes by a nested field.
+/// Reads the manifests of a snapshot that the metadata file `metadata_file` knows; without a
+/// snapshot, the current columns alone. `event_time`: the column of which files tell their least
+/// and greatest; may be empty. Errors name the file. KeyError when the snapshot is not there;
+/// NotImplemented for files of rows that are no Parquet, or that lie outside the table's folder or
+/// on another machine, and for deletes by a nested field.
 Result<IcebergPlan> ReadIcebergPlan(FileSystem* file_system, const std::string& metadata_file,
-                                    int64_t snapshot);
+                                    std::optional<int64_t> snapshot,
+                                    const std::string& event_time);
 
 }  // namespace tercet

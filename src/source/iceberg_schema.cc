@@ -18,7 +18,7 @@ class NestedNames {
     const bool reused = id_of_.emplace(path, id).first->second != id;
     if (!renamed && !reused) return Status::OK();
     return Status::NotImplemented("the nested field '", path, "' was renamed, or has a name that "
-                                  "another one had, which is not read beside deletes by equality");
+                                  "another one had, which is not read");
   }
 
  private:
@@ -144,6 +144,12 @@ Result<IcebergSchemas> ReadIcebergSchemas(const json::object& metadata) {
   ARROW_ASSIGN_OR_RAISE(const json::array schemas, FindArray(metadata, "schemas"));
   SchemaReader reader;
   IcebergSchemas read;
+  if (schemas.empty()) {  // of a table of the first format that nobody altered since 2021
+    ARROW_ASSIGN_OR_RAISE(const json::object only, FindObject(metadata, "schema"));
+    if (!only.empty()) {
+      ARROW_ASSIGN_OR_RAISE(read[0], reader.Columns(only));
+    }
+  }
   for (const json::value& item : schemas) {
     if (!item.is_object()) return Status::Invalid("a schema is no object");
     ARROW_ASSIGN_OR_RAISE(const int64_t id, GetInt(item.as_object(), "schema-id"));

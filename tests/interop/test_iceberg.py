@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
 import sys
+import tarfile
+from pathlib import Path
 from uuid import uuid4
 
 import pandas as pd
@@ -30,6 +34,12 @@ def extensions():
         del os.environ["TERCET_DUCKDB_EXTENSIONS"]
     else:
         os.environ["TERCET_DUCKDB_EXTENSIONS"] = before
+
+
+@pytest.fixture
+def no_extensions(monkeypatch):
+    """Without DuckDB's extensions, which have no part in it."""
+    monkeypatch.setenv("TERCET_DUCKDB_EXTENSIONS", "/nowhere")
 
 
 @pytest.fixture
@@ -125,7 +135,7 @@ def as_spark_reads_it(spark, table: str, group) -> None:
 
 
 @pytest.mark.parametrize("version", [2, 3])
-def test_deletes_by_equality(spark, project, version):
+def test_deletes_by_equality(spark, project, no_extensions, version):
     """Of rows that were there before, null being equal to null; beside deletes by position; by
     columns that were renamed, widened and dropped since."""
     table = f"lake.db.upserted{version}"
@@ -158,12 +168,9 @@ def test_deletes_by_equality(spark, project, version):
     as_spark_reads_it(spark, table, group)
     assert ours(group) == theirs(spark, table)
     assert 0 < len(ours(group)) < len(ours(group, as_of=group.commits()[0]))
-    # Without DuckDB's extensions, which have no part in it.
-    with_them = os.environ.pop("TERCET_DUCKDB_EXTENSIONS")
     view = project.feature_view("numbers", version=1, query=group.select("number"))
     data = view.training_data(spine=pd.DataFrame({
         "city": ["c1", "c9", "c7"], "hour": pd.Timestamp("2024-02-01", tz="UTC")}))
-    os.environ["TERCET_DUCKDB_EXTENSIONS"] = with_them
     assert data.train.X["number"].dropna().tolist() == [5000000016, 9]
 
 
@@ -214,6 +221,66 @@ def test_what_is_not_read_beside_deletes_by_equality(spark, project):
     spark.sql(f"INSERT INTO {table} VALUES ('c', TIMESTAMP '2024-01-08', struct(5, 6))")
     with pytest.raises(tc.NotSupportedError, match="nested field '3.z' was renamed"):
         group.read()
+
+
+@pytest.mark.parametrize("name", ["evolved", "adopted"])
+def test_what_pyiceberg_wrote_elsewhere(project, no_extensions, tmp_path, name):
+    """Of a catalog, so without a version hint, and in another folder than its metadata says: each
+    snapshot as PyIceberg reads it (iceberg/make_tables.py). Partitions by other columns than at
+    first, columns renamed, widened, moved and dropped; files that were there before the table was,
+    whose columns have names alone."""
+    with tarfile.open(Path(__file__).with_name("iceberg") / "tables.tar.xz") as tables:
+        tables.extractall(tmp_path, filter="data")
+    answers = json.loads((tmp_path / "answers.json").read_text())[name]
+    group = project.external_feature_group(
+        "theirs", source=tc.source.iceberg(tmp_path / "db" / name), primary_key=["city"],
+        event_time="hour")
+    commits = group.commits()
+    assert {str(commit.version) for commit in commits} <= set(answers)
+    for version, expected in answers.items():
+        for day in ("2024-01-02", "2030-01-01"):  # files of other days are left out
+            end = pd.Timestamp(day, tz="UTC")
+            found = group.read(as_of=int(version), end=end).to_arrow().sort_by(
+                [("city", "ascending"), ("hour", "ascending")])
+            assert found.column_names == list(expected[0])
+            assert [{key: str(value) if hasattr(value, "year") else value
+                     for key, value in row.items()} for row in found.to_pylist()] == \
+                [row for row in expected if row["hour"] < day]
+    assert answers[str(commits[-1].version)] == expected
+    newest = max((tmp_path / "db" / name / "metadata").glob("*.metadata.json"))
+    by_file = project.external_feature_group(
+        "by_file", source=tc.source.iceberg(f"file://{newest}"), primary_key=["city"])
+    assert [one.version for one in by_file.commits()] == [one.version for one in commits]
+
+
+def test_files_that_hive_wrote(spark, project, no_extensions, tmp_path):
+    """Their columns have no ids, and those of partitions are in the names of folders alone."""
+    spark.sql(f"CREATE TABLE hive (city string, hour timestamp, n int, day date, region string)"
+              f" USING parquet PARTITIONED BY (day, region) LOCATION '{tmp_path / 'hive'}'")
+    spark.sql("INSERT INTO hive SELECT concat('c', id % 3), timestamp_seconds(3600 * id), int(id),"
+              " date(timestamp_seconds(3600 * id)), if(id % 5 = 0, null, concat('r', id % 2))"
+              " FROM range(40)")
+    table = "lake.db.hive"
+    spark.sql(f"CREATE TABLE {table} (city string, hour timestamp, n int, day date, region string)"
+              " USING iceberg PARTITIONED BY (day, region) TBLPROPERTIES ('format-version' = '2',"
+              " 'write.delete.mode' = 'merge-on-read')")
+    # Files lie in the table's folder, as those of a table that was migrated.
+    shutil.copytree(tmp_path / "hive", spark.lake / "db/hive/data", dirs_exist_ok=True)
+    spark.sql(f"CALL lake.system.add_files(table => 'db.hive',"
+              f" source_table => '`parquet`.`{spark.lake / 'db/hive/data'}`')")
+    spark.sql(f"DELETE FROM {table} WHERE n = 7 OR n = 30")
+    spark.sql(f"ALTER TABLE {table} RENAME COLUMN n TO number")
+    spark.sql(f"INSERT INTO {table} VALUES ('c9', TIMESTAMP '2024-01-06', 41, DATE '2024-01-06',"
+              " 'r1')")
+    delete_equal(spark, table, {3: pa.array([9], pa.int32())}, "day=1970-01-01/region=r1")
+    group = project.external_feature_group(
+        "hive", source=tc.source.iceberg(spark.lake / "db/hive"), primary_key=["city"],
+        event_time="hour")
+    rows = theirs(spark, table)
+    assert ours(group) == [
+        {name: pd.Timestamp(value).date() if name == "day" else value
+         for name, value in row.items()} for row in rows]
+    assert len(rows) == 38 and {"1970-01-01", "1970-01-02"} < {str(row["day"]) for row in rows}
 
 
 def test_training_data_is_rebuilt_of_its_snapshot(spark, project):
