@@ -27,6 +27,34 @@ std::string UnknownCommand(const CLI::App& app) {
   return "";
 }
 
+/// What to say of an option or a word that the command does not take; else nothing.
+std::string UnexpectedWord(const CLI::App& app) {
+  const CLI::App* reached = &app;
+  std::string command = "tercet";
+  std::vector<std::string> names;
+  const auto add_options = [&] {
+    for (const CLI::Option* option : reached->get_options()) {
+      for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+    }
+  };
+  add_options();
+  while (!reached->get_subcommands().empty()) {
+    reached = reached->get_subcommands().back();
+    command += " " + reached->get_name();
+    add_options();
+  }
+  const std::vector<std::string> words = app.remaining(/*recurse=*/true);
+  for (const std::string& word : words) {
+    if (!word.starts_with("-")) continue;
+    const std::string option = word.substr(0, word.find('='));
+    return "'" + command + "' has no option '" + option + "'" + Suggest(option, names) +
+           "; '" + command + " --help' lists them";
+  }
+  if (words.empty()) return "";
+  return "'" + command + "' takes no '" + words.front() + "'; '" + command +
+         " --help' says what it takes";
+}
+
 }  // namespace
 
 int RunCommandLine(int argc, char** argv, const Serve& serve) {
@@ -63,7 +91,9 @@ int RunCommandLine(int argc, char** argv, const Serve& serve) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     // Help and --version come as errors with exit code 0; all others are wrong usage.
-    if (const std::string unknown = UnknownCommand(app); !unknown.empty()) {
+    std::string unknown = UnknownCommand(app);
+    if (unknown.empty()) unknown = UnexpectedWord(app);
+    if (!unknown.empty()) {
       std::cerr << "tercet: " << unknown << "\n";
       return 2;
     }

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <charconv>
 
 #include <fmt/format.h>
@@ -6,6 +7,7 @@
 #include "cli/entity_text.h"
 #include "cli/output.h"
 #include "cli/session.h"
+#include "cli/shown_value.h"
 #include "platform/schedule_manifest.h"
 
 namespace tercet {
@@ -17,6 +19,7 @@ struct DeploymentOptions {
   int64_t release = 0, before = 0, after = 0;
   ServingPolicy policy;
   std::vector<std::string> sinks;
+  bool reset = false;
 };
 
 std::string NumberOf(const Deployment& deployment) { return std::to_string(deployment.number()); }
@@ -52,6 +55,48 @@ void PrintDeployment(const Session& session, const Deployment& deployment) {
   if (session.json) return PrintJson(deployment.ToJson());
   std::cout << "deployment '" << deployment.name << "' serves release " << NumberOf(deployment)
             << " (" << deployment.release_id.substr(0, 12) << ")\n";
+}
+
+/// "release 2 gets 10 percent, release 3 is shadow of 100 percent"; empty when nothing is split.
+std::string TrafficOf(const Deployment& deployment) {
+  std::string text;
+  for (const TrafficArm& arm : deployment.traffic.arms) {
+    if (!text.empty()) text += ", ";
+    text += fmt::format("release {} {} {:g} percent", arm.number,
+                        arm.shadow ? "is shadow of" : "gets", arm.percent);
+  }
+  return text;
+}
+
+/// The members of a policy that are not as of a new deployment.
+json::object ChangedOf(const ServingPolicy& policy) {
+  const json::object usual = ServingPolicy().ToJson();
+  json::object changed;
+  for (const auto& member : policy.ToJson()) {
+    if (usual.at(member.key()) != member.value()) changed[member.key()] = member.value();
+  }
+  return changed;
+}
+
+Status Show(const Session& session, Platform* platform, const std::string& name) {
+  ARROW_ASSIGN_OR_RAISE(const Deployment deployment, platform->GetDeployment(name));
+  ARROW_ASSIGN_OR_RAISE(Release release, platform->GetRelease(deployment.release_id));
+  release.number = deployment.number();
+  if (session.json) {
+    PrintJson(release.ToJson());
+    return Status::OK();
+  }
+  const json::object all = release.ToJson();
+  json::object shown = {{"deployment", name}, {"release", release.number}};
+  for (const char* member : {"id", "model", "view", "training_dataset", "feature_groups",
+                             "signature"}) {
+    shown[member] = all.at(member);
+  }
+  shown["policy"] = ChangedOf(deployment.policy);
+  shown["traffic"] = TrafficOf(deployment);
+  shown["trial"] = TrialOf(deployment);
+  PrintMembers(shown);
+  return Status::OK();
 }
 
 Status History(const Session& session, Platform* platform, const std::string& name) {
@@ -144,7 +189,9 @@ Status Statistics(const Session& session, Platform* platform, const std::string&
 }
 
 Status Predict(const Session& session, Platform* platform, const DeploymentOptions& options) {
-  ARROW_ASSIGN_OR_RAISE(const auto entity, EntityOf(options.entity));
+  ARROW_ASSIGN_OR_RAISE(const DeploymentContract takes, platform->Contract(options.name));
+  ARROW_ASSIGN_OR_RAISE(const auto entity,
+                        EntityOf(options.entity, *takes.entities, *takes.optional));
   ARROW_ASSIGN_OR_RAISE(const auto time_us, TimeOption(options.event_time));
   ARROW_ASSIGN_OR_RAISE(const PredictData data, platform->Predict(options.name, entity, time_us));
   ARROW_ASSIGN_OR_RAISE(const Frame outputs, arrow::Table::FromRecordBatches({data.outputs}));
@@ -168,18 +215,8 @@ void AddDeploymentCommands(CLI::App* app, Session* session) {
     command->add_option("deployment", options->name, "The deployment's name")->required();
     return command;
   };
-  OnRun(named(deployments, "show", "A deployment's release"), session,
-        [=](Platform* platform) -> Status {
-          ARROW_ASSIGN_OR_RAISE(const auto deployment, platform->GetDeployment(options->name));
-          ARROW_ASSIGN_OR_RAISE(const Release release,
-                                platform->GetRelease(deployment.release_id));
-          if (session->json) {
-            PrintJson(release.ToJson());
-          } else {
-            PrintMembers(release.ToJson());
-          }
-          return Status::OK();
-        });
+  OnRun(named(deployments, "show", "The release that it serves, its policy and traffic"), session,
+        [=](Platform* platform) { return Show(*session, platform, options->name); });
   OnRun(named(deployments, "history", "Every switch: when, what, by whom"), session,
         [=](Platform* platform) { return History(*session, platform, options->name); });
   CLI::App* diff = named(deployments, "diff", "What differs between two of its releases");
@@ -188,7 +225,7 @@ void AddDeploymentCommands(CLI::App* app, Session* session) {
   OnRun(diff, session, [=](Platform* platform) { return Diff(*session, platform, *options); });
   OnRun(named(deployments, "statistics", "What a server answered, by release"), session,
         [=](Platform* platform) { return Statistics(*session, platform, options->name); });
-  CLI::App* policy = named(deployments, "policy", "Sets the service level; what is not given ends");
+  CLI::App* policy = named(deployments, "policy", "Shows or changes the service level; what is not given stays");
   policy->add_option("--deadline-ms", options->policy.deadline_ms, "Later answers are refused");
   policy->add_option("--concurrency", options->policy.concurrency, "Requests answered at once");
   policy->add_option("--queue", options->policy.queue, "Requests that may wait for that");
@@ -217,6 +254,7 @@ void AddDeploymentCommands(CLI::App* app, Session* session) {
   policy->add_option("--batch-wait-us", options->policy.batch_wait_us,
                      "That a request waits for others at most")
       ->capture_default_str();
+  policy->add_flag("--reset", options->reset, "What is not given is as of a new deployment");
   OnRun(policy, session, [=](Platform* platform) -> Status {
     for (const std::string& sink : options->sinks) {
       const size_t colon = sink.find(':');
@@ -233,10 +271,20 @@ void AddDeploymentCommands(CLI::App* app, Session* session) {
            .target = sharp < sink.size() ? sink.substr(sharp + 1) : std::string(),
            .format = parquet ? kind : std::string()});
     }
-    // Through JSON, whose reader knows the ranges.
-    ARROW_ASSIGN_OR_RAISE(const auto checked, ServingPolicy::FromJson(options->policy.ToJson()));
-    ARROW_ASSIGN_OR_RAISE(const auto deployment,
-                          platform->SetServingPolicy(options->name, checked));
+    json::object changes;
+    for (const auto& member : options->policy.ToJson()) {
+      std::string option = member.key() == "sinks" ? "--sink" : "--" + std::string(member.key());
+      std::replace(option.begin(), option.end(), '_', '-');
+      if (policy->get_option(option)->count() > 0) changes[member.key()] = member.value();
+    }
+    const auto change = [&]() -> Result<Deployment> {
+      if (!options->reset && changes.empty()) return platform->GetDeployment(options->name);
+      if (!options->reset) return platform->ChangeServingPolicy(options->name, changes);
+      // Through JSON, whose reader knows the ranges.
+      ARROW_ASSIGN_OR_RAISE(const auto checked, ServingPolicy::FromJson(changes));
+      return platform->SetServingPolicy(options->name, checked);
+    };
+    ARROW_ASSIGN_OR_RAISE(const Deployment deployment, change());
     if (session->json) {
       PrintJson(deployment.ToJson());
     } else {

@@ -68,7 +68,9 @@ Status Show(const Session& session, Platform* platform, const GroupOptions& opti
   if (session.json) {
     PrintJson(shown);
   } else {
-    shown.erase("schema");
+    shown.stable_erase("schema");
+    if (group.ttl_us) shown["ttl"] = FormatDuration(*group.ttl_us);
+    shown.stable_erase("ttl_us");
     PrintMembers(shown);
     if (group.schema != nullptr) {
       std::vector<std::vector<std::string>> rows;

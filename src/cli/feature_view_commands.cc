@@ -55,7 +55,9 @@ Status Create(const Session& session, Platform* platform, const std::string& fil
 
 Status Vector(const Session& session, Platform* platform, const ViewOptions& options) {
   ARROW_ASSIGN_OR_RAISE(const Ref ref, Ref::Parse(options.view));
-  ARROW_ASSIGN_OR_RAISE(const auto entity, EntityOf(options.entity));
+  ARROW_ASSIGN_OR_RAISE(const VectorContract takes, platform->ContractOfView(ref));
+  ARROW_ASSIGN_OR_RAISE(const auto entity,
+                        EntityOf(options.entity, *takes.entities, *takes.optional));
   ARROW_ASSIGN_OR_RAISE(const auto time_us, TimeOption(options.event_time));
   ARROW_ASSIGN_OR_RAISE(const VectorData data,
                         platform->Vectors(ref, {.entities = entity,

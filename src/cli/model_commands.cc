@@ -4,6 +4,7 @@
 #include "cli/frame_file.h"
 #include "cli/output.h"
 #include "cli/session.h"
+#include "cli/shown_value.h"
 #include "platform/batch_predictions.h"
 
 namespace tercet {
@@ -24,7 +25,7 @@ Status List(const Session& session, Platform* platform) {
     rows.push_back({model.name, std::to_string(model.version),
                     std::string(ModelFormatName(model.format)),
                     model.training_dataset ? model.training_dataset->ToText() : "",
-                    ToText(model.metrics), model.description});
+                    ShownValue(model.metrics), model.description});
   }
   if (session.json) {
     PrintJson(array);
@@ -128,7 +129,9 @@ void AddModelCommands(CLI::App* app, Session* session) {
     if (session->json) {
       PrintJson(model.ToJson());
     } else {
-      PrintMembers(model.ToJson());
+      json::object shown = model.ToJson();
+      shown.stable_erase("warm_up");  // rows in Arrow's format
+      PrintMembers(shown);
     }
     return Status::OK();
   });

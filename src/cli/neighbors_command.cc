@@ -91,7 +91,9 @@ void AddViewNeighborsCommand(CLI::App* views, Session* session) {
     VectorNeighborsRequest request;
     ARROW_ASSIGN_OR_RAISE(request.search, RequestOf(*options));
     if (!options->entity.empty()) {
-      ARROW_ASSIGN_OR_RAISE(request.entities, EntityOf(options->entity));
+      ARROW_ASSIGN_OR_RAISE(const VectorContract takes, platform->ContractOfView(ref));
+      ARROW_ASSIGN_OR_RAISE(request.entities,
+                            EntityOf(options->entity, *takes.entities, *takes.optional));
     }
     ARROW_ASSIGN_OR_RAISE(const VectorNeighborsAnswer found,
                           platform->neighbors()->FindVectors(ref, request));

@@ -10,6 +10,7 @@
 #include <arrow/api.h>
 
 #include "cli/frame_file.h"
+#include "cli/shown_value.h"
 #include "client/json_rows.h"
 
 namespace tercet {
@@ -32,7 +33,7 @@ std::string Shortened(std::string text) {
 
 }  // namespace
 
-void PrintJson(const json::value& value) { std::cout << ToText(value) << "\n"; }
+void PrintJson(const json::value& value) { std::cout << PlainJson(value) << "\n"; }
 
 void PrintTable(const std::vector<std::string>& header,
                 const std::vector<std::vector<std::string>>& rows) {
@@ -61,10 +62,8 @@ void PrintMembers(const json::object& object) {
   size_t width = 0;
   for (const auto& member : object) width = std::max(width, member.key().size());
   for (const auto& member : object) {
-    const std::string text = member.value().is_string() ? std::string(member.value().as_string())
-                                                        : ToText(member.value());
     std::cout << std::string(member.key()) << std::string(width - member.key().size() + 2, ' ')
-              << text << "\n";
+              << ShownValue(member.value()) << "\n";
   }
 }
 

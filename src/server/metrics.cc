@@ -47,7 +47,7 @@ std::string Metrics::ToText() const {
       fmt::format_to(std::back_inserter(lines),
                      "tercet_http_request_duration_seconds_bucket{{route=\"{}\",le=\"{}\"}} {}\n",
                      route->name,
-                     i < kBoundsUs.size() ? fmt::format("{}", kBoundsUs[i] * 1e-6) : "+Inf", count);
+                     i < kBoundsUs.size() ? fmt::format("{}", kBoundsUs[i] / 1e6) : "+Inf", count);
     }
     if (count == 0) continue;
     text += lines;

@@ -109,9 +109,15 @@ class VectorRead {
   }
 
   Status MissingEntity(const std::string& name) const {
-    return Status::Invalid("the request has no '", name, "'",
-                           Suggest(name, entities_.schema()->field_names()), "; it needs ",
-                           plan_.entity_schema()->ToString());
+    std::string needs;
+    for (const auto& field : plan_.entity_schema()->fields()) {
+      needs += (needs.empty() ? "" : ", ") + field->name() + ": " + field->type()->ToString();
+    }
+    std::string has;
+    for (const auto& field : entities_.schema()->fields()) {
+      has += (has.empty() ? "it has '" : ", '") + field->name() + "'";
+    }
+    return Status::Invalid("the request has no '", name, "' (", has, "); it needs ", needs);
   }
 
   /// What of the left row is missing where the request brings the root's key.

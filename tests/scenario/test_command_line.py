@@ -50,6 +50,9 @@ def test_help_and_usage(tercet):
     assert "of 'tercet groups' (did you mean 'list'" in tercet("groups", "lst", code=2)
     assert "groups read weather" in tercet("groups", "--help")
     assert tercet(code=2)
+    assert "no option '--limt' (did you mean '--limit'" in tercet("groups", "read", "g", "--limt=3",
+                                                                 code=2)
+    assert "takes no 'now'" in tercet("rollback", "live", "now", code=2)
 
 
 def test_a_slip_makes_no_project(tercet, tmp_path):
@@ -135,8 +138,31 @@ def test_views_training_models_deployments(with_group, tmp_path):
     assert "release 1" in tercet("rollback", "live")
     assert tercet(*ask) == first
     assert tercet("deployments", "history", "live").count("\n") == 4
+    shown = tercet("deployments", "show", "live")
+    assert "rainy@1" in shown and "rain: float, double: float → prediction: float" in shown
+    assert json.loads(tercet("--json", "deployments", "show", "live"))["number"] == 1
+    assert "warm_up" not in tercet("models", "show", "rainy")
+    policy = ["deployments", "policy", "live"]  # what is not given stays; a look changes nothing
+    tercet(*policy, "--deadline-ms", 5000)
+    tercet(*policy, "--log-percent", 2.5)
+    tercet(*policy)
+    assert "deadline_ms=5000, log_percent=2.5" in tercet("deployments", "show", "live")
+    assert "deadline_ms        0" in tercet(*policy, "--reset", "--log-percent", 0)
     assert "[6 rows" in tercet("batch", "rainy@1", "--start", "2024-01-01")
     assert "release" in tercet("models", "drop", "rainy@1", code=1)
+
+
+def test_entities_have_the_types_of_the_contract(tercet, tmp_path):
+    with tc.open(tmp_path / "p") as project:
+        cards = project.feature_group("cards", version=1, primary_key=["card"], online=True)
+        cards.insert({"card": ["007", "true"], "spent": [2.5, 3.5]}, wait_online=True)
+        project.feature_view("cards", version=1, query=cards.select("spent"))
+    ask = ["--json", "views", "vector", "cards"]
+    assert json.loads(tercet(*ask, "card=007")) == {"spent": 2.5}
+    assert json.loads(tercet(*ask, "card=true")) == {"spent": 3.5}
+    assert "did you mean 'card'" in tercet(*ask, "crad=007", code=1)
+    assert json.loads(tercet(*ask, "card=7", "spent=1")) == {"spent": 1.0}
+    assert "'spent' takes double, not" in tercet(*ask, "card=7", "spent=lots", code=1)
 
 
 def test_steps_are_recorded(with_group, tmp_path):
