@@ -31,9 +31,16 @@ Result<std::shared_ptr<arrow::Table>> ReadParquet(
   return reader->ReadTable();
 }
 
+/// A file of batches begins with a word of its own; without it, it is a stream of them.
 Result<std::shared_ptr<arrow::Table>> ReadArrow(
     const std::shared_ptr<arrow::io::RandomAccessFile>& file) {
-  ARROW_ASSIGN_OR_RAISE(auto reader, arrow::ipc::RecordBatchFileReader::Open(file));
+  constexpr std::string_view kFileBegin = "ARROW1";
+  ARROW_ASSIGN_OR_RAISE(const auto begin, file->ReadAt(0, kFileBegin.size()));
+  if (static_cast<std::string_view>(*begin) == kFileBegin) {
+    ARROW_ASSIGN_OR_RAISE(auto reader, arrow::ipc::RecordBatchFileReader::Open(file));
+    return reader->ToTable();
+  }
+  ARROW_ASSIGN_OR_RAISE(auto reader, arrow::ipc::RecordBatchStreamReader::Open(file));
   return reader->ToTable();
 }
 
@@ -44,7 +51,16 @@ Result<std::shared_ptr<arrow::Table>> ReadCsv(
                                                  arrow::csv::ReadOptions::Defaults(),
                                                  arrow::csv::ParseOptions::Defaults(),
                                                  arrow::csv::ConvertOptions::Defaults()));
-  return reader->Read();
+  ARROW_ASSIGN_OR_RAISE(auto table, reader->Read());
+  for (const auto& field : table->schema()->fields()) {
+    // What is no text is taken for bytes, which a file of text has none of.
+    if (field->type()->id() == arrow::Type::BINARY) {
+      return Status::Invalid("column '", field->name(),
+                             "' has text that is not UTF-8; write the file anew as UTF-8 (iconv -f "
+                             "latin1 -t utf8)");
+    }
+  }
+  return table;
 }
 
 }  // namespace

@@ -41,7 +41,8 @@ Status Multiply(const arrow::Array& array, int64_t factor, int64_t* out) {
 Result<std::shared_ptr<arrow::Int64Array>> EventTimeMicros(const arrow::Array& array) {
   if (!IsEventTimeType(*array.type())) {
     return Status::TypeError("a column of type ", array.type()->ToString(),
-                             " can't be an event time; it must be a timestamp or a date");
+                             " can't be an event time; it must be a timestamp or a date: parse it "
+                             "first (pandas: to_datetime(…, utc=True))");
   }
   const arrow::ArrayData& data = *array.data();
   // A validity bitmap is shared where it starts on a byte, as the values are in the commonest case.

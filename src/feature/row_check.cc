@@ -1,6 +1,9 @@
 #include "feature/row_check.h"
 
+#include <string_view>
+
 #include "base/name.h"
+#include "compute/sort_key.h"
 #include "offline/stored_type.h"
 
 namespace tercet {
@@ -24,6 +27,8 @@ std::string RowText(const FeatureGroupDefinition& definition, const arrow::Recor
   return text;
 }
 
+constexpr std::string_view kParseFirst = "; parse it first (pandas: to_datetime(…, utc=True))";
+
 std::string ZoneText(const arrow::DataType& type) {
   const std::string& zone = static_cast<const arrow::TimestampType&>(type).timezone();
   return zone.empty() ? "no time zone" : "the time zone " + zone;
@@ -32,13 +37,14 @@ std::string ZoneText(const arrow::DataType& type) {
 Status CheckZone(const FeatureGroupDefinition& definition, const std::string& name,
                  const arrow::DataType& given) {
   const arrow::DataType& wanted = *definition.schema->GetFieldByName(name)->type();
-  if (given.id() == arrow::Type::DICTIONARY) return Status::OK();
+  // Of nulls alone is what has no rows; nulls of an event time are refused where they are read.
+  if (given.id() == arrow::Type::DICTIONARY || given.id() == arrow::Type::NA) return Status::OK();
   if (name == definition.event_time && given.id() != wanted.id()) {
     const bool dates = wanted.id() == arrow::Type::DATE64 && given.id() == arrow::Type::DATE32;
     if (!dates) {
       return Status::TypeError(Naming(definition), ": event time column '", name, "' is ",
                                wanted.ToString(), " in the group and ", given.ToString(),
-                               " in the frame");
+                               " in the frame", IsEventTimeType(given) ? "" : kParseFirst);
     }
   }
   if (wanted.id() != arrow::Type::TIMESTAMP || given.id() != arrow::Type::TIMESTAMP) {

@@ -187,7 +187,8 @@ bool SameFieldId(const arrow::Field& a, const arrow::Field& b) {
 Result<ArrayPtr> Widen(const ArrayPtr& array, const TypePtr& to) {
   const TypePtr& from = array->type();
   if (from->Equals(*to)) return array;
-  if (from->id() == Type::NA) return arrow::MakeArrayOfNull(to, array->length());
+  // Nothing is lost of no values, whatever type a DataFrame gives a column that has none.
+  if (array->null_count() == array->length()) return arrow::MakeArrayOfNull(to, array->length());
   if (const TypePtr plain = PlainType(*from); plain != nullptr) {
     ARROW_ASSIGN_OR_RAISE(const ArrayPtr values, MadePlain(array, plain));
     return Widen(values, to);

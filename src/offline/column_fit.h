@@ -30,7 +30,8 @@ bool SameFieldId(const arrow::Field& a, const arrow::Field& b);
 
 /// Converts a user's values into a column of type `to` where the type itself promises that
 /// nothing is lost (int32 into int64), or where that depends on values that all fit (int64 into
-/// double, nanoseconds into microseconds). TypeError for other types, Invalid for a value.
+/// double, nanoseconds into microseconds). TypeError for other types, Invalid for a value; a column
+/// of nulls alone may have any type.
 ///
 /// The members of a struct are found by name; those that it lacks are null, others than those of
 /// `to` are an error. Where libraries write one thing in two ways, both are taken: a struct for a

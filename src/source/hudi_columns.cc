@@ -110,16 +110,6 @@ Result<std::string> TypeOf(const json::value& schema, int depth) {
                                 "' is not read");
 }
 
-/// A path as a pattern that only it matches.
-std::string AsPattern(const std::string& path) {
-  std::string pattern;
-  for (const char letter : path) {
-    const bool special = letter == '*' || letter == '?' || letter == '[';
-    pattern += special ? std::string("[") + letter + "]" : std::string(1, letter);
-  }
-  return pattern;
-}
-
 /// Base files as a relation of SQL: all their columns, and typed nulls for those that none has.
 std::string ReadFiles(const std::vector<HudiColumn>& columns,
                       const std::vector<std::string>& files, const std::string& more) {
@@ -129,7 +119,7 @@ std::string ReadFiles(const std::vector<HudiColumn>& columns,
              QuoteSqlName(column.name);
   }
   for (const std::string& file : files) {
-    list += (list.empty() ? "" : ", ") + QuoteSqlText(AsPattern(file));
+    list += (list.empty() ? "" : ", ") + QuoteSqlFile(file);
   }
   // The columns of partitions are in the files; their texts in paths may look like other types.
   return "(SELECT " + typed + " WHERE false UNION ALL BY NAME SELECT * FROM read_parquet([" + list +

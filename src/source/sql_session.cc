@@ -265,4 +265,13 @@ std::string QuoteSqlName(const std::string& name) { return Quoted(name, '"'); }
 
 std::string QuoteSqlText(const std::string& text) { return Quoted(text, '\''); }
 
+std::string QuoteSqlFile(const std::string& path) {
+  std::string pattern;
+  for (const char letter : path) {
+    const bool special = letter == '*' || letter == '?' || letter == '[';
+    pattern += special ? std::string("[") + letter + "]" : std::string(1, letter);
+  }
+  return QuoteSqlText(pattern);
+}
+
 }  // namespace tercet

@@ -52,5 +52,8 @@ class SqlSession : public std::enable_shared_from_this<SqlSession> {
 std::string QuoteSqlName(const std::string& name);
 /// A text as an SQL literal: it's → 'it''s'.
 std::string QuoteSqlText(const std::string& text);
+/// A file's path as an SQL literal for functions that take patterns of files, where it stands for
+/// that file alone: day[1].csv → 'day[[]1].csv'.
+std::string QuoteSqlFile(const std::string& path);
 
 }  // namespace tercet
