@@ -12,8 +12,6 @@ namespace {
 
 constexpr size_t kFirstBuckets = 64;  // of a shard
 constexpr size_t kBucketsPerEntry = 2;  // at least: a chain that is followed waits for memory twice
-/// What an allocation costs beside its bytes.
-constexpr size_t kAllocationBytes = 16;
 constexpr uint32_t kNoValue = UINT32_MAX;
 /// What is fetched ahead of an entry: its header, its key and a row of some ten features.
 constexpr int kAheadLines = 4;
@@ -32,7 +30,7 @@ struct RowCache::Entry {
   std::string_view key() { return {bytes(), key_size}; }
   std::string_view value() { return {bytes() + key_size, value_size}; }
   size_t size() const {
-    return sizeof(Entry) + kAllocationBytes + key_size + (value_size == kNoValue ? 0 : value_size);
+    return RowSlots::SizeOf(sizeof(Entry) + key_size + (value_size == kNoValue ? 0 : value_size));
   }
 };
 
@@ -52,8 +50,7 @@ RowCache::~RowCache() {
 void RowCache::NewTable(Shard* shard, size_t buckets) {
   auto table = std::make_unique<Table>();
   table->mask = buckets - 1;
-  table->buckets.reset(static_cast<Entry**>(std::calloc(buckets, sizeof(Entry*))));
-  if (table->buckets == nullptr) throw std::bad_alloc();
+  table->buckets = static_cast<Entry**>(pages_.TakeZeros(buckets * sizeof(Entry*)));
   shard->table.store(table.get(), std::memory_order_release);
   shard->tables.push_back(std::move(table));
 }
@@ -172,7 +169,7 @@ void RowCache::Put(Shard* shard, Entry** place, std::string_view key, uint64_t h
     place = PlaceOf(shard, key, hash);  // The entry before it may be gone.
   }
   header.next = *place;
-  auto* entry = new (::operator new(header.size())) Entry(header);
+  auto* entry = new (shard->slots.Take(&pages_, header.size())) Entry(header);
   if (!key.empty()) std::memcpy(entry->bytes(), key.data(), key.size());
   if (value && !value->empty()) {
     std::memcpy(entry->bytes() + key.size(), value->data(), value->size());
@@ -188,7 +185,7 @@ void RowCache::Remove(Shard* shard, Entry** place) {
   Link(place, entry->next);
   shard->bytes -= entry->size();
   --shard->entries;
-  ::operator delete(entry);
+  shard->slots.Give(&pages_, entry, entry->size());
 }
 
 void RowCache::MakeRoom(Shard* shard, size_t more) {

@@ -3,13 +3,14 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "online/row_memory.h"
 
 namespace tercet {
 
@@ -82,19 +83,17 @@ class RowCache {
 
  private:
   struct Entry;
-  struct Free {
-    void operator()(void* memory) const { std::free(memory); }
-  };
   /// The hash table of a shard. A larger one takes its place as entries come; it stays until the
   /// end, so that keys can be looked for ahead without a lock: all together take as much again.
   struct Table {
-    size_t mask = 0;                          // of hashes: buckets − 1
-    std::unique_ptr<Entry*[], Free> buckets;  // chains
+    size_t mask = 0;            // of hashes: buckets − 1
+    Entry** buckets = nullptr;  // chains; in pages_
   };
   struct alignas(64) Shard {
     mutable std::mutex mutex;  // guards what follows, but for looks ahead
     std::atomic<const Table*> table{nullptr};  // the newest; changed under the lock
     std::vector<std::unique_ptr<const Table>> tables;
+    RowSlots slots;  // of the entries
     size_t entries = 0;
     size_t bytes = 0;
     size_t hand = 0;  // the bucket at which eviction goes on
@@ -103,9 +102,9 @@ class RowCache {
 
   /// Buckets and the entries' chains are changed through this, as Prefetch looks at them unlocked.
   static void Link(Entry** place, Entry* entry);
-  static void NewTable(Shard* shard, size_t buckets);
+  void NewTable(Shard* shard, size_t buckets);
   /// Moves to a larger table when the chains would get long.
-  static void Grow(Shard* shard);
+  void Grow(Shard* shard);
 
   Shard& ShardOf(uint64_t hash) { return shards_[hash >> 58]; }
   /// Where the pointer to a key's entry is, or would be. The shard's lock is held.
@@ -117,6 +116,7 @@ class RowCache {
   void MakeRoom(Shard* shard, size_t more);
 
   const size_t capacity_bytes_;
+  RowPages pages_;
   std::array<Shard, kShards> shards_;
 };
 
