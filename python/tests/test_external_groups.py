@@ -228,6 +228,25 @@ def test_few_keys_and_many_are_joined_alike(project, tmp_path, cities):
     pd.testing.assert_frame_equal(found[0], found[1])
 
 
+def test_keys_of_files_are_joined(project, tmp_path):
+    """More than a query names one by one, text and numbers, null among them."""
+    every = pd.DataFrame({"city": [None if i == 5 else f"c{i}" for i in range(6000)],
+                          "n": pd.array([None if i == 7 else i for i in range(6000)], "Int64"),
+                          "hour": hours(1)[0], "rain": [i / 2 for i in range(6000)]})
+    every.to_parquet(tmp_path / "weather.parquet")
+    group = project.external_feature_group(
+        "weather", version=1, source=tc.source.parquet(tmp_path / "weather.parquet"),
+        primary_key=["city", "n"], event_time="hour")
+    view = project.feature_view("rain", version=1, query=group.select("rain"))
+    spine = every[["city", "n"]].iloc[::-3].assign(hour=hours(9)[8])
+    spine.loc[spine.n == 9, "n"] = 10
+    found = view.training_data(spine=spine).train.features.to_pandas().rain.tolist()
+    assert len(found) == 2000 and found[-1] == 1.0
+    assert [None if pd.isna(rain) else rain for rain in found] == [
+        None if city is None or pd.isna(n) or f"c{n}" != city else n / 2
+        for city, n in zip(spine.city, spine.n)]
+
+
 def test_says_what_is_wrong(project, tmp_path):
     source = write("csv", tmp_path, weather(4))
     with pytest.raises(tc.InvalidError, match="(?s)'town' is not in the schema"):
@@ -317,6 +336,12 @@ def test_postgres(project, database, tmp_path):
     log = Path(connection.split()[0].removeprefix("host="), "log").read_text()
     (asked,) = [line for line in log.splitlines() if "COPY" in line and "'Oslo'" in line]
     assert '"hour" < \'2024-01-02' in asked and '"rain"' in asked and '"sun"' not in asked
+    many = pd.DataFrame({"city": ["Oslo", *(f"c{i}" for i in range(5000))],
+                         "hour": hours(48)[47]})
+    rain = project.feature_view("many", version=1, query=group.select("rain"))
+    found = rain.training_data(spine=many).train.features.to_pandas().rain
+    assert found[0] == 5.0 and found[1:].isna().all()
+    assert "'c4999'" in Path(connection.split()[0].removeprefix("host="), "log").read_text()
     assert project.sql("select sum(rain) s from weather where hour < '2024-01-01 07:00'"
                        ).to_rows() == [{"s": 21.0}]
     group.materialize()

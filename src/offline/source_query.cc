@@ -7,7 +7,6 @@
 #include <mutex>
 #include <set>
 #include <sstream>
-#include <string_view>
 
 #include <arrow/array.h>
 #include <arrow/scalar.h>
@@ -18,6 +17,7 @@
 #include "base/file_system.h"
 #include "base/hash.h"
 #include "source/iceberg_metadata.h"
+#include "source/sql_lazy_tables.h"
 
 namespace tercet {
 namespace {
@@ -25,10 +25,8 @@ namespace {
 /// Folders of DuckDB's extension files, which sources of some kinds need.
 constexpr char kExtensions[] = "TERCET_DUCKDB_EXTENSIONS";
 
-/// The file of that very name, else what the pattern names, sorted.
+/// What a pattern names, sorted.
 std::vector<std::string> FilesOf(const std::string& pattern) {
-  std::error_code ignored;
-  if (std::filesystem::is_regular_file(pattern, ignored)) return {pattern};
   std::vector<std::string> files;
   glob_t found = {};
   if (::glob(pattern.c_str(), 0, nullptr, &found) == 0) {
@@ -107,6 +105,10 @@ Result<std::string> LoadExtension(const std::string& package, const std::string&
   return "LOAD " + QuoteSqlText(file);
 }
 
+/// As many keys a query names one by one; more are joined with the rows that a source gives. A
+/// database over the network finds more of them in its index than it sends rows.
+constexpr int64_t kMostKeysListed = 1000, kMostKeysOfDatabase = 20'000;
+
 /// What DuckDB's functions for Iceberg take.
 std::string IcebergArguments(const DataSource& source, const std::optional<int64_t>& snapshot) {
   const std::string location = QuoteSqlText(source.location);
@@ -135,7 +137,7 @@ Result<SourceRelation> RelationOf(const DataSource& source,
     const std::vector<std::string> files = FilesOf(source.location);
     std::string list;
     for (const std::string& file : files) {
-      list += (list.empty() ? "" : ", ") + QuoteSqlFile(file);
+      list += (list.empty() ? "" : ", ") + QuoteSqlText(file);
     }
     relation.limits.files = files;
     // Types are those of all values: one that is not a sample's integer would be rounded to it.
@@ -148,45 +150,15 @@ Result<SourceRelation> RelationOf(const DataSource& source,
   return relation;
 }
 
-bool IsOfFiles(const DataSource& source) {
-  return source.kind == "parquet" || source.kind == "csv" || source.kind == "json";
-}
-
-/// An error of a query that we made, without its text: what is wrong is the source. Files that can't
-/// be read are an IOError.
-Status CannotRead(const DataSource& source, const Status& status) {
-  constexpr std::string_view kBegin = "SQL: ";
-  std::string message = status.message();
-  if (!message.starts_with(kBegin)) return status;
-  message.erase(0, kBegin.size());
-  message.erase(std::min({message.size(), message.find("\nin: "), message.find("\nLINE ")}));
-  while (message.ends_with('\n')) message.pop_back();
-  const bool unreadable = IsOfFiles(source) && (status.IsInvalid() || status.IsUnknownError());
-  return Status(unreadable ? arrow::StatusCode::IOError : status.code(),
-                "cannot read the " + source.kind + " source '" + source.location + "': " + message);
-}
-
-/// What a query of ours says of a source.
-Result<std::shared_ptr<arrow::Table>> Ask(const DataSource& source,
-                                          const SourceRelation& relation, const std::string& query,
-                                          const std::map<std::string, int64_t>& times = {}) {
-  const auto answer = [&]() -> Result<std::shared_ptr<arrow::Table>> {
-    ARROW_ASSIGN_OR_RAISE(const auto session, SqlSession::Open(relation.tables, relation.limits));
-    ARROW_ASSIGN_OR_RAISE(const auto rows, session->Run(query, times));
-    return rows->ToTable();
-  }();
-  if (!answer.ok()) return CannotRead(source, answer.status());
-  return answer;
-}
-
 /// The columns of a relation that are text in DuckDB, too: others that Arrow shows as text (UUID,
 /// JSON, enums) are not compared with any text without an error.
-Result<std::set<std::string>> TextColumns(const DataSource& source,
-                                          const SourceRelation& relation) {
-  ARROW_ASSIGN_OR_RAISE(const auto table,
-                        Ask(source, relation,
-                            "SELECT column_name FROM (DESCRIBE SELECT * FROM " + relation.name +
-                                ") WHERE column_type = 'VARCHAR'"));
+Result<std::set<std::string>> TextColumns(const SourceRelation& relation) {
+  ARROW_ASSIGN_OR_RAISE(const auto session, SqlSession::Open(relation.tables, relation.limits));
+  ARROW_ASSIGN_OR_RAISE(const auto rows,
+                        session->Run("SELECT column_name FROM (DESCRIBE SELECT * FROM " +
+                                         relation.name + ") WHERE column_type = 'VARCHAR'",
+                                     {}));
+  ARROW_ASSIGN_OR_RAISE(const auto table, rows->ToTable());
   ARROW_ASSIGN_OR_RAISE(const auto batch, table->CombineChunksToBatch());
   const auto& names = static_cast<const arrow::StringArray&>(*batch->column(0));
   std::set<std::string> texts;
@@ -196,10 +168,8 @@ Result<std::set<std::string>> TextColumns(const DataSource& source,
 
 bool IsText(const arrow::Array& keys) { return keys.type_id() == arrow::Type::STRING; }
 
-/// The distinct values of a key column as SQL, separated by commas; "" for a type that sources may
-/// compare in another way than we do.
+/// The distinct values of a key column as SQL, separated by commas.
 std::string ListOf(const arrow::Array& keys) {
-  if (!arrow::is_integer(keys.type_id()) && !IsText(keys)) return "";
   std::set<std::string> values;
   for (int64_t i = 0; i < keys.length(); ++i) {
     if (keys.IsNull(i)) continue;
@@ -214,23 +184,58 @@ std::string ListOf(const arrow::Array& keys) {
   return list;
 }
 
-/// What rows of these keys fulfil, column by column (of a key of several columns other rows may,
-/// too): a list of constants is what databases and file formats look up best.
-Result<std::string> KeyCondition(const DataSource& source, const SourceRelation& relation,
-                                 const arrow::RecordBatch& keys) {
+/// Of keys the columns that sources compare as we do.
+Result<std::shared_ptr<arrow::RecordBatch>> ComparedKeys(const SourceRelation& relation,
+                                                       const arrow::RecordBatch& keys) {
   std::set<std::string> texts;
   const auto is_text = [](const auto& column) { return IsText(*column); };
   if (std::any_of(keys.columns().begin(), keys.columns().end(), is_text)) {
-    ARROW_ASSIGN_OR_RAISE(texts, TextColumns(source, relation));
+    ARROW_ASSIGN_OR_RAISE(texts, TextColumns(relation));
   }
+  std::vector<int> compared;
+  for (int k = 0; k < keys.num_columns(); ++k) {
+    const arrow::Array& column = *keys.column(k);
+    const bool same = IsText(column) ? texts.contains(keys.column_name(k))
+                                     : arrow::is_integer(column.type_id());
+    if (same) compared.push_back(k);
+  }
+  return keys.SelectColumns(compared);
+}
+
+/// What rows of these keys fulfil, column by column (of a key of several columns other rows may,
+/// too): a list of constants is what databases and file formats look up best.
+std::string KeyCondition(const arrow::RecordBatch& keys) {
   std::string condition;
   for (int k = 0; k < keys.num_columns(); ++k) {
-    const std::string& name = keys.column_name(k);
-    if (IsText(*keys.column(k)) && !texts.contains(name)) continue;
     const std::string list = ListOf(*keys.column(k));
-    if (!list.empty()) condition += " AND " + QuoteSqlName(name) + " IN (" + list + ")";
+    if (!list.empty()) {
+      condition += " AND " + QuoteSqlName(keys.column_name(k)) + " IN (" + list + ")";
+    }
   }
   return condition;
+}
+
+/// The rows of a relation that are of these keys, which become a table of its.
+SourceRelation JoinKeys(SourceRelation relation, const std::shared_ptr<arrow::RecordBatch>& keys) {
+  constexpr char kAsked[] = "asked keys";
+  const auto tables = std::make_shared<SqlLazyTables>(relation.tables);
+  tables->Add(kAsked, keys->schema(),
+              [keys](const auto& columns) -> Result<std::shared_ptr<arrow::Table>> {
+                ARROW_ASSIGN_OR_RAISE(const auto table, arrow::Table::FromRecordBatches({keys}));
+                std::vector<int> wanted;
+                for (const std::string& column : columns) {
+                  wanted.push_back(table->schema()->GetFieldIndex(column));
+                }
+                return table->SelectColumns(wanted);
+              });
+  std::string names;
+  for (const std::string& name : keys->schema()->field_names()) {
+    names += (names.empty() ? "" : ", ") + QuoteSqlName(name);
+  }
+  relation.name += " AS source_rows SEMI JOIN feature_group(" + QuoteSqlText(kAsked) +
+                   ") AS asked_keys USING (" + names + ")";
+  relation.tables = tables;
+  return relation;
 }
 
 /// A file's name, size and time of change.
@@ -266,9 +271,10 @@ Result<int64_t> SourceQuery::Fingerprint() const {
 
 Result<std::shared_ptr<arrow::Schema>> SourceQuery::Schema() const {
   ARROW_ASSIGN_OR_RAISE(const SourceRelation relation, Relation(std::nullopt, std::nullopt));
-  ARROW_ASSIGN_OR_RAISE(const auto none,
-                        Ask(source_, relation, "SELECT * FROM " + relation.name + " LIMIT 0"));
-  return none->schema();
+  ARROW_ASSIGN_OR_RAISE(const auto session, SqlSession::Open(relation.tables, relation.limits));
+  ARROW_ASSIGN_OR_RAISE(const auto rows,
+                        session->Run("SELECT * FROM " + relation.name + " LIMIT 0", {}));
+  return rows->schema();
 }
 
 Result<std::shared_ptr<arrow::Table>> SourceQuery::Read(const std::vector<std::string>& columns,
@@ -276,7 +282,17 @@ Result<std::shared_ptr<arrow::Table>> SourceQuery::Read(const std::vector<std::s
                                                         std::optional<int64_t> start_us,
                                                         std::optional<int64_t> end_us,
                                                         const arrow::RecordBatch* keys) const {
-  ARROW_ASSIGN_OR_RAISE(const SourceRelation relation, Relation(start_us, end_us));
+  ARROW_ASSIGN_OR_RAISE(SourceRelation relation, Relation(start_us, end_us));
+  std::string of_keys;
+  if (keys != nullptr) {
+    ARROW_ASSIGN_OR_RAISE(const auto compared, ComparedKeys(relation, *keys));
+    const int64_t most_listed = source_.kind == "postgres" ? kMostKeysOfDatabase : kMostKeysListed;
+    if (compared->num_rows() <= most_listed) {
+      of_keys = KeyCondition(*compared);
+    } else if (compared->num_columns() > 0) {
+      relation = JoinKeys(std::move(relation), compared);
+    }
+  }
   std::string query = "SELECT ";
   for (size_t i = 0; i < columns.size(); ++i) {
     query += (i == 0 ? "" : ", ") + QuoteSqlName(columns[i]);
@@ -293,11 +309,10 @@ Result<std::shared_ptr<arrow::Table>> SourceQuery::Read(const std::vector<std::s
   };
   bound(" >= ", "start", start_us);
   bound(" < ", "end", end_us);
-  if (keys != nullptr) {
-    ARROW_ASSIGN_OR_RAISE(const std::string of_keys, KeyCondition(source_, relation, *keys));
-    query += of_keys;
-  }
-  return Ask(source_, relation, query, times);
+  query += of_keys;
+  ARROW_ASSIGN_OR_RAISE(const auto session, SqlSession::Open(relation.tables, relation.limits));
+  ARROW_ASSIGN_OR_RAISE(const auto rows, session->Run(query, times));
+  return rows->ToTable();
 }
 
 }  // namespace tercet

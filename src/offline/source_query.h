@@ -48,8 +48,8 @@ class SourceQuery {
   /// The source's columns in order.
   Result<std::shared_ptr<arrow::Schema>> Schema() const;
 
-  /// More keys are no condition that a database is quick with.
-  static constexpr int64_t kMostKeysAsked = 1000;
+  /// Of more keys, all rows are read.
+  static constexpr int64_t kMostKeysAsked = 1 << 17;
 
   /// Rows in the source's order: these columns, event times in [start, end), none without a key or
   /// a time. `keys` (primary key columns, at most kMostKeysAsked rows; null: all): rows of these

@@ -36,7 +36,7 @@ class LazyTable : public SqlTable {
 
 Result<std::shared_ptr<SqlTable>> SqlLazyTables::Find(const std::string& name) {
   const auto found = tables_.find(name);
-  if (found == tables_.end()) return nullptr;
+  if (found == tables_.end()) return others_ == nullptr ? nullptr : others_->Find(name);
   return std::make_shared<LazyTable>(found->second.first, found->second.second);
 }
 

@@ -16,6 +16,10 @@ namespace tercet {
 /// Tables that are made when a query reads them, not when it is planned.
 class SqlLazyTables : public SqlTables {
  public:
+  /// `others`: those that have no name of ours; may be null.
+  explicit SqlLazyTables(std::shared_ptr<SqlTables> others = nullptr)
+      : others_(std::move(others)) {}
+
   /// Makes a table of just these columns, in this order. Called once for each time that a query
   /// names the table, from any thread.
   using Maker = std::function<Result<std::shared_ptr<arrow::Table>>(
@@ -30,6 +34,7 @@ class SqlLazyTables : public SqlTables {
                                              const std::string& as_of) override;
 
  private:
+  const std::shared_ptr<SqlTables> others_;
   std::map<std::string, std::pair<std::shared_ptr<arrow::Schema>, Maker>> tables_;
 };
 

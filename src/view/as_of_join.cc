@@ -25,7 +25,7 @@ constexpr int64_t kLeastBatchRows = 1024;
 constexpr int kTasksPerThread = 4;       // so that a thread with little to do takes from others
 constexpr int64_t kLaterRows = 1 << 15;  // gathered by one thread at once; a multiple of 8
 constexpr int64_t kTextBytes = 64;       // assumed of a value whose width varies
-constexpr int64_t kFewKeys = 1000;       // that another system is asked for one by one
+constexpr int64_t kFewKeys = 1 << 17;    // that another system is asked for
 
 /// Left positions [begin, end) and the keys of history that they can see.
 struct JoinTask {
