@@ -133,6 +133,32 @@ def test_a_csv_file_of_names_alone_has_no_rows(project, tmp_path):
     assert len(group.read()) == 0
 
 
+def test_the_name_of_a_file_is_no_pattern(project, tmp_path):
+    names = ["day[1].csv", "day1.csv", "day*.csv"]
+    for number, name in enumerate(names):
+        (tmp_path / name).write_text(f"city,rain\n{name},{number}\n")
+    rain = {}
+    for name in [*names, "day?.csv", "d*].csv"]:
+        group = project.external_feature_group("rain", version=1, primary_key=["city"],
+                                               source=tc.source.csv(tmp_path / name))
+        rain[name] = sorted(row["rain"] for row in group.read().to_rows())
+        group.drop()
+    assert rain == {"day[1].csv": [0], "day1.csv": [1], "day*.csv": [2], "day?.csv": [1, 2],
+                    "d*].csv": [0]}
+
+
+@pytest.mark.parametrize("kind, broken", [("parquet", b"PAR1, but for the rest"),
+                                          ("csv", b"city,hour\nBod\xf8,2024-03-01\n"),
+                                          ("json", b'{"city": "Oslo", ')])
+def test_a_broken_file_is_named(project, tmp_path, kind, broken):
+    path = tmp_path / f"weather.{kind}"
+    path.write_bytes(broken)
+    with pytest.raises(tc.StorageError, match=f"cannot read the {kind} source .*weather.{kind}'"
+                       ) as told:
+        external(project, getattr(tc.source, kind)(path))
+    assert "SELECT" not in str(told.value)
+
+
 def test_online_after_materialize(project, tmp_path):
     source = write("parquet", tmp_path, weather(4))
     group = external(project, source, online=True)

@@ -113,6 +113,26 @@ def test_integers_that_pandas_made_floats_stay_integers(project):
         view.training_data(spine.assign(user=2.5))
 
 
+def test_columns_without_values_have_any_type(project):
+    """pandas makes floats of what is missing throughout; frames without rows have no types at all."""
+    group = project.feature_group("sparse", version=1, primary_key=["key"], event_time="at", schema={
+        "key": "int64", "at": "timestamp[us, tz=UTC]", "name": "string", "good": "bool",
+        "since": "date32", "scores": "list<double>"})
+    missing = dict.fromkeys(["name", "good", "since", "scores"])
+    group.insert(pd.DataFrame({"key": [1], "at": [pd.Timestamp(NOON)], **missing}).assign(
+        name=np.nan, since=pd.NaT, scores=np.nan))
+    assert group.read().to_rows() == [{"key": 1, "at": NOON, **missing}]
+    columns = group.read().columns
+    for nothing in (pd.DataFrame(columns=columns), {name: [] for name in columns},
+                    pl.DataFrame({name: [] for name in columns})):
+        group.insert(nothing)
+    assert len(group.read()) == 1
+    with pytest.raises(tc.InvalidError, match="'name'.*double can't become string"):
+        group.insert([{"key": 2, "at": NOON, **missing, "name": 1.5}])
+    with pytest.raises(tc.WrongTypeError, match="'at' .*string in the frame; parse it first"):
+        group.insert([{"key": 2, "at": "2024-02-29", **missing}])
+
+
 @pytest.mark.parametrize("time", [pd.NaT, np.datetime64("NaT"), 1709208000, np.int64(0)])
 def test_what_is_no_time_is_neither_now_nor_1970(local, time):
     group = local.feature_group("timed", version=1, primary_key=["key"], online=True,

@@ -42,7 +42,10 @@ std::string ListOf(const std::vector<std::string>& files, bool folders) {
   std::string list;
   for (const std::string& file : files) {
     if (file.ends_with('/') != folders) continue;
-    list += (list.empty() ? "" : ", ") + QuoteSqlText(file);
+    const std::string name = QuoteSqlText(file), pattern = QuoteSqlFile(file);
+    list += (list.empty() ? "" : ", ") + name;
+    // Asked for by a pattern, both it and what it finds must be allowed.
+    if (pattern != name) list += ", " + pattern;
   }
   return "[" + list + "]";
 }

@@ -9,8 +9,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "source/sql_error.h"
-
 namespace tercet {
 namespace {
 
@@ -266,14 +264,6 @@ TEST_F(SqlSessionTest, TellsTheTree) {
   EXPECT_THAT(*tree, HasSubstr("\"table_name\":\"numbers\""));
   EXPECT_EQ(QuoteSqlText("it's"), "'it''s'");
   EXPECT_EQ(QuoteSqlName("weather@1"), "\"weather@1\"");
-}
-
-TEST(SqlError, HasTheWordsOfWhatFailedInsideTheLibrary) {
-  const Status status = SqlError(
-      R"({"exception_type":"INTERNAL","exception_message":"no child","stack_trace_pointers":"1;2"})",
-      "SELECT 1");
-  EXPECT_TRUE(status.IsUnknownError());
-  EXPECT_EQ(status.message(), "SQL: INTERNAL Error: no child\nin: SELECT 1");
 }
 
 TEST(QuoteSqlFile, MakesOfANameThePatternOfItAlone) {
