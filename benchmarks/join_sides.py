@@ -1,8 +1,10 @@
 """What the benchmarks of the point-in-time join share: inputs, the sides that answer, their check.
 
-A side answers in a process of its own from the same files: labels (label, key, time) in one Parquet
-file, the features in the Parquet files of our tables. CPU and wall seconds are taken inside the
-process around the query alone, which ends with labels and features as Arrow.
+A side answers in a process of its own from the same files: labels (label, key, time) and features
+in the Parquet files of our tables, or labels in one Parquet file beside them. CPU and wall seconds
+are taken inside the process around the query alone, which ends with labels and features as Arrow:
+all of them at once, or, where it is streamed, one record batch after another, each let go when it
+has come.
 """
 
 from __future__ import annotations
@@ -33,23 +35,34 @@ def cpu():
     return usage.ru_utime + usage.ru_stime
 def measured(query):
     wall, before = time.perf_counter(), cpu()
-    answer = query()
+    answer, rows, kept = query(), 0, []
+    if not streamed:
+        rows = answer.num_rows
+    else:
+        for batch in answer:
+            rows += batch.num_rows
+            if out:
+                kept.append(batch)
+        answer = None
     print(json.dumps({"cpu_seconds": cpu() - before, "wall_seconds": time.perf_counter() - wall,
-                      "rows": answer.num_rows}))
+                      "rows": rows}))
+    if kept:
+        import pyarrow as pa
+        answer = pa.concat_tables(pa.table(batch) for batch in kept)
     return answer
 def save(table, path):
     import pyarrow as pa
     with pa.OSFile(path, "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
         writer.write_table(table)
 groups, labels, order, out = json.loads(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4]
+folder, streamed = sys.argv[5], sys.argv[6:] == ["streamed"]
 """
 
 # Every group brings its own names of features; `groups` maps them to the group's files.
 DUCKDB = MEASURE + """
 import duckdb, pyarrow
-# What it spills goes beside the labels, not into the folder that we stand in.
-database = duckdb.connect(config={"threads": 2,
-                                  "temp_directory": labels + ".duckdb-spill"})
+# What it spills goes beside the inputs, not into the folder that we stand in.
+database = duckdb.connect(config={"threads": 2, "temp_directory": folder + "/duckdb-spill"})
 database.execute("SET enable_progress_bar = false")  # it goes to the standard output
 database.execute("SET preserve_insertion_order = false")
 columns, joins = ["l.label", "l.key"], ""
@@ -60,7 +73,9 @@ for i, (files, features) in enumerate(groups):
 query = f"SELECT {', '.join(columns)} FROM read_parquet('{labels}') l{joins}"
 if order == "label":
     query += " ORDER BY l.label"
-answer = measured(lambda: database.execute(query).to_arrow_table())
+def arrow(result):
+    return result.to_arrow_reader(1 << 18) if streamed else result.to_arrow_table()
+answer = measured(lambda: arrow(database.execute(query)))
 if out:
     save(answer, out)
 """
@@ -70,8 +85,7 @@ if out:
 # answers, in the order of the labels, are put side by side.
 DUCKDB_APART = MEASURE + """
 import duckdb, pyarrow
-database = duckdb.connect(config={"threads": 2,
-                                  "temp_directory": labels + ".duckdb-spill"})
+database = duckdb.connect(config={"threads": 2, "temp_directory": folder + "/duckdb-spill"})
 database.execute("SET enable_progress_bar = false")  # it goes to the standard output
 def query():
     database.execute(f"CREATE TABLE labels AS FROM read_parquet('{labels}')")
@@ -82,7 +96,8 @@ def query():
                          f" ASOF LEFT JOIN read_parquet({files}) h"
                          " ON l.key = h.key AND l.time >= h.time ORDER BY l.label")
         rows += f" POSITIONAL JOIN joined{i}"
-    return database.execute(f"FROM {rows}").to_arrow_table()
+    result = database.execute(f"FROM {rows}")
+    return result.to_arrow_reader(1 << 18) if streamed else result.to_arrow_table()
 answer = measured(query)
 if out:
     save(answer, out)
@@ -99,7 +114,10 @@ def query():
                               check_sortedness=False)
     if order == "label":
         left = left.sort("label")
-    return left.drop("time").collect().to_arrow()
+    left = left.drop("time")
+    if streamed:
+        return (frame.to_arrow() for frame in left.collect_batches(engine="streaming"))
+    return left.collect().to_arrow()
 answer = measured(query)
 if out:
     save(answer, out)
@@ -116,6 +134,11 @@ def inputs_folder(keep: str | None, name: str) -> Iterator[Path]:
     finally:
         if not keep:
             shutil.rmtree(folder)
+
+
+def write_group(folder: Path, name: str, key: str, path: Path) -> None:
+    subprocess.run([str(BINARY), "write", str(folder / "project"), name, key, str(path)],
+                   check=True)
 
 
 def make_group(folder: Path, name: str, features: list[str], rows: int, keys: int,
@@ -139,14 +162,14 @@ def make_group(folder: Path, name: str, features: list[str], rows: int, keys: in
         table = table.take(pa.array(keep))
     path = folder / f"{name}.parquet"
     pq.write_table(table, path, compression="none")
-    subprocess.run([str(BINARY), "write", str(folder / "project"), name, str(path)], check=True)
+    write_group(folder, name, "key", path)
     path.unlink()
 
 
 def make_labels(folder: Path, labels: int, keys: int, sorted_too: bool,
-                first_day: int = 0) -> None:
+                first_day: int = 0, groups: bool = False) -> None:
     """labels.parquet sorted by (key, time), and shuffled.parquet; numbered in the file's order.
-    Features begin on day 0."""
+    Features begin on day 0. With `groups` they are feature groups of these names, too."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -161,6 +184,9 @@ def make_labels(folder: Path, labels: int, keys: int, sorted_too: bool,
         ordered = left.sort_by([("key", "ascending"), ("time", "ascending")])
         pq.write_table(ordered.add_column(0, "label", number), folder / "labels.parquet")
     pq.write_table(left.add_column(0, "label", number), folder / "shuffled.parquet")
+    if groups:
+        for name in ["labels", "shuffled"] if sorted_too else ["shuffled"]:
+            write_group(folder, name, "label", folder / f"{name}.parquet")
 
 
 def files_of(folder: Path, group: str) -> list[str]:
@@ -169,12 +195,13 @@ def files_of(folder: Path, group: str) -> list[str]:
 
 
 class Side:
-    """One way to answer; each call is a fresh process. The name begins with the engine's."""
+    """One way to answer; each call is a fresh process. The name begins with the engine's. Labels
+    are a file (.parquet) or a group."""
 
     def __init__(self, folder: Path, groups: dict[str, list[str]], name: str,
-                 labels: str = "shuffled", order: str = "label"):
+                 labels: str = "shuffled.parquet", order: str = "label", streamed: bool = False):
         self.folder, self.groups, self.name = folder, groups, name
-        self.labels, self.order = folder / f"{labels}.parquet", order
+        self.labels, self.order, self.streamed = labels, order, streamed
         self.runs: list[dict] = []
 
     @property
@@ -182,14 +209,20 @@ class Side:
         return self.name.startswith("tercet")
 
     def command(self, out: str) -> list[str]:
+        file = self.labels.endswith(".parquet")
         if self.ours:
-            return [str(BINARY), "read", str(self.folder / "project"), ",".join(self.groups),
-                    str(self.labels)] + ([out] if out else [])
+            return [str(BINARY), "batches" if self.streamed else "read",
+                    str(self.folder / "project"), ",".join(self.groups),
+                    str(self.folder / self.labels) if file else self.labels,
+                    *([out] if out else [])]
         groups = [[files_of(self.folder, name), features]
                   for name, features in self.groups.items()]
-        code = (DUCKDB_APART if self.name == "duckdb_apart" else
+        code = (DUCKDB_APART if self.name.startswith("duckdb_apart") else
                 DUCKDB if self.name.startswith("duckdb") else POLARS)
-        return [sys.executable, "-c", code, json.dumps(groups), str(self.labels), self.order, out]
+        labels = (self.folder / self.labels if file else
+                  self.folder / "project" / "feature_groups" / self.labels / "1" / "*.parquet")
+        return [sys.executable, "-c", code, json.dumps(groups), str(labels), self.order, out,
+                str(self.folder)] + (["streamed"] if self.streamed else [])
 
     def run(self, out: str = "", watch_memory: bool = False) -> dict:
         return measured_process(self.name, self.command(out), watch_memory)
@@ -241,19 +274,19 @@ def check_answers(sides: list[Side], folder: Path, labels: int) -> None:
     import pyarrow as pa
 
     paths = {side.name: folder / f"{side.name}.arrow" for side in sides if side.ours}
-    first: dict[Path, Side] = {}
+    first: dict[str, Side] = {}
     for side in sides:
         out = paths.get(side.name, folder / "answer.arrow")
         side.run(str(out))
-        expected = first.setdefault(side.labels, side)
+        expected = first.setdefault(side.labels.removesuffix(".parquet"), side)
         with pa.memory_map(str(out)) as source:
             table = pa.ipc.open_file(source).read_all()
             if table.num_rows != labels:
                 raise SystemExit(f"{side.name}: {table.num_rows} rows, not {labels}")
-            if side is expected:
-                # Ours comes first; it must have the labels' order.
+            if side.ours:  # it must have the labels' order
                 if not table["label"].equals(pa.chunked_array([pa.array(range(labels))])):
                     raise SystemExit(f"{side.name}: labels are not in their order")
+            if side is expected:
                 continue
             if side.order == "any":
                 table = table.sort_by("label")
@@ -265,7 +298,7 @@ def check_answers(sides: list[Side], folder: Path, labels: int) -> None:
                         raise SystemExit(f"{side.name}: another '{name}' than {expected.name}")
         out.unlink()
     for path in paths.values():
-        path.unlink()
+        path.unlink(missing_ok=True)
     print("answers are equal, row by row", flush=True)
 
 

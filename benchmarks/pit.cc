@@ -1,11 +1,12 @@
 // Our side of the benchmarks of the point-in-time join (pit, pit_wide, pit_hot, pit_memory), which
-// say what is measured. Labels are a Parquet file of label, key and time; groups are named by
-// commas and joined by key as of time.
+// say what is measured. LABELS is a group or a Parquet file of label, key and time; GROUPS are
+// separated by commas and joined by key as of time.
 //
-//   pit write PROJECT GROUP FILE.parquet                  makes a feature group
-//   pit read PROJECT GROUPS LABELS.parquet [OUT.arrow]    the join in memory; prints what it took
+//   pit write PROJECT GROUP KEY FILE.parquet      makes a feature group with that primary key
+//   pit read PROJECT GROUPS LABELS [OUT.arrow]    the join in memory; prints what it took
+//   pit batches PROJECT GROUPS LABELS [OUT.arrow] the same piece by piece, each let go
 //   pit stream PROJECT GROUPS LABELS.parquet OUT.parquet LIMIT_BYTES
-//                                                         the join piece by piece to Parquet
+//                                                 the join piece by piece to Parquet
 
 #include <cstdio>
 #include <cstdlib>
@@ -53,11 +54,12 @@ struct Project {
   }
 };
 
-Status Write(const std::string& directory, const std::string& group, const std::string& path) {
+Status Write(const std::string& directory, const std::string& group, const std::string& key,
+             const std::string& path) {
   ARROW_ASSIGN_OR_RAISE(const Project project, Project::Open(directory));
   ARROW_ASSIGN_OR_RAISE(const auto rows, ReadParquet(path));
   FeatureGroupDefinition history{.name = group};
-  history.primary_key = {"key"};
+  history.primary_key = {key};
   history.event_time = "time";
   history.schema = rows->schema()->RemoveMetadata();
   ARROW_RETURN_NOT_OK(project.tables->Define(history));
@@ -68,9 +70,13 @@ Status Write(const std::string& directory, const std::string& group, const std::
       .status();
 }
 
-/// The labels with the features of all groups. The root is a group that has no rows of its own.
-Result<std::shared_ptr<const ViewPlan>> PlanOf(const Project& project, const std::string& groups) {
-  FeatureGroupDefinition labels{.name = "labels"};
+bool IsFile(const std::string& labels) { return labels.ends_with(".parquet"); }
+
+/// The labels with the features of all groups. Where the labels are a file, the root is a group
+/// that has no rows of its own.
+Result<std::shared_ptr<const ViewPlan>> PlanOf(const Project& project, const std::string& groups,
+                                               const std::string& root) {
+  FeatureGroupDefinition labels{.name = IsFile(root) ? "labels" : root};
   labels.primary_key = {"label"};
   labels.event_time = "time";
   labels.schema =
@@ -83,7 +89,7 @@ Result<std::shared_ptr<const ViewPlan>> PlanOf(const Project& project, const std
     view.joins.push_back({.group = {name, 1}});
   }
   return ViewPlan::Make(view, [&](const Ref& ref) -> Result<FeatureGroupDefinition> {
-    if (ref.name == labels.name) return labels;
+    if (IsFile(root) && ref.name == labels.name) return labels;
     return project.tables->Definition(ref);
   });
 }
@@ -98,9 +104,11 @@ Status Read(const std::string& directory, const std::string& groups, const std::
   InitializeArrow();
   ARROW_ASSIGN_OR_RAISE(const Project project, Project::Open(directory));
   const double cpu = CpuSeconds(), wall = WallSeconds();
-  ARROW_ASSIGN_OR_RAISE(const auto plan, PlanOf(project, groups));
+  ARROW_ASSIGN_OR_RAISE(const auto plan, PlanOf(project, groups, labels));
   ViewReadOptions options;
-  ARROW_ASSIGN_OR_RAISE(options.spine, ReadParquet(labels));
+  if (IsFile(labels)) {
+    ARROW_ASSIGN_OR_RAISE(options.spine, ReadParquet(labels));
+  }
   ARROW_ASSIGN_OR_RAISE(const ViewRows rows, ReadView(*plan, project.tables.get(), options));
   Print(cpu, wall, rows.columns->num_rows());
   if (out == nullptr) return Status::OK();
@@ -112,12 +120,49 @@ Status Read(const std::string& directory, const std::string& groups, const std::
   return sink->Close();
 }
 
+/// The reader of the pieces drops them.
+Status Batches(const std::string& directory, const std::string& groups, const std::string& labels,
+               const char* out) {
+  InitializeArrow();
+  ARROW_ASSIGN_OR_RAISE(const Project project, Project::Open(directory));
+  std::shared_ptr<arrow::io::OutputStream> sink;
+  if (out != nullptr) {
+    ARROW_ASSIGN_OR_RAISE(sink, arrow::io::FileOutputStream::Open(out));
+  }
+  const double cpu = CpuSeconds(), wall = WallSeconds();
+  ARROW_ASSIGN_OR_RAISE(const auto plan, PlanOf(project, groups, labels));
+  ViewReadOptions options;
+  if (IsFile(labels)) {
+    ARROW_ASSIGN_OR_RAISE(options.spine, ReadParquet(labels));
+  }
+  std::shared_ptr<arrow::ipc::RecordBatchWriter> writer;
+  int64_t rows = 0;
+  {
+    ARROW_ASSIGN_OR_RAISE(const auto stream,
+                          ViewStream::Open(plan.get(), project.tables.get(), options));
+    while (true) {
+      ARROW_ASSIGN_OR_RAISE(const auto piece, stream->Next());
+      if (!piece) break;
+      rows += piece->columns->num_rows();
+      if (sink == nullptr) continue;
+      if (writer == nullptr) {
+        ARROW_ASSIGN_OR_RAISE(writer,
+                              arrow::ipc::MakeFileWriter(sink, piece->columns->schema()));
+      }
+      ARROW_RETURN_NOT_OK(writer->WriteTable(*piece->columns));
+    }
+  }
+  Print(cpu, wall, rows);
+  if (writer != nullptr) ARROW_RETURN_NOT_OK(writer->Close());
+  return sink == nullptr ? Status::OK() : sink->Close();
+}
+
 Status Stream(const std::string& directory, const std::string& groups, const std::string& labels,
               const char* out, int64_t limit_bytes) {
   InitializeArrow();
   ARROW_ASSIGN_OR_RAISE(const Project project, Project::Open(directory));
   const double cpu = CpuSeconds(), wall = WallSeconds();
-  ARROW_ASSIGN_OR_RAISE(const auto plan, PlanOf(project, groups));
+  ARROW_ASSIGN_OR_RAISE(const auto plan, PlanOf(project, groups, labels));
   ARROW_ASSIGN_OR_RAISE(auto file,
                         arrow::io::MemoryMappedFile::Open(labels, arrow::io::FileMode::READ));
   ARROW_ASSIGN_OR_RAISE(auto reader, parquet::arrow::OpenFile(file, arrow::system_memory_pool()));
@@ -154,13 +199,14 @@ Status Stream(const std::string& directory, const std::string& groups, const std
 int main(int count, char** arguments) {
   const std::string verb = count > 4 ? arguments[1] : "";
   arrow::Status status = arrow::Status::Invalid(
-      "usage: pit write PROJECT GROUP FILE | read PROJECT GROUPS LABELS [OUT] | "
-      "stream PROJECT GROUPS LABELS OUT LIMIT_BYTES");
-  if (verb == "write") status = tercet::Write(arguments[2], arguments[3], arguments[4]);
-  if (verb == "read") {
-    status =
-        tercet::Read(arguments[2], arguments[3], arguments[4], count > 5 ? arguments[5] : nullptr);
+      "usage: pit write PROJECT GROUP KEY FILE | read PROJECT GROUPS LABELS [OUT] | "
+      "batches PROJECT GROUPS LABELS [OUT] | stream PROJECT GROUPS LABELS OUT LIMIT_BYTES");
+  const char* out = count > 5 ? arguments[5] : nullptr;
+  if (verb == "write" && out != nullptr) {
+    status = tercet::Write(arguments[2], arguments[3], arguments[4], out);
   }
+  if (verb == "read") status = tercet::Read(arguments[2], arguments[3], arguments[4], out);
+  if (verb == "batches") status = tercet::Batches(arguments[2], arguments[3], arguments[4], out);
   if (verb == "stream" && count > 6) {
     status = tercet::Stream(arguments[2], arguments[3], arguments[4], arguments[5],
                             std::atoll(arguments[6]));

@@ -67,7 +67,7 @@ class FeastSide(js.Side):
         groups = [[js.files_of(self.folder, name), features]
                   for name, features in self.groups.items()]
         return [str(FEAST_PYTHON), "-W", "ignore", "-c", FEAST, json.dumps(groups),
-                str(self.labels), self.order, out]
+                str(self.folder / self.labels), self.order, out, str(self.folder)]
 
 
 def main() -> None:

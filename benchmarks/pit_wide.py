@@ -42,14 +42,14 @@ def measure(options: argparse.Namespace, folder: Path) -> None:
               for g in range(options.groups)}
     if not (folder / "project").exists():
         print("making inputs", flush=True)
-        js.make_labels(folder, options.labels, options.keys, sorted_too=False)
+        js.make_labels(folder, options.labels, options.keys, sorted_too=False, groups=True)
         for seed, (name, features) in enumerate(groups.items()):
             js.make_group(folder, name, features, options.rows, options.keys, seed)
-    ours = js.Side(folder, groups, "tercet")
-    peers = {"duckdb": js.Side(folder, groups, "duckdb_apart"),
-             "polars": js.Side(folder, groups, "polars")}
+    ours = js.Side(folder, groups, "tercet", "shuffled")
+    peers = {"duckdb": js.Side(folder, groups, "duckdb_apart", "shuffled"),
+             "polars": js.Side(folder, groups, "polars", "shuffled")}
     if options.chained:
-        peers["duckdb_chained"] = js.Side(folder, groups, "duckdb_chained")
+        peers["duckdb_chained"] = js.Side(folder, groups, "duckdb_chained", "shuffled")
     sides = [ours, *peers.values()]
     js.check_answers(sides, folder, options.labels)
     js.run_all(sides, options.runs)

@@ -10,6 +10,7 @@
 
 #include "base/large_memory.h"
 #include "base/parallel.h"
+#include "base/recycled_memory.h"
 #include "compute/asof_match.h"
 #include "compute/sort_key.h"
 #include "view/column_gather.h"
@@ -23,6 +24,7 @@ namespace {
 constexpr int64_t kMostBatchRows = 65536;
 constexpr int64_t kLeastBatchRows = 1024;
 constexpr int kTasksPerThread = 4;       // so that a thread with little to do takes from others
+constexpr int64_t kLeastTaskRows = 1 << 16;
 constexpr int64_t kLaterRows = 1 << 15;  // gathered by one thread at once; a multiple of 8
 constexpr int64_t kTextBytes = 64;       // assumed of a value whose width varies
 constexpr int64_t kFewKeys = 1 << 17;    // that another system is asked for
@@ -43,7 +45,7 @@ std::string BehindKey(std::string key) {
 
 Result<std::shared_ptr<arrow::Array>> OneArray(const arrow::ChunkedArray& column) {
   if (column.num_chunks() == 0) return arrow::MakeEmptyArray(column.type());
-  return arrow::Concatenate(column.chunks(), LargeMemory());
+  return arrow::Concatenate(column.chunks(), RecycledMemory());
 }
 
 /// The left side's keys, each once; null where they are more than few.
@@ -87,11 +89,12 @@ class AsOfJoin {
                                 : history_->later(gathers_.size()) ? GatherOrder::kLater
                                                                    : GatherOrder::kScattered;
       ARROW_ASSIGN_OR_RAISE(gathers_.emplace_back(),
-                            ColumnGather::Make(type, rows_, static_cast<int>(tasks.size()), order));
+                            ColumnGather::Make(type, rows_, static_cast<int>(tasks.size()), order,
+                                               options_.memory));
       later_ |= order == GatherOrder::kLater;
     }
     if (later_) {
-      ARROW_ASSIGN_OR_RAISE(numbers_, arrow::AllocateBuffer(rows_ * 4, LargeMemory()));
+      ARROW_ASSIGN_OR_RAISE(numbers_, arrow::AllocateBuffer(rows_ * 4, RecycledMemory()));
       std::memset(numbers_->mutable_data(), 0xFF, static_cast<size_t>(rows_) * 4);  // kNone
     }
     ARROW_ASSIGN_OR_RAISE(const int64_t lanes, Lanes());
@@ -170,6 +173,19 @@ class AsOfJoin {
       task.keys.high = BehindKey(left_.KeyAt(task.end - 1));
       tasks.push_back(std::move(task));
     }
+    // A small part of the keys may be one range of history: then it is divided by the left rows.
+    const int64_t most = std::max(kLeastTaskRows, left_.size() / ThreadCount());
+    for (size_t t = 0; t < tasks.size(); ++t) {
+      const int64_t middle = tasks[t].end - tasks[t].begin > most + most / 2
+                                 ? left_.LowerBound(left_.KeyAt(tasks[t].begin + most))
+                                 : tasks[t].begin;
+      if (middle <= tasks[t].begin) continue;
+      JoinTask rest{.begin = middle, .end = tasks[t].end, .keys = std::move(tasks[t].keys)};
+      tasks[t].end = middle;
+      tasks[t].keys = {.low = std::move(rest.keys.low), .high = BehindKey(left_.KeyAt(middle - 1))};
+      rest.keys.low = left_.KeyAt(middle);
+      tasks.insert(tasks.begin() + static_cast<int64_t>(t) + 1, std::move(rest));
+    }
     return tasks;
   }
 
@@ -229,12 +245,15 @@ class AsOfJoin {
   }
 
   Status Gather(int task, const HistoryChunk* source, const AsOfBlock& block, const int32_t* from) {
-    if (source == nullptr) return Status::OK();  // no history at all: all stay null
     const uint32_t* rows = left_.rows();
     const GatherBlock gather{.size = block.size,
                              .from = from,
                              .to = rows == nullptr ? nullptr : rows + block.left_begin,
                              .begin = block.left_begin};
+    if (source == nullptr) {  // no history at all
+      for (const auto& column : gathers_) column->PutNulls(gather);
+      return Status::OK();
+    }
     for (size_t i = 0; i < gathers_.size(); ++i) {
       const HistoryChunk::Column& column = source->columns[i];
       if (column.plain == nullptr && column.array == nullptr) continue;  // later
@@ -280,9 +299,13 @@ class AsOfJoin {
   /// How many of `columns` like this one to gather from records of them all.
   size_t Together(const PlainRows& column, size_t columns) const {
     const auto rows = static_cast<int64_t>(column.words().size()) * 64;
-    if (rows_ < rows / 2) return 1;
-    const size_t together = std::min(columns, RowRecords::kMostColumns);
-    return RowRecords::Bytes(together, rows) <= options_.copy_limit_bytes ? together : 1;
+    if (rows_ < rows / 4) return 1;  // a record costs a fifth of what going far for a value does
+    for (const size_t most : {RowRecords::kMostColumns, RowRecords::kHalfLine}) {
+      if (most == RowRecords::kMostColumns && rows_ < 2 * rows) continue;
+      const size_t together = std::min(columns, most);
+      if (RowRecords::Bytes(together, rows) <= options_.copy_limit_bytes) return together;
+    }
+    return 1;
   }
 
   Status GatherAlone(const PlainRows& source, GatherTarget to) const {
@@ -305,9 +328,9 @@ class AsOfJoin {
   }
 
   /// The same from row `begin` on, with memory for `count` rows.
-  static GatherTarget SliceOf(const GatherTarget& column, int width, int64_t begin, int64_t count) {
+  GatherTarget SliceOf(const GatherTarget& column, int width, int64_t begin, int64_t count) const {
     uint8_t* values = column.values + begin * width;
-    PopulatePages(values, count * width);
+    if (options_.memory == LargeMemory()) PopulatePages(values, count * width);
     return {values, column.bitmap + begin / 8};
   }
 

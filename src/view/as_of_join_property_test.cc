@@ -178,10 +178,12 @@ TEST_P(SmallCases, EqualTheDefinition) {
   }
   const auto key_array = Keys(keys, text);
   const auto snapshot = table->Head().ValueOrDie();
+  ViewReadOptions options;
+  if (random() % 2 == 0) options.memory = RecycledMemory();  // which others have written to
   const auto answer = JoinAsOf(
       snapshot.get(), {"id", "x"},
       arrow::Table::Make(arrow::schema({arrow::field("key", key_array->type())}), {key_array}),
-      std::static_pointer_cast<arrow::Int64Array>(Micros(times)), ttl_us, {});
+      std::static_pointer_cast<arrow::Int64Array>(Micros(times)), ttl_us, options);
   ASSERT_TRUE(answer.ok()) << answer.status().ToString();
   ASSERT_TRUE(answer->rows->ValidateFull().ok());
   const auto ids = std::static_pointer_cast<arrow::Int64Array>(answer->rows->column(0)->chunk(0));

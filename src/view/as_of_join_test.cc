@@ -187,6 +187,7 @@ TEST_P(AsOfJoinProperty, EqualsTheDefinition) {
         std::static_pointer_cast<arrow::Int64Array>(Times(left_times, arrow::int64()));
     ViewReadOptions options;
     options.memory_limit_bytes = below(2) == 0 ? 1 << 16 : 1 << 30;
+    if (below(2) == 0) options.memory = RecycledMemory();  // which others have written to
     const auto answer = JoinAsOf(snapshot.get(), wanted->schema()->field_names(), keys_table,
                                  asked_times ? times : nullptr, ttl_us, options);
     ASSERT_TRUE(answer.ok()) << answer.status().ToString();

@@ -214,13 +214,20 @@ Status ColumnGather::GatherPlain(const PlainColumn&, const GatherBlock&) {
   return Status::UnknownError("plain values for a column that has none");
 }
 
+Status ColumnGather::PutPlain(const PlainColumn&, int64_t, int64_t) {
+  return Status::UnknownError("plain values for a column that has none");
+}
+
+void ColumnGather::PutNulls(const GatherBlock&) {}  // rows that no block names are null
+
 GatherTarget ColumnGather::later() {
   ARROW_CHECK(false) << "a column that is not gathered later";
   return {};
 }
 
 Result<std::unique_ptr<ColumnGather>> ColumnGather::Make(
-    const std::shared_ptr<arrow::DataType>& type, int64_t rows, int tasks, GatherOrder order) {
+    const std::shared_ptr<arrow::DataType>& type, int64_t rows, int tasks, GatherOrder order,
+    arrow::MemoryPool* memory) {
   InitializeArrow();
   switch (type->id()) {
     case arrow::Type::BOOL:
@@ -234,7 +241,7 @@ Result<std::unique_ptr<ColumnGather>> ColumnGather::Make(
     default:
       if (arrow::is_fixed_width(type->id()) && type->id() != arrow::Type::DICTIONARY &&
           type->id() != arrow::Type::FIXED_SIZE_LIST) {
-        return FixedGather::Make(type, rows, order);
+        return FixedGather::Make(type, rows, order, memory);
       }
       return std::make_unique<TakeGather>(type, rows, tasks);
   }

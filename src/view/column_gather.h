@@ -7,6 +7,7 @@
 #include <arrow/chunked_array.h>
 #include <arrow/type.h>
 
+#include "base/large_memory.h"
 #include "base/result.h"
 #include "offline/plain_column.h"
 #include "view/row_records.h"
@@ -38,15 +39,21 @@ enum class GatherOrder {
 class ColumnGather {
  public:
   /// For `rows` result rows, filled by `tasks` parallel tasks. Rows that no block names are null.
-  /// kLater is only for types that RunFile::ReadPlain gives.
+  /// kLater is only for types that RunFile::ReadPlain gives. `memory`: for values of fixed width;
+  /// LargeMemory() or RecycledMemory().
   static Result<std::unique_ptr<ColumnGather>> Make(const std::shared_ptr<arrow::DataType>& type,
-                                                    int64_t rows, int tasks, GatherOrder order);
+                                                    int64_t rows, int tasks, GatherOrder order,
+                                                    arrow::MemoryPool* memory = LargeMemory());
   virtual ~ColumnGather() = default;
 
   /// Tasks may call it at once for different rows, each with its own number.
   virtual Status Gather(int task, const arrow::Array& source, const GatherBlock& block) = 0;
   /// The same from where values lie in a mapped file; only for types that RunFile::ReadPlain gives.
   virtual Status GatherPlain(const PlainColumn& source, const GatherBlock& block);
+  /// In order: the `rows` rows of `source`, which has no nulls, from result row `begin` on.
+  virtual Status PutPlain(const PlainColumn& source, int64_t begin, int64_t rows);
+  /// In order: the rows of a block for which there is no source at all are null.
+  virtual void PutNulls(const GatherBlock& block);
   /// Of kLater: where others put all values and their bits, zeros where there is none.
   virtual GatherTarget later();
   /// The column; called once, after all blocks.

@@ -41,6 +41,16 @@ void PutBits(uint8_t* bitmap, int64_t at, const Bits& words, int64_t count) {
   std::atomic_ref<uint8_t>(first[bytes - 1]).fetch_or(from[bytes - 1], std::memory_order_relaxed);
 }
 
+/// Of `count` bits.
+Bits AllOf(int64_t count) {
+  Bits bits{};
+  for (int64_t i = 0; i < count; i += 64) {
+    bits[static_cast<size_t>(i) / 64] =
+        count - i < 64 ? (uint64_t{1} << (count - i)) - 1 : ~uint64_t{0};
+  }
+  return bits;
+}
+
 /// Has memory ready for a block that goes to bytes [at, end) of `size` in order: a piece at a time,
 /// by the block that comes to it.
 void Populate(uint8_t* values, int64_t at, int64_t end, int64_t size) {
@@ -169,24 +179,49 @@ void FromArray(const arrow::Array& source, int64_t any_width, const GatherBlock&
 
 }  // namespace
 
-FixedGather::FixedGather(std::shared_ptr<arrow::DataType> type, int64_t rows, GatherOrder order)
+FixedGather::FixedGather(std::shared_ptr<arrow::DataType> type, int64_t rows, GatherOrder order,
+                         bool zeroed)
     : type_(std::move(type)),
       rows_(rows),
       order_(order),
+      zeroed_(zeroed),
       width_(static_cast<const arrow::FixedWidthType&>(*type_).bit_width() / 8),
       flags_(order == GatherOrder::kScattered ? rows : 0) {}
 
 Result<std::unique_ptr<ColumnGather>> FixedGather::Make(
-    const std::shared_ptr<arrow::DataType>& type, int64_t rows, GatherOrder order) {
-  auto gather = std::unique_ptr<FixedGather>(new FixedGather(type, rows, order));
-  ARROW_ASSIGN_OR_RAISE(gather->values_, ZeroedPages(rows * gather->width_));
+    const std::shared_ptr<arrow::DataType>& type, int64_t rows, GatherOrder order,
+    arrow::MemoryPool* memory) {
+  // Recycled memory that will be written from front to back needs no pass of its own before that.
+  const bool zeroed = memory == LargeMemory() || order == GatherOrder::kScattered;
+  auto gather = std::unique_ptr<FixedGather>(new FixedGather(type, rows, order, zeroed));
+  const int64_t size = rows * gather->width_;
+  if (zeroed) {
+    ARROW_ASSIGN_OR_RAISE(gather->values_, ZeroedPages(size, memory));
+  } else {
+    ARROW_ASSIGN_OR_RAISE(gather->values_, arrow::AllocateBuffer(size, memory));
+  }
   if (order != GatherOrder::kScattered) {
-    ARROW_ASSIGN_OR_RAISE(gather->bitmap_, ZeroedPages((rows + 7) / 8));
+    ARROW_ASSIGN_OR_RAISE(gather->bitmap_, ZeroedPages((rows + 7) / 8, memory));
   }
   return gather;
 }
 
+void FixedGather::Begin(const GatherBlock& block) {
+  if (!in_order()) return;
+  const int64_t begin = block.begin * width_, end = begin + block.size * width_;
+  if (zeroed_) {
+    Populate(values_->mutable_data(), begin, end, rows_ * width_);
+  } else {
+    std::memset(values_->mutable_data() + begin, 0, static_cast<size_t>(end - begin));
+  }
+}
+
+void FixedGather::PutNulls(const GatherBlock& block) {
+  if (!zeroed_) Begin(block);
+}
+
 Status FixedGather::Gather(int, const arrow::Array& source, const GatherBlock& block) {
+  Begin(block);
   Bits bits{};
   const Sink sink{values_->mutable_data(), &bits, in_order() ? nullptr : flags_.data()};
   switch (width_) {
@@ -215,10 +250,7 @@ Status FixedGather::Gather(int, const arrow::Array& source, const GatherBlock& b
 Status FixedGather::GatherPlain(const PlainColumn& source, const GatherBlock& block) {
   Bits bits{};
   const Sink sink{values_->mutable_data(), &bits, in_order() ? nullptr : flags_.data()};
-  if (in_order()) {
-    const int64_t begin = block.begin * width_;
-    Populate(sink.values, begin, begin + block.size * width_, rows_ * width_);
-  }
+  Begin(block);
   if (source.width() == 8) {
     FromPagesOf<uint64_t>(in_order())(source, block, sink);
   } else if (source.width() == 4) {
@@ -227,6 +259,17 @@ Status FixedGather::GatherPlain(const PlainColumn& source, const GatherBlock& bl
     return Status::UnknownError("plain values of ", source.width(), " bytes");
   }
   if (in_order()) PutBits(bitmap_->mutable_data(), block.begin, bits, block.size);
+  return Status::OK();
+}
+
+Status FixedGather::PutPlain(const PlainColumn& source, int64_t begin, int64_t rows) {
+  uint8_t* values = values_->mutable_data() + begin * width_;
+  PopulatePages(values, rows * width_);
+  source.CopyTo(values);
+  for (int64_t row = 0; row < rows; row += AsOfMatcher::kBlockRows) {
+    const int64_t count = std::min(AsOfMatcher::kBlockRows, rows - row);
+    PutBits(bitmap_->mutable_data(), begin + row, AllOf(count), count);
+  }
   return Status::OK();
 }
 

@@ -14,20 +14,26 @@ namespace tercet {
 class FixedGather : public ColumnGather {
  public:
   static Result<std::unique_ptr<ColumnGather>> Make(const std::shared_ptr<arrow::DataType>& type,
-                                                    int64_t rows, GatherOrder order);
+                                                    int64_t rows, GatherOrder order,
+                                                    arrow::MemoryPool* memory);
 
   Status Gather(int task, const arrow::Array& source, const GatherBlock& block) override;
   Status GatherPlain(const PlainColumn& source, const GatherBlock& block) override;
+  Status PutPlain(const PlainColumn& source, int64_t begin, int64_t rows) override;
+  void PutNulls(const GatherBlock& block) override;
   GatherTarget later() override { return {values_->mutable_data(), bitmap_->mutable_data()}; }
   Result<std::shared_ptr<arrow::ChunkedArray>> Finish() override;
 
  private:
-  FixedGather(std::shared_ptr<arrow::DataType> type, int64_t rows, GatherOrder order);
+  FixedGather(std::shared_ptr<arrow::DataType> type, int64_t rows, GatherOrder order, bool zeroed);
+  /// Readies the memory of a block's values, in order.
+  void Begin(const GatherBlock& block);
   bool in_order() const { return order_ == GatherOrder::kInOrder; }
 
   const std::shared_ptr<arrow::DataType> type_;
   const int64_t rows_;
   const GatherOrder order_;
+  const bool zeroed_;  // values_, when it was made: only then may rows be passed over
   const int64_t width_;
   std::shared_ptr<arrow::Buffer> values_;
   std::shared_ptr<arrow::Buffer> bitmap_;  // unless scattered

@@ -12,6 +12,7 @@
 #include "view/event_time.h"
 #include "view/join_key.h"
 #include "view/known_join.h"
+#include "view/root_rows.h"
 
 namespace tercet {
 namespace {
@@ -63,30 +64,6 @@ Result<std::shared_ptr<arrow::Int64Array>> TimesOf(const arrow::ChunkedArray& co
   if (chunks.size() == 1) return std::static_pointer_cast<arrow::Int64Array>(chunks[0]);
   ARROW_ASSIGN_OR_RAISE(auto times, arrow::Concatenate(chunks));
   return std::static_pointer_cast<arrow::Int64Array>(times);
-}
-
-/// Reads columns of a whole snapshot in table order, parallel over key ranges.
-Result<std::shared_ptr<arrow::Table>> ReadAll(Snapshot* snapshot, const ScanOptions& scan) {
-  ARROW_ASSIGN_OR_RAISE(const auto ranges, snapshot->Partition(ThreadCount() * 2));
-  std::vector<arrow::RecordBatchVector> parts(ranges.size());
-  ARROW_RETURN_NOT_OK(ParallelFor(static_cast<int64_t>(ranges.size()), [&](int64_t i) {
-    const auto part = static_cast<size_t>(i);
-    ARROW_ASSIGN_OR_RAISE(const auto reader, snapshot->ScanRange(scan, ranges[part]));
-    return reader->ToRecordBatches().Value(&parts[part]);
-  }));
-  arrow::RecordBatchVector batches;
-  for (auto& part : parts) batches.insert(batches.end(), part.begin(), part.end());
-  arrow::FieldVector fields;
-  for (const std::string& column : scan.columns) {
-    fields.push_back(snapshot->schema()->GetFieldByName(column));
-    if (fields.back() == nullptr) {
-      return Status::KeyError("the root group has no column '", column, "' as of commit ",
-                              snapshot->version());
-    }
-  }
-  const auto schema = arrow::schema(std::move(fields));
-  if (batches.empty()) return arrow::Table::MakeEmpty(schema);
-  return arrow::Table::FromRecordBatches(batches);
 }
 
 /// The spine's own event time column's name, empty when it has none.
@@ -211,7 +188,7 @@ Result<LeftRows> ReadRoot(const ViewPlan& plan, ViewSnapshots* snapshots,
                           const ViewReadOptions& options) {
   ARROW_ASSIGN_OR_RAISE(const ScanOptions scan, RootScan(plan, options));
   ARROW_ASSIGN_OR_RAISE(const auto snapshot, snapshots->Get(plan.groups()[0].definition));
-  ARROW_ASSIGN_OR_RAISE(const auto table, ReadAll(snapshot.get(), scan));
+  ARROW_ASSIGN_OR_RAISE(const auto table, ReadAllRows(snapshot.get(), scan));
   return RootRows(plan, table);
 }
 

@@ -2,7 +2,14 @@
 
 #include <algorithm>
 
+#include "compute/asof_left.h"
+
 namespace tercet {
+namespace {
+
+constexpr int64_t kFewestSeen = 64, kMostSeen = 4096;  // rows that tell of the order
+
+}  // namespace
 
 Result<std::unique_ptr<LeftStream>> LeftStream::Open(
     const ViewPlan* plan, ViewSnapshots* snapshots, const ViewReadOptions& options,
@@ -21,6 +28,39 @@ Result<std::unique_ptr<LeftStream>> LeftStream::Open(
     ARROW_ASSIGN_OR_RAISE(left->reader_, snapshot->Scan(scan));
   }
   return left;
+}
+
+Result<bool> LeftStream::InOrder() {
+  if (rest_ == nullptr) ARROW_RETURN_NOT_OK(reader_->ReadNext(&rest_));
+  if (rest_ == nullptr || rest_->num_rows() < kFewestSeen) return false;
+  const auto seen = rest_->Slice(0, kMostSeen);
+  SpineColumns spine;
+  if (!of_root_) {
+    ARROW_ASSIGN_OR_RAISE(spine, ResolveSpine(*plan_, *reader_->schema()));
+  }
+  const auto column = [&](const std::string& name) {
+    const auto given = spine.given.find(name);
+    return seen->GetColumnByName(given == spine.given.end() ? name : given->second);
+  };
+  const std::string& root_time = plan_->groups()[0].definition.event_time;
+  std::shared_ptr<arrow::Int64Array> times_us;
+  if (const auto times = column(spine.time.empty() ? root_time : spine.time)) {
+    auto micros = EventTimeMicros(*times);
+    if (!micros.ok()) return false;  // Next tells why
+    times_us = *std::move(micros);
+  }
+  for (const ViewGroup& group : plan_->groups()) {
+    if (&group == &plan_->groups()[0]) continue;
+    if (group.from > 0) return false;
+    arrow::ArrayVector keys;
+    for (const std::string& name : group.left_keys) {
+      keys.push_back(name == root_time ? nullptr : column(name));
+      if (keys.back() == nullptr) return false;  // looked up, or made of the time
+    }
+    const auto left = AsOfLeft::Make(keys, times_us);
+    if (!left.ok() || !left->in_order()) return false;
+  }
+  return true;
 }
 
 Result<std::shared_ptr<arrow::Table>> LeftStream::Take(int64_t rows) {

@@ -21,6 +21,10 @@ class LeftStream {
   /// At most `rows` rows, and none only at the end. Where the time range leaves rows of a spine
   /// out, a piece has fewer.
   Result<LeftRows> Next(int64_t rows);
+  /// Whether the next rows, a few thousand of them, come in the order of the keys by which every
+  /// group is joined, and of their times: then the next piece may be small without reading any row
+  /// of history twice.
+  Result<bool> InOrder();
   /// How much of the left rows was given, where their number is known.
   std::optional<double> fraction() const;
 

@@ -9,6 +9,8 @@
 
 #include <arrow/table.h>
 
+#include "base/large_memory.h"
+#include "base/recycled_memory.h"
 #include "compute/asof_left.h"
 #include "offline/feature_tables.h"
 #include "view/view_plan.h"
@@ -26,7 +28,7 @@ struct ViewReadOptions {
   /// Of memory for a ViewStream; for ReadView, of history held at once beside left rows and result.
   int64_t memory_limit_bytes = 1LL << 30;
   /// Of memory for a copy of history in the order of its rows, which left rows in another order
-  /// than history's are read from faster. A ViewStream makes none.
+  /// than history's are read from faster. A ViewStream takes at most an eighth of its limit.
   int64_t copy_limit_bytes = 1LL << 29;
   std::function<void(double fraction)> progress;  ///< may be empty; called from any thread
   /// Labels with a horizon are joined. False where predictions are made: they are null, as online.
@@ -34,6 +36,8 @@ struct ViewReadOptions {
   /// Of the joined groups, only what was committed by the left row's time counts, as it was then.
   /// Invalid unless all of them but labels with a horizon keep their history.
   bool known_at = false;
+  /// For the columns of joined groups: LargeMemory() or RecycledMemory(). A ViewStream chooses.
+  arrow::MemoryPool* memory = LargeMemory();
 };
 
 struct ViewRows {
@@ -59,6 +63,8 @@ Result<ViewRows> ReadView(const ViewPlan& plan, FeatureTables* tables,
 /// times again, of which only those in the piece's range; where the left rows come in the order of
 /// the keys each row of history is read once. The least that is needed, whatever the limit, is one
 /// row group of every file of a group that overlaps others at one place, decoded and merged.
+/// Left rows that come in the order of the keys are taken in small pieces, and the memory of pieces
+/// that were let go is used again for the next ones, so that little of it is fresh.
 /// One thread at a time.
 class ViewStream {
  public:
@@ -72,7 +78,7 @@ class ViewStream {
   /// The next rows, fewer than the left rows where some were left out; nullopt at the end. A view
   /// without rows gives one empty piece, for its columns.
   Result<std::optional<ViewRows>> Next();
-  /// How many left rows a piece has.
+  /// How many left rows a piece has at most.
   int64_t piece_rows() const { return piece_rows_; }
 
  private:
@@ -80,7 +86,8 @@ class ViewStream {
   Result<std::optional<ViewRows>> NextPiece();
 
   const ViewPlan* const plan_;
-  const ViewReadOptions options_;
+  ViewReadOptions options_;
+  const RecycledMemoryUse memory_;
   const std::unique_ptr<ViewSnapshots> snapshots_;
   std::unique_ptr<LeftStream> left_;
   int64_t piece_rows_ = 0;

@@ -8,6 +8,7 @@
 
 #include "base/large_memory.h"
 #include "base/parallel.h"
+#include "base/recycled_memory.h"
 
 namespace tercet {
 namespace {
@@ -66,7 +67,7 @@ Status RowRecords::Load(const std::vector<std::unique_ptr<PlainRows>>& columns) 
   const bool fresh = records_ == nullptr || records_->size() < words * word_bytes;
   if (fresh) {
     records_.reset();  // before the next is asked for
-    ARROW_ASSIGN_OR_RAISE(records_, arrow::AllocateBuffer(words * word_bytes, LargeMemory()));
+    ARROW_ASSIGN_OR_RAISE(records_, arrow::AllocateBuffer(words * word_bytes, RecycledMemory()));
   }
   for (bool first = true;; first = false) {
     std::atomic<bool> clear{true};
@@ -75,9 +76,10 @@ Status RowRecords::Load(const std::vector<std::unique_ptr<PlainRows>>& columns) 
       if (fresh && first) {
         PopulatePages(records_->mutable_data() + begin * word_bytes, (end - begin) * word_bytes);
       }
-      if (!(slots_ == 2 ? Fill<2>(columns, begin, end) : Fill<4>(columns, begin, end))) {
-        clear = false;
-      }
+      const bool filled = slots_ == 2   ? Fill<2>(columns, begin, end)
+                          : slots_ == 4 ? Fill<4>(columns, begin, end)
+                                        : Fill<8>(columns, begin, end);
+      if (!filled) clear = false;
       return Status::OK();
     }));
     if (clear) return Status::OK();
@@ -105,8 +107,10 @@ void RowRecords::Gather(const uint32_t* numbers, int64_t count,
                         const std::vector<GatherTarget>& to) const {
   if (slots_ == 2) {
     GatherSlots<2>(numbers, count, to);
-  } else {
+  } else if (slots_ == 4) {
     GatherSlots<4>(numbers, count, to);
+  } else {
+    GatherSlots<8>(numbers, count, to);
   }
 }
 

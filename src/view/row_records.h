@@ -25,8 +25,11 @@ class RowRecords {
   /// In a record, in the place of a null: the first that is tried, of numbers that no value is.
   static constexpr uint64_t kFirstMark = 0x9E3779B97F4A7C15;
 
-  /// Eight would fill a cache line, but twice the memory costs more than the second pass.
-  static constexpr size_t kMostColumns = 4;
+  /// They fill a cache line.
+  static constexpr size_t kMostColumns = 8;
+  /// Of so many columns it is worth it where not many rows are wanted: twice the memory, which is
+  /// fresh, costs more than a second pass.
+  static constexpr size_t kHalfLine = 4;
 
   /// Of memory, for `columns` columns of `rows` rows.
   static int64_t Bytes(size_t columns, int64_t rows);

@@ -26,7 +26,7 @@ std::shared_ptr<const PlainColumn> RandomColumn(std::mt19937_64* random, int64_t
 TEST(RowRecords, GatherWhatTheColumnsAloneDo) {
   std::mt19937_64 random(5);
   RowRecords records;
-  for (const size_t count : {2, 3, 4, 2}) {
+  for (const size_t count : {2, 3, 4, 8, 5, 2}) {
     // The second row group ends early.
     const int64_t rows = 64 * 40 * static_cast<int64_t>(count), last = rows - 7;
     std::vector<std::unique_ptr<PlainRows>> columns;

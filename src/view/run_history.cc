@@ -153,20 +153,27 @@ class RunStream : public HistoryStream {
   std::shared_ptr<RunFile> run_;  // files_[file_], once it is needed
 };
 
-Result<std::unique_ptr<History>> RunHistory::Make(Snapshot* snapshot,
-                                                  const HistoryRequest& request) {
-  auto history = std::unique_ptr<RunHistory>(new RunHistory(snapshot, request));
-  ARROW_ASSIGN_OR_RAISE(history->files_, snapshot->Files());
-  auto& files = history->files_;
+Result<std::optional<std::vector<std::shared_ptr<const DataFile>>>> FollowingRuns(
+    Snapshot* snapshot) {
+  ARROW_ASSIGN_OR_RAISE(auto files, snapshot->Files());
   for (const auto& file : files) {
-    if (!file->run || file->add.vector || !file->add.partition_values.empty()) return nullptr;
+    if (!file->run || file->add.vector || !file->add.partition_values.empty()) return std::nullopt;
   }
   std::sort(files.begin(), files.end(),
             [](const auto& a, const auto& b) { return a->run->low < b->run->low; });
   for (size_t i = 1; i < files.size(); ++i) {
-    if (files[i - 1]->run->high >= files[i]->run->low) return nullptr;
+    if (files[i - 1]->run->high >= files[i]->run->low) return std::nullopt;
   }
-  history->open_.resize(files.size());
+  return files;
+}
+
+Result<std::unique_ptr<History>> RunHistory::Make(Snapshot* snapshot,
+                                                  const HistoryRequest& request) {
+  ARROW_ASSIGN_OR_RAISE(auto files, FollowingRuns(snapshot));
+  if (!files) return nullptr;
+  auto history = std::unique_ptr<RunHistory>(new RunHistory(snapshot, request));
+  history->files_ = *std::move(files);
+  history->open_.resize(history->files_.size());
   if (request.later) ARROW_RETURN_NOT_OK(history->PlanLater());
   return history;
 }

@@ -8,11 +8,15 @@
 
 namespace tercet {
 
+/// The files of a snapshot whose rows follow each other, in their order: sorted runs that don't
+/// overlap and have no deleted rows; nullopt where they are not like that, or others wrote some.
+Result<std::optional<std::vector<std::shared_ptr<const DataFile>>>> FollowingRuns(
+    Snapshot* snapshot);
+
 /// History read straight from sorted runs that follow each other without overlap.
 class RunHistory : public History {
  public:
-  /// Null where the table's files are not like that: some overlap, have deleted rows, or were
-  /// written by others.
+  /// Null where the table's files are not like that (FollowingRuns).
   static Result<std::unique_ptr<History>> Make(Snapshot* snapshot, const HistoryRequest& request);
 
   Result<std::unique_ptr<HistoryStream>> Open(const HistoryRange& range) override;

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdlib>
 #include <fstream>
+#include <set>
 #include <sstream>
 
 #include <arrow/builder.h>
@@ -143,6 +144,63 @@ TEST_F(ViewStreamTest, TakesASpineOfNoRows) {
   EXPECT_EQ(pieces, 1);
   EXPECT_EQ(rows.columns->num_rows(), 0);
   EXPECT_EQ(rows.columns->num_columns(), 3);
+}
+
+/// Rows of the view's root in the order of the weather's keys, beginning with places and times of
+/// which nothing is known.
+std::shared_ptr<arrow::Table> InOrderOfOrigin(int64_t rows) {
+  arrow::Int64Builder flight, late;
+  arrow::TimestampBuilder departure(EventTimeType(), arrow::default_memory_pool());
+  arrow::StringBuilder origin;
+  arrow::DoubleBuilder distance;
+  for (int64_t i = 0; i < rows; ++i) {
+    const int64_t place = i * 4 / rows, within = i - place * rows / 4;
+    EXPECT_TRUE(flight.Append(i).ok() && late.Append(i % 2).ok() &&
+                departure.Append(within * (2500 * kHour / rows * 4) - 20 * kHour).ok() &&
+                origin.Append(std::array{"ABE", "JFK", "LGA", "ORD"}[place]).ok() &&
+                distance.Append(static_cast<double>(i)).ok());
+  }
+  return arrow::Table::Make(
+      arrow::schema({arrow::field("flight", arrow::int64()),
+                     arrow::field("departure", EventTimeType()),
+                     arrow::field("origin", arrow::utf8()),
+                     arrow::field("distance", arrow::float64()),
+                     arrow::field("late", arrow::int64())}),
+      {flight.Finish().ValueOrDie(), departure.Finish().ValueOrDie(),
+       origin.Finish().ValueOrDie(), distance.Finish().ValueOrDie(), late.Finish().ValueOrDie()});
+}
+
+TEST_F(ViewStreamTest, TakesLeftRowsInOrder) {
+  ViewReadOptions options;
+  options.spine = InOrderOfOrigin(11'000);
+  ExpectSame(View(), options);
+}
+
+TEST_F(ViewStreamTest, UsesTheMemoryOfPiecesAgain) {
+  constexpr int64_t kRows = 1'300'000;
+  ViewReadOptions options;
+  options.spine = InOrderOfOrigin(kRows);
+  const auto plan = Plan(View());
+  const auto expected = ReadView(*plan, tables_.get(), options);
+  ASSERT_TRUE(expected.ok()) << expected.status().ToString();
+  const auto stream = ViewStream::Open(plan.get(), tables_.get(), options).ValueOrDie();
+  ASSERT_GT(stream->piece_rows(), kRows / 2);  // it takes fewer where it can
+  int64_t begin = 0;
+  std::set<const void*> places;
+  int pieces = 0;
+  while (true) {
+    const auto piece = stream->Next();
+    ASSERT_TRUE(piece.ok()) << piece.status().ToString();
+    if (!*piece) break;
+    const auto& columns = *(*piece)->columns;
+    ASSERT_TRUE(columns.Equals(*expected->columns->Slice(begin, columns.num_rows())));
+    begin += columns.num_rows();
+    places.insert(columns.GetColumnByName("temp")->chunk(0)->data()->buffers[1]->data());
+    ++pieces;
+  }
+  EXPECT_EQ(begin, kRows);
+  EXPECT_EQ(pieces, 3);
+  EXPECT_LT(places.size(), 3);  // pieces of one size take turns in the same memory
 }
 
 TEST_F(ViewStreamTest, NamesTheViewInErrors) {

@@ -9,8 +9,8 @@
 
 namespace tercet {
 
-/// A buffer of zeros. A large one comes so from the kernel (base/large_memory.h): there is no pass
-/// of our own over it.
-Result<std::shared_ptr<arrow::Buffer>> ZeroedPages(int64_t size_bytes);
+/// A buffer of zeros. A large one of LargeMemory() comes so from the kernel: there is no pass of
+/// our own over it.
+Result<std::shared_ptr<arrow::Buffer>> ZeroedPages(int64_t size_bytes, arrow::MemoryPool* memory);
 
 }  // namespace tercet
