@@ -6,6 +6,7 @@
 
 #include "base/id.h"
 #include "base/log.h"
+#include "offline/position_columns.h"
 #include "offline/row_spool.h"
 #include "offline/table_property.h"
 
@@ -270,13 +271,8 @@ Result<Commit> DeltaTable::Delete(const std::shared_ptr<arrow::RecordBatchReader
   ARROW_ASSIGN_OR_RAISE(const TableStatePtr state, HeadState());
   ARROW_RETURN_NOT_OK(CheckWritable(*state));
   const TableOptions options = OptionsOfKeys(*keys->schema(), state->options);
-  std::vector<std::string> names = options.primary_key;
-  if (!options.event_time.empty() &&
-      std::find(names.begin(), names.end(), options.event_time) == names.end()) {
-    names.push_back(options.event_time);
-  }
   arrow::FieldVector fields;
-  for (const std::string& name : names) {
+  for (const std::string& name : PositionColumns(options)) {
     fields.push_back(state->columns.logical->GetFieldByName(name));
   }
   ARROW_ASSIGN_OR_RAISE(RowSpoolPtr spool,

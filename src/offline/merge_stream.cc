@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "offline/position_columns.h"
 #include "offline/row_gather.h"
 #include "offline/row_stream.h"
 
@@ -271,13 +272,8 @@ class RunsStream : public RowStream {
     }
     RunRequest request = request_;
     request.with_keys = true;
-    std::vector<std::string> keys = opener_->options().primary_key;
-    if (!opener_->options().event_time.empty()) keys.push_back(opener_->options().event_time);
-    for (const std::string& key : keys) {
-      if (std::find(request.columns.begin(), request.columns.end(), key) ==
-          request.columns.end()) {
-        request.columns.push_back(key);
-      }
+    for (const std::string& key : PositionColumns(opener_->options())) {
+      AddOnce(&request.columns, key);
     }
     wanted_.resize(request_.columns.size());
     for (size_t i = 0; i < wanted_.size(); ++i) wanted_[i] = static_cast<int>(i);

@@ -5,6 +5,7 @@
 #include <arrow/table.h>
 #include <fmt/format.h>
 
+#include "offline/position_columns.h"
 #include "offline/row_gather.h"
 #include "offline/row_targets.h"
 
@@ -12,12 +13,6 @@ namespace tercet {
 namespace {
 
 using BatchPtr = std::shared_ptr<arrow::RecordBatch>;
-
-std::vector<std::string> PositionColumns(const TableOptions& options) {
-  std::vector<std::string> names = options.primary_key;
-  if (!options.event_time.empty()) names.push_back(options.event_time);
-  return names;
-}
 
 }  // namespace
 

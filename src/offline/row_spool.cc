@@ -8,6 +8,7 @@
 
 #include "base/interrupt.h"
 #include "offline/aligned_rows.h"
+#include "offline/position_columns.h"
 
 namespace tercet {
 namespace {
@@ -20,15 +21,6 @@ constexpr int64_t kSortBytes = 56;
 constexpr int64_t kMostPieceRows = int64_t{1} << 30;
 /// Rows of one batch of Stream where all are in memory.
 constexpr int64_t kBatchRows = 65536;
-
-std::vector<std::string> KeyColumns(const TableOptions& options) {
-  std::vector<std::string> names = options.primary_key;
-  if (!options.event_time.empty() &&
-      std::find(names.begin(), names.end(), options.event_time) == names.end()) {
-    names.push_back(options.event_time);
-  }
-  return names;
-}
 
 /// Batches that are gathered until they are as many as can be sorted in memory.
 class Piece {
@@ -167,7 +159,7 @@ Result<std::unique_ptr<RowStream>> RowSpool::Stream(bool only_last) const {
 }
 
 Result<BatchPtr> RowSpool::Duplicate() const {
-  const std::vector<std::string> names = KeyColumns(options_);
+  const std::vector<std::string> names = PositionColumns(options_);
   if (spilled_ == nullptr) {
     if (rows_.order.unique) return nullptr;
     const BatchPtr row = rows_.rows->Slice(rows_.order.duplicate, 1);

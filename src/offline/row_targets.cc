@@ -10,19 +10,11 @@
 #include <arrow/table.h>
 #include <arrow/util/bit_util.h>
 
+#include "offline/position_columns.h"
 #include "offline/row_gather.h"
 
 namespace tercet {
 namespace {
-
-std::vector<std::string> KeyColumns(const TableOptions& options) {
-  std::vector<std::string> names = options.primary_key;
-  if (!options.event_time.empty() &&
-      std::find(names.begin(), names.end(), options.event_time) == names.end()) {
-    names.push_back(options.event_time);
-  }
-  return names;
-}
 
 template <typename T>
 Result<std::shared_ptr<arrow::Array>> Pick(const PlainColumn& column,
@@ -155,7 +147,7 @@ Result<FileMatch> MatchFile(const RunOpener& opener, const DataFilePtr& file,
   FileMatch match{.file = file, .run = nullptr, .rows = {}, .found = nullptr};
   ARROW_ASSIGN_OR_RAISE(match.run, opener.Open(file));
   const RunFile& run = *match.run;
-  const std::vector<std::string> key_columns = KeyColumns(opener.options());
+  const std::vector<std::string> key_columns = PositionColumns(opener.options());
   std::vector<std::shared_ptr<arrow::RecordBatch>> batches;
   for (size_t g = 0; g < run.row_groups().size(); ++g) {
     const RunFile::RowGroup& group = run.row_groups()[g];

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/id.h"
+#include "offline/position_columns.h"
 #include "offline/stored_type.h"
 
 namespace tercet {
@@ -14,12 +15,6 @@ namespace {
 
 /// Row groups have at least so many rows, however wide these are.
 constexpr int64_t kLeastGroupRows = 64;
-
-std::vector<std::string> PositionColumns(const TableOptions& options) {
-  std::vector<std::string> names = options.primary_key;
-  if (!options.event_time.empty()) names.push_back(options.event_time);
-  return names;
-}
 
 }  // namespace
 

@@ -8,6 +8,7 @@
 #include <arrow/table.h>
 
 #include "base/interrupt.h"
+#include "offline/position_columns.h"
 #include "offline/row_gather.h"
 #include "offline/row_stream.h"
 
@@ -85,9 +86,7 @@ Mask MaskDeleted(const DeletedRows& deleted, int64_t first_row, int64_t rows) {
 
 /// Another engine's rows may lack a key or an event time: they stand nowhere, so nobody sees them.
 void MaskUnplaced(const arrow::RecordBatch& rows, const TableOptions& options, Mask* mask) {
-  std::vector<std::string> columns = options.primary_key;
-  if (!options.event_time.empty()) columns.push_back(options.event_time);
-  for (const std::string& name : columns) {
+  for (const std::string& name : PositionColumns(options)) {
     const auto column = rows.GetColumnByName(name);
     if (column == nullptr || column->null_count() == 0) continue;
     for (int64_t i = 0; i < column->length(); ++i) {
@@ -101,11 +100,7 @@ std::vector<std::string> ReadColumns(const RunRequest& request, const TableOptio
                                      bool keys) {
   std::vector<std::string> names = request.columns;
   if (!keys) return names;
-  auto add = [&](const std::string& name) {
-    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
-  };
-  for (const std::string& key : options.primary_key) add(key);
-  if (!options.event_time.empty()) add(options.event_time);
+  for (const std::string& name : PositionColumns(options)) AddOnce(&names, name);
   return names;
 }
 

@@ -16,6 +16,7 @@
 #include "offline/deletion_vector.h"
 #include "offline/file_stats.h"
 #include "offline/parquet_output.h"
+#include "offline/position_columns.h"
 #include "offline/row_gather.h"
 #include "offline/run_file.h"
 #include "offline/stored_type.h"
@@ -108,13 +109,12 @@ Result<AddFile> WriteRun(const RowsToWrite& rows, const TableState& state, const
   const auto groups = RowGroupsOf(rows, begin, end, layout.row_group_rows);
   const auto footer = arrow::key_value_metadata({std::string(kRowGroupsKey)},
                                                 {RowGroupsToText(groups)});
-  std::vector<std::string> indexed = state.options.primary_key;
-  if (!state.options.event_time.empty()) indexed.push_back(state.options.event_time);
 
   AddFile add;
   add.path = fmt::format("part-{:05d}-{}.parquet", number, NewUuid());
   ARROW_ASSIGN_OR_RAISE(add.size_bytes,
-                        WriteParquet(add.path, stored, layout, indexed, footer, files));
+                        WriteParquet(add.path, stored, layout, PositionColumns(state.options),
+                                     footer, files));
   add.modification_time_ms = now_us / 1000;
   ARROW_ASSIGN_OR_RAISE(add.stats, StatsText(*stored));
   const auto row = [&](int64_t i) { return rows.order.order.empty() ? i : rows.order.order[i]; };

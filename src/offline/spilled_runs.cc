@@ -8,6 +8,7 @@
 #include <arrow/ipc/writer.h>
 #include <arrow/util/byte_size.h>
 
+#include "offline/position_columns.h"
 #include "offline/scratch_file.h"
 
 namespace tercet {
@@ -25,15 +26,6 @@ constexpr int64_t kOutputBatches = 4;
 Result<int64_t> RowBytes(const arrow::RecordBatch& rows) {
   ARROW_ASSIGN_OR_RAISE(const int64_t bytes, arrow::util::ReferencedBufferSize(rows));
   return bytes / std::max<int64_t>(rows.num_rows(), 1) + 1;
-}
-
-std::vector<std::string> KeyColumns(const TableOptions& options) {
-  std::vector<std::string> names = options.primary_key;
-  if (!options.event_time.empty() &&
-      std::find(names.begin(), names.end(), options.event_time) == names.end()) {
-    names.push_back(options.event_time);
-  }
-  return names;
 }
 
 }  // namespace
@@ -191,7 +183,7 @@ class SpilledRuns::MergeStream : public RowStream {
     for (const Input& input : inputs_) {
       if (input.keys.Compare(input.last(), bound->keys, bound->last()) < 0) bound = &input;
     }
-    const std::vector<std::string> key_columns = KeyColumns(runs_->options_);
+    const std::vector<std::string> key_columns = PositionColumns(runs_->options_);
     std::vector<arrow::ArrayVector> keys(key_columns.size());
     std::vector<RowSlice> parts;
     sources_.clear();

@@ -7,6 +7,7 @@
 #include "base/parallel.h"
 #include "offline/change.h"
 #include "offline/file_rewrite.h"
+#include "offline/position_columns.h"
 #include "offline/row_images.h"
 #include "offline/row_targets.h"
 #include "offline/run_sink.h"
@@ -201,14 +202,8 @@ class StreamedUpsert : public StreamedChange {
   Result<std::unique_ptr<RowStream>> Pieces(const TableState& state,
                                             bool whole_rows) const override {
     RunRequest request;
-    if (whole_rows) {
-      request.columns = state.columns.logical->field_names();
-    } else {
-      request.columns = state.options.primary_key;
-      if (!state.options.event_time.empty()) {
-        request.columns.push_back(state.options.event_time);
-      }
-    }
+    request.columns =
+        whole_rows ? state.columns.logical->field_names() : PositionColumns(state.options);
     request.with_keys = true;
     return MergeRuns(std::make_shared<RunOpener>(context_.file_system, context_.table_path,
                                                  state.columns, state.options),

@@ -7,6 +7,7 @@
 #include "base/parallel.h"
 #include "compute/sort_key.h"
 #include "offline/delta_table.h"
+#include "offline/position_columns.h"
 
 namespace tercet {
 namespace {
@@ -72,14 +73,12 @@ Result<std::shared_ptr<Table>> Table::Create(std::shared_ptr<FileSystem> file_sy
   if (exists) return Status::AlreadyExists("there is a table at '", path, "'");
   ARROW_RETURN_NOT_OK(file_system->MakeDirectory(log.path()));
 
-  std::vector<std::string> not_null = options.primary_key;
-  if (!options.event_time.empty()) not_null.push_back(options.event_time);
   const int64_t now_us = clock->NowMicros();
   const std::string transaction_id = NewUuid();
   Metadata metadata{.id = NewUuid(),
                     .name = std::nullopt,
                     .description = std::nullopt,
-                    .schema_string = ToDeltaSchema(columns, not_null),
+                    .schema_string = ToDeltaSchema(columns, PositionColumns(options)),
                     .partition_columns = {},
                     .configuration = {},
                     .created_time_ms = now_us / 1000};

@@ -8,6 +8,7 @@
 
 #include "base/name.h"
 #include "offline/column_defaults.h"
+#include "offline/position_columns.h"
 #include "offline/stored_type.h"
 
 namespace tercet {
@@ -103,9 +104,7 @@ Status SettleState(TableState* state) {
       state->defaults.try_emplace(name, arrow::MakeNullScalar(field->type()));
     }
   }
-  std::vector<std::string> keys = state->options.primary_key;
-  if (!state->options.event_time.empty()) keys.push_back(state->options.event_time);
-  for (const std::string& key : keys) {
+  for (const std::string& key : PositionColumns(state->options)) {
     if (columns->logical->GetFieldIndex(key) >= 0) continue;
     return Status::Invalid("the table has no column '", key, "' as of commit ", state->version,
                            ", which its key names", Suggest(key, columns->logical->field_names()));
