@@ -32,6 +32,8 @@ size_t ProjectGraph::AddNode(std::string_view kind, std::string_view name, std::
   nouns_.push_back(noun);
   leaving_.emplace_back();
   entering_.emplace_back();
+  columns_.emplace_back();
+  if (noun != number) columns_[noun].push_back(number);
   return number;
 }
 
@@ -47,14 +49,6 @@ void ProjectGraph::AddEdge(size_t from, size_t to, std::string_view how, bool wh
 size_t ProjectGraph::Find(std::string_view id) const {
   const auto found = by_id_.find(id);
   return found == by_id_.end() ? nodes_.size() : found->second;
-}
-
-std::vector<size_t> ProjectGraph::ColumnsOf(size_t noun) const {
-  std::vector<size_t> columns;
-  for (size_t n = 0; n < nodes_.size(); ++n) {
-    if (n != noun && nouns_[n] == noun) columns.push_back(n);
-  }
-  return columns;
 }
 
 ProjectGraph ProjectGraph::WithoutColumns() const {

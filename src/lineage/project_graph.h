@@ -41,7 +41,7 @@ class ProjectGraph {
   /// The node of the noun that a column is of; a noun's own.
   size_t NounOf(size_t node) const { return nouns_[node]; }
   /// The columns of a noun, in their order.
-  std::vector<size_t> ColumnsOf(size_t noun) const;
+  const std::vector<size_t>& ColumnsOf(size_t noun) const { return columns_[noun]; }
 
   /// The same project without columns: an edge from noun to noun where one has a column of the
   /// other's, or reads it.
@@ -54,7 +54,7 @@ class ProjectGraph {
   std::vector<LineageNode> nodes_;
   std::vector<Edge> edges_;
   std::vector<size_t> nouns_;
-  std::vector<std::vector<size_t>> leaving_, entering_;
+  std::vector<std::vector<size_t>> leaving_, entering_, columns_;
   std::map<std::string, size_t, std::less<>> by_id_;
 };
 

@@ -77,18 +77,29 @@ Result<ArrayPointer> CanonicalBoolean(const arrow::BooleanArray& array) {
                                                  array.null_count()));
 }
 
+/// Where the valid values of texts, lists or maps are when they lie end to end.
+template <typename ArrayType>
+Result<BufferPointer> Offsets(const ArrayType& array) {
+  using Offset = typename ArrayType::offset_type;
+  const int64_t length = array.length();
+  ARROW_ASSIGN_OR_RAISE(BufferPointer offsets,
+                        arrow::AllocateBuffer((length + 1) * int64_t{sizeof(Offset)}));
+  auto* offset = reinterpret_cast<Offset*>(offsets->mutable_data());
+  offset[0] = 0;
+  for (int64_t i = 0; i < length; ++i) {
+    offset[i + 1] = offset[i] + (array.IsNull(i) ? 0 : array.value_length(i));
+  }
+  return offsets;
+}
+
 /// Strings and binaries: the bytes of the valid values, end to end.
 template <typename ArrayType>
 Result<ArrayPointer> CanonicalBinary(const ArrayType& array) {
   using Offset = typename ArrayType::offset_type;
   const int64_t length = array.length();
   ARROW_ASSIGN_OR_RAISE(BufferPointer validity, Validity(array));
-  ARROW_ASSIGN_OR_RAISE(auto offsets, arrow::AllocateBuffer((length + 1) * sizeof(Offset)));
-  Offset* offset = reinterpret_cast<Offset*>(offsets->mutable_data());
-  offset[0] = 0;
-  for (int64_t i = 0; i < length; ++i) {
-    offset[i + 1] = offset[i] + (array.IsNull(i) ? 0 : array.value_length(i));
-  }
+  ARROW_ASSIGN_OR_RAISE(BufferPointer offsets, Offsets(array));
+  const auto* offset = reinterpret_cast<const Offset*>(offsets->data());
   ARROW_ASSIGN_OR_RAISE(auto bytes, arrow::AllocateBuffer(offset[length]));
   for (int64_t i = 0; i < length; ++i) {
     const int64_t size = offset[i + 1] - offset[i];
@@ -98,7 +109,7 @@ Result<ArrayPointer> CanonicalBinary(const ArrayType& array) {
   }
   return arrow::MakeArray(arrow::ArrayData::Make(
       array.type(), length,
-      {validity, BufferPointer(std::move(offsets)), BufferPointer(std::move(bytes))},
+      {validity, std::move(offsets), BufferPointer(std::move(bytes))},
       array.null_count()));
 }
 
@@ -122,15 +133,9 @@ std::shared_ptr<arrow::DataType> TypeWithItems(const arrow::DataType& list,
 /// Lists and maps: the canonical items of the valid ones, end to end.
 template <typename ArrayType>
 Result<ArrayPointer> CanonicalList(const ArrayType& array) {
-  using Offset = typename ArrayType::offset_type;
   const int64_t length = array.length();
   ARROW_ASSIGN_OR_RAISE(BufferPointer validity, Validity(array));
-  ARROW_ASSIGN_OR_RAISE(auto offsets, arrow::AllocateBuffer((length + 1) * sizeof(Offset)));
-  Offset* offset = reinterpret_cast<Offset*>(offsets->mutable_data());
-  offset[0] = 0;
-  for (int64_t i = 0; i < length; ++i) {
-    offset[i + 1] = offset[i] + (array.IsNull(i) ? 0 : array.value_length(i));
-  }
+  ARROW_ASSIGN_OR_RAISE(BufferPointer offsets, Offsets(array));
   ARROW_ASSIGN_OR_RAISE(ArrayPointer items, array.Flatten());
   ARROW_ASSIGN_OR_RAISE(items, Canonical(items));
   const auto type = TypeWithItems(*array.type(), items->type());
@@ -140,7 +145,7 @@ Result<ArrayPointer> CanonicalList(const ArrayType& array) {
     data->type = type->field(0)->type();
   }
   return arrow::MakeArray(arrow::ArrayData::Make(
-      type, length, {validity, BufferPointer(std::move(offsets))}, {std::move(data)},
+      type, length, {validity, std::move(offsets)}, {std::move(data)},
       array.null_count()));
 }
 
