@@ -107,6 +107,16 @@ def test_is_not_written(project, tmp_path, kind):
     assert sorted((path, path.stat().st_size) for path in tmp_path.rglob("weather*")) == before
 
 
+def test_an_erasure_leaves_them_to_their_owner(project, tmp_path):
+    group = external(project, write("parquet", tmp_path, weather(8)))
+    inserted = project.feature_group("trips", version=1, primary_key=["city"])
+    inserted.insert([{"city": "Oslo", "km": 5}, {"city": "Rome", "km": 6}])
+    assert set(project.erase({"city": ["Oslo"]}).groups) == {"trips@1"}
+    assert len(inserted.read()) == 1 and len(group.read()) == 8
+    with pytest.raises(tc.NotSupportedError, match="kept by another system"):
+        group.erase({"city": ["Oslo"]})
+
+
 @pytest.mark.parametrize("kind", ["csv", "json"])
 def test_types_are_those_of_all_values(project, tmp_path, kind):
     """Not those of a sample, to which a fraction that comes later would be rounded."""

@@ -320,3 +320,74 @@ def test_over_rest(tmp_path):
                  "flags": {"7": True}, "orders": [{"n": 1}, None]}]
     finally:
         server.stop()
+
+
+HOMES = """
+class Homes:
+    def predict(self, batch):
+        rows = batch.to_pylist()
+        return {"warm": [(row["home"] or {}).get("city") is not None and row["food"] > 1
+                         for row in rows]}
+"""
+
+
+def deploy_homes(project, tmp_path):
+    """A deployment of a model that is given a struct, and what an expression reads of another."""
+    people = project.feature_group("people", version=1, primary_key=["key"], event_time="at",
+                                   online=True)
+    some = random.Random(11)
+    people.insert(pa.Table.from_pylist([profile(some, key, hour) for hour in range(2)
+                                        for key in range(8)], PROFILE), wait_online=True)
+    visits = project.feature_group("visits", version=1, primary_key=["visit"], event_time="at")
+    visits.insert(pa.table({"visit": range(8), "at": [DAY + datetime.timedelta(hours=2)] * 8,
+                            "key": range(8), "late": [key % 2 == 0 for key in range(8)]}))
+    view = project.feature_view(
+        "homes", version=1, labels=["late"],
+        query=visits.select("late").join(people.select("home", "spent"), on="key"),
+        on_demand={"lat": "coalesce(home.where.lat, -1.0)",
+                   "food": "coalesce(spent['x'], 0.0) + 1"})
+    file = tmp_path / "homes.py"
+    file.write_text(HOMES)
+    model = project.register_model("homes", tc.predictor(str(file), "Homes"),
+                                   training_data=view.training_data(),
+                                   signature=tc.Signature(outputs={"warm": "bool"}))
+    return people, project.deploy("homes", model).configure(log_percent=100)
+
+
+def test_verify_and_lineage_of_members(project, tmp_path):
+    people, deployment = deploy_homes(project, tmp_path)
+    at = DAY + datetime.timedelta(hours=3)
+    for key in range(9):
+        deployment.predict({"key": key}, event_time=at, request_id=f"r{key}")
+    # A part of a struct that comes with the request, and members that change behind it.
+    deployment.predict({"key": 1, "home": {"city": "z", "where": None}}, event_time=at,
+                       request_id="given")
+    people.insert(pa.table({"key": [1], "at": [at + datetime.timedelta(hours=1)],
+                            "home": [{"city": "new", "where": {"lat": 9.0, "lon": 0.0}}],
+                            "spent": pa.array([[("x", 5.0)]], PROFILE.field("spent").type),
+                            "orders": pa.array([None], PROFILE.field("orders").type)},
+                           schema=PROFILE), wait_online=True)
+    report = deployment.verify()
+    assert report.passed and report.rows == 10 and report.unreadable == 0, report
+
+    log = pa.table(project.feature_group("homes_predictions").read())
+    row = log.filter(pa.compute.equal(log["request_id"], "r2"))
+    column = row.schema.get_field_index("feature_home")
+    was = row["feature_home"][0].as_py()
+    changed = {"city": "elsewhere", "where": was and was["where"]}
+    project.feature_group("homes_predictions").insert(row.set_column(
+        column, "feature_home", pa.array([changed], row.schema.field(column).type)))
+    report = deployment.verify()
+    assert not report.passed and report.difference_count == 1, report
+    assert "elsewhere" in str(report.differences[0])
+
+    graph = project.lineage("people@1.home", "downstream")
+    assert {node.id for node in graph.nodes} >= {
+        "feature_view:homes@1.home", "feature_view:homes@1.lat", "model:homes@1",
+        "deployment:homes"}
+    assert "feature_view:homes@1.food" not in {node.id for node in graph.nodes}
+    assert tc.lineage.LineageEdge("feature_view:homes@1.home", "feature_view:homes@1.lat",
+                                  "expression") in graph.edges
+    upstream = project.lineage("feature_view:homes@1.food", "upstream")
+    assert {node.id for node in upstream.nodes if node.column} == {
+        "feature_view:homes@1.food", "feature_view:homes@1.spent", "feature_group:people@1.spent"}

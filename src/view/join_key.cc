@@ -4,6 +4,7 @@
 #include <arrow/type_traits.h>
 
 #include "base/parallel.h"
+#include "offline/column_fit.h"
 
 namespace tercet {
 namespace {
@@ -55,7 +56,8 @@ bool Fit(const arrow::DataType& from, const arrow::DataType& to) {
   if (from.id() == arrow::Type::STRUCT && to.id() == arrow::Type::STRUCT) {
     bool fit = from.num_fields() == to.num_fields();
     for (int i = 0; fit && i < from.num_fields(); ++i) {
-      fit = Fit(*from.field(i)->type(), *to.field(i)->type());
+      fit = from.field(i)->name() == to.field(i)->name() &&
+            Fit(*from.field(i)->type(), *to.field(i)->type());
     }
     return fit;
   }
@@ -66,9 +68,15 @@ bool Fit(const arrow::DataType& from, const arrow::DataType& to) {
   return from.id() == arrow::Type::NA || SameFamily(from, to) || (number(from) && number(to));
 }
 
-Status Fits(const std::string& name, const arrow::DataType& from, const arrow::DataType& to) {
-  if (Fit(from, to)) return Status::OK();
-  return Status::TypeError("column '", name, "' is ", from.ToString(), ", not ", to.ToString());
+/// Nested values that don't fit as they are, are taken as an insert takes them: members by name, and
+/// a map, which a dict of values of one type is, where a struct is wanted. TypeError for what has
+/// nothing in common.
+Result<std::shared_ptr<arrow::Array>> Converted(const std::shared_ptr<arrow::Array>& column,
+                                                const std::shared_ptr<arrow::DataType>& type) {
+  if (Fit(*column->type(), *type)) {
+    return arrow::compute::Cast(*column, type, arrow::compute::CastOptions::Safe(type));
+  }
+  return arrow::is_nested(type->id()) ? Widen(column, type) : Status::TypeError("unlike");
 }
 
 }  // namespace
@@ -84,20 +92,23 @@ Result<std::shared_ptr<arrow::ChunkedArray>> CastColumn(
     const std::string& name, const std::shared_ptr<arrow::ChunkedArray>& column,
     const std::shared_ptr<arrow::DataType>& type) {
   if (column->type()->Equals(*type)) return column;
-  ARROW_RETURN_NOT_OK(Fits(name, *column->type(), *type));
-  InitializeArrow();
-  auto cast = arrow::compute::Cast(column, arrow::compute::CastOptions::Safe(type));
-  if (!cast.ok()) return Explain(cast.status(), "column '" + name + "'");
-  return cast->chunked_array();
+  arrow::ArrayVector chunks;
+  for (const auto& chunk : column->chunks()) {
+    ARROW_ASSIGN_OR_RAISE(chunks.emplace_back(), CastColumn(name, chunk, type));
+  }
+  return std::make_shared<arrow::ChunkedArray>(std::move(chunks), type);
 }
 
 Result<std::shared_ptr<arrow::Array>> CastColumn(const std::string& name,
                                                  const std::shared_ptr<arrow::Array>& column,
                                                  const std::shared_ptr<arrow::DataType>& type) {
   if (column->type()->Equals(*type)) return column;
-  ARROW_RETURN_NOT_OK(Fits(name, *column->type(), *type));
   InitializeArrow();
-  auto cast = arrow::compute::Cast(*column, type, arrow::compute::CastOptions::Safe(type));
+  auto cast = Converted(column, type);
+  if (cast.status().IsTypeError()) {
+    return Status::TypeError("column '", name, "' is ", column->type()->ToString(), ", not ",
+                             type->ToString());
+  }
   if (!cast.ok()) return Explain(cast.status(), "column '" + name + "'");
   return cast;
 }
