@@ -299,7 +299,7 @@ class AsOfJoin {
   /// How many of `columns` like this one to gather from records of them all.
   size_t Together(const PlainRows& column, size_t columns) const {
     const auto rows = static_cast<int64_t>(column.words().size()) * 64;
-    if (rows_ < rows / 4) return 1;  // a record costs a fifth of what going far for a value does
+    if (rows_ < rows / 2) return 1;
     for (const size_t most : {RowRecords::kMostColumns, RowRecords::kHalfLine}) {
       if (most == RowRecords::kMostColumns && rows_ < 2 * rows) continue;
       const size_t together = std::min(columns, most);

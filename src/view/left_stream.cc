@@ -3,11 +3,15 @@
 #include <algorithm>
 
 #include "compute/asof_left.h"
+#include "view/history.h"
+#include "view/root_rows.h"
 
 namespace tercet {
 namespace {
 
 constexpr int64_t kFewestSeen = 64, kMostSeen = 4096;  // rows that tell of the order
+constexpr int64_t kMostBatchRows = 1 << 19;            // of the root, read at once
+constexpr int64_t kBatchShare = 16;                    // of the limit, which they may take
 
 }  // namespace
 
@@ -25,7 +29,10 @@ Result<std::unique_ptr<LeftStream>> LeftStream::Open(
     ARROW_ASSIGN_OR_RAISE(const ScanOptions scan, RootScan(*plan, options));
     ARROW_ASSIGN_OR_RAISE(const auto snapshot, snapshots->Get(plan->groups()[0].definition));
     if (!options.start_us && !options.end_us) left->total_rows_ = snapshot->row_count();
-    ARROW_ASSIGN_OR_RAISE(left->reader_, snapshot->Scan(scan));
+    const int64_t row_bytes = HistoryRowBytes(*snapshot->schema(), scan.columns);
+    const int64_t batch_rows =
+        std::min(options.memory_limit_bytes / kBatchShare / row_bytes, kMostBatchRows);
+    ARROW_ASSIGN_OR_RAISE(left->reader_, OpenAllRows(snapshot.get(), scan, batch_rows));
   }
   return left;
 }

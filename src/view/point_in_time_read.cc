@@ -8,7 +8,6 @@
 #include "base/parallel.h"
 #include "view/history.h"
 #include "view/left_stream.h"
-#include "view/row_records.h"
 #include "view/view_rows.h"
 #include "view/view_snapshots.h"
 
@@ -18,8 +17,10 @@ namespace {
 constexpr int64_t kLeastPieceRows = 4096;
 constexpr int64_t kMostPieceRows = int64_t{1} << 30;
 constexpr int64_t kPieceStep = 65536;  // larger pieces are multiples of it
-/// Of left rows in the order of the keys: more would only take more memory.
+/// Of left rows in the order of the keys, which take at most this share of the limit: more would
+/// only take more fresh memory.
 constexpr int64_t kOrderedPieceRows = int64_t{1} << 19;
+constexpr int64_t kOrderedShare = 4;
 /// A value whose width varies: assumed bytes, thrice, since it is read, kept and put in place.
 constexpr int64_t kTextBytes = 3 * 64;
 /// What ordering and matching a left row takes: its key, time and number, twice, and where it is.
@@ -54,15 +55,9 @@ int64_t LeftRowBytes(const ViewPlan& plan) {
   return bytes;
 }
 
-/// How many left rows fit in what the groups' history leaves of the limit, and what copies of
-/// history may take (RowRecords), 0 where it is too large for one.
-struct PieceSize {
-  int64_t rows = 0;
-  int64_t copy_bytes = 0;
-};
-Result<PieceSize> SizeOfPieces(const ViewPlan& plan, ViewSnapshots* snapshots,
-                               int64_t memory_limit_bytes) {
-  PieceSize size;
+/// How many left rows fit in what the groups' history leaves of the limit.
+Result<int64_t> PieceRows(const ViewPlan& plan, ViewSnapshots* snapshots,
+                          int64_t memory_limit_bytes) {
   int64_t held_bytes = 0;
   for (const ViewGroup& group : plan.groups()) {
     if (&group == &plan.groups()[0]) continue;
@@ -73,19 +68,11 @@ Result<PieceSize> SizeOfPieces(const ViewPlan& plan, ViewSnapshots* snapshots,
     ARROW_ASSIGN_OR_RAISE(const auto snapshot, snapshots->Get(group.definition));
     ARROW_ASSIGN_OR_RAISE(const int64_t bytes, HeldBytes(snapshot.get(), columns));
     held_bytes = std::max(held_bytes, bytes);
-    const int64_t copy_bytes =
-        RowRecords::Bytes(RowRecords::kHalfLine, snapshot->row_count().value_or(0));
-    if (copy_bytes > memory_limit_bytes / 8) continue;
-    size.copy_bytes = std::max(size.copy_bytes, copy_bytes);
   }
-  // Row groups begin at whole words of 64 rows.
-  size.copy_bytes += size.copy_bytes / 16;
   const int64_t left =
-      std::max(memory_limit_bytes - memory_limit_bytes / 8 - held_bytes - size.copy_bytes,
-               memory_limit_bytes / 4);
+      std::max(memory_limit_bytes - memory_limit_bytes / 8 - held_bytes, memory_limit_bytes / 4);
   const int64_t rows = std::clamp(left / LeftRowBytes(plan), kLeastPieceRows, kMostPieceRows);
-  size.rows = rows < kPieceStep ? rows : rows / kPieceStep * kPieceStep;
-  return size;
+  return rows < kPieceStep ? rows : rows / kPieceStep * kPieceStep;
 }
 
 Status ExplainRead(const ViewPlan& plan, const Status& status) {
@@ -124,7 +111,7 @@ Result<ViewRows> ReadView(const ViewPlan& plan, FeatureTables* tables,
 ViewStream::ViewStream(const ViewPlan* plan, FeatureTables* tables, ViewReadOptions options)
     : plan_(plan),
       options_(std::move(options)),
-      memory_(options_.memory_limit_bytes / 4),
+      memory_(options_.memory_limit_bytes / kOrderedShare),
       snapshots_(std::make_unique<ViewSnapshots>(tables, options_.pins)) {}
 
 ViewStream::~ViewStream() = default;
@@ -136,17 +123,14 @@ Result<std::unique_ptr<ViewStream>> ViewStream::Open(
   if (spine != nullptr && options.spine != nullptr) {
     return Status::Invalid("a view's read has one spine: a table or a reader");
   }
+  options.copy_limit_bytes = 0;
   options.memory = RecycledMemory();
   auto stream = std::unique_ptr<ViewStream>(new ViewStream(plan, tables, std::move(options)));
   const auto opened = [&]() -> Status {
     ARROW_ASSIGN_OR_RAISE(stream->left_, LeftStream::Open(plan, stream->snapshots_.get(),
                                                           stream->options_, std::move(spine)));
-    ARROW_ASSIGN_OR_RAISE(const PieceSize size,
-                          SizeOfPieces(*plan, stream->snapshots_.get(),
-                                       stream->options_.memory_limit_bytes));
-    stream->piece_rows_ = size.rows;
-    stream->options_.copy_limit_bytes = size.copy_bytes;
-    return Status::OK();
+    return PieceRows(*plan, stream->snapshots_.get(), stream->options_.memory_limit_bytes)
+        .Value(&stream->piece_rows_);
   }();
   if (!opened.ok()) return ExplainRead(*plan, opened);
   return stream;
@@ -160,7 +144,10 @@ Result<std::optional<ViewRows>> ViewStream::Next() {
 
 Result<std::optional<ViewRows>> ViewStream::NextPiece() {
   ARROW_ASSIGN_OR_RAISE(const bool in_order, left_->InOrder());
-  const int64_t piece_rows = in_order ? std::min(piece_rows_, kOrderedPieceRows) : piece_rows_;
+  const int64_t piece_rows =
+      in_order ? std::clamp(piece_rows_ / kOrderedShare, std::min(piece_rows_, kLeastPieceRows),
+                            kOrderedPieceRows)
+               : piece_rows_;
   ARROW_ASSIGN_OR_RAISE(LeftRows left, left_->Next(piece_rows));
   if (left.rows == 0 && begun_) {
     if (options_.progress) options_.progress(1.0);

@@ -28,7 +28,7 @@ struct ViewReadOptions {
   /// Of memory for a ViewStream; for ReadView, of history held at once beside left rows and result.
   int64_t memory_limit_bytes = 1LL << 30;
   /// Of memory for a copy of history in the order of its rows, which left rows in another order
-  /// than history's are read from faster. A ViewStream takes at most an eighth of its limit.
+  /// than history's are read from faster. A ViewStream makes none.
   int64_t copy_limit_bytes = 1LL << 29;
   std::function<void(double fraction)> progress;  ///< may be empty; called from any thread
   /// Labels with a horizon are joined. False where predictions are made: they are null, as online.
@@ -86,7 +86,7 @@ class ViewStream {
   Result<std::optional<ViewRows>> NextPiece();
 
   const ViewPlan* const plan_;
-  ViewReadOptions options_;
+  const ViewReadOptions options_;
   const RecycledMemoryUse memory_;
   const std::unique_ptr<ViewSnapshots> snapshots_;
   std::unique_ptr<LeftStream> left_;

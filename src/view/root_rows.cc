@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "base/parallel.h"
+#include "base/recycled_memory.h"
 #include "compute/asof_match.h"
 #include "view/column_gather.h"
 #include "view/run_history.h"
@@ -75,7 +76,8 @@ Status PutColumn(const Part& part, const std::string& name, int task, ColumnGath
 
 /// Empty tables come without a chunk's memory, so that they need none of the above.
 Result<std::shared_ptr<arrow::Table>> ReadParts(const std::vector<Part>& parts,
-                                                const std::shared_ptr<arrow::Schema>& schema) {
+                                                const std::shared_ptr<arrow::Schema>& schema,
+                                                arrow::MemoryPool* memory) {
   const int64_t rows = parts.empty() ? 0 : parts.back().begin + parts.back().rows();
   if (rows == 0) return arrow::Table::MakeEmpty(schema);
   const auto columns = static_cast<size_t>(schema->num_fields());
@@ -84,7 +86,7 @@ Result<std::shared_ptr<arrow::Table>> ReadParts(const std::vector<Part>& parts,
     const auto& type = schema->field(static_cast<int>(c))->type();
     ARROW_ASSIGN_OR_RAISE(gathers[c],
                           ColumnGather::Make(type, rows, static_cast<int>(parts.size()),
-                                             GatherOrder::kInOrder));
+                                             GatherOrder::kInOrder, memory));
   }
   ARROW_RETURN_NOT_OK(ParallelFor(static_cast<int64_t>(parts.size() * columns), [&](int64_t i) {
     const size_t part = static_cast<size_t>(i) / columns, c = static_cast<size_t>(i) % columns;
@@ -98,20 +100,63 @@ Result<std::shared_ptr<arrow::Table>> ReadParts(const std::vector<Part>& parts,
   return arrow::Table::Make(schema, std::move(values), rows);
 }
 
-}  // namespace
-
-Result<std::shared_ptr<arrow::Table>> ReadAllRows(Snapshot* snapshot, const ScanOptions& scan) {
+Result<std::shared_ptr<arrow::Schema>> SchemaOf(const Snapshot& snapshot,
+                                                const ScanOptions& scan) {
   arrow::FieldVector fields;
   for (const std::string& column : scan.columns) {
-    fields.push_back(snapshot->schema()->GetFieldByName(column));
+    fields.push_back(snapshot.schema()->GetFieldByName(column));
     if (fields.back() == nullptr) {
       return Status::KeyError("the root group has no column '", column, "' as of commit ",
-                              snapshot->version());
+                              snapshot.version());
     }
   }
-  const auto schema = arrow::schema(std::move(fields));
+  return arrow::schema(std::move(fields));
+}
+
+class PartReader : public arrow::RecordBatchReader {
+ public:
+  PartReader(std::vector<Part> parts, std::shared_ptr<arrow::Schema> schema, int64_t batch_rows)
+      : parts_(std::move(parts)), schema_(std::move(schema)), batch_rows_(batch_rows) {}
+
+  std::shared_ptr<arrow::Schema> schema() const override { return schema_; }
+
+  Status ReadNext(std::shared_ptr<arrow::RecordBatch>* batch) override {
+    std::vector<Part> next;
+    for (int64_t rows = 0; next_ < parts_.size(); ++next_) {
+      Part part = parts_[next_];
+      if (!next.empty() && rows + part.rows() > batch_rows_) break;
+      part.begin = rows;
+      rows += part.rows();
+      next.push_back(std::move(part));
+    }
+    *batch = nullptr;
+    if (next.empty()) return Status::OK();
+    ARROW_ASSIGN_OR_RAISE(const auto table, ReadParts(next, schema_, RecycledMemory()));
+    return table->CombineChunksToBatch(arrow::default_memory_pool()).Value(batch);
+  }
+
+ private:
+  const std::vector<Part> parts_;
+  const std::shared_ptr<arrow::Schema> schema_;
+  const int64_t batch_rows_;
+  size_t next_ = 0;
+};
+
+}  // namespace
+
+Result<std::shared_ptr<arrow::RecordBatchReader>> OpenAllRows(Snapshot* snapshot,
+                                                              const ScanOptions& scan,
+                                                              int64_t batch_rows) {
+  ARROW_ASSIGN_OR_RAISE(auto parts, PartsOf(snapshot, scan));
+  if (!parts) return snapshot->Scan(scan);
+  ARROW_ASSIGN_OR_RAISE(auto schema, SchemaOf(*snapshot, scan));
+  return std::make_shared<PartReader>(*std::move(parts), std::move(schema), batch_rows);
+}
+
+Result<std::shared_ptr<arrow::Table>> ReadAllRows(Snapshot* snapshot, const ScanOptions& scan) {
+  ARROW_ASSIGN_OR_RAISE(const auto schema, SchemaOf(*snapshot, scan));
   ARROW_ASSIGN_OR_RAISE(const auto whole, PartsOf(snapshot, scan));
-  if (whole) return ReadParts(*whole, schema);
+  if (whole) return ReadParts(*whole, schema, LargeMemory());
 
   ARROW_ASSIGN_OR_RAISE(const auto ranges, snapshot->Partition(ThreadCount() * 2));
   std::vector<arrow::RecordBatchVector> parts(ranges.size());

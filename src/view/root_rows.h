@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include <arrow/record_batch.h>
 #include <arrow/table.h>
 
 #include "offline/table.h"
@@ -13,5 +14,12 @@ namespace tercet {
 /// each column is one chunk of LargeMemory(); else key ranges are scanned in parallel. KeyError
 /// where there is no such column.
 Result<std::shared_ptr<arrow::Table>> ReadAllRows(Snapshot* snapshot, const ScanOptions& scan);
+
+/// The same rows as batches, where the files are like that and not too many: of whole row groups,
+/// one or as many as have `batch_rows` rows at most, in RecycledMemory(). Else a scan. `snapshot`
+/// must outlive the reader.
+Result<std::shared_ptr<arrow::RecordBatchReader>> OpenAllRows(Snapshot* snapshot,
+                                                              const ScanOptions& scan,
+                                                              int64_t batch_rows);
 
 }  // namespace tercet

@@ -61,6 +61,10 @@ class RootRows : public TestProject {
     EXPECT_TRUE((*rows)->ValidateFull().ok());
     EXPECT_TRUE((*rows)->Equals(*expected)) << (*rows)->ToString() << expected->ToString();
     EXPECT_TRUE((*rows)->schema()->Equals(expected->schema()));
+    for (const int64_t batch_rows : {1, 4'000, 1'000'000}) {
+      const auto reader = OpenAllRows(snapshot.get(), scan, batch_rows).ValueOrDie();
+      EXPECT_TRUE(reader->ToTable().ValueOrDie()->Equals(*expected)) << batch_rows;
+    }
     return *rows;
   }
 };

@@ -199,8 +199,8 @@ TEST_F(ViewStreamTest, UsesTheMemoryOfPiecesAgain) {
     ++pieces;
   }
   EXPECT_EQ(begin, kRows);
-  EXPECT_EQ(pieces, 3);
-  EXPECT_LT(places.size(), 3);  // pieces of one size take turns in the same memory
+  EXPECT_GT(pieces, 2);
+  EXPECT_LE(places.size(), 2);  // one of all pieces but the last
 }
 
 TEST_F(ViewStreamTest, NamesTheViewInErrors) {
