@@ -4,6 +4,7 @@ groups."""
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -230,3 +231,16 @@ def test_closing_a_project_ends_what_it_does(tmp_path):
         assert {one.status for one in ended} <= {"finished", "failed"}
         failed = [one for one in ended if one.status == "failed"]
         assert failed and all("its process ended" in one.error for one in failed)
+    # Of one that is killed, the next one tells.
+    killed = subprocess.run([sys.executable, "-c", f"""
+import os, signal, tercet as tc
+project = tc.open({str(tmp_path / 'project')!r})
+for _ in range(12):
+    project.model("m").start_batch_to_group(project.feature_group("scores"))
+os.kill(os.getpid(), signal.SIGKILL)
+"""])
+    assert killed.returncode == -signal.SIGKILL
+    with tc.open(tmp_path / "project") as project:
+        left = [one for one in project.runs() if one.name == "batch"][:12]
+        assert {one.status for one in left} <= {"finished", "failed"}
+        assert any("was killed or crashed" in one.error for one in left)

@@ -1,6 +1,7 @@
 """What other servers' clients send is answered as they expect."""
 
 import gzip
+import io
 import json
 import urllib.request
 import zlib
@@ -77,7 +78,7 @@ def test_media_types_that_are_not_read_are_refused(served):
     for kind in ("application/json; charset=UTF-8", "application/x-www-form-urlencoded"):
         status, answer, _ = call(server, path, body, content_type=kind)
         assert (status, as_floats(answer)) == (200, {"predictions": expected})
-    for kind in ("application/x-npy", "application/vnd.apache.parquet", "unheard_of"):
+    for kind in ("application/vnd.apache.parquet", "unheard_of"):
         status, answer, _ = call(server, path, body, content_type=kind)
         assert status == 415 and kind in answer["error"]
     assert call(server, "/health")[0] == 200
@@ -125,6 +126,17 @@ def test_a_matrix_in_the_order_of_the_columns(served):
         status, answer, _ = call(server, "/invocations?deployment=matrix",
                                  {"dataframe_split": frame})
         assert (status, as_floats(answer)) == (200, {"predictions": expected})
+    # NumPy's arrays, as SageMaker's clients send them: also those of a frame, in Fortran's order.
+    fortran = np.asfortranarray(rows.to_numpy(np.float32))
+    for array, rows_of_it in (rows.to_numpy(), 4), (fortran, 4), (rows.to_numpy(np.int64)[0], 1):
+        sent = io.BytesIO()
+        np.save(sent, array)
+        with urllib.request.urlopen(urllib.request.Request(
+                f"{server.url}/invocations?deployment=matrix", sent.getvalue(),
+                {"Content-Type": "application/x-npy", "Accept": "application/x-npy"}),
+                timeout=60) as answer:
+            got = np.load(io.BytesIO(answer.read()))
+        assert got.dtype == np.float32 and got.tolist() == expected[:rows_of_it]
     for form in "instances", "inputs":
         status, answer, _ = call(server, "/v1/models/matrix:predict", {form: values})
         assert (status, as_floats(answer)) == (200, {"predictions": expected})

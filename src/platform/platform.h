@@ -383,7 +383,7 @@ class Platform {
   /// Sets the service level; the release that is served stays.
   virtual Result<Deployment> SetServingPolicy(const std::string& name,
                                               const ServingPolicy& policy) = 0;
-  /// Sets what `changes` has, named as in ServingPolicy's JSON, and leaves the rest as it is: of two
+  /// Sets what `changes` has, named as in ServingPolicy's JSON, and leaves the rest: of two
   /// who change it at once neither undoes the other.
   virtual Result<Deployment> ChangeServingPolicy(const std::string& name,
                                                  const json::object& changes) = 0;

@@ -60,6 +60,12 @@ Result<InputTensor> ReadInput(const json::object& object, BinaryTail* tail) {
   for (const auto& parameter : parameters) {
     ARROW_RETURN_NOT_OK(CheckTensorParameter(what, parameter.key()));
   }
+  // MLServer's codec, which makes a text stand for other bytes.
+  const json::value* codec = parameters.if_contains("content_type");
+  if (codec != nullptr && *codec == json::value("base64")) {
+    return Status::NotImplemented(what, " has the content_type 'base64'; send the text itself, or "
+                                  "its bytes as binary data");
+  }
   ARROW_ASSIGN_OR_RAISE(const auto binary_size, FindInt(parameters, "binary_data_size"));
   tensor.data = object.if_contains("data");
   if (binary_size.has_value() == (tensor.data != nullptr)) {

@@ -50,8 +50,8 @@ Status CheckTensorParameter(std::string_view what, std::string_view parameter);
 Result<InferenceRequest> ReadInferenceRequest(std::string_view body,
                                               std::string_view header_length);
 
-/// Triton's raw binary request: the body is the values of the one tensor that the model takes, or of
-/// the matrix of its columns, where they have one datatype; a text is one row. Outputs are to be
+/// Triton's raw binary request: the body is the values of the one tensor that the model takes, or
+/// of the matrix of its columns, where they have one datatype; a text is one row. Outputs are to be
 /// binary. Invalid when the model takes more, or the body is not so many values.
 Result<InferenceRequest> ReadRawRequest(std::string_view body, const arrow::Schema& needed);
 

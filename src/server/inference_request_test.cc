@@ -199,6 +199,9 @@ TEST(InferenceRequestTest, RefusesWhatIsAskedTwiceOrInAnotherWay) {
   EXPECT_TRUE(refused(R"({"name": "a"}, {"name": "b"})").ok());
   EXPECT_THAT(refused(R"({"name": "a"}, {"name": "b"}, {"name": "a"})").message(),
               HasSubstr("output 'a' is given twice"));
+  EXPECT_TRUE(ReadInferenceRequest(R"({"inputs": [{"name": "origin", "datatype": "BYTES",
+                  "shape": [1], "data": ["aGV5"], "parameters": {"content_type": "base64"}}]})", "")
+                  .status().IsNotImplemented());
   for (const char* parameter : {"classification", "shared_memory_region"}) {
     const Status status =
         refused(R"({"name": "a", "parameters": {")" + std::string(parameter) + R"(": 2}})");

@@ -8,6 +8,7 @@
 #include <arrow/io/memory.h>
 
 #include "client/json_rows.h"
+#include "server/npy_array.h"
 
 namespace tercet {
 namespace {
@@ -33,6 +34,16 @@ Result<std::string> Csv(const arrow::RecordBatch& outputs) {
   return text->ToString();
 }
 
+Result<std::string> Npy(const arrow::RecordBatch& outputs) {
+  if (outputs.num_columns() != 1) {
+    return Status::NotImplemented("there are ", outputs.num_columns(),
+                                  " outputs, and a NumPy array holds one; accept application/json");
+  }
+  ARROW_ASSIGN_OR_RAISE(const OutputTensor tensor,
+                        TensorOf(outputs.schema()->field(0)->name(), outputs.column(0)));
+  return WriteNpy(tensor);
+}
+
 }  // namespace
 
 bool IsJsonLines(std::string_view media_type) {
@@ -49,6 +60,11 @@ Result<HttpAnswer> ScoringAnswer(const PredictData& data, std::string_view accep
   if (first == "text/csv") {
     answer.content_type = "text/csv";
     ARROW_ASSIGN_OR_RAISE(answer.body, Csv(outputs));
+    return answer;
+  }
+  if (first == kNpy) {
+    answer.content_type = kNpy;
+    ARROW_ASSIGN_OR_RAISE(answer.body, Npy(outputs));
     return answer;
   }
   const bool lines = IsJsonLines(first);

@@ -9,6 +9,8 @@
 
 #include "base/name.h"
 #include "client/json_rows.h"
+#include "server/inference_request.h"
+#include "server/npy_array.h"
 
 namespace tercet {
 namespace {
@@ -203,6 +205,25 @@ Result<Batch> RowsOfJsonLines(std::string_view noun, std::string_view text,
     instances.push_back(features ? object->at("features") : *std::move(instance));
   }
   return RowsOfInstances(noun, instances, needed, known);
+}
+
+Result<Batch> RowsOfNpy(std::string_view noun, std::string_view bytes, const arrow::Schema& needed,
+                        const arrow::Schema& known) {
+  ARROW_ASSIGN_OR_RAISE(NpyArray array, ReadNpy(bytes));
+  InputTensor tensor;
+  const bool one = needed.num_fields() == 1;
+  if (one) tensor.name = needed.field(0)->name();
+  tensor.datatype = std::move(array.datatype);
+  if (!one && array.shape.size() == 1) array.shape.insert(array.shape.begin(), 1);
+  ARROW_RETURN_NOT_OK(SetShape(array.shape, &tensor));
+  tensor.binary = std::string_view(*array.values);
+  if (!one && tensor.width != needed.num_fields()) {
+    return Status::Invalid(noun, " needs rows of ", needed.num_fields(), " values, not of ",
+                           tensor.width);
+  }
+  InferenceRequest request;
+  request.inputs.push_back(std::move(tensor));
+  return EntitiesOf(request, noun, needed, known);
 }
 
 Result<Batch> RowsOfCsv(std::string_view noun, std::string_view text, const arrow::Schema& needed,

@@ -22,7 +22,8 @@ Result<std::shared_ptr<arrow::RecordBatch>> RowsOfInstances(std::string_view nou
                                                             const arrow::Schema& known);
 
 /// The object of `/invocations` in JSON: exactly one of "dataframe_split" ({"columns", "data"};
-/// without columns, or with numbers from 0 on, in the order of `needed`), "dataframe_records", "instances" and "inputs" (rows as in "instances", or {"column": [values]}).
+/// without columns, or with numbers from 0 on, in the order of `needed`), "dataframe_records",
+/// "instances" and "inputs" (rows as in "instances", or {"column": [values]}).
 Result<std::shared_ptr<arrow::RecordBatch>> RowsOfInvocation(std::string_view noun,
                                                              const json::object& body,
                                                              const arrow::Schema& needed,
@@ -44,6 +45,12 @@ Result<std::shared_ptr<arrow::RecordBatch>> RowsOfJsonLines(std::string_view nou
 /// line where the first has as many values as `needed` has columns, none of them a name, and a
 /// number where a number is needed.
 Result<std::shared_ptr<arrow::RecordBatch>> RowsOfCsv(std::string_view noun, std::string_view text,
+                                                      const arrow::Schema& needed,
+                                                      const arrow::Schema& known);
+
+/// An array in NumPy's format: a row of values in the order of `needed` a row of it. Of one
+/// dimension it is one row or, where one column is needed, a value a row.
+Result<std::shared_ptr<arrow::RecordBatch>> RowsOfNpy(std::string_view noun, std::string_view bytes,
                                                       const arrow::Schema& needed,
                                                       const arrow::Schema& known);
 

@@ -17,7 +17,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!ready || size < 1) return 0;
   const std::string_view body(reinterpret_cast<const char*>(data) + 1, size - 1);
   arrow::Result<std::shared_ptr<arrow::RecordBatch>> rows = nullptr;
-  if (data[0] % 3 == 1) {
+  static const auto numbers = arrow::schema({needed->field(1), needed->field(1)});
+  if (data[0] == 255) {
+    rows = tercet::RowsOfNpy("fuzz", body, *numbers, *known);
+  } else if (data[0] % 3 == 1) {
     rows = tercet::RowsOfCsv("fuzz", body, *needed, *known);
   } else if (data[0] % 3 == 2) {
     rows = tercet::RowsOfJsonLines("fuzz", body, *needed, *known);

@@ -19,6 +19,36 @@ Result<std::shared_ptr<arrow::RecordBatch>> Invoke(const std::string& body) {
   return RowsOfInvocation("deployment 'delay'", body, *kNeeded, *kKnown);
 }
 
+TEST(ScoringRequestTest, NumPyArraysThatAreNoneAreRefused) {
+  const auto read = [](const std::string& header, size_t bytes, char version = 1) {
+    const size_t size = header.size();
+    std::string text = "\x93NUMPY";
+    text += {version, 0, static_cast<char>(size & 0xff), static_cast<char>(size >> 8)};
+    if (version > 1) text += {0, 0};
+    return RowsOfNpy("deployment 'delay'", text + header + std::string(bytes, '\0'),
+                     arrow::Schema({kKnown->field(1), kKnown->field(2)}), *kKnown);
+  };
+  const auto dict = [](const std::string& descr, const std::string& shape) {
+    return "{'descr': '" + descr + "', 'fortran_order': True, 'shape': (" + shape + "), }\n";
+  };
+  for (const char version : {1, 2}) {
+    EXPECT_EQ(read(dict("<f8", "3, 2"), 48, version).ValueOrDie()->num_rows(), 3);
+  }
+  EXPECT_EQ(read(dict("<f8", "2,"), 16).ValueOrDie()->num_rows(), 1);
+  for (const char* shape : {"", "3", "0, 2", "-3, 2", "3, 2", "4294967296, 4294967296", "x", "1"}) {
+    EXPECT_TRUE(read(dict("<f8", shape), 40).status().IsInvalid()) << shape;
+  }
+  EXPECT_TRUE(read(dict("<f8", "1, 3"), 24).status().IsInvalid());  // Two columns are needed.
+  for (const char* descr : {">f8", "<U5", "|O", "<c8", "<f8x", ""}) {
+    EXPECT_TRUE(read(dict(descr, "1, 2"), 16).status().IsNotImplemented()) << descr;
+  }
+  EXPECT_TRUE(read("{'descr': '<f8'}", 16).status().IsInvalid());
+  EXPECT_TRUE(read(dict("<f8", "1, 2"), 16, 4).status().IsInvalid());
+  EXPECT_TRUE(RowsOfNpy("", "\x93NUMPY\x01", *kNeeded, *kKnown).status().IsInvalid());
+  const std::string cut("\x93NUMPY\x01\0\xff\xff", 10);
+  EXPECT_TRUE(RowsOfNpy("", cut, *kNeeded, *kKnown).status().IsInvalid());
+}
+
 TEST(ScoringRequestTest, EveryFormGivesTheSameRows) {
   const auto expected =
       Invoke(R"({"dataframe_records": [{"city": "Oslo", "distance": 1.5},

@@ -73,10 +73,12 @@ bool IsJson(std::string_view type) {
 
 Answer Invoke(Platform* platform, OpenInference* inference, const HttpRequest& request) {
   const bool csv = request.content_type == "text/csv", lines = IsJsonLines(request.content_type);
-  if (!csv && !lines && !IsJson(request.content_type)) {
+  const bool npy = request.content_type == kNpy;
+  if (!csv && !lines && !npy && !IsJson(request.content_type)) {
     HttpAnswer refused = ErrorAnswer(
-        Status::NotImplemented("rows are read as application/json, application/jsonlines or "
-                               "text/csv, not as '", request.content_type.substr(0, 80), "'"),
+        Status::NotImplemented("rows are read as application/json, application/jsonlines, "
+                               "text/csv or application/x-npy, not as '",
+                               request.content_type.substr(0, 80), "'"),
         ErrorForm::kPlain);
     refused.status = 415;
     return refused;
@@ -88,6 +90,7 @@ Answer Invoke(Platform* platform, OpenInference* inference, const HttpRequest& r
                  if (csv) {
                    return RowsOfCsv(noun, request.body, needed, *known.columns);
                  }
+                 if (npy) return RowsOfNpy(noun, request.body, needed, *known.columns);
                  if (lines) {
                    return RowsOfJsonLines(noun, request.body, needed, *known.columns);
                  }
