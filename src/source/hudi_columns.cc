@@ -196,6 +196,9 @@ std::string HudiRelation(const std::vector<HudiColumn>& columns,
     rows += " UNION ALL SELECT " + Chosen(columns, "") + " FROM " + ReadFiles(columns, whole, "");
   }
   if (!with_logs) return "(" + rows + ")";
+  // Log files are decoded once, though both kinds of rows are asked of them: of a materialized
+  // table DuckDB reads the columns that any of its uses needs.
+  const std::string with = "WITH logged AS MATERIALIZED (SELECT * FROM " + logged + ") ";
   std::string base;  // the changed files' rows `b`, and the slice `f` of each
   const std::string same = "l." + std::string(kHudiSlice) + " = f.slice AND l." + kHudiKey +
                            " = b." + kHudiKey;
@@ -207,17 +210,17 @@ std::string HudiRelation(const std::vector<HudiColumn>& columns,
            described + ") f(file, slice) ON b._hoodie_file = f.file";
     std::string replaces = same;
     if (by_time) replaces += " AND " + lateness + " >= " + LatenessOf(columns, rule);
-    rows += " UNION ALL SELECT " + Chosen(columns, "b.") + " FROM " + base + " ANTI JOIN " +
-            logged + " l ON " + replaces;
+    rows += " UNION ALL SELECT " + Chosen(columns, "b.") + " FROM " + base +
+            " ANTI JOIN logged l ON " + replaces;
   }
-  rows += " UNION ALL SELECT " + Chosen(columns, "l.") + " FROM " + logged + " l";
+  rows += " UNION ALL SELECT " + Chosen(columns, "l.") + " FROM logged l";
   if (!changed.empty() && by_time) {
     rows += " ANTI JOIN (SELECT f.slice, b." + std::string(kHudiKey) + " AS key, " +
             LatenessOf(columns, rule) + " AS lateness FROM " + base + ") o ON l." + kHudiSlice +
             " = o.slice AND l." + kHudiKey + " = o.key AND " + lateness + " < o.lateness";
   }
   rows += " WHERE NOT l." + std::string(kHudiDeleted);
-  return "(" + rows + ")";
+  return "(" + with + rows + ")";
 }
 
 }  // namespace tercet
