@@ -40,6 +40,7 @@ Result<std::shared_ptr<arrow::Table>> ReadArrow(
     ARROW_ASSIGN_OR_RAISE(auto reader, arrow::ipc::RecordBatchFileReader::Open(file));
     return reader->ToTable();
   }
+  ARROW_RETURN_NOT_OK(file->Seek(0));
   ARROW_ASSIGN_OR_RAISE(auto reader, arrow::ipc::RecordBatchStreamReader::Open(file));
   return reader->ToTable();
 }

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 import xgboost
 
@@ -82,6 +83,12 @@ def test_groups(with_group, tmp_path):
     assert "cannot write" in tercet("groups", "read", "forecasts", "-o", out, code=1)
     assert out.read_bytes() == before
     assert not [name for name in os.listdir(tmp_path) if name.startswith(".")]
+    # A stream of Arrow's is read as its files are.
+    rome = pa.table({"city": ["Rome"], "forecast": [[3.0]]})
+    with pa.ipc.new_stream(tmp_path / "lists.arrow", rome.schema) as stream:
+        stream.write_table(rome)
+    tercet("groups", "insert", "forecasts", tmp_path / "lists.arrow")
+    assert "2 rows" in tercet("groups", "read", "forecasts")
     tercet("groups", "drop", "forecasts")
     commits = json.loads(tercet("--json", "groups", "commits", "weather"))
     assert commits[-1]["rows_inserted"] == 6
@@ -101,6 +108,9 @@ def test_refusals_exit_with_one(with_group, tmp_path):
     (tmp_path / "bad.parquet").write_bytes(b"PAR1 not really")
     assert "bad.parquet" in with_group("groups", "insert", "weather", tmp_path / "bad.parquet",
                                        code=1)
+    (tmp_path / "latin.csv").write_bytes(b"city,hour,rain\nBod\xf8,2024-01-01T00:00:00Z,1\n")
+    assert "'city' has text that is not UTF-8" in with_group(
+        "groups", "insert", "weather", tmp_path / "latin.csv", code=1)
     assert "--token-file" in with_group("serve", tmp_path / "p", "--http", "0.0.0.0:0", code=1)
 
 
