@@ -76,7 +76,7 @@ def _make(kind: str, columns: tuple[Any, ...], **options: Any) -> Transformation
 # -- numbers ----------------------------------------------------------------------------------
 
 def min_max_scaler(*columns: str) -> Transformation:
-    """(x − min) / (max − min); 0 where max = min."""
+    """(x − min) / (max − min); x − min where max = min."""
     return _make("min_max_scaler", columns)
 
 
