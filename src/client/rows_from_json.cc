@@ -13,6 +13,7 @@
 #include <limits>
 
 #include "base/name.h"
+#include "base/short_text.h"
 #include "base/time_text.h"
 #include "client/json_rows.h"
 
@@ -108,7 +109,7 @@ class Appender {
  private:
   Status Mismatch(const json::value& value, const arrow::ArrayBuilder& builder) const {
     return Status::TypeError("column '", column_, "' takes ", builder.type()->ToString(), ", not ",
-                             ToText(value).substr(0, 80));
+                             ShortText(ToText(value)));
   }
 
   template <typename Builder>
@@ -267,7 +268,7 @@ class Appender {
     Flatten(value.as_array(), !nested, &items);
     if (items.size() != static_cast<size_t>(type.list_size())) {
       return Status::TypeError("column '", column_, "' takes ", type.ToString(), ", not ",
-                               items.size(), " values: ", ToText(value).substr(0, 80));
+                               items.size(), " values: ", ShortText(ToText(value)));
     }
     auto* list = static_cast<arrow::FixedSizeListBuilder*>(builder);
     ARROW_RETURN_NOT_OK(list->Append());
@@ -311,7 +312,7 @@ class Appender {
 
 Status NotRows(std::string_view noun, const json::value& value) {
   return Status::Invalid(noun, " must be an object of columns or a list of them, not ",
-                         ToText(value).substr(0, 80));
+                         ShortText(ToText(value)));
 }
 
 /// How many members of a row are known; fewer than it has means that one is misspelt.
@@ -319,7 +320,7 @@ Status CheckColumns(std::string_view noun, const json::object& row, const arrow:
   for (const auto& member : row) {
     const std::string name(member.key());
     if (known.GetFieldIndex(name) < 0) {
-      return Status::KeyError(noun, " has no column '", name.substr(0, 80), "'",
+      return Status::KeyError(noun, " has no column '", ShortText(name), "'",
                               Suggest(name, known.field_names()));
     }
   }

@@ -1,5 +1,6 @@
 #include "client/wire.h"
 
+#include "base/short_text.h"
 #include "base/time_text.h"
 #include "catalog/definition_json.h"
 
@@ -38,7 +39,7 @@ Result<std::optional<int64_t>> FindTime(const json::object& object, std::string_
   return Status::Invalid("member '", key,
                          "' must be a time, as ISO 8601 text or integer microseconds since the "
                          "epoch, not ",
-                         ToText(*value).substr(0, 80));
+                         ShortText(ToText(*value)));
 }
 
 json::object ToJson(const ReadRequest& request) {
@@ -109,7 +110,7 @@ Result<TrainingDataRequest> TrainingDataRequestFromJson(const json::object& obje
   for (const json::value& time : times) {
     if (!time.is_int64()) {
       return Status::Invalid("member 'entity_times_us' must be microseconds since 1970, not ",
-                             ToText(time).substr(0, 80));
+                             ShortText(ToText(time)));
     }
     request.entity_times_us.push_back(time.as_int64());
   }

@@ -7,6 +7,8 @@
 
 #include <arrow/compute/cast.h>
 
+#include "base/short_text.h"
+
 namespace tercet {
 namespace {
 
@@ -136,7 +138,7 @@ Result<TrialCounts> TrialCountsFromJson(const json::object& object) {
     const auto read = std::from_chars(key.data(), key.data() + key.size(), number);
     if (read.ec != std::errc() || read.ptr != key.data() + key.size() ||
         !item.value().is_object()) {
-      return Status::Invalid("'", key.substr(0, 40), "' is no release's counts");
+      return Status::Invalid("'", ShortText(key, 40), "' is no release's counts");
     }
     ARROW_ASSIGN_OR_RAISE(counts[number], ArmCounts::FromJson(item.value().as_object()));
   }

@@ -8,6 +8,7 @@
 #include <arrow/compute/cast.h>
 
 #include "base/name.h"
+#include "base/short_text.h"
 #include "catalog/definition_json.h"
 #include "inference/release_fit.h"
 #include "runtime/prediction_columns.h"
@@ -26,8 +27,8 @@ Result<CompositeKind> KindOf(const std::string& name) {
   if (name == "chain") return CompositeKind::kChain;
   if (name == "mean") return CompositeKind::kMean;
   if (name == "vote") return CompositeKind::kVote;
-  return Status::Invalid("'kind' is '", name.substr(0, 40), "'",
-                         Suggest(name.substr(0, 40), {"chain", "mean", "vote"}));
+  return Status::Invalid("'kind' is '", ShortText(name, 40), "'",
+                         Suggest(name, {"chain", "mean", "vote"}));
 }
 
 /// The columns that `inputs` names, from those that are known, the latest of a name first.

@@ -5,6 +5,7 @@
 
 #include "base/id.h"
 #include "base/log.h"
+#include "base/short_text.h"
 #include "inference/request_id.h"
 
 namespace tercet {
@@ -263,7 +264,7 @@ Result<int64_t> Referee::Record(const std::string& name, std::vector<Outcome> ou
   for (Outcome& outcome : outcomes) {
     const auto read = RequestId::Read(name, outcome.request_id);
     if (outcome.number == 0 && (!read || read->number == 0)) {
-      return Status::Invalid("request id '", outcome.request_id.substr(0, 80),
+      return Status::Invalid("request id '", ShortText(outcome.request_id),
                              "' is none that deployment '", name, "' gave; say which release ",
                              "answered it (the answer named its number)");
     }

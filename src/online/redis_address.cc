@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/name.h"
+#include "base/short_text.h"
 
 namespace tercet {
 namespace {
@@ -74,7 +75,7 @@ Result<Place> ReadPlace(std::string_view text) {
   if (rest.empty()) return place;
   if (rest.front() != ':' || !ReadNumber(rest.substr(1), &place.port) || place.port == 0 ||
       place.port > 65535) {
-    return Wrong("'" + std::string(rest.substr(0, 40)) + "' behind a host is no port");
+    return Wrong("'" + ShortText(rest, 40) + "' behind a host is no port");
   }
   return place;
 }
@@ -100,8 +101,8 @@ Status ReadSettings(std::string_view text, RedisAddress* address) {
     }
     const auto found = texts.find(name);
     if (found == texts.end()) {
-      return Wrong("it has no setting '" + name.substr(0, 40) + "'" +
-                   Suggest(name.substr(0, 40), {"stale", "ca", "cert", "key", "name"}));
+      return Wrong("it has no setting '" + ShortText(name, 40) + "'" +
+                   Suggest(name, {"stale", "ca", "cert", "key", "name"}));
     }
     of_tls = true;
     ARROW_ASSIGN_OR_RAISE(*found->second, Decode(value, name));

@@ -4,6 +4,7 @@
 #include <arrow/type.h>
 
 #include "base/json.h"
+#include "base/short_text.h"
 #include "runtime/forest_rows.h"
 #include "runtime/lightgbm_forest.h"
 #include "runtime/tree_model.h"
@@ -65,7 +66,7 @@ Result<Objective> ReadObjective(const LightgbmSection& header) {
     const auto [end, error] =
         std::from_chars(number.data(), number.data() + number.size(), objective.sigmoid);
     if (error != std::errc() || end != number.data() + number.size()) {
-      return Status::IOError("corrupt LightGBM model: objective has '", word.substr(0, 40), "'");
+      return Status::IOError("corrupt LightGBM model: objective has '", ShortText(word, 40), "'");
     }
   }
   using Link = Objective::Link;
@@ -91,7 +92,7 @@ Result<Objective> ReadObjective(const LightgbmSection& header) {
     if (square_root && known.name.starts_with("regression")) objective.link = Link::kSquare;
     return objective;
   }
-  return Status::NotImplemented("LightGBM objective '", words[0].substr(0, 80),
+  return Status::NotImplemented("LightGBM objective '", ShortText(words[0]),
                                 "' is not evaluated");
 }
 

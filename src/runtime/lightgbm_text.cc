@@ -3,6 +3,8 @@
 #include <charconv>
 #include <limits>
 
+#include "base/short_text.h"
+
 namespace tercet {
 namespace {
 
@@ -22,7 +24,7 @@ Result<std::vector<Number>> Numbers(std::string_view key,
   std::vector<Number> numbers(count);
   for (size_t i = 0; i < count; ++i) {
     if (!Parse(words[i], &numbers[i])) {
-      return Status::IOError("corrupt LightGBM model: '", key, "' has '", words[i].substr(0, 40),
+      return Status::IOError("corrupt LightGBM model: '", key, "' has '", ShortText(words[i], 40),
                              "', which is no number");
     }
   }
@@ -59,7 +61,7 @@ Result<int64_t> LightgbmSection::Int(std::string_view key) const {
   ARROW_ASSIGN_OR_RAISE(const std::string_view text, Text(key));
   int64_t number = 0;
   if (!Parse(text, &number)) {
-    return Status::IOError("corrupt LightGBM model: '", key, "' is '", text.substr(0, 40),
+    return Status::IOError("corrupt LightGBM model: '", key, "' is '", ShortText(text, 40),
                            "', no integer");
   }
   return number;

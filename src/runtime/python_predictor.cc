@@ -3,6 +3,7 @@
 #include "base/file_system.h"
 #include "base/json.h"
 #include "base/name.h"
+#include "base/short_text.h"
 #include "runtime/prediction_columns.h"
 #include "runtime/python_environment.h"
 #include "runtime/python_program.h"
@@ -32,8 +33,8 @@ Result<ClassName> ReadClassName(const std::string& directory) {
     for (const auto& member : object) {
       const std::string_view key = member.key();
       if (key != "module" && key != "class" && key != "python" && key != "step") {
-        return Status::Invalid("it has no member '", key.substr(0, 80), "'",
-                               Suggest(key.substr(0, 80), {"module", "class", "python", "step"}));
+        return Status::Invalid("it has no member '", ShortText(key), "'",
+                               Suggest(key, {"module", "class", "python", "step"}));
       }
     }
     ClassName found;
@@ -45,7 +46,7 @@ Result<ClassName> ReadClassName(const std::string& directory) {
     found.step = step.value_or("");
     if (!found.step.empty() && found.step != "preprocess" && found.step != "postprocess") {
       return Status::Invalid("'step' is 'preprocess' or 'postprocess', not '",
-                             found.step.substr(0, 80), "'");
+                             ShortText(found.step), "'");
     }
     return found;
   };

@@ -1,5 +1,6 @@
 #include <arrow/type.h>
 
+#include "base/short_text.h"
 #include "runtime/forest_rows.h"
 #include "runtime/tree_model.h"
 #include "runtime/xgboost_forest.h"
@@ -26,7 +27,7 @@ Result<std::vector<float>> ReadBaseScores(const std::string& text) {
   if (const double* number = value.number()) return std::vector<float>{static_cast<float>(*number)};
   const DocumentValue::Numbers* numbers = value.numbers();
   if (numbers == nullptr) {
-    return Status::IOError("the model's base score '", text.substr(0, 80), "' is not a number");
+    return Status::IOError("the model's base score '", ShortText(text), "' is not a number");
   }
   return std::vector<float>(numbers->begin(), numbers->end());
 }
@@ -175,7 +176,7 @@ Result<std::shared_ptr<const TreeModel>> ReadXgboostModel(std::string_view bytes
     weights = *drops;
     ARROW_ASSIGN_OR_RAISE(booster, booster->At("gbtree"));
   } else if (booster_name != "gbtree") {
-    return Status::NotImplemented("XGBoost booster '", booster_name.substr(0, 80),
+    return Status::NotImplemented("XGBoost booster '", ShortText(booster_name),
                                   "' is not evaluated; train with 'gbtree' or 'dart'");
   }
   ARROW_ASSIGN_OR_RAISE(const DocumentValue* model, booster->At("model"));

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/short_text.h"
+
 namespace tercet {
 namespace {
 
@@ -34,7 +36,7 @@ Result<XgboostObjective> XgboostObjective::FromName(std::string_view name) {
   for (const Known& known : kKnown) {
     if (known.name == name) return XgboostObjective(known.link);
   }
-  return Status::NotImplemented("XGBoost objective '", name.substr(0, 80), "' is not evaluated");
+  return Status::NotImplemented("XGBoost objective '", ShortText(name), "' is not evaluated");
 }
 
 float XgboostObjective::BaseMargin(float base_score) const {

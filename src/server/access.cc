@@ -5,6 +5,7 @@
 #include <boost/asio/ip/address.hpp>
 
 #include "base/hash.h"
+#include "base/short_text.h"
 
 namespace tercet {
 namespace {
@@ -38,7 +39,7 @@ Result<Address> Address::Parse(std::string_view text) {
   const auto read = std::from_chars(port.data(), port.data() + port.size(), address.port);
   if (port.empty() || read.ec != std::errc() || read.ptr != port.data() + port.size() ||
       address.port < 0 || address.port > 65535) {
-    return Status::Invalid("address '", text.substr(0, 100),
+    return Status::Invalid("address '", ShortText(text, 100),
                            "' must be HOST:PORT, such as "
                            "127.0.0.1:8080");
   }
@@ -80,7 +81,7 @@ Status Access::CheckToken(std::string_view authorization) const {
 Status Access::CheckBrowser(std::string_view host, std::string_view origin) const {
   if (has_token()) return Status::OK();
   if (!host.empty() && !IsLoopbackHost(HostOf(host))) {
-    return Status::Invalid("host '", host.substr(0, 100),
+    return Status::Invalid("host '", ShortText(host, 100),
                            "' is not this machine; without a token only localhost is served");
   }
   if (origin.empty()) return Status::OK();
@@ -88,7 +89,7 @@ Status Access::CheckBrowser(std::string_view host, std::string_view origin) cons
   const std::string_view authority =
       scheme == std::string_view::npos ? origin : origin.substr(scheme + 3);
   if (!IsLoopbackHost(HostOf(authority))) {
-    return Status::Invalid("requests from web pages of '", origin.substr(0, 100),
+    return Status::Invalid("requests from web pages of '", ShortText(origin, 100),
                            "' are not served");
   }
   return Status::OK();

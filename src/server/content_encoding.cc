@@ -4,6 +4,8 @@
 
 #include <arrow/util/compression.h>
 
+#include "base/short_text.h"
+
 namespace tercet {
 namespace {
 
@@ -47,7 +49,7 @@ Result<std::string> Inflate(std::string_view body, size_t max_bytes) {
 Result<std::string> DecodeContent(std::string_view encoding, std::string_view body,
                                   size_t max_bytes) {
   if (encoding != "gzip" && encoding != "x-gzip" && encoding != "deflate") {
-    return Status::NotImplemented("a request body in the encoding '", encoding.substr(0, 40),
+    return Status::NotImplemented("a request body in the encoding '", ShortText(encoding, 40),
                                   "' is not read; send gzip, deflate or none");
   }
   Result<std::string> decoded = Inflate(body, max_bytes);

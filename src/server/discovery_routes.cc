@@ -1,4 +1,5 @@
 #include "client/wire.h"
+#include "base/short_text.h"
 #include "platform/discovery.h"
 #include "server/rest_arguments.h"
 #include "server/rest_routes.h"
@@ -23,7 +24,7 @@ Result<bool> QueryFlag(const HttpRequest& request, std::string_view name) {
   if (text == nullptr || *text == "false") return false;
   if (*text == "true") return true;
   return Status::Invalid("query parameter '", name, "' must be true or false, not '",
-                         text->substr(0, 80), "'");
+                         ShortText(*text), "'");
 }
 
 Answer GetLineage(Platform* platform, const HttpRequest& request) {

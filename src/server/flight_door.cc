@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/name.h"
+#include "base/short_text.h"
 #include "catalog/definition_json.h"
 #include "client/sql_wire.h"
 #include "client/wire.h"
@@ -88,8 +89,8 @@ Result<RecordBatchReader> Get(Platform* platform, json::object command) {
     ARROW_ASSIGN_OR_RAISE(const ModelFiles files, platform->ReadModelFiles(model));
     return ToReader(files);
   }
-  return Status::KeyError("DoGet has no verb '", verb.substr(0, 80), "'",
-                          Suggest(verb.substr(0, 80),
+  return Status::KeyError("DoGet has no verb '", ShortText(verb), "'",
+                          Suggest(verb,
                                   {"read", "changes", "batch", "sql", "model_files"}));
 }
 
@@ -156,8 +157,8 @@ Result<json::object> Put(Platform* platform, json::object command,
     ARROW_ASSIGN_OR_RAISE(const auto model, platform->RegisterModel(definition, files));
     return model.ToJson();
   }
-  return Status::KeyError("DoPut has no verb '", verb.substr(0, 80), "'",
-                          Suggest(verb.substr(0, 80),
+  return Status::KeyError("DoPut has no verb '", ShortText(verb), "'",
+                          Suggest(verb,
                                   {"insert", "delete", "erase", "register_model"}));
 }
 

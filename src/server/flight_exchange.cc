@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/name.h"
+#include "base/short_text.h"
 #include "catalog/definition_json.h"
 #include "client/wire.h"
 #include "client/wire_frames.h"
@@ -256,8 +257,8 @@ Status AnswerExchange(Platform* platform, json::object command, Upload upload,
   if (verb == "vectors") return VectorsTo(platform, std::move(command), upload, writer);
   if (verb == "predict") return PredictTo(platform, std::move(command), upload, writer);
   return Status::KeyError(
-      "DoExchange has no verb '", verb.substr(0, 80), "'",
-      Suggest(verb.substr(0, 80), {"training_data", "recipe", "given_rows", "rebuild", "batch",
+      "DoExchange has no verb '", ShortText(verb), "'",
+      Suggest(verb, {"training_data", "recipe", "given_rows", "rebuild", "batch",
                                        "vectors", "predict"}));
 }
 

@@ -1,6 +1,7 @@
 #include "server/grpc_message.h"
 
 #include "base/overload.h"
+#include "base/short_text.h"
 #include "base/time_text.h"
 #include "server/model_statistics.h"
 
@@ -68,8 +69,8 @@ Result<std::string> RawBytes(const InputTensor& tensor, const InferTensorContent
   if (type == "FP32") return BytesOf<float>(contents.fp32_contents());
   if (type == "FP64") return BytesOf<double>(contents.fp64_contents());
   if (type == "BYTES") return SizedBytes(contents);
-  return Status::Invalid("input '", tensor.name.substr(0, 80), "' of datatype '",
-                         type.substr(0, 40), "' must be sent in raw_input_contents");
+  return Status::Invalid("input '", ShortText(tensor.name), "' of datatype '",
+                         ShortText(type, 40), "' must be sent in raw_input_contents");
 }
 
 Result<std::optional<int64_t>> EventTime(const ModelInferRequest& message) {
@@ -87,7 +88,7 @@ Result<std::optional<int64_t>> EventTime(const ModelInferRequest& message) {
 template <typename Tensor>
 Status CheckParameters(std::string_view noun, const Tensor& tensor) {
   if (tensor.parameters().empty()) return Status::OK();
-  const std::string what = std::string(noun) + " '" + tensor.name().substr(0, 80) + "'";
+  const std::string what = std::string(noun) + " '" + ShortText(tensor.name()) + "'";
   for (const auto& parameter : tensor.parameters()) {
     ARROW_RETURN_NOT_OK(CheckTensorParameter(what, parameter.first));
   }
@@ -137,7 +138,7 @@ Result<GrpcInferenceRequest> ReadGrpcRequest(const ModelInferRequest& message) {
     ARROW_RETURN_NOT_OK(SetShape({input.shape().begin(), input.shape().end()}, &tensor));
     if (raw) {
       if (input.has_contents()) {
-        return Status::Invalid("input '", tensor.name.substr(0, 80),
+        return Status::Invalid("input '", ShortText(tensor.name),
                                "' has contents beside raw_input_contents");
       }
       tensor.binary = message.raw_input_contents(i);

@@ -4,6 +4,8 @@
 
 #include <boost/beast/http/status.hpp>
 
+#include "base/short_text.h"
+
 namespace tercet {
 namespace {
 
@@ -85,7 +87,7 @@ HttpAnswer HttpAnswer::Json(const json::value& value, int status) {
 
 Status ParseTarget(std::string_view target, HttpRequest* request) {
   if (target.empty() || target.front() != '/') {
-    return Status::Invalid("request target '", target.substr(0, 80), "' is not a path");
+    return Status::Invalid("request target '", ShortText(target), "' is not a path");
   }
   const size_t question = target.find('?');
   std::string_view path =

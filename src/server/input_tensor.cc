@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "base/name.h"
+#include "base/short_text.h"
 #include "client/json_rows.h"
 #include "server/tensor.h"
 
@@ -43,8 +44,8 @@ Result<TypePointer> TypeOfDatatype(const InputTensor& tensor) {
     names.emplace_back(name);
   }
   return Status::Invalid("input '", tensor.name, "' has the unknown datatype '",
-                         tensor.datatype.substr(0, 40), "'",
-                         Suggest(tensor.datatype.substr(0, 40), names));
+                         ShortText(tensor.datatype, 40), "'",
+                         Suggest(tensor.datatype, names));
 }
 
 /// The leaves of nested arrays, in row-major order.

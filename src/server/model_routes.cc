@@ -1,6 +1,7 @@
 #include <arrow/util/base64.h>
 
 #include "base/name.h"
+#include "base/short_text.h"
 #include "catalog/definition_json.h"
 #include "client/wire.h"
 #include "server/rest_arguments.h"
@@ -22,7 +23,7 @@ Answer Register(Platform* platform, const HttpRequest& request) {
   for (const auto& [path, base64] : encoded) {
     Result<std::string> bytes = arrow::util::base64_decode(base64);
     if (!bytes.ok()) {
-      return Status::Invalid("model file '", path.substr(0, 80),
+      return Status::Invalid("model file '", ShortText(path),
                              "' must be base64: ", bytes.status().message());
     }
     files[path] = *std::move(bytes);
@@ -37,8 +38,8 @@ Answer File(Platform* platform, const Ref& ref, std::string_view path) {
   if (found == files.end()) {
     std::vector<std::string> names;
     for (const auto& [name, bytes] : files) names.push_back(name);
-    return Status::KeyError("model '", ref.ToText(), "' has no file '", path.substr(0, 80), "'",
-                            Suggest(path.substr(0, 80), names));
+    return Status::KeyError("model '", ref.ToText(), "' has no file '", ShortText(path), "'",
+                            Suggest(path, names));
   }
   HttpAnswer answer;
   answer.content_type = "application/octet-stream";

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "base/rows_to_json.h"
+#include "base/short_text.h"
 #include "catalog/definition_json.h"
 #include "client/json_rows.h"
 #include "client/wire.h"
@@ -79,7 +80,7 @@ Answer AnswerOf(const HttpRequest& request, const Found& found, size_t vectors) 
 Status CheckFormat(const HttpRequest& request) {
   const std::string* format = request.Query("format");
   if (format == nullptr || *format == "arrow" || *format == "json") return Status::OK();
-  return Status::Invalid("format '", format->substr(0, 80), "' is neither 'json' nor 'arrow'");
+  return Status::Invalid("format '", ShortText(*format), "' is neither 'json' nor 'arrow'");
 }
 
 Answer FindNeighbors(Platform* platform, const HttpRequest& request,

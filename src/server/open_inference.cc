@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/name.h"
+#include "base/short_text.h"
 
 namespace tercet {
 namespace {
@@ -20,7 +21,7 @@ Result<std::vector<std::pair<OutputTensor, bool>>> Outputs(const InferenceReques
   for (const InferenceRequest::Wish& wish : request.outputs) {
     const int column = batch.schema()->GetFieldIndex(wish.name);
     if (column < 0) {
-      const std::string wished = wish.name.substr(0, 80);
+      const std::string wished = ShortText(wish.name);
       return Status::KeyError("there is no output '", wished, "'",
                               Suggest(wished, batch.schema()->field_names()));
     }
@@ -57,7 +58,7 @@ Status OpenInference::CheckModel(const std::string& name, std::string_view versi
     return Status::OK();
   }
   return Status::KeyError("deployment '", name, "' serves version ", known.contract.release_number,
-                          ", not ", version.substr(0, 40));
+                          ", not ", ShortText(version, 40));
 }
 
 Result<OpenInference::KnownPointer> OpenInference::Model(const std::string& name,
@@ -102,7 +103,7 @@ Status OpenInference::Load(const std::string& name, const std::vector<std::strin
   for (const std::string& parameter : parameters) {
     if (parameter == "config" || parameter.starts_with("file:")) {
       return Status::NotImplemented("failed to load '", name, "' with the parameter '",
-                                    parameter.substr(0, 80),
+                                    ShortText(parameter),
                                     "': what is served is a registered model; register another "
                                     "and upgrade the deployment to it");
     }

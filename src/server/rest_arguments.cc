@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "base/short_text.h"
 #include "base/time_text.h"
 #include "client/json_rows.h"
 
@@ -23,7 +24,7 @@ Result<int64_t> ReadVersion(std::string_view text) {
   if (text == "latest") return 0;
   const std::optional<int64_t> version = WholeNumber(text);
   if (!version || *version < 0) {
-    return Status::Invalid("version '", text.substr(0, 80), "' must be a number or 'latest'");
+    return Status::Invalid("version '", ShortText(text), "' must be a number or 'latest'");
   }
   return *version;
 }
@@ -41,7 +42,7 @@ Result<std::optional<int64_t>> QueryInt(const HttpRequest& request, std::string_
   const std::optional<int64_t> number = WholeNumber(*text);
   if (!number) {
     return Status::Invalid("query parameter '", name, "' must be an integer, not '",
-                           text->substr(0, 80), "'");
+                           ShortText(*text), "'");
   }
   return number;
 }

@@ -7,6 +7,7 @@
 #include <arrow/util/utf8.h>
 
 #include "base/name.h"
+#include "base/short_text.h"
 #include "client/json_rows.h"
 #include "server/inference_request.h"
 #include "server/rest_arguments.h"
@@ -235,7 +236,7 @@ Result<std::vector<Output>> OutputsOf(const VectorData& data, const InferenceReq
     Output output;
     if (batch != nullptr) output.values = batch->GetColumnByName(name);
     if (output.values == nullptr) {
-      const std::string wished = name.substr(0, 80);
+      const std::string wished = ShortText(name);
       return Status::KeyError("there is no output '", wished, "'", Suggest(wished, names));
     }
     if (feature) output.status = data.status->GetColumnByName(name);

@@ -8,6 +8,7 @@
 
 #include <arrow/util/compression.h>
 
+#include "base/short_text.h"
 #include "source/avro_bytes.h"
 #include "source/decompress.h"
 
@@ -124,7 +125,7 @@ class Decoder {
     }
     const auto known = named_.find(LastPart(name));
     if (known == named_.end()) {
-      return Status::Invalid("the schema has no type '", name.substr(0, 80), "'");
+      return Status::Invalid("the schema has no type '", ShortText(name), "'");
     }
     return ReadType(*known->second, depth + 1);
   }
@@ -227,7 +228,7 @@ Result<std::unique_ptr<arrow::util::Codec>> CodecOf(const std::string& name) {
   }
   if (name == "zstandard") return arrow::util::Codec::Create(Compression::ZSTD);
   if (name == "snappy") return arrow::util::Codec::Create(Compression::SNAPPY);
-  return Status::NotImplemented("its blocks are compressed by ", name.substr(0, 80));
+  return Status::NotImplemented("its blocks are compressed by ", ShortText(name));
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 #include <map>
 #include <utility>
 
+#include "base/short_text.h"
+
 namespace tercet {
 namespace {
 
@@ -36,7 +38,7 @@ class SchemaReader {
     }
     const auto known = named_.find(name.substr(name.rfind('.') + 1));
     if (known == named_.end()) {
-      return Status::Invalid("there is no type '", name.substr(0, 80), "'");
+      return Status::Invalid("there is no type '", ShortText(name), "'");
     }
     return Object(*known->second, depth + 1);
   }

@@ -1,5 +1,7 @@
 #include "source/hudi_merge_rule.h"
 
+#include "base/short_text.h"
+
 namespace tercet {
 
 Result<HudiMergeRule> HudiMergeRule::Of(const HudiTimeline& timeline) {
@@ -32,7 +34,7 @@ Result<HudiMergeRule> HudiMergeRule::Of(const HudiTimeline& timeline) {
       mode = "EVENT_TIME_ORDERING";
     } else {
       return refuse("merges records by code of its own (",
-                    payload.empty() ? "hoodie.record.merge.mode=CUSTOM" : payload.substr(0, 80),
+                    payload.empty() ? "hoodie.record.merge.mode=CUSTOM" : ShortText(payload),
                     ")");
     }
   }

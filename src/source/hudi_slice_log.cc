@@ -5,6 +5,8 @@
 #include <set>
 #include <utility>
 
+#include "base/short_text.h"
+
 namespace tercet {
 namespace {
 
@@ -34,7 +36,7 @@ class SliceBlocks {
     const HudiLogBlock& block = placed.block;
     if (block.kind == HudiLogBlock::Kind::kCommand) {
       if (block.command != kRollback) {
-        return Status::NotImplemented("the command ", block.command.substr(0, 80), " of '",
+        return Status::NotImplemented("the command ", ShortText(block.command), " of '",
                                       placed.path, "' at byte ", block.offset, " is not known");
       }
       std::erase(instants_, block.target);

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/json.h"
+#include "base/short_text.h"
 #include "source/avro_file.h"
 
 namespace tercet {
@@ -166,7 +167,7 @@ Status HudiTimeline::ReadProperties(FileSystem* file_system) {
   };
   const std::string version = property("hoodie.table.version", "1");
   if (!IsDigits(version) || NumberOf(version) > kNewestVersion || NumberOf(version) == 7) {
-    return refuse("has version ", version.substr(0, 80), "; known are 1 to 6, 8 and ",
+    return refuse("has version ", ShortText(version), "; known are 1 to 6, 8 and ",
                   kNewestVersion);
   }
   version_ = NumberOf(version);
