@@ -104,7 +104,7 @@ wheel() {
   ./dev wheel || return
   python3 tools/setup.py venv-mlflow || return
   "$WHEEL_VENV/bin/python" -m pip --quiet --disable-pip-version-check install --no-deps \
-    --no-index --force-reinstall dist/tercet-*.whl || return
+    --no-index --force-reinstall dist/tercet-*-cp311-*.whl || return
   in_clean_environment -m pytest -q tools/wheel_test.py </dev/null
 }
 
