@@ -87,6 +87,7 @@ def test_definitions(local):
                                         transformations=tc.standard_scaler("x")), "list"),
             (lambda: view.training_data(split="random"), "tc.split"),
             (lambda: view.training_data(seed="a"), "seed"),
+            (lambda: view.training_data(seed=2**63), r"below 2\*\*63, not 9223372036854775808"),
             (lambda: view.vector(1), "as a dict"),
             (lambda: group.changes("x"), "a commit or its version"),
             (lambda: local.deploy("d", "model"), "project.model"),

@@ -87,6 +87,10 @@ def test_requests_are_answered_together(server, tmp_path):
         assert batching["requests"] == 12 and batching["calls"] < 12
         metrics = call(server, "/metrics")[1]
         assert 'tercet_batched_requests_total{model="worker",version="1"} 12' in metrics
+        seconds, micros = (float(re.search(
+            rf'^tercet_batched_wait_{unit}_total{{model="worker",version="1"}} (\S+)$', metrics,
+            re.MULTILINE)[1]) for unit in ("seconds", "us"))
+        assert 0 < seconds == pytest.approx(micros / 1e6, abs=1e-6)
 
 
 def test_onnx_answers_do_not_depend_on_the_batch(server, tmp_path):
