@@ -1,5 +1,6 @@
 #include "source/iceberg_name_mapping.h"
 
+#include <algorithm>
 #include <exception>
 #include <memory>
 
@@ -34,21 +35,27 @@ Result<IcebergNameMapping> IcebergNameMapping::Parse(std::string_view text) {
 }
 
 Result<std::optional<std::map<int64_t, std::string>>> IcebergNameMapping::NamesIn(
-    FileSystem* file_system, const std::string& path) const {
+    FileSystem* file_system, const std::string& path, const std::set<int64_t>& expected) const {
   ARROW_ASSIGN_OR_RAISE(const auto file, file_system->OpenMapped(path));
-  std::map<int64_t, std::string> names;
+  std::map<int64_t, std::string> names, own;
   try {
     const auto reader = parquet::ParquetFileReader::Open(file);
     const parquet::schema::GroupNode& columns = *reader->metadata()->schema()->group_node();
     for (int i = 0; i < columns.field_count(); ++i) {
-      if (columns.field(i)->field_id() >= 0) return std::nullopt;
+      if (columns.field(i)->field_id() >= 0) {
+        own[columns.field(i)->field_id()] = columns.field(i)->name();
+        continue;
+      }
       const auto known = ids_.find(columns.field(i)->name());
       if (known != ids_.end()) names[known->second] = known->first;
     }
   } catch (const std::exception& error) {
     return Status::IOError("Parquet file '", path, "': ", error.what());
   }
-  return names;
+  if (own.empty()) return names;
+  const auto is_there = [&](int64_t id) { return own.contains(id); };
+  if (std::all_of(expected.begin(), expected.end(), is_there)) return std::nullopt;
+  return own;
 }
 
 }  // namespace tercet

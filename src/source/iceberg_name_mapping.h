@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -18,10 +19,11 @@ class IcebergNameMapping {
   /// Reads the property `schema.name-mapping.default`. Invalid for what is no mapping.
   static Result<IcebergNameMapping> Parse(std::string_view text);
 
-  /// What a Parquet file calls its columns, by id; nullopt where it has ids of its own. Columns
-  /// that the mapping doesn't know are left out. IOError when the file can't be read.
-  Result<std::optional<std::map<int64_t, std::string>>> NamesIn(FileSystem* file_system,
-                                                               const std::string& path) const;
+  /// What a Parquet file calls its columns, by id; nullopt where it has ids of its own and all of
+  /// the columns `expected`. Columns that the mapping doesn't know are left out. IOError when the
+  /// file can't be read.
+  Result<std::optional<std::map<int64_t, std::string>>> NamesIn(
+      FileSystem* file_system, const std::string& path, const std::set<int64_t>& expected) const;
 
  private:
   std::map<std::string, int64_t> ids_;  // by name

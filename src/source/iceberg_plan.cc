@@ -186,8 +186,12 @@ class PlanReader {
       // A new entry doesn't know its number yet: the manifest list says it.
       file.sequence = sequence.value_or(manifest.sequence);
       file.global = partitioning->second.global;
-      ARROW_ASSIGN_OR_RAISE(const json::object described, FindObject(entry, "data_file"));
-      ARROW_RETURN_NOT_OK(AddFile(described, manifest.partitioning, std::move(file)));
+      const json::value* described = entry.if_contains("data_file");
+      if (described == nullptr || !described->is_object()) {
+        return Status::Invalid("an entry is of no file");
+      }
+      ARROW_RETURN_NOT_OK(
+          AddFile(described->as_object(), manifest.partitioning, std::move(file)));
     }
     return Status::OK();
   }
@@ -213,7 +217,7 @@ class PlanReader {
         file.first_us = BoundOf(described, "lower_bounds", *time_id_);
         file.last_us = BoundOf(described, "upper_bounds", *time_id_);
       }
-      if (mapping_) AddPartitionValues(partition, partitioning, &file);
+      AddPartitionValues(partition, partitioning, &file);
       plan_.data.push_back(std::move(file));
       return Status::OK();
     }
@@ -245,7 +249,8 @@ class PlanReader {
     return Status::OK();
   }
 
-  /// What a file that was in a folder before it was a table's says by its place alone.
+  /// What a file may say by its place alone: one that was in a folder before it was a table's, and
+  /// one of a writer that leaves out what partitions tell.
   void AddPartitionValues(const json::object& partition, int64_t partitioning,
                           IcebergFile* file) const {
     for (const auto& [name, column] : partitionings_.at(partitioning).identities) {
@@ -260,12 +265,41 @@ class PlanReader {
     }
   }
 
-  /// The names of columns in files that have no ids. Each is opened: nothing else tells.
+  Result<std::optional<std::map<int64_t, std::string>>> NamesIn(const IcebergFile& file) const {
+    const IcebergNameMapping none;
+    return (mapping_ ? *mapping_ : none).NamesIn(file_system_, file.path, PlacedIn(file));
+  }
+
+  static std::set<int64_t> PlacedIn(const IcebergFile& file) {
+    std::set<int64_t> columns;
+    for (const auto& [column, value] : file.partition_values) columns.insert(column);
+    return columns;
+  }
+
+  /// The names of columns in files that have no ids, or lack what their partition tells. Each is
+  /// opened: nothing else tells; but where files have ids, of those of a partitioning the first
+  /// one, for a writer leaves such columns out of all or of none.
   Status FindNames() {
-    if (!mapping_) return Status::OK();
-    return ParallelFor(static_cast<int64_t>(plan_.data.size()), [&](int64_t i) -> Status {
-      IcebergFile& file = plan_.data[static_cast<size_t>(i)];
-      ARROW_ASSIGN_OR_RAISE(file.names, mapping_->NamesIn(file_system_, file.path));
+    std::vector<IcebergFile*> asked;
+    std::map<std::set<int64_t>, bool> left_out;  // by the columns that partitions tell
+    for (IcebergFile& file : plan_.data) {
+      if (!mapping_) {
+        if (file.partition_values.empty()) continue;
+        const auto [found, is_first] = left_out.try_emplace(PlacedIn(file), false);
+        if (is_first) {
+          ARROW_ASSIGN_OR_RAISE(const auto names, NamesIn(file));
+          found->second = names && !names->empty();
+        }
+        if (!found->second) {
+          file.partition_values.clear();
+          continue;
+        }
+      }
+      asked.push_back(&file);
+    }
+    return ParallelFor(static_cast<int64_t>(asked.size()), [&](int64_t i) -> Status {
+      IcebergFile& file = *asked[static_cast<size_t>(i)];
+      ARROW_ASSIGN_OR_RAISE(file.names, NamesIn(file));
       const auto is_known = [&](const auto& value) {
         return !file.names || file.names->contains(value.first);
       };

@@ -283,6 +283,23 @@ def test_files_that_hive_wrote(spark, project, no_extensions, tmp_path):
     assert len(rows) == 38 and {"1970-01-01", "1970-01-02"} < {str(row["day"]) for row in rows}
 
 
+def test_files_without_what_partitions_tell(spark, project, no_extensions):
+    """They have ids, but not the columns whose value is that of their partition."""
+    spark.sql("CREATE TABLE lake.db.placed (city string, hour timestamp, n int, day date)"
+              " USING iceberg PARTITIONED BY (day, city)")
+    spark.sql("INSERT INTO lake.db.placed SELECT concat('c', id % 3), timestamp_seconds(3600 * id),"
+              " int(id), date(timestamp_seconds(3600 * id)) FROM range(40)")
+    rows = theirs(spark, "lake.db.placed")
+    for path in (spark.lake / "db/placed/data").rglob("*.parquet"):
+        table = pq.read_table(path, partitioning=None)
+        pq.write_table(table.drop_columns(["city", "day"]), path)
+    group = project.external_feature_group(
+        "placed", source=tc.source.iceberg(spark.lake / "db/placed"), primary_key=["city"],
+        event_time="hour")
+    assert ours(group) == [{**row, "day": pd.Timestamp(row["day"]).date()} for row in rows]
+    assert len(rows) == 40
+
+
 def test_training_data_is_rebuilt_of_its_snapshot(spark, project):
     spark.sql("CREATE TABLE lake.db.rain (city string, hour timestamp, rain double) USING iceberg")
     spark.sql("INSERT INTO lake.db.rain SELECT 'Oslo', timestamp_seconds(3600 * id), id"
