@@ -55,6 +55,7 @@ NB_MODULE(_core, module) {
   BindDeployments(project);
   BindTrials(project);
   BindSql(project);
+  BindVectorAskers(module, project);
   BindPredictors(module, project);
   BindViewExport(module, project);
   module.def("open", &Open);

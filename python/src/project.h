@@ -36,6 +36,8 @@ void BindTrials(ProjectClass& project);
 void BindSql(ProjectClass& project);
 /// Views as another engine runs them.
 void BindViewExport(nb::module_& module, ProjectClass& project);
+/// Asking a view for single vectors.
+void BindVectorAskers(nb::module_& module, ProjectClass& project);
 /// Asking a deployment for single rows.
 void BindPredictors(nb::module_& module, ProjectClass& project);
 

@@ -186,7 +186,7 @@ class Noun:
     """A class of Tercet's: its public methods are `explained`, its missing ones suggested."""
 
     #: asked once a request: they answer for themselves
-    _AS_THEY_ARE = frozenset({"predict", "vector"})
+    _AS_THEY_ARE = frozenset({"predict", "vector", "vector_array"})
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
