@@ -221,7 +221,7 @@ Result<InferenceRequest> ReadRawRequest(std::string_view body, const arrow::Sche
   for (const auto& field : needed.fields()) {
     if (needed.num_fields() == 1) tensor.name = field->name();
     if (field->type()->Equals(*first) && (needed.num_fields() == 1 || size == 1)) continue;
-    return refuse("but the model takes ", needed.num_fields(), " of several datatypes");
+    return refuse("but the model's ", needed.num_fields(), " inputs are no matrix of one datatype");
   }
   InferenceRequest request;
   request.binary_output = true;
