@@ -139,9 +139,12 @@ class Decoder {
   }
 
   Result<json::value> ReadRecord(const json::object& type, int depth) {
-    ARROW_ASSIGN_OR_RAISE(const json::array fields, FindArray(type, "fields"));
+    const json::value* fields = type.if_contains("fields");
+    if (fields == nullptr || !fields->is_array()) {
+      return Status::Invalid("a record of the schema has no list of fields");
+    }
     json::object record;
-    for (const json::value& field : fields) {
+    for (const json::value& field : fields->as_array()) {
       if (!field.is_object()) return Status::Invalid("a field of the schema is no object");
       ARROW_ASSIGN_OR_RAISE(const std::string name, GetString(field.as_object(), "name"));
       const json::value* field_type = field.as_object().if_contains("type");
