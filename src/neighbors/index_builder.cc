@@ -103,7 +103,11 @@ void IndexBuilder::Run() {
 void IndexBuilder::Keep(IndexPlace& place, const std::shared_ptr<EmbeddingIndex>& index) {
   // Not of a group that was forgotten.
   if (closing_ || place.Here() != index) return;
-  const Status kept = index->Keep();
+  Status kept = index->Keep();
+  if (kept.ok() && place.Here() != index) {
+    // Who forgot it meanwhile may have looked for files before this one was there.
+    kept = index->source().files->Remove(index->source().file);
+  }
   if (kept.ok()) return;
   LogWarn("writing the graph of " + Naming(index->source()) +
           ", which the next process builds anew: " + kept.ToString());

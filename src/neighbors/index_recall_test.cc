@@ -1,8 +1,10 @@
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <set>
 #include <thread>
 
+#include "base/test_disk.h"
 #include "neighbors/test_group.h"
 
 namespace tercet {
@@ -180,6 +182,39 @@ TEST_F(IndexRecallTest, FilesGoWithTheGroup) {
   EXPECT_EQ(files(), 1);
   ASSERT_TRUE(search_->Forget({"items", 1}).ok());
   EXPECT_EQ(files(), 0);
+}
+
+/// Where something else happens just before a file is begun.
+class BusyDisk : public TestDisk {
+ public:
+  std::function<void()> meanwhile;
+  std::atomic<bool> renamed = false;
+
+  Result<std::shared_ptr<arrow::io::OutputStream>> Create(const std::string& path) override {
+    if (meanwhile) meanwhile();
+    return disk_->Create(path);
+  }
+  Status Rename(const std::string& from, const std::string& to) override {
+    const Status status = disk_->Rename(from, to);
+    renamed = true;
+    return status;
+  }
+};
+
+TEST_F(IndexRecallTest, AFileThatIsBeingWrittenGoesWithTheGroup) {
+  const auto disk = std::make_shared<BusyDisk>();
+  disk->meanwhile = [this] { EXPECT_TRUE(search_->Forget({"items", 1}).ok()); };
+  NeighborOptions options;
+  options.folder = JoinPath(root_, "neighbors");
+  options.file_system = disk;
+  Define(8, VectorMetric::kL2, std::nullopt, options);
+  InsertItems();
+  ASSERT_TRUE(search_->Find({"items", 1}, RequestOf(RandomVector(), 3)).ok());
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (!disk->renamed && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+  ASSERT_TRUE(disk->renamed);
+  search_.reset();  // the thread that writes ends
+  EXPECT_EQ(files_->List(options.folder).ValueOrDie().size(), 0U);
 }
 
 }  // namespace
