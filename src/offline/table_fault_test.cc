@@ -3,6 +3,7 @@
 
 #include <arrow/io/memory.h>
 
+#include "base/test_disk.h"
 #include "offline/deletion_vector.h"
 #include "offline/delta_log.h"
 #include "offline/table_test_rows.h"
@@ -13,7 +14,7 @@ namespace {
 using arrow::field;
 
 /// A local disk that fails from its nth operation on, or is full after n bytes.
-class FaultyFileSystem : public FileSystem {
+class FaultyFileSystem : public TestDisk {
  public:
   /// kBlind: nothing can be read once a file was put; kUnknown: and nobody knows whether it was.
   enum class Fault { kNone, kSync, kFull, kLostAnswer, kBlind, kUnknown };
@@ -25,10 +26,6 @@ class FaultyFileSystem : public FileSystem {
   }
   bool hit() const { return hit_; }
 
-  Status MakeDirectory(const std::string& path) override { return disk_->MakeDirectory(path); }
-  Result<std::vector<FileInfo>> List(const std::string& path) override {
-    return disk_->List(path);
-  }
   Result<FileInfo> Stat(const std::string& path) override {
     ARROW_RETURN_NOT_OK(CheckSight());
     return disk_->Stat(path);
@@ -40,10 +37,6 @@ class FaultyFileSystem : public FileSystem {
   Result<std::string> ReadFile(const std::string& path) override {
     ARROW_RETURN_NOT_OK(CheckSight());
     return disk_->ReadFile(path);
-  }
-  Result<std::shared_ptr<arrow::io::RandomAccessFile>> OpenMapped(
-      const std::string& path) override {
-    return disk_->OpenMapped(path);
   }
   Result<std::shared_ptr<arrow::io::OutputStream>> Create(const std::string& path) override {
     ARROW_ASSIGN_OR_RAISE(auto file, disk_->Create(path));
@@ -71,8 +64,6 @@ class FaultyFileSystem : public FileSystem {
     ARROW_RETURN_NOT_OK(Count(Fault::kFull, static_cast<int64_t>(bytes.size())));
     return disk_->Replace(path, bytes);
   }
-  Status Remove(const std::string& path) override { return disk_->Remove(path); }
-  Status RemoveTree(const std::string& path) override { return disk_->RemoveTree(path); }
 
  private:
   class Stream : public arrow::io::OutputStream {
@@ -106,7 +97,6 @@ class FaultyFileSystem : public FileSystem {
     return blind ? Status::IOError("cannot read: Input/output error") : Status::OK();
   }
 
-  const std::shared_ptr<FileSystem> disk_ = LocalFileSystem();
   Fault fault_ = Fault::kNone;
   std::atomic<int64_t> left_{0};
   std::atomic<bool> hit_{false};

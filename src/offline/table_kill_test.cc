@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/test_disk.h"
 #include "offline/table_folder.h"
 #include "offline/table_test_rows.h"
 
@@ -22,21 +23,13 @@ constexpr int64_t kYearUs = 365LL * 86'400 * 1'000'000;
 constexpr int kDone = 7;  // the child's exit code when it was not killed
 
 /// The local disk, on which this process dies at its nth step that changes something.
-class DeadlyFileSystem : public FileSystem {
+class DeadlyFileSystem : public TestDisk {
  public:
   explicit DeadlyFileSystem(int64_t steps) : left_(steps) {}
 
   Status MakeDirectory(const std::string& path) override {
     Step();
     return disk_->MakeDirectory(path);
-  }
-  Result<std::vector<FileInfo>> List(const std::string& path) override { return disk_->List(path); }
-  Result<FileInfo> Stat(const std::string& path) override { return disk_->Stat(path); }
-  Result<bool> Exists(const std::string& path) override { return disk_->Exists(path); }
-  Result<std::string> ReadFile(const std::string& path) override { return disk_->ReadFile(path); }
-  Result<std::shared_ptr<arrow::io::RandomAccessFile>> OpenMapped(
-      const std::string& path) override {
-    return disk_->OpenMapped(path);
   }
   Result<std::shared_ptr<arrow::io::OutputStream>> Create(const std::string& path) override {
     Step();
@@ -87,7 +80,6 @@ class DeadlyFileSystem : public FileSystem {
     std::filesystem::remove(half);
   }
 
-  const std::shared_ptr<FileSystem> disk_ = LocalFileSystem();
   std::atomic<int64_t> left_;
 };
 

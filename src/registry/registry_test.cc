@@ -14,6 +14,7 @@
 
 #include "base/hash.h"
 #include "base/id.h"
+#include "base/test_disk.h"
 #include "registry/file_lock.h"
 #include "registry/model_path.h"
 
@@ -24,18 +25,11 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 /// Fails the nth call that changes the disk, as a full one would.
-class FullDisk : public FileSystem {
+class FullDisk : public TestDisk {
  public:
   int calls_left = std::numeric_limits<int>::max();
   Status MakeDirectory(const std::string& p) override {
     return Try([&] { return disk_->MakeDirectory(p); });
-  }
-  Result<std::vector<FileInfo>> List(const std::string& p) override { return disk_->List(p); }
-  Result<FileInfo> Stat(const std::string& p) override { return disk_->Stat(p); }
-  Result<bool> Exists(const std::string& p) override { return disk_->Exists(p); }
-  Result<std::string> ReadFile(const std::string& p) override { return disk_->ReadFile(p); }
-  Result<std::shared_ptr<arrow::io::RandomAccessFile>> OpenMapped(const std::string& p) override {
-    return disk_->OpenMapped(p);
   }
   Result<std::shared_ptr<arrow::io::OutputStream>> Create(const std::string& p) override {
     ARROW_RETURN_NOT_OK(Try([] { return Status::OK(); }));
@@ -54,7 +48,6 @@ class FullDisk : public FileSystem {
   Status Rename(const std::string& a, const std::string& b) override {
     return Try([&] { return disk_->Rename(a, b); });
   }
-  Status Remove(const std::string& p) override { return disk_->Remove(p); }
   Status RemoveTree(const std::string& p) override {
     return calls_left > 0 ? disk_->RemoveTree(p) : Status::IOError("the disk is gone");
   }
@@ -64,7 +57,6 @@ class FullDisk : public FileSystem {
     if (calls_left <= 0 || --calls_left == 0) return Status::IOError("no space left on device");
     return call();
   }
-  std::shared_ptr<FileSystem> disk_ = LocalFileSystem();
 };
 
 /// Lets something happen between a switch's reading and its writing.

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "base/id.h"
+#include "base/test_disk.h"
 
 namespace tercet {
 namespace {
@@ -14,32 +15,15 @@ namespace {
 using ::testing::HasSubstr;
 
 /// The local disk, on which nothing more can be made durable: it is full.
-class FullDisk : public FileSystem {
+class FullDisk : public TestDisk {
  public:
-  Status MakeDirectory(const std::string& path) override { return disk_->MakeDirectory(path); }
-  Result<std::vector<FileInfo>> List(const std::string& path) override {
-    return disk_->List(path);
-  }
-  Result<FileInfo> Stat(const std::string& path) override { return disk_->Stat(path); }
-  Result<bool> Exists(const std::string& path) override { return disk_->Exists(path); }
-  Result<std::string> ReadFile(const std::string& path) override { return disk_->ReadFile(path); }
-  Result<std::shared_ptr<arrow::io::RandomAccessFile>> OpenMapped(
-      const std::string& path) override {
-    return disk_->OpenMapped(path);
-  }
-  Result<std::shared_ptr<arrow::io::OutputStream>> Create(const std::string& path) override {
-    return disk_->Create(path);
-  }
   Status SyncFile(const std::string&) override { return Full(); }
   Status SyncDirectory(const std::string&) override { return Full(); }
   Status PutIfAbsent(const std::string&, std::string_view, int64_t) override { return Full(); }
   Status Replace(const std::string&, std::string_view) override { return Full(); }
-  Status Remove(const std::string& path) override { return disk_->Remove(path); }
-  Status RemoveTree(const std::string& path) override { return disk_->RemoveTree(path); }
 
  private:
   static Status Full() { return Status::IOError("no space left on device"); }
-  const std::shared_ptr<FileSystem> disk_ = LocalFileSystem();
 };
 
 class SpineFileTest : public ::testing::Test {
