@@ -228,9 +228,12 @@ class AsOfJoin {
       before = std::move(chunk);
       chunk = std::move(next);
       const int64_t* times = timed_ ? chunk->times->raw_values() : nullptr;
-      ARROW_RETURN_NOT_OK(chunk->keys
-                              ? matcher.Feed(*chunk->keys, times, emit)
-                              : matcher.FeedCodes(chunk->codes.get(), times, chunk->rows, emit));
+      if (chunk->keys) {
+        ARROW_RETURN_NOT_OK(matcher.Feed(*chunk->keys, times, emit));
+      } else {
+        const auto* codes = chunk->codes->data_as<uint64_t>();
+        ARROW_RETURN_NOT_OK(matcher.FeedCodes(codes, times, chunk->rows, emit));
+      }
     }
     if (chunk != nullptr) {
       chunk_begin += chunk->rows;

@@ -51,9 +51,9 @@ struct HistoryChunk {
     std::shared_ptr<const PlainColumn> plain;  ///< where it lies in the file
   };
   int64_t rows = 0;
-  int64_t number = 0;                 ///< of its first row, for ReadLater
-  std::optional<SortKeys> keys;       ///< nullopt: `codes` has them
-  std::unique_ptr<uint64_t[]> codes;  ///< keys as SortKeys' fixed values
+  int64_t number = 0;                    ///< of its first row, for ReadLater
+  std::optional<SortKeys> keys;          ///< nullopt: `codes` has them
+  std::shared_ptr<arrow::Buffer> codes;  ///< keys as SortKeys' fixed values, of 64 bits
   std::shared_ptr<arrow::Int64Array> times;
   std::vector<Column> columns;  ///< the features; neither for one that is read later
 };

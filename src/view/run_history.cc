@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "base/recycled_memory.h"
 #include "offline/data_file.h"
 
 namespace tercet {
@@ -11,20 +12,22 @@ namespace {
 constexpr uint64_t kSignBit = uint64_t{1} << 63;
 
 /// Signed integers as SortKeys' fixed values.
-std::unique_ptr<uint64_t[]> CodesOf(const PlainColumn& column, int64_t rows) {
+Result<std::shared_ptr<arrow::Buffer>> CodesOf(const PlainColumn& column, int64_t rows) {
   const auto count = static_cast<size_t>(rows);
-  auto codes = std::make_unique_for_overwrite<uint64_t[]>(count);
+  ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::Buffer> buffer,
+                        arrow::AllocateBuffer(rows * 8, RecycledMemory()));
+  auto* codes = buffer->mutable_data_as<uint64_t>();
   if (column.width() == 8) {
-    column.CopyTo(reinterpret_cast<uint8_t*>(codes.get()));
+    column.CopyTo(buffer->mutable_data());
     for (size_t i = 0; i < count; ++i) codes[i] ^= kSignBit;
-    return codes;
+    return buffer;
   }
   std::vector<int32_t> narrow(count);
   column.CopyTo(reinterpret_cast<uint8_t*>(narrow.data()));
   for (size_t i = 0; i < count; ++i) {
     codes[i] = static_cast<uint64_t>(static_cast<int64_t>(narrow[i])) ^ kSignBit;
   }
-  return codes;
+  return buffer;
 }
 
 bool IsMicros(const arrow::DataType& type) {
@@ -129,7 +132,7 @@ class RunStream : public HistoryStream {
     if (!request_.fixed_keys || request_.primary_key.size() != 1) return false;
     ARROW_ASSIGN_OR_RAISE(const auto column, run_->ReadPlain(group, request_.primary_key[0]));
     if (column == nullptr || column->has_nulls()) return false;
-    chunk->codes = CodesOf(*column, chunk->rows);
+    ARROW_ASSIGN_OR_RAISE(chunk->codes, CodesOf(*column, chunk->rows));
     return true;
   }
 
@@ -139,10 +142,10 @@ class RunStream : public HistoryStream {
     if (!IsMicros(*field->type())) return false;
     ARROW_ASSIGN_OR_RAISE(const auto column, run_->ReadPlain(group, request_.event_time));
     if (column == nullptr || column->has_nulls()) return false;
-    std::vector<int64_t> times(static_cast<size_t>(chunk->rows));
-    column->CopyTo(reinterpret_cast<uint8_t*>(times.data()));
-    chunk->times = std::make_shared<arrow::Int64Array>(chunk->rows,
-                                                       arrow::Buffer::FromVector(std::move(times)));
+    ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::Buffer> times,
+                          arrow::AllocateBuffer(chunk->rows * 8, RecycledMemory()));
+    column->CopyTo(times->mutable_data());
+    chunk->times = std::make_shared<arrow::Int64Array>(chunk->rows, std::move(times));
     return true;
   }
 
