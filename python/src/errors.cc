@@ -3,7 +3,7 @@
 #include <memory>
 #include <utility>
 
-#include "base/utf8.h"
+#include "client/status_text.h"
 
 namespace tercet::python {
 
@@ -71,7 +71,7 @@ void BindErrors(nb::module_&) {
       std::rethrow_exception(thrown);
     } catch (const StatusError& error) {
       nb::object type = nb::module_::import_("tercet.errors").attr(ClassOf(error.status));
-      PyErr_SetString(type.ptr(), ToUtf8(error.status.message()).c_str());
+      PyErr_SetString(type.ptr(), StatusText(error.status).c_str());
     }
   });
 }

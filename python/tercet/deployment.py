@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Iterable, Sequence
 
 from tercet._json import definition_to_json
+from tercet._slips import Noun
 from tercet._times import Duration, Time, duration_to_micros, from_micros, to_micros
 from tercet.errors import InvalidError, WrongTypeError
 from tercet.frame import Frame
@@ -140,7 +141,7 @@ class Verification:
                 f"{self.unavailable} unavailable, {self.unreadable} unreadable>")
 
 
-class Deployment:
+class Deployment(Noun):
     """A name that serves one release; upgrade and rollback switch model and features at once."""
 
     def __init__(self, project: "Project", record: dict[str, Any]):

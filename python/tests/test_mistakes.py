@@ -108,6 +108,10 @@ def test_deployments(local):
         deployment.record_outcome("some request", "good")
     with pytest.raises(tc.WrongTypeError, match="not finite"):
         deployment.split({second: math.nan})
+    with pytest.raises(tc.WrongTypeError, match="model must be a Model, not 5"):
+        deployment.upgrade(5)
+    with pytest.raises(AttributeError, match=r"drop\(\)"):
+        deployment.stop()
     with pytest.raises(tc.WrongTypeError, match="a row is a dict.*not int"):
         deployment.predictor()(5)
     with pytest.raises(tc.WrongTypeError, match="not finite"):

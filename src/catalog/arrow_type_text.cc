@@ -98,7 +98,9 @@ class TypeReader {
       names.emplace_back(name);
     }
     return Status::Invalid("no data type is written '", ShortText(text_, 120), "'",
-                           Suggest(text_, names));
+                           Suggest(text_, names),
+                           "; there are int64, double, string, bool, timestamp[us, tz=UTC], "
+                           "date32[day], decimal128(10, 2), list<item: float> and others of Arrow");
   }
 
   void SkipSpace() {

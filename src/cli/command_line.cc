@@ -5,6 +5,7 @@
 #include "base/name.h"
 #include "cli/help.h"
 #include "cli/session.h"
+#include "client/status_text.h"
 #include "client/version.h"
 
 namespace tercet {
@@ -101,7 +102,7 @@ int RunCommandLine(int argc, char** argv, const Serve& serve) {
   }
   std::cout.flush();
   if (!session.status.ok()) {
-    std::cerr << "tercet: " << session.status.message() << "\n";
+    std::cerr << "tercet: " << StatusText(session.status) << "\n";
     return 1;
   }
   return session.exit_code;

@@ -225,7 +225,8 @@ void AddDeploymentCommands(CLI::App* app, Session* session) {
   OnRun(diff, session, [=](Platform* platform) { return Diff(*session, platform, *options); });
   OnRun(named(deployments, "statistics", "What a server answered, by release"), session,
         [=](Platform* platform) { return Statistics(*session, platform, options->name); });
-  CLI::App* policy = named(deployments, "policy", "Shows or changes the service level; what is not given stays");
+  CLI::App* policy = named(deployments, "policy",
+                           "Shows or changes the service level; what is not given stays");
   policy->add_option("--deadline-ms", options->policy.deadline_ms, "Later answers are refused");
   policy->add_option("--concurrency", options->policy.concurrency, "Requests answered at once");
   policy->add_option("--queue", options->policy.queue, "Requests that may wait for that");

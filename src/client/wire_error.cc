@@ -4,7 +4,8 @@
 #include <utility>
 
 #include "base/overload.h"
-#include "base/utf8.h"
+#include "base/short_text.h"
+#include "client/status_text.h"
 
 namespace tercet {
 namespace {
@@ -59,7 +60,7 @@ int HttpStatusOf(const Status& status) {
 
 json::object ErrorToJson(const Status& status) {
   return {{"error",
-           {{"code", StatusCodeName(status.code())}, {"message", ToUtf8(status.message())}}}};
+           {{"code", StatusCodeName(status.code())}, {"message", StatusText(status)}}}};
 }
 
 Status ErrorFromBody(int http_status, std::string_view body) {
@@ -77,7 +78,7 @@ Status ErrorFromBody(int http_status, std::string_view body) {
       }
     }
   }
-  return Status::IOError("the server answered HTTP ", http_status, ": ", body.substr(0, 200));
+  return Status::IOError("the server answered HTTP ", http_status, ": ", ShortText(body, 200));
 }
 
 }  // namespace tercet

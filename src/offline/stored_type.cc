@@ -204,7 +204,11 @@ Result<ArrayPtr> ConvertStored(const ArrayPtr& array, const TypePtr& to) {
       return builder.Finish();
     }
   }
-  return CastSafely(array, to);
+  Result<ArrayPtr> cast = CastSafely(array, to);
+  if (cast.ok() || from.id() != Type::TIMESTAMP || to->id() != Type::TIMESTAMP) return cast;
+  return cast.status().WithMessage(cast.status().message(),
+                                   "; times are kept in microseconds: round them first (pandas: "
+                                   ".dt.floor(\"us\"), Polars: .dt.cast_time_unit(\"us\"))");
 }
 
 }  // namespace tercet

@@ -3,6 +3,7 @@
 #include <exception>
 #include <set>
 
+#include "base/name.h"
 #include "base/overload.h"
 #include "base/utf8.h"
 #include "client/wire_error.h"
@@ -95,11 +96,16 @@ HttpAnswer Router::AnswerMatched(const HttpRequest& request, const Match& match)
     const ErrorForm form = ErrorFormOf(path);
     if (path.size() > 200) path.resize(200);
     if (!match.path_known) {
-      return ErrorAnswer(Status::KeyError("no route '", path, "'; GET /api/v1 says what there is"),
+      std::vector<std::string> patterns;
+      for (const Route& route : routes_) patterns.push_back(route.pattern);
+      return ErrorAnswer(Status::KeyError("no route '", path, "'", Suggest(path, patterns),
+                                          "; docs/reference/rest.md lists them"),
                          form);
     }
     HttpAnswer answer =
-        ErrorAnswer(Status::Invalid("'", path, "' does not take ", request.method), form);
+        ErrorAnswer(Status::Invalid("'", path, "' does not take ", request.method, "; it takes ",
+                                    MethodsOf(request)),
+                    form);
     answer.status = 405;
     answer.headers.emplace_back("Allow", MethodsOf(request));
     return answer;

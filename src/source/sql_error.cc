@@ -25,8 +25,8 @@ constexpr Kind kKinds[] = {{"Catalog Error", arrow::StatusCode::KeyError},
                            {"INTERNAL Error", arrow::StatusCode::UnknownError},
                            {"FATAL Error", arrow::StatusCode::UnknownError}};
 
-/// What some failures are told as, {"exception_type":"INTERNAL","exception_message":…} with addresses
-/// of the library's code, as the text that others are told as.
+/// What some failures are told as, {"exception_type":"INTERNAL","exception_message":…} with
+/// addresses of the library's code, as the text that others are told as.
 std::string TextOf(std::string_view message) {
   if (!message.starts_with("{\"exception_type\"")) return std::string(message);
   const auto parts = ParseJsonObject(message);
@@ -45,7 +45,13 @@ Status SqlError(const char* message, const std::string& query) {
   for (const Kind& kind : kKinds) {
     if (text.starts_with(kind.prefix)) code = kind.code;
   }
-  return WithQuery(Status(code, text), query);
+  // A file, most likely, where DuckDB saw the name of a table.
+  const bool is_file = text.starts_with("Catalog Error: Table with name ") &&
+                       text.substr(0, text.find(" does not exist")).find('/') != std::string::npos;
+  return WithQuery(Status(code, is_file ? text + "\nA query reads the files that are named with "
+                                                 "it: files=[…], or --files"
+                                        : text),
+                   query);
 }
 
 Status WithQuery(const Status& status, const std::string& query) {
