@@ -234,6 +234,9 @@ TEST_F(PredictionLogTest, TheShortWayRunsBesideTheLogAShadowAndWrites) {
                   ->SetTraffic("delay", {{shadow, TrafficArm{.percent = 100, .shadow = true}}}, "",
                                "test")
                   .ok());
+  // Of a log of all requests, none would be answered in place before the first change below.
+  ASSERT_TRUE(registry_->SetPolicy("delay", {.log_percent = 50}).ok());
+  Load();
   constexpr int kThreads = 3, kRequests = 60;
   std::atomic<int64_t> in_place = 0;
   std::vector<std::thread> askers;
