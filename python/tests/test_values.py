@@ -114,10 +114,11 @@ def test_integers_that_pandas_made_floats_stay_integers(project):
 
 
 def test_columns_without_values_have_any_type(project):
-    """pandas makes floats of what is missing throughout; frames without rows have no types at all."""
-    group = project.feature_group("sparse", version=1, primary_key=["key"], event_time="at", schema={
-        "key": "int64", "at": "timestamp[us, tz=UTC]", "name": "string", "good": "bool",
-        "since": "date32", "scores": "list<double>"})
+    """pandas makes floats of what is missing throughout; frames without rows have no types."""
+    schema = {"key": "int64", "at": "timestamp[us, tz=UTC]", "name": "string", "good": "bool",
+              "since": "date32", "scores": "list<double>"}
+    group = project.feature_group("sparse", version=1, primary_key=["key"], event_time="at",
+                                  schema=schema)
     missing = dict.fromkeys(["name", "good", "since", "scores"])
     group.insert(pd.DataFrame({"key": [1], "at": [pd.Timestamp(NOON)], **missing}).assign(
         name=np.nan, since=pd.NaT, scores=np.nan))

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <set>
 #include <sstream>
+#include <string_view>
 
 #include <arrow/array.h>
 #include <arrow/scalar.h>
@@ -25,8 +26,10 @@ namespace {
 /// Folders of DuckDB's extension files, which sources of some kinds need.
 constexpr char kExtensions[] = "TERCET_DUCKDB_EXTENSIONS";
 
-/// What a pattern names, sorted.
+/// The file of that very name, else what the pattern names, sorted.
 std::vector<std::string> FilesOf(const std::string& pattern) {
+  std::error_code ignored;
+  if (std::filesystem::is_regular_file(pattern, ignored)) return {pattern};
   std::vector<std::string> files;
   glob_t found = {};
   if (::glob(pattern.c_str(), 0, nullptr, &found) == 0) {
@@ -137,7 +140,7 @@ Result<SourceRelation> RelationOf(const DataSource& source,
     const std::vector<std::string> files = FilesOf(source.location);
     std::string list;
     for (const std::string& file : files) {
-      list += (list.empty() ? "" : ", ") + QuoteSqlText(file);
+      list += (list.empty() ? "" : ", ") + QuoteSqlFile(file);
     }
     relation.limits.files = files;
     // Types are those of all values: one that is not a sample's integer would be rounded to it.
@@ -150,15 +153,45 @@ Result<SourceRelation> RelationOf(const DataSource& source,
   return relation;
 }
 
+bool IsOfFiles(const DataSource& source) {
+  return source.kind == "parquet" || source.kind == "csv" || source.kind == "json";
+}
+
+/// An error of a query that we made, without its text: what is wrong is the source. Files that
+/// can't be read are an IOError.
+Status CannotRead(const DataSource& source, const Status& status) {
+  constexpr std::string_view kBegin = "SQL: ";
+  std::string message = status.message();
+  if (!message.starts_with(kBegin)) return status;
+  message.erase(0, kBegin.size());
+  message.erase(std::min({message.size(), message.find("\nin: "), message.find("\nLINE ")}));
+  while (message.ends_with('\n')) message.pop_back();
+  const bool unreadable = IsOfFiles(source) && (status.IsInvalid() || status.IsUnknownError());
+  return Status(unreadable ? arrow::StatusCode::IOError : status.code(),
+                "cannot read the " + source.kind + " source '" + source.location + "': " + message);
+}
+
+/// What a query of ours says of a source.
+Result<std::shared_ptr<arrow::Table>> Ask(const DataSource& source,
+                                          const SourceRelation& relation, const std::string& query,
+                                          const std::map<std::string, int64_t>& times = {}) {
+  const auto answer = [&]() -> Result<std::shared_ptr<arrow::Table>> {
+    ARROW_ASSIGN_OR_RAISE(const auto session, SqlSession::Open(relation.tables, relation.limits));
+    ARROW_ASSIGN_OR_RAISE(const auto rows, session->Run(query, times));
+    return rows->ToTable();
+  }();
+  if (!answer.ok()) return CannotRead(source, answer.status());
+  return answer;
+}
+
 /// The columns of a relation that are text in DuckDB, too: others that Arrow shows as text (UUID,
 /// JSON, enums) are not compared with any text without an error.
-Result<std::set<std::string>> TextColumns(const SourceRelation& relation) {
-  ARROW_ASSIGN_OR_RAISE(const auto session, SqlSession::Open(relation.tables, relation.limits));
-  ARROW_ASSIGN_OR_RAISE(const auto rows,
-                        session->Run("SELECT column_name FROM (DESCRIBE SELECT * FROM " +
-                                         relation.name + ") WHERE column_type = 'VARCHAR'",
-                                     {}));
-  ARROW_ASSIGN_OR_RAISE(const auto table, rows->ToTable());
+Result<std::set<std::string>> TextColumns(const DataSource& source,
+                                          const SourceRelation& relation) {
+  ARROW_ASSIGN_OR_RAISE(const auto table,
+                        Ask(source, relation,
+                            "SELECT column_name FROM (DESCRIBE SELECT * FROM " + relation.name +
+                                ") WHERE column_type = 'VARCHAR'"));
   ARROW_ASSIGN_OR_RAISE(const auto batch, table->CombineChunksToBatch());
   const auto& names = static_cast<const arrow::StringArray&>(*batch->column(0));
   std::set<std::string> texts;
@@ -185,12 +218,13 @@ std::string ListOf(const arrow::Array& keys) {
 }
 
 /// Of keys the columns that sources compare as we do.
-Result<std::shared_ptr<arrow::RecordBatch>> ComparedKeys(const SourceRelation& relation,
-                                                       const arrow::RecordBatch& keys) {
+Result<std::shared_ptr<arrow::RecordBatch>> ComparedKeys(const DataSource& source,
+                                                         const SourceRelation& relation,
+                                                         const arrow::RecordBatch& keys) {
   std::set<std::string> texts;
   const auto is_text = [](const auto& column) { return IsText(*column); };
   if (std::any_of(keys.columns().begin(), keys.columns().end(), is_text)) {
-    ARROW_ASSIGN_OR_RAISE(texts, TextColumns(relation));
+    ARROW_ASSIGN_OR_RAISE(texts, TextColumns(source, relation));
   }
   std::vector<int> compared;
   for (int k = 0; k < keys.num_columns(); ++k) {
@@ -271,10 +305,9 @@ Result<int64_t> SourceQuery::Fingerprint() const {
 
 Result<std::shared_ptr<arrow::Schema>> SourceQuery::Schema() const {
   ARROW_ASSIGN_OR_RAISE(const SourceRelation relation, Relation(std::nullopt, std::nullopt));
-  ARROW_ASSIGN_OR_RAISE(const auto session, SqlSession::Open(relation.tables, relation.limits));
-  ARROW_ASSIGN_OR_RAISE(const auto rows,
-                        session->Run("SELECT * FROM " + relation.name + " LIMIT 0", {}));
-  return rows->schema();
+  ARROW_ASSIGN_OR_RAISE(const auto none,
+                        Ask(source_, relation, "SELECT * FROM " + relation.name + " LIMIT 0"));
+  return none->schema();
 }
 
 Result<std::shared_ptr<arrow::Table>> SourceQuery::Read(const std::vector<std::string>& columns,
@@ -285,7 +318,7 @@ Result<std::shared_ptr<arrow::Table>> SourceQuery::Read(const std::vector<std::s
   ARROW_ASSIGN_OR_RAISE(SourceRelation relation, Relation(start_us, end_us));
   std::string of_keys;
   if (keys != nullptr) {
-    ARROW_ASSIGN_OR_RAISE(const auto compared, ComparedKeys(relation, *keys));
+    ARROW_ASSIGN_OR_RAISE(const auto compared, ComparedKeys(source_, relation, *keys));
     const int64_t most_listed = source_.kind == "postgres" ? kMostKeysOfDatabase : kMostKeysListed;
     if (compared->num_rows() <= most_listed) {
       of_keys = KeyCondition(*compared);
@@ -310,9 +343,7 @@ Result<std::shared_ptr<arrow::Table>> SourceQuery::Read(const std::vector<std::s
   bound(" >= ", "start", start_us);
   bound(" < ", "end", end_us);
   query += of_keys;
-  ARROW_ASSIGN_OR_RAISE(const auto session, SqlSession::Open(relation.tables, relation.limits));
-  ARROW_ASSIGN_OR_RAISE(const auto rows, session->Run(query, times));
-  return rows->ToTable();
+  return Ask(source_, relation, query, times);
 }
 
 }  // namespace tercet

@@ -9,10 +9,11 @@
 namespace tercet {
 namespace {
 
-/// "file:///a/b/" → "/a/b"; addresses of other kinds stay as they are.
+/// "file:///a/b/" → "/a/b", "./b" → "b"; addresses of other kinds stay as they are.
 std::string Plain(std::string address) {
   if (address.starts_with("file:")) address.erase(0, sizeof("file:") - 1);
   while (address.starts_with("//")) address.erase(0, 1);
+  while (address.starts_with("./")) address.erase(0, 2);
   while (address.size() > 1 && address.ends_with('/')) address.pop_back();
   return address;
 }

@@ -25,8 +25,8 @@ struct IcebergFile {
   std::optional<std::string> referenced;  ///< of a delete by position: the one file that it is of
   /// Of a deletion vector: where it lies in its Puffin file.
   std::optional<int64_t> vector_offset, vector_bytes;
-  /// Of rows whose columns have no ids in the file, or are not all there: what it calls its columns,
-  /// by id.
+  /// Of rows whose columns have no ids in the file, or are not all there: what it calls its
+  /// columns, by id.
   std::optional<std::map<int64_t, std::string>> names;
   /// The values that all its rows have and that are not in the file, as texts by column.
   std::map<int64_t, std::optional<std::string>> partition_values;

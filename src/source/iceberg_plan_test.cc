@@ -18,6 +18,8 @@ TEST(IcebergPaths, FollowATableThatWasMoved) {
   std::filesystem::create_directories(folder + "/data");
   IcebergPaths paths(folder, "s3://bucket/old/");
   EXPECT_EQ(paths.Find("s3://bucket/old/data/1.parquet").ValueOrDie(), folder + "/data/1.parquet");
+  EXPECT_EQ(IcebergPaths(folder, "./old").Find("old/data/1.parquet").ValueOrDie(),
+            folder + "/data/1.parquet");
   EXPECT_EQ(paths.Find("file://" + folder + "/data/1.parquet").ValueOrDie(),
             folder + "/data/1.parquet");
   EXPECT_THAT(paths.Find("s3://bucket/older/1.parquet").status().message(),
