@@ -94,6 +94,26 @@ def test_duckdb(table):
         sum(dict(one["spent"])["food"] for one in expected if one["spent"]))
 
 
+def test_members_have_statistics(table):
+    """By which others skip files: bounds that hold, and the right rows where they are used."""
+    path, expected = table
+    actions = pa.table(DeltaTable(path).get_add_actions(flatten=True)).to_pylist()
+    places = [one["place"]["at"] for one in expected if one["place"] and one["place"]["at"]]
+    assert min(one["min.place.at.lat"] for one in actions) <= min(one["lat"] for one in places)
+    assert max(one["max.place.at.lat"] for one in actions) >= max(one["lat"] for one in places)
+    assert all(one["null_count.place.at.lon"] == one["num_records"] for one in actions)
+    north = [one["key"] for one in expected
+             if one["place"] and one["place"]["at"] and one["place"]["at"]["lat"] > 70]
+    connection = duckdb.connect(config={"allow_unsigned_extensions": "true"})
+    connection.execute(f"LOAD '{delta_extension()}'")
+    found = connection.execute(
+        f"select key from delta_scan('{path}') where place.at.lat > 70 order by key").fetchall()
+    assert [key for key, in found] == north
+    reader = QueryBuilder().register("t", DeltaTable(path)).execute(
+        "select key from t where place['at']['lat'] > 70 order by key")
+    assert pa.table(reader.read_all())["key"].to_pylist() == north
+
+
 def test_polars(table):
     path, expected = table
     same(polars.scan_delta(path).collect().to_arrow(), expected)
