@@ -1,5 +1,7 @@
 #include "online/group_state.h"
 
+#include <cstring>
+
 #include "base/json.h"
 
 namespace tercet {
@@ -8,6 +10,25 @@ namespace {
 /// Readers ask for the columns of a few views; more lists than this are resolved at each read.
 constexpr size_t kMaxProjections = 256;
 
+/// Whether both have the same names. Asked with each read of dozens of short ones, for which a call
+/// of memcmp is most of what they cost.
+bool SameNames(const std::vector<std::string>& a, const std::vector<std::string>& b) {
+  if (a.size() != b.size()) return false;
+  for (size_t i = 0; i < a.size(); ++i) {
+    const size_t size = a[i].size();
+    if (b[i].size() != size) return false;
+    const char *left = a[i].data(), *right = b[i].data();
+    if (size > sizeof(uint64_t)) {
+      if (std::memcmp(left, right, size) != 0) return false;
+      continue;
+    }
+    bool same = true;
+    for (size_t k = 0; k < size; ++k) same &= left[k] == right[k];
+    if (!same) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 Result<std::shared_ptr<const RowProjection>> ProjectionCache::Get(
@@ -15,7 +36,7 @@ Result<std::shared_ptr<const RowProjection>> ProjectionCache::Get(
     const std::vector<std::string>& columns, std::string_view group) {
   const Node* known = newest_.load(std::memory_order_acquire);
   for (const Node* node = known; node != nullptr; node = node->next) {
-    if (node->projection->columns() == columns) return node->projection;
+    if (SameNames(node->projection->columns(), columns)) return node->projection;
   }
   ARROW_ASSIGN_OR_RAISE(auto projection, RowProjection::Make(layouts, columns, group));
   // Two readers may add the same at once: then it is there twice.
@@ -25,6 +46,12 @@ Result<std::shared_ptr<const RowProjection>> ProjectionCache::Get(
     }
   }
   return projection;
+}
+
+const RowProjection* ProjectionCache::Find(const std::vector<std::string>& columns) const {
+  const Node* node = newest_.load(std::memory_order_acquire);
+  while (node != nullptr && !SameNames(node->projection->columns(), columns)) node = node->next;
+  return node == nullptr ? nullptr : node->projection.get();
 }
 
 ProjectionCache::~ProjectionCache() {

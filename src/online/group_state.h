@@ -51,6 +51,8 @@ class ProjectionCache {
   Result<std::shared_ptr<const RowProjection>> Get(
       const std::vector<std::shared_ptr<const RowLayout>>& layouts,
       const std::vector<std::string>& columns, std::string_view group);
+  /// One that was asked for before, as long as this; null where it must be got.
+  const RowProjection* Find(const std::vector<std::string>& columns) const;
 
  private:
   struct Node {

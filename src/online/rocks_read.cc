@@ -15,6 +15,16 @@ namespace {
 /// enough that the first are still in the nearest cache.
 constexpr size_t kAheadKeys = 16;
 
+/// The projection of a group's columns. The state keeps it, or, the first times, `made` does.
+Result<const RowProjection*> ProjectionOf(const GroupState& state, const CellColumns& group,
+                                          std::shared_ptr<const RowProjection>* made) {
+  const RowProjection* known = state.projections->Find(group.columns);
+  if (known != nullptr) return known;
+  ARROW_ASSIGN_OR_RAISE(
+      *made, state.projections->Get(state.layouts, group.columns, group.group.name));
+  return made->get();
+}
+
 }  // namespace
 
 /// What a read needs for a moment; kept by each thread so that a read allocates little.
@@ -297,8 +307,8 @@ Result<bool> RocksStore::ReadCells(std::span<const CellColumns> groups,
   answer->status.clear();
   for (size_t g = 0; g < groups.size(); ++g) {
     const GroupState& state = *scratch->groups[g].state;
-    const auto projection =
-        state.projections->Get(state.layouts, groups[g].columns, groups[g].group.name);
+    std::shared_ptr<const RowProjection> made;
+    const auto projection = ProjectionOf(state, groups[g], &made);
     if (projection.status().IsKeyError()) return false;
     ARROW_RETURN_NOT_OK(projection.status());
     for (size_t i = g * rows; i < (g + 1) * rows; ++i) {
@@ -340,8 +350,8 @@ Result<ColumnsRead> RocksStore::ReadColumns(std::span<const CellColumns> groups,
   size_t next = 0;
   for (size_t g = 0; g < groups.size(); ++g) {
     const GroupState& state = *scratch->groups[g].state;
-    const auto projection =
-        state.projections->Get(state.layouts, groups[g].columns, groups[g].group.name);
+    std::shared_ptr<const RowProjection> made;
+    const auto projection = ProjectionOf(state, groups[g], &made);
     if (projection.status().IsKeyError()) return ColumnsRead::kElsewhere;
     ARROW_RETURN_NOT_OK(projection.status());
     const auto targets = columns.first(groups[g].columns.size());

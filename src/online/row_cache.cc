@@ -14,7 +14,7 @@ constexpr size_t kFirstBuckets = 64;  // of a shard
 constexpr size_t kBucketsPerEntry = 2;  // at least: a chain that is followed waits for memory twice
 constexpr uint32_t kNoValue = UINT32_MAX;
 /// What is fetched ahead of an entry: its header, its key and a row of some ten features.
-constexpr int kAheadLines = 4;
+constexpr int kAheadLines = 3;
 constexpr int kLineBytes = 64;
 
 }  // namespace

@@ -12,10 +12,10 @@ namespace tercet {
 
 /// Trees of float splits for one row, 64 trees at once with AVX-512, a tree a byte: ThresholdCodes
 /// makes bytes of the row, few enough for registers, so that one instruction fetches what 64 trees
-/// ask for, and another decides their splits. They are completed to one depth; at each level a tree's
-/// split is chosen among all of the level by the turns that it took before, which costs less than to
-/// fetch it from memory: there are only two bytes of a split. Leaves are added in the order of the
-/// trees: sums are those of a walk, bit for bit.
+/// ask for, and another decides their splits. They are completed to one depth; at each level a
+/// tree's split is chosen among all of the level by the turns that it took before, which costs less
+/// than to fetch it from memory: there are only two bytes of a split. Leaves are added in the order
+/// of the trees: sums are those of a walk, bit for bit.
 class LaneTrees {
  public:
   /// nullopt where the processor has no AVX-512, and for trees so deep or so lean that completing

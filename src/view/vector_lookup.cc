@@ -219,6 +219,11 @@ std::shared_ptr<const VectorLookup> VectorLookup::Make(
     lookup->first_cells_.push_back(lookup->looked_up_);
     lookup->looked_up_ += group.columns.size();
   }
+  // Groups are mostly joined on one key.
+  for (const Key& key : lookup->keys_) {
+    const auto same = std::find(lookup->keys_.begin(), lookup->keys_.end(), key);
+    lookup->same_key_.push_back(static_cast<size_t>(same - lookup->keys_.begin()));
+  }
   lookup->takes_columns_ = lookup->TakesColumns();
   return lookup;
 }
@@ -234,6 +239,21 @@ bool VectorLookup::TakesColumns() const {
   return std::find(taken.begin(), taken.end(), false) == taken.end();
 }
 
+namespace {
+
+/// A thread that read more than this gives their memory back.
+constexpr size_t kKeptRows = 8192;
+
+/// What ReadColumns needs for a moment; kept by each thread so that a read allocates little.
+struct ColumnsScratch {
+  std::vector<ColumnTarget> columns;
+  std::vector<KeyList> lists;
+  std::vector<const KeyList*> keys;
+  std::vector<Cell> parts;
+};
+
+}  // namespace
+
 Result<ColumnsRead> VectorLookup::ReadColumns(OnlineRows* online, std::span<const Cell> entities,
                                               int64_t event_time_us,
                                               std::span<const ColumnTarget> features) const {
@@ -241,7 +261,9 @@ Result<ColumnsRead> VectorLookup::ReadColumns(OnlineRows* online, std::span<cons
   const auto width = static_cast<size_t>(entities_->num_fields());
   const size_t rows = entities.size() / width;
   bool whole = true;
-  std::vector<ColumnTarget> columns(looked_up_);
+  thread_local ColumnsScratch scratch;
+  auto& [columns, lists, keys, parts] = scratch;
+  columns.resize(looked_up_);
   for (size_t f = 0; f < features_.size(); ++f) {
     const ColumnTarget& target = features[f];
     if (features_[f].from == Source::From::kLookedUp) {
@@ -258,15 +280,13 @@ Result<ColumnsRead> VectorLookup::ReadColumns(OnlineRows* online, std::span<cons
       whole &= !cell.null();
     }
   }
-  std::vector<KeyList> lists(groups_.size());
-  std::vector<const KeyList*> keys;
-  std::vector<Cell> parts;
+  lists.resize(groups_.size());
+  keys.clear();
   for (size_t g = 0; g < groups_.size(); ++g) {
-    // Groups are mostly joined on one key.
-    const auto same = static_cast<size_t>(std::find(keys_.begin(), keys_.end(), keys_[g]) -
-                                          keys_.begin());
-    keys.push_back(&lists[same]);
-    if (same < g) continue;
+    keys.push_back(&lists[same_key_[g]]);
+    if (same_key_[g] < g) continue;
+    lists[g].bytes.clear();
+    lists[g].ends.clear();
     for (size_t i = 0; i < rows; ++i) {
       parts.clear();
       bool null = false;
@@ -281,6 +301,7 @@ Result<ColumnsRead> VectorLookup::ReadColumns(OnlineRows* online, std::span<cons
   if (groups_.empty()) return whole ? ColumnsRead::kWhole : ColumnsRead::kWithGaps;
   ARROW_ASSIGN_OR_RAISE(const ColumnsRead read,
                         online->ReadColumns(groups_, keys, event_time_us, columns));
+  if (rows > kKeptRows) scratch = {};
   return read == ColumnsRead::kWhole && !whole ? ColumnsRead::kWithGaps : read;
 }
 

@@ -68,6 +68,7 @@ class VectorLookup {
   std::shared_ptr<arrow::Schema> entities_;
   std::vector<CellColumns> groups_;
   std::vector<Key> keys_;           // one a group
+  std::vector<size_t> same_key_;    // the first group of the same key, one a group
   std::vector<size_t> first_cells_;  // of each group's columns, among those of all
   size_t looked_up_ = 0;   // columns of all groups
   bool takes_columns_ = false;
