@@ -96,6 +96,11 @@ _OTHER_WORDS: dict[str, dict[str, str]] = {
         **dict.fromkeys(("end", "finish", "end_run"), "a run ends with its 'with' block")},
 }
 
+
+def _is_a(name: str) -> Callable[[Any], bool]:
+    return lambda value: name in {base.__name__ for base in type(value).__mro__}
+
+
 #: an annotation's name → (what fits it, how it is called); other names fit everything
 _KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "str": (lambda value: isinstance(value, str), "text"),
@@ -110,8 +115,7 @@ _KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     **dict.fromkeys(("Sequence", "Iterable", "list", "tuple"),
                     (lambda value: isinstance(value, Iterable)
                      and not isinstance(value, (str, bytes)), "a list")),
-    **{name: (lambda value, name=name: name in {base.__name__ for base in type(value).__mro__},
-              f"a {name}")
+    **{name: (_is_a(name), f"a {name}")
        for name in ("Model", "FeatureGroup", "FeatureView", "TrainingData", "Signature", "Split")},
 }
 
