@@ -146,8 +146,7 @@ Status Batches(const std::string& directory, const std::string& groups, const st
       rows += piece->columns->num_rows();
       if (sink == nullptr) continue;
       if (writer == nullptr) {
-        ARROW_ASSIGN_OR_RAISE(writer,
-                              arrow::ipc::MakeFileWriter(sink, piece->columns->schema()));
+        ARROW_ASSIGN_OR_RAISE(writer, arrow::ipc::MakeFileWriter(sink, piece->columns->schema()));
       }
       ARROW_RETURN_NOT_OK(writer->WriteTable(*piece->columns));
     }

@@ -20,8 +20,8 @@ constexpr int64_t kAlignment = 64;
 
 /// The size that is really taken, of few different ones, so that blocks fit more than one batch.
 int64_t ClassOf(int64_t size) {
-  const auto step = static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(size))) /
-                    kSizesPerDoubling;
+  const auto step =
+      static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(size))) / kSizesPerDoubling;
   return (size + step - 1) / step * step;
 }
 

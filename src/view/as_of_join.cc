@@ -23,7 +23,7 @@ namespace {
 
 constexpr int64_t kMostBatchRows = 65536;
 constexpr int64_t kLeastBatchRows = 1024;
-constexpr int kTasksPerThread = 4;       // so that a thread with little to do takes from others
+constexpr int kTasksPerThread = 4;  // so that a thread with little to do takes from others
 constexpr int64_t kLeastTaskRows = 1 << 16;
 constexpr int64_t kLaterRows = 1 << 15;  // gathered by one thread at once; a multiple of 8
 constexpr int64_t kTextBytes = 64;       // assumed of a value whose width varies
@@ -88,9 +88,9 @@ class AsOfJoin {
       const GatherOrder order = left_.in_order()                   ? GatherOrder::kInOrder
                                 : history_->later(gathers_.size()) ? GatherOrder::kLater
                                                                    : GatherOrder::kScattered;
-      ARROW_ASSIGN_OR_RAISE(gathers_.emplace_back(),
-                            ColumnGather::Make(type, rows_, static_cast<int>(tasks.size()), order,
-                                               options_.memory));
+      ARROW_ASSIGN_OR_RAISE(
+          gathers_.emplace_back(),
+          ColumnGather::Make(type, rows_, static_cast<int>(tasks.size()), order, options_.memory));
       later_ |= order == GatherOrder::kLater;
     }
     if (later_) {

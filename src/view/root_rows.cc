@@ -84,9 +84,8 @@ Result<std::shared_ptr<arrow::Table>> ReadParts(const std::vector<Part>& parts,
   std::vector<std::unique_ptr<ColumnGather>> gathers(columns);
   for (size_t c = 0; c < columns; ++c) {
     const auto& type = schema->field(static_cast<int>(c))->type();
-    ARROW_ASSIGN_OR_RAISE(gathers[c],
-                          ColumnGather::Make(type, rows, static_cast<int>(parts.size()),
-                                             GatherOrder::kInOrder, memory));
+    ARROW_ASSIGN_OR_RAISE(gathers[c], ColumnGather::Make(type, rows, static_cast<int>(parts.size()),
+                                                         GatherOrder::kInOrder, memory));
   }
   ARROW_RETURN_NOT_OK(ParallelFor(static_cast<int64_t>(parts.size() * columns), [&](int64_t i) {
     const size_t part = static_cast<size_t>(i) / columns, c = static_cast<size_t>(i) % columns;
@@ -100,8 +99,7 @@ Result<std::shared_ptr<arrow::Table>> ReadParts(const std::vector<Part>& parts,
   return arrow::Table::Make(schema, std::move(values), rows);
 }
 
-Result<std::shared_ptr<arrow::Schema>> SchemaOf(const Snapshot& snapshot,
-                                                const ScanOptions& scan) {
+Result<std::shared_ptr<arrow::Schema>> SchemaOf(const Snapshot& snapshot, const ScanOptions& scan) {
   arrow::FieldVector fields;
   for (const std::string& column : scan.columns) {
     fields.push_back(snapshot.schema()->GetFieldByName(column));

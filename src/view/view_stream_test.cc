@@ -161,13 +161,12 @@ std::shared_ptr<arrow::Table> InOrderOfOrigin(int64_t rows) {
                 distance.Append(static_cast<double>(i)).ok());
   }
   return arrow::Table::Make(
-      arrow::schema({arrow::field("flight", arrow::int64()),
-                     arrow::field("departure", EventTimeType()),
-                     arrow::field("origin", arrow::utf8()),
-                     arrow::field("distance", arrow::float64()),
-                     arrow::field("late", arrow::int64())}),
-      {flight.Finish().ValueOrDie(), departure.Finish().ValueOrDie(),
-       origin.Finish().ValueOrDie(), distance.Finish().ValueOrDie(), late.Finish().ValueOrDie()});
+      arrow::schema(
+          {arrow::field("flight", arrow::int64()), arrow::field("departure", EventTimeType()),
+           arrow::field("origin", arrow::utf8()), arrow::field("distance", arrow::float64()),
+           arrow::field("late", arrow::int64())}),
+      {flight.Finish().ValueOrDie(), departure.Finish().ValueOrDie(), origin.Finish().ValueOrDie(),
+       distance.Finish().ValueOrDie(), late.Finish().ValueOrDie()});
 }
 
 TEST_F(ViewStreamTest, TakesLeftRowsInOrder) {

@@ -6,8 +6,7 @@
 
 namespace tercet {
 
-Result<std::shared_ptr<arrow::Buffer>> ZeroedPages(int64_t size_bytes,
-                                                   arrow::MemoryPool* memory) {
+Result<std::shared_ptr<arrow::Buffer>> ZeroedPages(int64_t size_bytes, arrow::MemoryPool* memory) {
   ARROW_ASSIGN_OR_RAISE(auto buffer, arrow::AllocateBuffer(size_bytes, memory));
   // Arrow rounds the size up, so that a buffer just below may be large as well: no harm.
   if (memory != LargeMemory() || size_bytes < kLargeBytes) {
