@@ -12,7 +12,8 @@
 namespace tercet::expr {
 
 std::string Located(std::string_view text, uint32_t position, std::string_view message) {
-  return "expression '" + ShortText(text, 120) + "' at character " + std::to_string(position + 1) + ": " +
+  return "expression '" + ShortText(text, 120) + "' at character " +
+         std::to_string(position + 1) + ": " +
          std::string(message);
 }
 

@@ -47,8 +47,8 @@ class DeltaTable : public Table {
   Result<Commit> Apply(Change* change, const TableState& made_for,
                        const std::string& idempotency_key);
   Result<Commit> CommitOf(int64_t version);
-  /// Where one of the versions from `committed` to the state's is due for a checkpoint, writes one of
-  /// the state: under many writers the newest is seldom just the one that is due.
+  /// Where one of the versions from `committed` to the state's is due for a checkpoint, writes one
+  /// of the state: under many writers the newest is seldom just the one that is due.
   void CheckpointIfDue(int64_t committed, const TableState& state) const;
   std::shared_ptr<TableSnapshot> SnapshotOf(TableStatePtr state) const;
   ChangeContext context() const { return {file_system_, path_, clock_, memory_}; }

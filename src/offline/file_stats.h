@@ -16,8 +16,8 @@ namespace tercet {
 /// Delta's per-file statistics (`add.stats`) of rows of stored types: numRecords, minValues,
 /// maxValues, nullCount. Bounds hold in every engine's ordering: text is cut at characters, times
 /// at milliseconds, both rounded up for the maximum; columns with NaN or without bounds in JSON
-/// (infinities, binary, text that is no UTF-8, lists, maps) have none. A struct has what its members
-/// have, by name; a member is null where its struct is.
+/// (infinities, binary, text that is no UTF-8, lists, maps) have none. A struct has what its
+/// members have, by name; a member is null where its struct is.
 class FileStats {
  public:
   Status Add(const arrow::RecordBatch& stored);

@@ -68,9 +68,9 @@ bool Fit(const arrow::DataType& from, const arrow::DataType& to) {
   return from.id() == arrow::Type::NA || SameFamily(from, to) || (number(from) && number(to));
 }
 
-/// Nested values that don't fit as they are, are taken as an insert takes them: members by name, and
-/// a map, which a dict of values of one type is, where a struct is wanted. TypeError for what has
-/// nothing in common.
+/// Nested values that don't fit as they are, are taken as an insert takes them: members by name,
+/// and a map, which a dict of values of one type is, where a struct is wanted. TypeError for what
+/// has nothing in common.
 Result<std::shared_ptr<arrow::Array>> Converted(const std::shared_ptr<arrow::Array>& column,
                                                 const std::shared_ptr<arrow::DataType>& type) {
   if (Fit(*column->type(), *type)) {
