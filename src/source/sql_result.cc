@@ -37,9 +37,8 @@ class ResultReader : public arrow::RecordBatchReader {
       is_sum_.push_back(duck_.get_type_id(types.back()) == DUCKDB_TYPE_HUGEINT);
     }
     ArrowSchema exported;
-    ARROW_RETURN_NOT_OK(TakeError(
-        duck_, duck_.to_arrow_schema(options_.get(), types.data(), names.data(), columns,
-                                     &exported)));
+    ARROW_RETURN_NOT_OK(Converted(duck_.to_arrow_schema(options_.get(), types.data(),
+                                                        names.data(), columns, &exported)));
     ARROW_ASSIGN_OR_RAISE(raw_schema_, arrow::ImportSchema(&exported));
     arrow::FieldVector fields = raw_schema_->fields();
     for (size_t i = 0; i < fields.size(); ++i) {
@@ -66,6 +65,12 @@ class ResultReader : public arrow::RecordBatchReader {
   }
 
  private:
+  /// The error of a conversion as one of the query.
+  Status Converted(duckdb_error_data error) const {
+    const Status status = TakeError(duck_, error);
+    return status.ok() ? status : SqlError(status.message().c_str(), query_);
+  }
+
   /// Null at the end.
   Result<std::shared_ptr<arrow::RecordBatch>> NextChunk() {
     ARROW_RETURN_NOT_OK(CheckInterrupt());
@@ -79,7 +84,7 @@ class ResultReader : public arrow::RecordBatchReader {
     }
     ArrowArray exported;
     ARROW_RETURN_NOT_OK(
-        TakeError(duck_, duck_.data_chunk_to_arrow(options_.get(), chunk.get(), &exported)));
+        Converted(duck_.data_chunk_to_arrow(options_.get(), chunk.get(), &exported)));
     ARROW_ASSIGN_OR_RAISE(const auto raw, arrow::ImportRecordBatch(&exported, raw_schema_));
     arrow::ArrayVector columns = raw->columns();
     for (size_t i = 0; i < columns.size(); ++i) {
