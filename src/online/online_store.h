@@ -20,6 +20,9 @@ struct OnlineOptions {
   /// reads them itself. Empty: in RocksDB, which its owner reads for all.
   std::string redis = {};
 
+  /// The disk must have so many bytes left beside what is written, or the write is refused.
+  uint64_t spare_disk_bytes = 16 << 20;
+
   /// With the bytes that the environment's TERCET_ONLINE_CACHE_BYTES says, and the Redis that
   /// TERCET_ONLINE says. Invalid when the former is no whole number.
   static Result<OnlineOptions> FromEnvironment();

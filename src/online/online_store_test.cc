@@ -98,12 +98,12 @@ class OnlineStoreTest : public ::testing::TestWithParam<const char*> {
     std::filesystem::remove_all(directory_);
   }
 
-  void Open() {
+  void Open(const OnlineOptions& options = {}) {
     store_.reset();
     const std::string kind = GetParam();
-    auto opened = kind == "rocksdb" ? OnlineStore::Open(directory_, &clock_)
-                                    : RedisStore::Open(Address(kind == "cluster"),
-                                                       "test:" + directory_, &clock_);
+    auto opened = kind == "rocksdb"
+                      ? OnlineStore::Open(directory_, &clock_, options)
+                      : RedisStore::Open(Address(kind == "cluster"), "test:" + directory_, &clock_);
     ASSERT_TRUE(opened.ok()) << opened.status().ToString();
     store_ = std::move(opened).ValueUnsafe();
   }
@@ -283,6 +283,23 @@ TEST_P(OnlineStoreTest, WrongRequestsAreRefused) {
   EXPECT_TRUE(store_->Apply({"wether", 1}, Rows({}, true), 1).status().IsKeyError());
 }
 
+TEST_P(OnlineStoreTest, AFullDiskRefusesWritesAndIsOfUseWhenThereIsRoom) {
+  if (std::string(GetParam()) != "rocksdb") return;  // a Redis has limits of its own
+  ASSERT_TRUE(store_->Define(Weather()).ok());
+  Apply({{"insert", 1, 5, 50, 1}}, 1);
+  Open({.spare_disk_bytes = uint64_t{1} << 60});
+  const Status refused =
+      store_->Apply({"weather", 1}, Rows({{"insert", 1, 6, 60, 2}}, true), 2).status();
+  EXPECT_TRUE(refused.IsIOError());
+  EXPECT_NE(refused.message().find("bytes left"), std::string::npos) << refused;
+  EXPECT_FALSE(store_->Load({"weather", 1}, Rows({{"", 1, 6, 60}}, false), 2).ok());
+  EXPECT_EQ(Read({1}, {9}), (std::vector<Seen>{{RowStatus::kPresent, 50}}));
+  EXPECT_EQ(*store_->AppliedVersion({"weather", 1}), 1);
+  Open();
+  Apply({{"insert", 1, 6, 60, 2}}, 2);
+  EXPECT_EQ(Read({1}, {9}), (std::vector<Seen>{{RowStatus::kPresent, 60}}));
+}
+
 /// Random histories against the definition: the newest row at or before the read's time.
 class History {
  public:
@@ -440,9 +457,8 @@ TEST_P(OnlineStoreTest, AReadOfSeveralGroupsIsOfOneMoment) {
   std::thread reader([&] {
     int64_t last = 0;
     while (!done) {
-      const auto answers =
-          store_->Read({{{"wind", 1}, keys, {kNow}, {"value"}, {}, {}},
-                        {{"weather", 1}, keys, {kNow}, {"value"}, {}, {}}});
+      const auto answers = store_->Read({{{"wind", 1}, keys, {kNow}, {"value"}, {}, {}},
+                                         {{"weather", 1}, keys, {kNow}, {"value"}, {}, {}}});
       ASSERT_TRUE(answers.ok()) << answers.status().ToString();
       const auto value = [&](size_t i) {
         return static_cast<const arrow::Int64Array&>(*(*answers)[i].rows->column(0)).Value(0);

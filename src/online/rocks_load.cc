@@ -59,6 +59,7 @@ Status RocksStore::Load(const Ref& group, const std::shared_ptr<arrow::RecordBat
         key_rows.AppendTo(&bytes);
         batch.Put(store_key, bytes);
         if (batch.GetDataSize() < kWriteBatchBytes) return Status::OK();
+        ARROW_RETURN_NOT_OK(CheckRoom(batch.GetDataSize(), what));
         const Status written = FromRocks(db_->Write(unlogged, &batch), what);
         batch.Clear();
         return written;

@@ -141,6 +141,7 @@ Status RocksStore::Define(const FeatureGroupDefinition& definition) {
     ARROW_ASSIGN_OR_RAISE(const GroupState changed, known->second->WithDefinition(definition));
     return Commit(&batch, changed);
   }
+  ARROW_RETURN_NOT_OK(CheckRoom(0, "writing group '" + group.ToText() + "'"));
   int64_t id = 1;
   {
     // Ids are never used twice, so that what a dropped group may have left is never read.

@@ -56,12 +56,16 @@ class RocksStore : public OnlineStore {
   RocksStore(std::unique_ptr<rocksdb::DB> db, const Clock* clock, const OnlineOptions& options)
       : db_(std::move(db)),
         clock_(clock),
+        spare_disk_bytes_(options.spare_disk_bytes),
         cache_(options.row_cache_bytes),
         warmup_(db_.get(), &cache_) {}
   Status LoadStates();
 
   std::mutex& WriterOf(const Ref& group);
   Result<std::shared_ptr<const GroupState>> StateOf(const Ref& group) const;
+  /// IOError when the disk is too full for so many bytes more. RocksDB can't go on with a log that a
+  /// full disk cut off, and ends the process where it was built with assertions, as Debian's is.
+  Status CheckRoom(size_t bytes, std::string_view what) const;
   /// Writes changes of the state's rows, so that the row cache follows; durable when it returns,
   /// if asked.
   Status WriteRows(const GroupState& state, rocksdb::WriteBatch* batch, bool durable,
@@ -94,6 +98,7 @@ class RocksStore : public OnlineStore {
 
   const std::unique_ptr<rocksdb::DB> db_;
   const Clock* const clock_;
+  const uint64_t spare_disk_bytes_;
   RowCache cache_;
   Published<GroupStates> states_;
   std::mutex mutex_;                   // of changes of states_, and the fields below

@@ -1,3 +1,4 @@
+#include <filesystem>
 #include <optional>
 
 #include "online/group_rows.h"
@@ -7,7 +8,7 @@
 namespace tercet {
 namespace {
 
-constexpr int64_t kSliceRows = 4096;   // of changes that are buffered at once
+constexpr int64_t kSliceRows = 4096;  // of changes that are buffered at once
 
 /// Takes what a batch writes into the row cache.
 class CacheFollower : public rocksdb::WriteBatch::Handler {
@@ -39,8 +40,19 @@ class CacheFollower : public rocksdb::WriteBatch::Handler {
 
 }  // namespace
 
+Status RocksStore::CheckRoom(size_t bytes, std::string_view what) const {
+  std::error_code unknown;
+  const std::filesystem::space_info disk = std::filesystem::space(db_->GetName(), unknown);
+  const uint64_t needed = spare_disk_bytes_ + bytes;
+  if (unknown || disk.available >= needed) return Status::OK();
+  return Status::IOError("online store: ", what, ": the disk of '", db_->GetName(), "' has ",
+                         disk.available, " bytes left, and ", needed,
+                         " are needed; nothing was written, make room");
+}
+
 Status RocksStore::WriteRows(const GroupState& state, rocksdb::WriteBatch* batch, bool durable,
                              std::string_view what) {
+  ARROW_RETURN_NOT_OK(CheckRoom(batch->GetDataSize(), what));
   state.writes->Begin();
   const rocksdb::Status written = db_->Write(rocksdb::WriteOptions(), batch);
   CacheFollower follower(&cache_, written.ok());
@@ -137,8 +149,7 @@ Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> RocksStore::PendingRefi
   const std::string prefix = StorePrefix(kRefillRecord, state->id, state->generation);
   const std::unique_ptr<rocksdb::Iterator> record(db_->NewIterator(rocksdb::ReadOptions()));
   std::vector<std::string> keys;
-  for (record->Seek(prefix); record->Valid() && record->key().starts_with(prefix);
-       record->Next()) {
+  for (record->Seek(prefix); record->Valid() && record->key().starts_with(prefix); record->Next()) {
     keys.push_back(record->value().ToString());
   }
   ARROW_RETURN_NOT_OK(FromRocks(record->status(), "reading keys to refill"));
