@@ -16,7 +16,7 @@ ratio feast_dict
 figures         p50 and p99 of single calls
 
 The default is 2 M entities. The offline rows, which nothing here reads, are removed once they are
-online, so that --entities 10000000 needs some 9 GB of disk.
+online, so that --entities 10000000 needs some 8 GB of disk.
 """
 
 from __future__ import annotations
