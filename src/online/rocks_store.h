@@ -63,8 +63,8 @@ class RocksStore : public OnlineStore {
 
   std::mutex& WriterOf(const Ref& group);
   Result<std::shared_ptr<const GroupState>> StateOf(const Ref& group) const;
-  /// IOError when the disk is too full for so many bytes more. RocksDB can't go on with a log that a
-  /// full disk cut off, and ends the process where it was built with assertions, as Debian's is.
+  /// IOError when the disk is too full for so many bytes more. RocksDB can't go on with a log that
+  /// a full disk cut off, and ends the process where it was built with assertions, as Debian's is.
   Status CheckRoom(size_t bytes, std::string_view what) const;
   /// Writes changes of the state's rows, so that the row cache follows; durable when it returns,
   /// if asked.
