@@ -14,5 +14,5 @@ add_custom_command(
 add_library(tercet_inference_proto STATIC ${sources})
 target_include_directories(tercet_inference_proto SYSTEM PUBLIC ${generated})
 # gRPC's headers lock a mutex of Abseil.
-target_link_libraries(tercet_inference_proto PUBLIC grpc++_reflection grpc++ grpc gpr absl_synchronization
-                      protobuf::libprotobuf)
+target_link_libraries(tercet_inference_proto PUBLIC grpc++_reflection grpc++ grpc gpr
+                      absl_synchronization protobuf::libprotobuf)
