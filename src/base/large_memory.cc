@@ -5,9 +5,10 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstring>
 
 #include <arrow/status.h>
+
+#include "base/counted_pool.h"
 
 namespace tercet {
 namespace {
@@ -87,11 +88,11 @@ uint8_t* Map(int64_t size) {
   return first + before;
 }
 
-class LargePool : public arrow::MemoryPool {
+class LargePool : public CountedPool {
  public:
-  using MemoryPool::Allocate;
-  using MemoryPool::Free;
-  using MemoryPool::Reallocate;
+  using CountedPool::Allocate;
+  using CountedPool::Free;
+  using CountedPool::Reallocate;
 
   arrow::Status Allocate(int64_t size, int64_t alignment, uint8_t** out) override {
     if (size < kLargeBytes) return small_->Allocate(size, alignment, out);
@@ -120,12 +121,7 @@ class LargePool : public arrow::MemoryPool {
       *memory = static_cast<uint8_t*>(moved);
       return arrow::Status::OK();
     }
-    uint8_t* other;
-    ARROW_RETURN_NOT_OK(Allocate(new_size, alignment, &other));
-    std::memcpy(other, *memory, static_cast<size_t>(std::min(old_size, new_size)));
-    Free(*memory, old_size, alignment);
-    *memory = other;
-    return arrow::Status::OK();
+    return CopyToOther(old_size, new_size, alignment, memory);
   }
 
   void Free(uint8_t* memory, int64_t size, int64_t alignment) override {
@@ -134,16 +130,10 @@ class LargePool : public arrow::MemoryPool {
     statistics_.DidFreeBytes(size);
   }
 
-  /// Of the large ones; the others are counted by the C library's pool.
-  int64_t bytes_allocated() const override { return statistics_.bytes_allocated(); }
-  int64_t total_bytes_allocated() const override { return statistics_.total_bytes_allocated(); }
-  int64_t num_allocations() const override { return statistics_.num_allocations(); }
-  int64_t max_memory() const override { return statistics_.max_memory(); }
   std::string backend_name() const override { return "large"; }
 
  private:
   arrow::MemoryPool* const small_ = arrow::system_memory_pool();
-  arrow::internal::MemoryPoolStats statistics_;
 };
 
 }  // namespace

@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstring>
 #include <map>
 #include <mutex>
 #include <vector>
 
 #include <arrow/status.h>
 
+#include "base/counted_pool.h"
 #include "base/large_memory.h"
 
 namespace tercet {
@@ -25,11 +25,11 @@ int64_t ClassOf(int64_t size) {
   return (size + step - 1) / step * step;
 }
 
-class RecyclingPool : public arrow::MemoryPool {
+class RecyclingPool : public CountedPool {
  public:
-  using MemoryPool::Allocate;
-  using MemoryPool::Free;
-  using MemoryPool::Reallocate;
+  using CountedPool::Allocate;
+  using CountedPool::Free;
+  using CountedPool::Reallocate;
 
   arrow::Status Allocate(int64_t size, int64_t alignment, uint8_t** out) override {
     if (size < kLeastBytes || alignment > kAlignment) return pool_->Allocate(size, alignment, out);
@@ -53,12 +53,7 @@ class RecyclingPool : public arrow::MemoryPool {
 
   arrow::Status Reallocate(int64_t old_size, int64_t new_size, int64_t alignment,
                            uint8_t** memory) override {
-    uint8_t* other;
-    ARROW_RETURN_NOT_OK(Allocate(new_size, alignment, &other));
-    std::memcpy(other, *memory, static_cast<size_t>(std::min(old_size, new_size)));
-    Free(*memory, old_size, alignment);
-    *memory = other;
-    return arrow::Status::OK();
+    return CopyToOther(old_size, new_size, alignment, memory);
   }
 
   void Free(uint8_t* memory, int64_t size, int64_t alignment) override {
@@ -89,16 +84,10 @@ class RecyclingPool : public arrow::MemoryPool {
     }
   }
 
-  /// Of what is in use; small ones are counted by the C library's pool.
-  int64_t bytes_allocated() const override { return statistics_.bytes_allocated(); }
-  int64_t total_bytes_allocated() const override { return statistics_.total_bytes_allocated(); }
-  int64_t num_allocations() const override { return statistics_.num_allocations(); }
-  int64_t max_memory() const override { return statistics_.max_memory(); }
   std::string backend_name() const override { return "recycled"; }
 
  private:
   arrow::MemoryPool* const pool_ = LargeMemory();
-  arrow::internal::MemoryPoolStats statistics_;
   std::mutex mutex_;
   std::map<int64_t, std::vector<uint8_t*>> kept_;  // by size; guarded by mutex_, as the rest is
   int64_t kept_bytes_ = 0, limit_bytes_ = 0;

@@ -1,15 +1,13 @@
 #include "bucket/credential_chain.h"
 
-#include <filesystem>
 #include <map>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "base/file_system.h"
-#include "base/id.h"
 #include "base/time_text.h"
 #include "bucket/scripted_server.h"
+#include "bucket/test_aws_home.h"
 
 namespace tercet {
 namespace {
@@ -35,34 +33,14 @@ std::string JsonAnswer(const std::string& key) {
                               R"( "Expiration": "2999-01-01T00:00:00Z"})");
 }
 
-class CredentialChainTest : public testing::Test {
+class CredentialChainTest : public AwsHomeTest {
  protected:
-  void SetUp() override {
-    ASSERT_TRUE(LocalFileSystem()->MakeDirectory(home_ + "/.aws").ok());
-    variables_["HOME"] = home_;
-    variables_["AWS_EC2_METADATA_DISABLED"] = "true";
-  }
-  void TearDown() override { std::filesystem::remove_all(home_); }
-
-  std::string Write(const std::string& name, const std::string& text) {
-    EXPECT_TRUE(LocalFileSystem()->Replace(home_ + "/" + name, text).ok());
-    return home_ + "/" + name;
-  }
-
   Result<S3Credentials> Find(AwsSettings::Section options = {}) {
-    const auto environment = [this](const std::string& name) -> std::optional<std::string> {
-      const auto found = variables_.find(name);
-      if (found == variables_.end()) return std::nullopt;
-      return found->second;
-    };
-    ARROW_ASSIGN_OR_RAISE(const auto settings, AwsSettings::Read(std::move(options), environment));
+    ARROW_ASSIGN_OR_RAISE(const auto settings, AwsSettings::Read(std::move(options), Variables()));
     ARROW_ASSIGN_OR_RAISE(source_, FindCredentials(settings, "eu-west-1", ""));
     return source_->Get(0);
   }
 
-  const std::string home_ =
-      (std::filesystem::temp_directory_path() / ("tercet-aws-" + NewUuid())).string();
-  std::map<std::string, std::string> variables_;
   std::shared_ptr<CredentialsSource> source_;
 };
 

@@ -1,53 +1,38 @@
 #include "bucket/s3_settings.h"
 
-#include <filesystem>
+#include <map>
+#include <string>
 #include <tuple>
 #include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "base/file_system.h"
-#include "base/id.h"
 #include "bucket/http_connection.h"
+#include "bucket/test_aws_home.h"
 
 namespace tercet {
 namespace {
 
 using testing::HasSubstr;
 
-class S3SettingsTest : public testing::Test {
+class S3SettingsTest : public AwsHomeTest {
  protected:
-  void SetUp() override {
-    ASSERT_TRUE(LocalFileSystem()->MakeDirectory(home_ + "/.aws").ok());
-    variables_["HOME"] = home_;
-    variables_["AWS_EC2_METADATA_DISABLED"] = "true";
-  }
-  void TearDown() override { std::filesystem::remove_all(home_); }
-
   Result<S3Settings> From(const std::map<std::string, std::string>& options = {}) {
-    return S3Settings::From(options, [this](const std::string& name) -> std::optional<std::string> {
-      const auto found = variables_.find(name);
-      if (found == variables_.end()) return std::nullopt;
-      return found->second;
-    });
+    return S3Settings::From(options, Variables());
   }
-
-  const std::string home_ =
-      (std::filesystem::temp_directory_path() / ("tercet-aws-" + NewUuid())).string();
-  std::map<std::string, std::string> variables_;
 };
 
 TEST_F(S3SettingsTest, OptionsBeforeEnvironmentBeforeProfile) {
-  ASSERT_TRUE(LocalFileSystem()->Replace(home_ + "/.aws/credentials",
-                                         "# mine\n[default]\r\naws_access_key_id = profile-key\r\n"
-                                         "aws_secret_access_key=profile-secret\n"
-                                         "[other]\naws_access_key_id = other-key\n").ok());
-  ASSERT_TRUE(LocalFileSystem()->Replace(home_ + "/.aws/config",
-                                         "[profile other]\nregion = eu-north-1\n"
-                                         "aws_secret_access_key = other-secret\n"
-                                         "[default]\nregion = eu-west-1\ns3 =\n  region = none\n"
-                                         "endpoint_url = https://store.example\n").ok());
+  Write(".aws/credentials",
+        "# mine\n[default]\r\naws_access_key_id = profile-key\r\n"
+        "aws_secret_access_key=profile-secret\n"
+        "[other]\naws_access_key_id = other-key\n");
+  Write(".aws/config",
+        "[profile other]\nregion = eu-north-1\n"
+        "aws_secret_access_key = other-secret\n"
+        "[default]\nregion = eu-west-1\ns3 =\n  region = none\n"
+        "endpoint_url = https://store.example\n");
   auto settings = From();
   ASSERT_TRUE(settings.ok()) << settings.status();
   EXPECT_EQ(settings->region, "eu-west-1");
@@ -67,7 +52,8 @@ TEST_F(S3SettingsTest, OptionsBeforeEnvironmentBeforeProfile) {
   variables_["AWS_ACCESS_KEY_ID"] = "environment-key";
   variables_["TERCET_S3_ENDPOINT"] = "http://127.0.0.1:9000/";
   variables_["TERCET_S3_CACHE_BYTES"] = "1000";
-  settings = From({{"AWS_SECRET_ACCESS_KEY", "option-secret"}, {"path_style", "false"},
+  settings = From({{"AWS_SECRET_ACCESS_KEY", "option-secret"},
+                   {"path_style", "false"},
                    {"allow_http", "true"}});
   ASSERT_TRUE(settings.ok()) << settings.status();
   EXPECT_EQ(settings->region, "eu-south-1");
@@ -114,8 +100,8 @@ TEST(HttpAddress, Parse) {
   EXPECT_EQ(HttpAddress::Parse("http://[::1]:9000")->host, "::1");
   EXPECT_EQ(HttpAddress::Parse("http://[::1]:9000")->host_header(), "[::1]:9000");
   EXPECT_EQ(HttpAddress::Parse("http://[::1]")->port, "80");
-  for (const char* bad : {"store", "ftp://store", "http://", "http://:80", "http://store:",
-                          "http://store:x", "http://store:123456"}) {
+  for (const char* bad : {"store", "ftp://store", "http://", "http://:80",
+                          "http://store:", "http://store:x", "http://store:123456"}) {
     EXPECT_TRUE(HttpAddress::Parse(bad).status().IsInvalid()) << bad;
   }
 }
