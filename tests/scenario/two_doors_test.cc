@@ -49,8 +49,9 @@ json::value Steady(const json::value& value) {
   json::object steady;
   for (const auto& member : *object) {
     const std::string_view key(member.key().data(), member.key().size());
-    const bool varies = key == "commit_time_us" || key == "commit_time" || key == "started_us" ||
-                        key == "ended_us" || key == "switched_us" || key == "id" || key == "run_id";
+    const bool varies = key == "process" || key == "commit_time_us" || key == "commit_time" ||
+                        key == "started_us" || key == "ended_us" || key == "switched_us" ||
+                        key == "id" || key == "run_id";
     steady[key] = varies ? json::value("…") : Steady(member.value());
   }
   return steady;
