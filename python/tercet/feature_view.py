@@ -246,6 +246,10 @@ class FeatureView(Versioned):
     def _asker(self) -> "VectorAsker":
         return self._project._core.vector_asker(self.name, self.version)
 
+    def __getstate__(self) -> dict[str, Any]:
+        # What asks is this process's own; a copy makes another.
+        return {name: value for name, value in vars(self).items() if name != "_asker"}
+
     def vectors(self, entities: Any, *, event_time: Time | None = None,
                 training_dataset: int | None = None) -> Vectors:
         """Feature vectors of many entities at once, a row each, in their order."""

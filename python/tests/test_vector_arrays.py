@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 import threading
 
 import numpy as np
@@ -110,3 +111,10 @@ def test_threads_ask_at_once(project):
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+def test_a_view_that_was_asked_can_be_pickled(project):
+    view = project.feature_view("doubles", version=1)
+    row = view.vector_array({"id": 7})
+    again = pickle.loads(pickle.dumps(view))
+    assert (again.vector_array({"id": 7}) == row).all()
