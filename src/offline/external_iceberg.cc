@@ -182,7 +182,7 @@ class ExternalIceberg : public ReadOnlyTable {
       });
       for (const auto& [name, table] : found.tables) {
         tables->Add(name, table->schema(),
-                    [table](const auto& columns) { return ColumnsOf(*table, columns); });
+                    [rows = table](const auto& columns) { return ColumnsOf(*rows, columns); });
       }
       SourceRelation relation{.name = std::move(found.text), .limits = {}, .tables = tables};
       relation.limits.files = {folder};
