@@ -1,5 +1,5 @@
-#include "client/wire.h"
 #include "base/short_text.h"
+#include "client/wire.h"
 #include "platform/discovery.h"
 #include "server/rest_arguments.h"
 #include "server/rest_routes.h"

@@ -177,7 +177,11 @@ class FlightDoor::Service : public flight::FlightServerBase {
         Result<flight::FlightInfo> info =
             InfoOf(platform_, flight::FlightDescriptor::Path({group.ref().ToText()}));
         // One whose source is away, or that was dropped meanwhile, does not hide the others.
-        if (info.ok()) flights.push_back(*std::move(info));
+        if (!info.ok()) {
+          LogWarn("'" + group.ref().ToText() + "' is no flight: " + info.status().message());
+          continue;
+        }
+        flights.push_back(*std::move(info));
       }
       *listing = std::make_unique<flight::SimpleFlightListing>(std::move(flights));
       return Status::OK();

@@ -6,6 +6,7 @@
 #include <arrow/record_batch.h>
 
 #include "base/name.h"
+#include "base/short_text.h"
 #include "base/utf8.h"
 #include "client/wire.h"
 
@@ -40,7 +41,7 @@ Status ReadShape(const json::array& shape, InputTensor* tensor) {
   for (const json::value& size : shape) {
     if (!size.is_int64()) {
       return Status::Invalid("input '", tensor->name, "' has the shape ",
-                             ToText(shape).substr(0, 80), ", which must be integers");
+                             ShortText(ToText(shape)), ", which must be integers");
     }
     sizes.push_back(size.as_int64());
   }
@@ -50,7 +51,7 @@ Status ReadShape(const json::array& shape, InputTensor* tensor) {
 Result<InputTensor> ReadInput(const json::object& object, BinaryTail* tail) {
   InputTensor tensor;
   ARROW_ASSIGN_OR_RAISE(tensor.name, GetString(object, "name"));
-  const std::string what = "input '" + tensor.name.substr(0, 80) + "'";
+  const std::string what = "input '" + ShortText(tensor.name) + "'";
   Result<std::string> datatype = GetString(object, "datatype");
   if (!datatype.ok()) return Explain(datatype.status(), what);
   tensor.datatype = *std::move(datatype);
@@ -84,7 +85,7 @@ Result<InferenceRequest::Wish> ReadWish(const json::value& value, bool binary_de
   ARROW_ASSIGN_OR_RAISE(const json::object parameters, FindObject(value.as_object(), "parameters"));
   for (const auto& parameter : parameters) {
     ARROW_RETURN_NOT_OK(
-        CheckTensorParameter("output '" + wish.name.substr(0, 80) + "'", parameter.key()));
+        CheckTensorParameter("output '" + ShortText(wish.name) + "'", parameter.key()));
   }
   ARROW_ASSIGN_OR_RAISE(const auto binary, FindBool(parameters, "binary_data"));
   wish.binary = binary.value_or(binary_default);
@@ -106,7 +107,7 @@ Result<size_t> JsonSize(std::string_view body, std::string_view header_length) {
   const char* end = header_length.data() + header_length.size();
   const auto read = std::from_chars(header_length.data(), end, size);
   if (read.ec != std::errc() || read.ptr != end || size > body.size()) {
-    return Status::Invalid("Inference-Header-Content-Length '", header_length.substr(0, 40),
+    return Status::Invalid("Inference-Header-Content-Length '", ShortText(header_length, 40),
                            "' must be at most the body's ", body.size(), " bytes");
   }
   return size;
@@ -122,19 +123,19 @@ Status SetShape(const std::vector<int64_t>& shape, InputTensor* tensor) {
   if (width == 0) {
     std::string text;
     for (const int64_t size : shape) text += (text.empty() ? "" : ", ") + std::to_string(size);
-    return Status::Invalid("input '", tensor->name.substr(0, 80), "' has the shape [",
-                           text.substr(0, 80),
+    return Status::Invalid("input '", ShortText(tensor->name), "' has the shape [",
+                           ShortText(text),
                            "], which must be [n], [n, 1] or, for lists, [n, k …], with at most ",
                            kMaxValues, " values a row");
   }
   tensor->rows = shape[0];
   tensor->width = width;
   if (tensor->rows < 1 || tensor->rows > kMaxRows) {
-    return Status::Invalid("input '", tensor->name.substr(0, 80), "' has ", tensor->rows,
+    return Status::Invalid("input '", ShortText(tensor->name), "' has ", tensor->rows,
                            " rows; 1 to ", kMaxRows, " are answered at once");
   }
   if (tensor->width > kMaxValues / tensor->rows) {
-    return Status::Invalid("input '", tensor->name.substr(0, 80), "' has more than ", kMaxValues,
+    return Status::Invalid("input '", ShortText(tensor->name), "' has more than ", kMaxValues,
                            " values");
   }
   return Status::OK();
@@ -142,8 +143,8 @@ Status SetShape(const std::vector<int64_t>& shape, InputTensor* tensor) {
 
 Status AddInput(InputTensor tensor, InferenceRequest* request) {
   if (!request->inputs.empty() && request->inputs[0].rows != tensor.rows) {
-    return Status::Invalid("input '", tensor.name.substr(0, 80), "' has ", tensor.rows,
-                           " rows, but '", request->inputs[0].name.substr(0, 80), "' has ",
+    return Status::Invalid("input '", ShortText(tensor.name), "' has ", tensor.rows,
+                           " rows, but '", ShortText(request->inputs[0].name), "' has ",
                            request->inputs[0].rows);
   }
   request->inputs.push_back(std::move(tensor));
@@ -156,7 +157,7 @@ Status CheckNames(const InferenceRequest& request) {
     std::sort(names.begin(), names.end());
     const auto twice = std::adjacent_find(names.begin(), names.end());
     if (twice == names.end()) return Status::OK();
-    return Status::Invalid(what, " '", twice->substr(0, 80), "' is given twice");
+    return Status::Invalid(what, " '", ShortText(*twice), "' is given twice");
   };
   for (const InputTensor& input : request.inputs) names.push_back(input.name);
   ARROW_RETURN_NOT_OK(check("input"));
@@ -169,7 +170,7 @@ Status CheckTensorParameter(std::string_view what, std::string_view parameter) {
   if (parameter != "classification" && !parameter.starts_with("shared_memory")) {
     return Status::OK();
   }
-  return Status::NotImplemented(what, " has the parameter '", parameter.substr(0, 80),
+  return Status::NotImplemented(what, " has the parameter '", ShortText(parameter),
                                 "', of an extension that is not among those that this server's "
                                 "metadata lists");
 }
@@ -253,9 +254,8 @@ Result<std::shared_ptr<arrow::RecordBatch>> EntitiesOf(const InferenceRequest& r
   for (const InputTensor& input : request.inputs) {
     const int index = known.GetFieldIndex(input.name);
     if (index < 0) {
-      const std::string name = input.name.substr(0, 80);
-      return Status::KeyError(whose, " has no input '", name, "'",
-                              Suggest(name, known.field_names()));
+      return Status::KeyError(whose, " has no input '", ShortText(input.name), "'",
+                              Suggest(input.name, known.field_names()));
     }
     const auto& field = known.field(index);
     ARROW_ASSIGN_OR_RAISE(columns.emplace_back(), ColumnOf(input, field->type()));

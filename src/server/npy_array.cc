@@ -6,6 +6,8 @@
 #include <optional>
 #include <utility>
 
+#include "base/short_text.h"
+
 namespace tercet {
 namespace {
 
@@ -118,7 +120,7 @@ Result<NpyArray> ReadNpy(std::string_view bytes) {
     if (descr->size() > 4 && descr->substr(1, 3) == one.descr && (*descr)[4] == '\'') type = &one;
   }
   if (type == nullptr) {
-    return Status::NotImplemented("a NumPy array of ", descr->substr(0, 20),
+    return Status::NotImplemented("a NumPy array of ", ShortText(*descr, 20),
                                   " is not read; send little-endian numbers or booleans");
   }
   const auto sizes = Sizes(shape->substr(1));

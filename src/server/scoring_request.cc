@@ -8,6 +8,7 @@
 #include <arrow/table.h>
 
 #include "base/name.h"
+#include "base/short_text.h"
 #include "client/json_rows.h"
 #include "server/inference_request.h"
 #include "server/npy_array.h"
@@ -35,7 +36,7 @@ bool IsValueOf(const json::value& instance, const arrow::DataType& type) {
 Result<json::object> Named(const json::value& row, const std::vector<std::string>& columns) {
   if (!row.is_array() || row.as_array().size() != columns.size()) {
     return Status::Invalid("a row must be a list of ", columns.size(), " values, not ",
-                           ToText(row).substr(0, 80));
+                           ShortText(ToText(row)));
   }
   json::object named;
   for (size_t i = 0; i < columns.size(); ++i) named[columns[i]] = row.as_array()[i];
@@ -82,7 +83,7 @@ Result<Batch> RowsOfColumns(std::string_view noun, const json::object& columns,
     const json::array* values = column.value().if_array();
     if (values == nullptr || (!rows.empty() && values->size() != rows.size())) {
       return Status::Invalid("'inputs' must have lists of equal length; '",
-                             std::string_view(column.key()).substr(0, 80), "' is none");
+                             ShortText(std::string_view(column.key())), "' is none");
     }
     rows.resize(values->size(), json::object());
     for (size_t i = 0; i < values->size(); ++i) rows[i].as_object()[column.key()] = (*values)[i];
@@ -161,7 +162,7 @@ Result<Batch> RowsOfInvocation(std::string_view noun, const json::object& body,
       continue;
     }
     if (std::find(forms.begin(), forms.end(), member.key()) == forms.end() || rows != nullptr) {
-      return Status::Invalid("'", std::string_view(member.key()).substr(0, 80),
+      return Status::Invalid("'", ShortText(std::string_view(member.key())),
                              "' is unexpected; a body has one of 'dataframe_split', "
                              "'dataframe_records', 'instances' and 'inputs'");
     }
@@ -253,8 +254,8 @@ Result<Batch> RowsOfCsv(std::string_view noun, std::string_view text, const arro
   }
   for (const std::string& name : (*table)->schema()->field_names()) {
     if (known.GetFieldIndex(name) < 0) {
-      return Status::KeyError(noun, " has no column '", name.substr(0, 80), "'",
-                              Suggest(name.substr(0, 80), known.field_names()));
+      return Status::KeyError(noun, " has no column '", ShortText(name), "'",
+                              Suggest(name, known.field_names()));
     }
   }
   if ((*table)->num_rows() == 0) return Status::Invalid(noun, ": the CSV has no rows");

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/short_text.h"
 #include "server/rest_arguments.h"
 #include "server/rest_routes.h"
 #include "server/scoring_answer.h"
@@ -30,7 +31,7 @@ Answer Score(Platform* platform, OpenInference* inference, const std::string& na
 /// "delay:predict" → "delay".
 Result<std::string> ModelOfPredict(std::string_view segment) {
   if (!segment.ends_with(kPredict)) {
-    return Status::KeyError("POST takes /v1/models/NAME:predict, not '", segment.substr(0, 80),
+    return Status::KeyError("POST takes /v1/models/NAME:predict, not '", ShortText(segment),
                             "'");
   }
   return std::string(segment.substr(0, segment.size() - kPredict.size()));
@@ -78,7 +79,7 @@ Answer Invoke(Platform* platform, OpenInference* inference, const HttpRequest& r
     HttpAnswer refused = ErrorAnswer(
         Status::NotImplemented("rows are read as application/json, application/jsonlines, "
                                "text/csv or application/x-npy, not as '",
-                               request.content_type.substr(0, 80), "'"),
+                               ShortText(request.content_type), "'"),
         ErrorForm::kPlain);
     refused.status = 415;
     return refused;

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "base/json.h"
+#include "base/short_text.h"
 #include "source/sql_session.h"
 
 namespace tercet {
@@ -106,7 +107,7 @@ Result<std::string> TypeOf(const json::value& schema, int depth) {
   if (!schema.is_string()) return Status::Invalid("a type is no type");
   const auto known = Simple().find(std::string_view(schema.as_string()));
   if (known != Simple().end()) return std::string(known->second);
-  return Status::NotImplemented("the type '", std::string(schema.as_string()).substr(0, 80),
+  return Status::NotImplemented("the type '", ShortText(schema.as_string()),
                                 "' is not read");
 }
 

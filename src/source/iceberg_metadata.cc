@@ -8,6 +8,7 @@
 #include <arrow/util/compression.h>
 
 #include "base/json.h"
+#include "base/short_text.h"
 #include "source/decompress.h"
 
 namespace tercet {
@@ -118,7 +119,7 @@ Result<std::string> HintedFile(FileSystem* file_system, const std::string& folde
   }
   if (version.empty() || version.find('/') != std::string::npos) {
     return Status::Invalid("the version hint of the Iceberg table in '", folder,
-                           "' names no version: '", version.substr(0, 80), "'");
+                           "' names no version: '", ShortText(version), "'");
   }
   for (const char* ending : {".metadata.json", ".gz.metadata.json", ".metadata.json.gz"}) {
     for (const char* beginning : {"v", ""}) {

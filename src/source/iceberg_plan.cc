@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "base/parallel.h"
+#include "base/short_text.h"
 #include "source/avro_file.h"
 #include "source/iceberg_metadata.h"
 #include "source/iceberg_name_mapping.h"
@@ -209,7 +210,7 @@ class PlanReader {
     const bool parquet = format == "PARQUET" || format == "parquet";
     const bool puffin = format == "PUFFIN" || format == "puffin";
     if (!parquet && !(puffin && content == kPositionDeletes)) {
-      return Status::NotImplemented("'", file.listed, "' is of the format ", format.substr(0, 80),
+      return Status::NotImplemented("'", file.listed, "' is of the format ", ShortText(format),
                                     "; only Parquet is read");
     }
     if (content.value_or(kRows) == kRows) {

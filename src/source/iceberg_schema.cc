@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "base/short_text.h"
 #include "source/sql_session.h"
 
 namespace tercet {
@@ -43,7 +44,7 @@ Result<std::string> PrimitiveType(const std::string& name) {
       name.find_first_not_of("0123456789, )", kDecimal.size()) == std::string::npos) {
     return "DECIMAL" + name.substr(kDecimal.size() - 1);
   }
-  return Status::NotImplemented("the type '", name.substr(0, 80), "' is not read");
+  return Status::NotImplemented("the type '", ShortText(name), "' is not read");
 }
 
 /// A default in SQL. Iceberg writes all but numbers, truth values and texts as texts that SQL
@@ -112,7 +113,7 @@ class SchemaReader {
       return "MAP(" + key + ", " + value + ")";
     }
     if (kind == "struct") return StructOf(nested, path, depth);
-    return Status::NotImplemented("the type '", kind.substr(0, 80), "' is not read");
+    return Status::NotImplemented("the type '", ShortText(kind), "' is not read");
   }
 
   Result<std::string> StructOf(const json::object& type, const std::string& path, int depth) {
