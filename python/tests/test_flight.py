@@ -35,3 +35,19 @@ def test_groups_are_found_and_read(tmp_path):
                     client.get_flight_info(unknown)
     finally:
         server.stop()
+
+
+def test_a_query_ends_with_its_client(tmp_path):
+    """A server runs four queries at once; those whose clients went away make room for others."""
+    endless = b'{"verb": "sql", "query": "SELECT sum(a.range) FROM range(1000000000000) a"}'
+    server = Server(tmp_path / "project")
+    try:
+        with flight.connect(f"grpc://127.0.0.1:{server.flight}") as client:
+            for _ in range(5):
+                with pytest.raises(flight.FlightTimedOutError):
+                    client.do_get(flight.Ticket(endless),
+                                  flight.FlightCallOptions(timeout=0.5)).read_all()
+            answer = client.do_get(flight.Ticket(b'{"verb": "sql", "query": "SELECT 1 AS one"}'))
+            assert answer.read_all().to_pylist() == [{"one": 1}]
+    finally:
+        server.stop()

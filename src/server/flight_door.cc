@@ -7,6 +7,7 @@
 #include <arrow/flight/server.h>
 #include <arrow/flight/server_middleware.h>
 
+#include "base/interrupt.h"
 #include "base/log.h"
 #include "base/name.h"
 #include "base/short_text.h"
@@ -25,6 +26,43 @@ namespace {
 namespace flight = arrow::flight;
 
 constexpr std::chrono::milliseconds kDrainStep{5};
+
+/// While one of these lives, this thread's work ends soon after the client of `call` has gone: by
+/// Ctrl-C, by its own deadline, or with its process.
+class ClientWatch {
+ public:
+  explicit ClientWatch(const flight::ServerCallContext* call) : outer_(watched_) {
+    watched_ = call;
+  }
+  ~ClientWatch() { watched_ = outer_; }
+  ClientWatch(const ClientWatch&) = delete;
+  ClientWatch& operator=(const ClientWatch&) = delete;
+
+ private:
+  inline static thread_local const flight::ServerCallContext* watched_ = nullptr;
+
+  const flight::ServerCallContext* const outer_;
+  const InterruptScope scope_{[] { return watched_->is_cancelled(); }};
+};
+
+/// Rows that are made while they are sent.
+class WatchedReader : public arrow::RecordBatchReader {
+ public:
+  /// `call` outlives the reader.
+  WatchedReader(const flight::ServerCallContext* call,
+                std::shared_ptr<arrow::RecordBatchReader> rows)
+      : call_(call), rows_(std::move(rows)) {}
+
+  std::shared_ptr<arrow::Schema> schema() const override { return rows_->schema(); }
+  Status ReadNext(std::shared_ptr<arrow::RecordBatch>* batch) override {
+    const ClientWatch watch(call_);
+    return rows_->ReadNext(batch);
+  }
+
+ private:
+  const flight::ServerCallContext* const call_;
+  const std::shared_ptr<arrow::RecordBatchReader> rows_;
+};
 
 /// Refuses calls without the token before anything of them is read.
 class TokenCheck : public flight::ServerMiddlewareFactory {
@@ -213,7 +251,8 @@ class FlightDoor::Service : public flight::FlightServerBase {
     return Guard("arrow.flight.protocol.FlightService/DoGet", context, [&]() -> Status {
       ARROW_ASSIGN_OR_RAISE(json::object command, Command(ticket.ticket));
       ARROW_ASSIGN_OR_RAISE(const RecordBatchReader reader, Get(platform_, std::move(command)));
-      *stream = std::make_unique<flight::RecordBatchStream>(reader);
+      *stream = std::make_unique<flight::RecordBatchStream>(
+          std::make_shared<WatchedReader>(&context, reader));
       return Status::OK();
     });
   }
@@ -242,8 +281,8 @@ class FlightDoor::Service : public flight::FlightServerBase {
   int under_way() const { return under_way_.load(); }
 
  private:
-  /// Runs a call in a span named `method`; what is thrown below becomes an error of the call, not
-  /// the process's end.
+  /// Runs a call in a span named `method`, for as long as its client waits; what is thrown below
+  /// becomes an error of the call, not the process's end.
   template <typename Call>
   Status Guard(std::string_view method, const flight::ServerCallContext& context,
                const Call& call) {
@@ -254,6 +293,7 @@ class FlightDoor::Service : public flight::FlightServerBase {
         parent == context.incoming_headers().end() ? std::string_view() : parent->second);
     Status status;
     try {
+      const ClientWatch watch(&context);
       status = call();
     } catch (const std::exception& error) {
       status = Status::UnknownError("internal error: ", error.what());
