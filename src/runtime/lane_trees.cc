@@ -1,6 +1,8 @@
 #include "runtime/lane_trees.h"
 
 #include <algorithm>
+#include <array>
+#include <utility>
 
 #include "runtime/avx512.h"
 
@@ -51,7 +53,8 @@ std::optional<LaneTrees> LaneTrees::Make(const std::vector<Tree>& trees) {
   // Values that may be missing take twice the columns, where features miss them on both sides.
   const auto fits = [&] {
     made.codes_of_ = CodesOf(trees, made.takes_missing_);
-    return made.codes_of_ && made.codes_of_->column_count() <= kMostTables * kLanes;
+    return made.codes_of_ && made.codes_of_->column_count() <=
+                                 std::min(kMostTables * kLanes, kMostColumns * trees.size());
   };
   if (!fits()) {
     made.takes_missing_ = false;
@@ -61,11 +64,13 @@ std::optional<LaneTrees> LaneTrees::Make(const std::vector<Tree>& trees) {
   const size_t blocks = (trees.size() + kLanes - 1) / kLanes;
   const size_t leaf_count = size_t{1} << made.depth_, split_count = leaf_count - 1;
   made.splits_.resize(blocks * split_count);
+  const bool wide = made.codes_of_->column_count() > kFewTables * kLanes;
+  if (wide) made.tables_.resize(made.splits_.size());
   for (size_t t = 0; t < trees.size(); ++t) {
     const Tree& tree = trees[t];
     made.groups_.push_back(static_cast<uint32_t>(tree.group));
     made.one_sum_ &= tree.group == 0;
-    Splits* to = made.splits_.data() + t / kLanes * split_count;
+    size_t to = t / kLanes * split_count;
     std::vector<size_t> level = {0};
     for (int depth = 0; depth < made.depth_; ++depth) {
       std::vector<size_t> next;
@@ -74,8 +79,12 @@ std::optional<LaneTrees> LaneTrees::Make(const std::vector<Tree>& trees) {
         const bool leaf = node.left == 0;
         if (!leaf) {
           const auto place = made.codes_of_->PlaceOf(SplitOf(node, made.takes_missing_));
-          to->columns[t % kLanes] = static_cast<uint8_t>(place.column);
-          to->codes[t % kLanes] = place.code;
+          made.splits_[to].columns[t % kLanes] = static_cast<uint8_t>(place.column);
+          made.splits_[to].codes[t % kLanes] = place.code;
+          if (wide) {
+            made.tables_[to].numbers[t % kLanes] =
+                static_cast<uint8_t>(place.column / (kFewTables * kLanes));
+          }
         }
         ++to;
         // Below a leaf that ends early all ways lead to its value.
@@ -95,50 +104,70 @@ namespace {
 
 #define TERCET_INLINE __attribute__((always_inline)) inline TERCET_AVX512
 
+/// What the lanes' trees ask; `table` only of rows of more than four registers.
+struct LaneSplits {
+  __m512i column, code, table;
+};
+
 /// One of the row's codes for each lane.
 template <size_t kTables>
-TERCET_INLINE __m512i CodesAt(const __m512i* row, __m512i column) {
+TERCET_INLINE __m512i CodesAt(const __m512i* row, const LaneSplits& lanes) {
   if constexpr (kTables == 1) {
-    return _mm512_permutexvar_epi8(column, row[0]);
+    return _mm512_permutexvar_epi8(lanes.column, row[0]);
+  } else if constexpr (kTables == 4) {
+    return _mm512_mask_blend_epi8(_mm512_movepi8_mask(lanes.column),
+                                  _mm512_permutex2var_epi8(row[0], lanes.column, row[1]),
+                                  _mm512_permutex2var_epi8(row[2], lanes.column, row[3]));
   } else {
-    static_assert(kTables == 4);
-    return _mm512_mask_blend_epi8(_mm512_movepi8_mask(column),
-                                  _mm512_permutex2var_epi8(row[0], column, row[1]),
-                                  _mm512_permutex2var_epi8(row[2], column, row[3]));
+    static_assert(kTables == 16);
+    const __mmask64 odd = _mm512_test_epi8_mask(lanes.table, _mm512_set1_epi8(1));
+    const __mmask64 upper = _mm512_test_epi8_mask(lanes.table, _mm512_set1_epi8(2));
+    return _mm512_mask_blend_epi8(
+        upper,
+        _mm512_mask_blend_epi8(odd, CodesAt<4>(row, lanes), CodesAt<4>(row + 4, lanes)),
+        _mm512_mask_blend_epi8(odd, CodesAt<4>(row + 8, lanes), CodesAt<4>(row + 12, lanes)));
   }
 }
-
-struct LaneSplits {
-  __m512i column, code;
-};
 
 /// The lanes' splits among all of a level: half of them by the first turn, half of these by the
 /// second …, so that only the last choice waits for the turn before.
-template <int kLevel, int kTurn, typename Splits>
-TERCET_INLINE LaneSplits Chosen(const Splits* splits, const __mmask64* right) {
+template <int kLevel, int kTurn, bool kWide, typename Splits, typename Tables>
+TERCET_INLINE LaneSplits Chosen(const Splits* splits, const Tables* tables,
+                                const __mmask64* right) {
+  LaneSplits chosen{};
   if constexpr (kTurn < 0) {
-    return {_mm512_loadu_si512(splits->columns), _mm512_loadu_si512(splits->codes)};
+    chosen.column = _mm512_loadu_si512(splits->columns);
+    chosen.code = _mm512_loadu_si512(splits->codes);
+    if constexpr (kWide) chosen.table = _mm512_loadu_si512(tables->numbers);
   } else {
     constexpr int kStride = 1 << (kLevel - 1 - kTurn);
-    const LaneSplits on_left = Chosen<kLevel, kTurn - 1>(splits, right);
-    const LaneSplits on_right = Chosen<kLevel, kTurn - 1>(splits + kStride, right);
-    return {_mm512_mask_blend_epi8(right[kTurn], on_left.column, on_right.column),
-            _mm512_mask_blend_epi8(right[kTurn], on_left.code, on_right.code)};
+    const __mmask64 turn = right[kTurn];
+    const LaneSplits on_left = Chosen<kLevel, kTurn - 1, kWide>(splits, tables, right);
+    const LaneSplits on_right =
+        Chosen<kLevel, kTurn - 1, kWide>(splits + kStride, tables + kStride, right);
+    chosen.column = _mm512_mask_blend_epi8(turn, on_left.column, on_right.column);
+    chosen.code = _mm512_mask_blend_epi8(turn, on_left.code, on_right.code);
+    if constexpr (kWide) {
+      chosen.table = _mm512_mask_blend_epi8(turn, on_left.table, on_right.table);
+    }
   }
+  return chosen;
 }
 
 /// Goes down from a level to the leaves; `node`: of each lane, within the level.
-template <int kLevel, int kDepth, size_t kTables, typename Splits>
-TERCET_INLINE __m512i Descend(const __m512i* row, const Splits* splits, __mmask64* right,
-                              __m512i node) {
+template <int kLevel, int kDepth, size_t kTables, typename Splits, typename Tables>
+TERCET_INLINE __m512i Descend(const __m512i* row, const Splits* splits, const Tables* tables,
+                              __mmask64* right, __m512i node) {
   if constexpr (kLevel == kDepth) {
     return node;
   } else {
-    const LaneSplits lanes = Chosen<kLevel, kLevel - 1>(splits + (1 << kLevel) - 1, right);
-    right[kLevel] = _mm512_cmpge_epu8_mask(CodesAt<kTables>(row, lanes.column), lanes.code);
+    constexpr int kFirst = (1 << kLevel) - 1;
+    const LaneSplits lanes =
+        Chosen<kLevel, kLevel - 1, (kTables > 4)>(splits + kFirst, tables + kFirst, right);
+    right[kLevel] = _mm512_cmpge_epu8_mask(CodesAt<kTables>(row, lanes), lanes.code);
     node = _mm512_add_epi8(node, node);
     node = _mm512_mask_add_epi8(node, right[kLevel], node, _mm512_set1_epi8(1));
-    return Descend<kLevel + 1, kDepth, kTables>(row, splits, right, node);
+    return Descend<kLevel + 1, kDepth, kTables>(row, splits, tables, right, node);
   }
 }
 
@@ -150,12 +179,13 @@ TERCET_AVX512 void LaneTrees::AddLeavesOf(const uint8_t* row, float* sums) const
   __m512i codes[kTables];
   for (size_t i = 0; i < kTables; ++i) codes[i] = _mm512_load_si512(row + kLanes * i);
   const Splits* splits = splits_.data();
+  const Tables* tables = tables_.data();
   const float* leaves = leaves_.data();
   float sum = *sums;  // of group 0
   for (size_t first = 0; first < groups_.size(); first += kLanes) {
     __mmask64 right[kMostDepth] = {};
     alignas(64) uint8_t reached[kLanes];
-    _mm512_store_si512(reached, Descend<0, kDepth, kTables>(codes, splits, right,
+    _mm512_store_si512(reached, Descend<0, kDepth, kTables>(codes, splits, tables, right,
                                                             _mm512_setzero_si512()));
     const size_t count = std::min(kLanes, groups_.size() - first);
     if (one_sum_) {
@@ -166,6 +196,7 @@ TERCET_AVX512 void LaneTrees::AddLeavesOf(const uint8_t* row, float* sums) const
       }
     }
     splits += kLeaves - 1;
+    if constexpr (kTables > kFewTables) tables += kLeaves - 1;
     leaves += kLanes * kLeaves;
   }
   if (one_sum_) *sums = sum;
@@ -173,19 +204,16 @@ TERCET_AVX512 void LaneTrees::AddLeavesOf(const uint8_t* row, float* sums) const
 
 void LaneTrees::AddLeaves(const float* row, float* sums) const {
   using Function = void (LaneTrees::*)(const uint8_t*, float*) const;
-  static constexpr Function kOfDepth[kMostDepth + 1][2] = {
-      {&LaneTrees::AddLeavesOf<0, 1>, &LaneTrees::AddLeavesOf<0, 4>},
-      {&LaneTrees::AddLeavesOf<1, 1>, &LaneTrees::AddLeavesOf<1, 4>},
-      {&LaneTrees::AddLeavesOf<2, 1>, &LaneTrees::AddLeavesOf<2, 4>},
-      {&LaneTrees::AddLeavesOf<3, 1>, &LaneTrees::AddLeavesOf<3, 4>},
-      {&LaneTrees::AddLeavesOf<4, 1>, &LaneTrees::AddLeavesOf<4, 4>},
-      {&LaneTrees::AddLeavesOf<5, 1>, &LaneTrees::AddLeavesOf<5, 4>},
-      {&LaneTrees::AddLeavesOf<6, 1>, &LaneTrees::AddLeavesOf<6, 4>},
-      {&LaneTrees::AddLeavesOf<7, 1>, &LaneTrees::AddLeavesOf<7, 4>},
-      {&LaneTrees::AddLeavesOf<8, 1>, &LaneTrees::AddLeavesOf<8, 4>}};
+  static constexpr auto kOfDepth = []<int... kDepth>(std::integer_sequence<int, kDepth...>) {
+    return std::array<std::array<Function, 3>, sizeof...(kDepth)>{
+        {{&LaneTrees::AddLeavesOf<kDepth, 1>, &LaneTrees::AddLeavesOf<kDepth, kFewTables>,
+          &LaneTrees::AddLeavesOf<kDepth, kMostTables>}...}};
+  }(std::make_integer_sequence<int, kMostDepth + 1>());
   alignas(64) uint8_t codes[kMostTables * kLanes] = {};
   codes_of_->EncodeRow(row, codes);
-  (this->*kOfDepth[depth_][codes_of_->column_count() > kLanes ? 1 : 0])(codes, sums);
+  const size_t columns = codes_of_->column_count();
+  const size_t width = columns > kFewTables * kLanes ? 2 : columns > kLanes ? 1 : 0;
+  (this->*kOfDepth[depth_][width])(codes, sums);
 }
 
 #else

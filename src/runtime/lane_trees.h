@@ -11,15 +11,16 @@
 namespace tercet {
 
 /// Trees of float splits for one row, 64 trees at once with AVX-512, a tree a byte: ThresholdCodes
-/// makes bytes of the row, few enough for registers, so that one instruction fetches what 64 trees
+/// makes bytes of the row, few enough for registers, so that few instructions fetch what 64 trees
 /// ask for, and another decides their splits. They are completed to one depth; at each level a
 /// tree's split is chosen among all of the level by the turns that it took before, which costs less
-/// than to fetch it from memory: there are only two bytes of a split. Leaves are added in the order
-/// of the trees: sums are those of a walk, bit for bit.
+/// than to fetch it from memory: there are only two bytes of a split, three where a row has more
+/// than 256. Leaves are added in the order of the trees: sums are those of a walk, bit for bit.
 class LaneTrees {
  public:
   /// nullopt where the processor has no AVX-512, and for trees so deep or so lean that completing
-  /// them costs more than it brings, or of too many features for registers.
+  /// them costs more than it brings, of too many features for registers, or so few that to make
+  /// bytes of these costs more than a walk.
   static std::optional<LaneTrees> Make(const std::vector<NumberTree<float>>& trees);
 
   /// False: the rows may have no NaN.
@@ -32,12 +33,18 @@ class LaneTrees {
   static constexpr size_t kLanes = 64;
   static constexpr int kMostDepth = 8;
   static constexpr size_t kMostGrowth = 4;  ///< completed nodes for each that was there
-  static constexpr size_t kMostTables = 4;  ///< registers of kLanes codes of the row
+  static constexpr size_t kFewTables = 4;    ///< registers of kLanes codes of the row
+  static constexpr size_t kMostTables = 16;
+  static constexpr size_t kMostColumns = 8;  ///< for each tree
 
   /// What the lanes' trees ask at one place.
   struct Splits {
-    uint8_t columns[kLanes];
+    uint8_t columns[kLanes];  ///< within kFewTables
     uint8_t codes[kLanes];
+  };
+  /// Which kFewTables of the row's the columns are in.
+  struct Tables {
+    uint8_t numbers[kLanes];
   };
 
   template <int kDepth, size_t kTables>
@@ -49,6 +56,7 @@ class LaneTrees {
   std::optional<ThresholdCodes<float>> codes_of_;
   std::vector<uint32_t> groups_;  ///< one a tree
   std::vector<Splits> splits_;    ///< by kLanes trees, then by level and node
+  std::vector<Tables> tables_;    ///< of each of splits_; empty where the row has kFewTables
   std::vector<float> leaves_;     ///< by tree, from left to right
 };
 

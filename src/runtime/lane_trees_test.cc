@@ -48,7 +48,7 @@ TEST(LaneTrees, SumsAreThoseOfAWalkBitForBit) {
   std::mt19937_64 random(31);
   int made = 0, all_there = 0;
   for (int depth = 0; depth <= 8; ++depth) {
-    for (const size_t features : {2, 50, 200}) {
+    for (const size_t features : {2, 50, 200, 700}) {
       for (const size_t count : {1, 63, 64, 65, 130}) {
         std::vector<Tree> trees;
         for (size_t t = 0; t < count; ++t) {
@@ -85,12 +85,17 @@ TEST(LaneTrees, SumsAreThoseOfAWalkBitForBit) {
 
 TEST(LaneTrees, AreNotMadeOfMoreFeaturesThanRegistersHold) {
   std::vector<Tree> trees;
-  for (size_t f = 0; f < 257; ++f) {
+  for (size_t f = 0; f < 1025; ++f) {
     trees.push_back({.nodes = {{.left = 1, .split = {.feature = f}}, {.value = 1}, {.value = 2}}});
   }
   EXPECT_FALSE(LaneTrees::Make(trees));
   trees.pop_back();
   EXPECT_EQ(LaneTrees::Make(trees).has_value(), BlockTrees<float>::Supported());
+}
+
+TEST(LaneTrees, AreNotMadeOfFewTreesOfManyFeatures) {
+  std::mt19937_64 random(7);
+  EXPECT_FALSE(LaneTrees::Make({RandomTree(6, 10'000, 0, &random)}));
 }
 
 TEST(LaneTrees, AreNotMadeOfDeepOrLeanOnes) {

@@ -10,6 +10,36 @@
 namespace tercet {
 
 template <typename Number>
+typename ThresholdCodes<Number>::Table ThresholdCodes<Number>::MakeTable(const Number* thresholds,
+                                                                         size_t count) {
+  constexpr Number kNan = std::numeric_limits<Number>::quiet_NaN();
+  const auto make = [&](size_t group_count) {
+    for (size_t g = 0; g < group_count; ++g) {
+      Group& group = groups_.emplace_back();
+      const size_t begin = std::min(g * kGroup, count);
+      std::fill(std::begin(group.thresholds), std::end(group.thresholds), kNan);
+      std::copy(thresholds + begin, thresholds + std::min(begin + kGroup, count),
+                group.thresholds);
+    }
+  };
+  Table table{static_cast<uint32_t>(groups_.size()), 0, count > kMostWithoutIndex};
+  if (table.has_index) {
+    Group& index = groups_.emplace_back();
+    for (size_t g = 0; g < kGroup; ++g) {
+      const size_t last = g * kGroup + kGroup - 1;
+      index.thresholds[g] = last < count ? thresholds[last] : kNan;
+    }
+    table.group_count = static_cast<uint32_t>(count / kGroup + 1);  // which a rank of all is in
+  } else {
+    // In pairs, so that most features of wide rows, of which 16 thresholds more or less are looked
+    // at, take as many steps, which the processor foresees.
+    table.group_count = static_cast<uint32_t>((count + 2 * kGroup - 1) / (2 * kGroup) * 2);
+  }
+  make(table.group_count);
+  return table;
+}
+
+template <typename Number>
 std::optional<ThresholdCodes<Number>> ThresholdCodes<Number>::Make(
     const std::vector<NumberSplit<Number>>& splits) {
   std::vector<NumberSplit<Number>> sorted = splits;
@@ -30,17 +60,12 @@ std::optional<ThresholdCodes<Number>> ThresholdCodes<Number>::Make(
                                  static_cast<uint32_t>(feature.index),
                                  static_cast<uint32_t>(made.tables_.size()),
                                  static_cast<Missing>(kind)});
+        made.looks_for_zeros_ |= static_cast<Missing>(kind) >= Missing::kZeroLeft;
         used[kind] = false;
       }
-      Table& table = made.tables_.emplace_back();
-      std::fill(std::begin(table.thresholds), std::end(table.thresholds),
-                std::numeric_limits<Number>::quiet_NaN());
-      const size_t first = (made.tables_.size() - 1 - feature.first_table) * kTableSize;
-      std::copy(feature.thresholds.begin() + static_cast<int64_t>(first),
-                feature.thresholds.end(), table.thresholds);
-      for (size_t g = 0; g < kGroup; ++g) {
-        table.last[g] = table.thresholds[g * kGroup + kGroup - 1];
-      }
+      const size_t first = (made.tables_.size() - feature.first_table) * kTableSize;
+      made.tables_.push_back(
+          made.MakeTable(feature.thresholds.data() + first, feature.thresholds.size() - first));
     };
     for (end = begin; end < sorted.size() && sorted[end].feature == feature.index; ++end) {
       const Number threshold = sorted[end].threshold;
@@ -101,51 +126,59 @@ TERCET_AVX512 inline size_t CountAtMost(const double* sixteen, __m512d value) {
 TERCET_AVX512 inline __m512 InAllLanes(float value) { return _mm512_set1_ps(value); }
 TERCET_AVX512 inline __m512d InAllLanes(double value) { return _mm512_set1_pd(value); }
 
-/// The number of thresholds that a value is not below: first of whole groups of 16, by the last of
-/// each, then of those in the next group.
-template <typename Number>
-TERCET_AVX512 inline uint8_t RankOf(const Number* thresholds, const Number* last, Number number) {
+/// The number of a table's thresholds that a value is not below: of whole groups by the index, then
+/// of those in the next group; or of all groups, where these are few.
+template <typename Number, typename Table, typename Group>
+TERCET_AVX512 inline uint8_t RankOf(const Table& table, const Group* groups, Number number) {
   const auto value = InAllLanes(number);
-  const size_t group = CountAtMost(last, value) * 16;
-  return static_cast<uint8_t>(group + CountAtMost(thresholds + group, value));
+  const Group* group = groups + table.first_group;
+  size_t rank = 0;
+  if (table.has_index) {
+    const size_t whole = CountAtMost(group->thresholds, value);
+    rank = whole * std::size(group->thresholds) + CountAtMost(group[1 + whole].thresholds, value);
+  } else {
+    for (const Group* end = group + table.group_count; group != end; group += 2) {
+      rank += CountAtMost(group[0].thresholds, value) + CountAtMost(group[1].thresholds, value);
+    }
+  }
+  return static_cast<uint8_t>(rank);
 }
 
-template <typename Number>
-TERCET_AVX512 void RankAll(const Number* thresholds, const Number* last, const Number* values,
+template <typename Number, typename Table, typename Group>
+TERCET_AVX512 void RankAll(const Table& table, const Group* groups, const Number* values,
                            size_t rows, uint8_t* ranks) {
-  for (size_t i = 0; i < rows; ++i) ranks[i] = RankOf(thresholds, last, values[i]);
+  for (size_t i = 0; i < rows; ++i) ranks[i] = RankOf(table, groups, values[i]);
 }
 
-/// Ranks of one row's values, a byte a column. Columns of one table are side by side.
-template <typename Number, typename Column, typename Table>
-TERCET_AVX512 void RankRow(const Column* columns, size_t count, const Table* tables,
-                           const Number* row, uint8_t* ranks) {
+/// Ranks of one row's values, a byte a column; whether a value is NaN. Columns of one table are
+/// side by side.
+template <typename Number, typename Column, typename Table, typename Group>
+TERCET_AVX512 bool RankRow(const Column* columns, size_t count, const Table* tables,
+                           const Group* groups, const Number* row, uint8_t* ranks) {
+  bool nan = false;
   for (size_t c = 0; c < count; ++c) {
-    const Table& table = tables[columns[c].table];
+    const Number value = row[columns[c].index];
+    nan |= value != value;
     ranks[c] = c > 0 && columns[c].table == columns[c - 1].table
                    ? ranks[c - 1]
-                   : RankOf(table.thresholds, table.last, row[columns[c].index]);
+                   : RankOf(tables[columns[c].table], groups, value);
   }
+  return nan;
 }
 
 #else
 
-template <typename Number, typename Column, typename Table>
-void RankRow(const Column*, size_t, const Table*, const Number*, uint8_t*) {}
+template <typename Number, typename Column, typename Table, typename Group>
+bool RankRow(const Column*, size_t, const Table*, const Group*, const Number*, uint8_t*) {
+  return false;
+}
 
-template <typename Number>
-void RankAll(const Number*, const Number*, const Number*, size_t, uint8_t*) {}
+template <typename Number, typename Table, typename Group>
+void RankAll(const Table&, const Group*, const Number*, size_t, uint8_t*) {}
 
 #endif
 
 }  // namespace
-
-template <typename Number>
-size_t ThresholdCodes<Number>::Rank(const Table& table, Number value) {
-  size_t rank = 0;
-  while (rank < kTableSize && value >= table.thresholds[rank]) ++rank;
-  return rank;
-}
 
 template <typename Number>
 void ThresholdCodes<Number>::PlaceMissing(const Column& column, const Number* values, size_t rows,
@@ -154,7 +187,8 @@ void ThresholdCodes<Number>::PlaceMissing(const Column& column, const Number* va
   const bool zero_too = column.missing >= Missing::kZeroLeft;
   uint8_t code = 255;
   if (column.missing == Missing::kAsZero) {
-    code = static_cast<uint8_t>(Rank(tables_[column.table], Number{0}));
+    const Number zero = 0;
+    RankAll(tables_[column.table], groups_.data(), &zero, 1, &code);
   } else if (column.missing == Missing::kLeft || column.missing == Missing::kZeroLeft) {
     code = 0;
   }
@@ -176,15 +210,16 @@ void ThresholdCodes<Number>::Encode(const Values& values_of, size_t rows, uint8_
       nan = false;
       for (size_t i = 0; i < rows; ++i) nan |= values[i] != values[i];
     }
-    const Table& table = tables_[column.table];
-    RankAll(table.thresholds, table.last, values, rows, codes);
+    RankAll(tables_[column.table], groups_.data(), values, rows, codes);
     if (nan || column.missing >= Missing::kZeroLeft) PlaceMissing(column, values, rows, codes);
   }
 }
 
 template <typename Number>
 void ThresholdCodes<Number>::EncodeRow(const Number* row, uint8_t* codes) const {
-  RankRow(columns_.data(), columns_.size(), tables_.data(), row, codes);
+  const bool nan = RankRow(columns_.data(), columns_.size(), tables_.data(), groups_.data(), row,
+                           codes);
+  if (!nan && !looks_for_zeros_) return;
   for (size_t c = 0; c < columns_.size(); ++c) {
     const Number value = row[columns_[c].index];
     if (value != value || columns_[c].missing >= Missing::kZeroLeft) {

@@ -64,12 +64,21 @@ class ThresholdCodes {
  private:
   static constexpr size_t kGroup = 16;
   static constexpr size_t kTableSize = 255;
+  static constexpr size_t kMostWithoutIndex = 4 * kGroup;
   static constexpr size_t kMostColumns = 4096;
 
-  /// Up to kTableSize thresholds, ascending, with NaN behind them, so that no value counts those.
-  struct alignas(64) Table {
-    Number thresholds[kGroup * kGroup];
-    Number last[kGroup];  ///< of each group of kGroup; the last of them NaN
+  /// Thresholds that a value is compared with at once, ascending, with NaN behind them, so that no
+  /// value counts those.
+  struct alignas(64) Group {
+    Number thresholds[kGroup];
+  };
+  /// Up to kTableSize thresholds of a feature. So many lie as close together as they can: of a wide
+  /// row each feature's are looked at once.
+  struct Table {
+    uint32_t first_group;
+    uint32_t group_count;
+    /// The first group has the last threshold of each that follows; NaN for the last one of these.
+    bool has_index;
   };
   struct Feature {
     size_t index;
@@ -83,14 +92,16 @@ class ThresholdCodes {
     Missing missing;
   };
 
-  static size_t Rank(const Table& table, Number value);
+  Table MakeTable(const Number* thresholds, size_t count);
   /// Corrects the codes of what is missing, or may be.
   void PlaceMissing(const Column& column, const Number* values, size_t rows, uint8_t* codes) const;
   const Feature& FeatureOf(size_t index) const;
 
   std::vector<Feature> features_;  ///< that some split looks at, ascending
   std::vector<Table> tables_;
+  std::vector<Group> groups_;
   std::vector<Column> columns_;  ///< by feature, table and kind
+  bool looks_for_zeros_ = false;  ///< in some column 0 may be missing
 };
 
 extern template class ThresholdCodes<float>;
