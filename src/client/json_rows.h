@@ -24,6 +24,10 @@ Result<std::shared_ptr<arrow::Array>> ArrayFromJson(std::string_view column,
                                                     const std::shared_ptr<arrow::DataType>& type,
                                                     const std::vector<const json::value*>& values);
 
+/// A number or a text as a cell of `type`, the number put into `number`, the text where it stays; a
+/// null as that. False for what is left to ArrayFromJson, which takes it or says why not.
+bool CellFromJson(const json::value& value, arrow::Type::type type, uint64_t* number, Cell* cell);
+
 /// Rows from {"origin": "JFK"} or [{"origin": "JFK"}, …], with the types of `known`'s columns. The
 /// batch has the columns that appear, in the order of `known`; a member that a row leaves out is
 /// null. KeyError with a suggestion for a member that is not known. `noun` names a row in errors.

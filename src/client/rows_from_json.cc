@@ -338,6 +338,8 @@ bool NumberCell(const json::value& value, uint64_t* number, Cell* cell) {
   return true;
 }
 
+}  // namespace
+
 bool CellFromJson(const json::value& value, arrow::Type::type type, uint64_t* number, Cell* cell) {
   if (value.is_null()) return true;
   switch (type) {
@@ -359,6 +361,13 @@ bool CellFromJson(const json::value& value, arrow::Type::type type, uint64_t* nu
       return NumberCell<uint8_t>(value, number, cell);
     case arrow::Type::DOUBLE:
       return NumberCell<double>(value, number, cell);
+    case arrow::Type::FLOAT: {
+      if (!value.is_number()) return false;
+      const auto near = static_cast<float>(value.to_number<double>());
+      std::memcpy(number, &near, sizeof(near));
+      *cell = {reinterpret_cast<const char*>(number), sizeof(near)};
+      return true;
+    }
     case arrow::Type::STRING:
     case arrow::Type::LARGE_STRING:
       if (!value.is_string()) return false;
@@ -368,6 +377,8 @@ bool CellFromJson(const json::value& value, arrow::Type::type type, uint64_t* nu
       return false;
   }
 }
+
+namespace {
 
 /// One row; of each column a number and a cell.
 bool RowCells(const json::object& row, const arrow::Schema& known, uint64_t* numbers,

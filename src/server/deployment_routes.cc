@@ -1,12 +1,12 @@
 #include "base/time_text.h"
 #include "catalog/definition_json.h"
-#include "catalog/row_predictor.h"
 #include "client/json_rows.h"
 #include "client/wire.h"
 #include "client/wire_frames.h"
 #include "platform/prediction_logs.h"
 #include "server/rest_arguments.h"
 #include "server/rest_routes.h"
+#include "server/row_answer.h"
 
 namespace tercet {
 namespace {
@@ -48,45 +48,22 @@ HttpAnswer PredictAnswerOf(const PredictData& data, bool single) {
   return answer;
 }
 
-/// Answers a few entities that name just what the deployment asks for; nullopt when the request,
-/// the release or the store takes more.
-Result<std::optional<HttpAnswer>> PlainPrediction(Platform* platform,
-                                                  DeploymentContracts* contracts,
-                                                  const std::string& name,
-                                                  const json::value& entities,
-                                                  std::optional<int64_t> event_time_us,
-                                                  std::string request_id) {
-  ARROW_ASSIGN_OR_RAISE(const auto predictor, platform->PredictorOf(name));
-  if (predictor == nullptr) return std::nullopt;
-  // Kept for the choice of the next request's lane alone.
-  ARROW_RETURN_NOT_OK(contracts->Get(name));
-  thread_local std::vector<Cell> cells;
-  thread_local std::vector<uint64_t> numbers;
-  thread_local RowPrediction prediction;
-  if (!CellsFromJson(entities, *predictor->entities(), RowPredictor::kMostRows, &cells,
-                     &numbers)) {
-    return std::nullopt;
-  }
-  prediction.request_id = std::move(request_id);
-  ARROW_ASSIGN_OR_RAISE(const bool answered,
-                        predictor->Predict(cells, event_time_us, &prediction));
-  if (!answered) return std::nullopt;
+HttpAnswer PredictAnswerOf(const RowAnswer& rows, bool single) {
   HttpAnswer answer;
   std::string& out = answer.body;
   out.reserve(512);
-  const std::span<const Cell> outputs = prediction.outputs;
-  const auto columns = static_cast<size_t>(predictor->outputs()->num_fields());
-  if (entities.is_object()) {
+  if (single) {
     out = "{\"prediction\":";
-    AppendJsonRow(*predictor->outputs(), outputs, &out);
+    AppendJsonRow(*rows.schema(), rows.row(0), &out);
   } else {
     out = "{\"predictions\":[";
-    for (size_t row = 0; row < entities.as_array().size(); ++row) {
+    for (size_t row = 0; row < rows.rows(); ++row) {
       if (row > 0) out.push_back(',');
-      AppendJsonRow(*predictor->outputs(), outputs.subspan(row * columns, columns), &out);
+      AppendJsonRow(*rows.schema(), rows.row(row), &out);
     }
     out.push_back(']');
   }
+  const RowPrediction& prediction = *rows.prediction;
   AppendProvenance(prediction.missing, prediction.release_id, prediction.release_number,
                    prediction.request_id, &out);
   return answer;
@@ -117,9 +94,15 @@ Answer Predict(Platform* platform, DeploymentContracts* contracts, const std::st
   const json::value* entities = body.if_contains("entities");
   if (entities == nullptr) return Status::Invalid("member 'entities' is missing");
   ARROW_ASSIGN_OR_RAISE(const auto event_time_us, FindTime(body, "event_time"));
-  ARROW_ASSIGN_OR_RAISE(auto plain, PlainPrediction(platform, contracts, name, *entities,
-                                                    event_time_us, RequestId(request)));
-  if (plain) return *std::move(plain);
+  // Kept for the choice of the next request's lane.
+  ARROW_RETURN_NOT_OK(contracts->Get(name));
+  ARROW_ASSIGN_OR_RAISE(
+      const RowAnswer rows,
+      AnswerRows(platform, name, event_time_us, RequestId(request),
+                 [&](const arrow::Schema& needed, size_t most, auto* cells, auto* numbers) {
+                   return CellsFromJson(*entities, needed, most, cells, numbers);
+                 }));
+  if (rows) return PredictAnswerOf(rows, entities->is_object());
   const auto answer = [&](const KnownContract<DeploymentContract>& known) -> Answer {
     ARROW_ASSIGN_OR_RAISE(const auto batch,
                           RowsFromJson("deployment '" + name + "'", *entities, *known.columns));

@@ -159,12 +159,12 @@ Result<GrpcInferenceRequest> ReadGrpcRequest(const ModelInferRequest& message) {
 Status WriteGrpcAnswer(const ModelInferRequest& request, const OpenInference::Answer& answer,
                        ::inference::ModelInferResponse* response) {
   response->set_model_name(request.model_name());
-  response->set_model_version(std::to_string(answer.data.release_number));
+  response->set_model_version(std::to_string(answer.release_number));
   response->set_id(request.id());
-  (*response->mutable_parameters())["release_id"].set_string_param(answer.data.release_id);
-  if (!answer.data.missing.empty()) {
+  (*response->mutable_parameters())["release_id"].set_string_param(answer.release_id);
+  if (!answer.missing.empty()) {
     std::string missing;
-    for (const std::string& text : answer.data.missing) {
+    for (const std::string& text : answer.missing) {
       missing += (missing.empty() ? "" : "; ") + text;
     }
     (*response->mutable_parameters())["missing"].set_string_param(missing);

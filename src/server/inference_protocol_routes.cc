@@ -39,23 +39,23 @@ json::object Metadata(const std::string& name, const DeploymentContract& contrac
 
 Answer InferAnswer(const std::string& name, const InferenceRequest& request,
                    const OpenInference::Answer& inferred) {
-  const auto& [data, outputs] = inferred;
+  const auto& outputs = inferred.outputs;
   HttpAnswer answer;
   std::string& out = answer.body;
   std::string binary;
   bool has_binary = false;
   out = "{\"model_name\":";
   AppendJsonText(name, &out);
-  out += ",\"model_version\":\"" + std::to_string(data.release_number) + "\"";
+  out += ",\"model_version\":\"" + std::to_string(inferred.release_number) + "\"";
   if (!request.id.empty()) {
     out += ",\"id\":";
     AppendJsonText(request.id, &out);
   }
   out += ",\"parameters\":{\"release_id\":";
-  AppendJsonText(data.release_id, &out);
-  if (!data.missing.empty()) {
+  AppendJsonText(inferred.release_id, &out);
+  if (!inferred.missing.empty()) {
     std::string missing;
-    for (const std::string& text : data.missing) missing += (missing.empty() ? "" : "; ") + text;
+    for (const std::string& text : inferred.missing) missing += (missing.empty() ? "" : "; ") + text;
     out += ",\"missing\":";
     AppendJsonText(missing, &out);
   }

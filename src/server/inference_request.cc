@@ -36,8 +36,35 @@ class BinaryTail {
   std::string_view rest_;
 };
 
+/// As FindObject and FindArray, without a copy; null where there is none.
+Result<const json::object*> ObjectIn(const json::object& object, std::string_view key) {
+  const json::value* value = object.if_contains(key);
+  const json::object* found = value == nullptr ? nullptr : value->if_object();
+  if (found == nullptr) ARROW_RETURN_NOT_OK(FindObject(object, key));
+  return found;
+}
+
+Result<const json::array*> ArrayIn(const json::object& object, std::string_view key) {
+  const json::value* value = object.if_contains(key);
+  const json::array* found = value == nullptr ? nullptr : value->if_array();
+  if (found == nullptr) ARROW_RETURN_NOT_OK(FindArray(object, key));
+  return found;
+}
+
+/// What the parameters of a tensor say, which has none where they are null. `what`: "input 'x'".
+Status CheckTensorParameters(std::string_view noun, std::string_view name,
+                             const json::object* parameters) {
+  if (parameters == nullptr) return Status::OK();
+  const std::string what = std::string(noun) + " '" + ShortText(name) + "'";
+  for (const auto& parameter : *parameters) {
+    ARROW_RETURN_NOT_OK(CheckTensorParameter(what, parameter.key()));
+  }
+  return Status::OK();
+}
+
 Status ReadShape(const json::array& shape, InputTensor* tensor) {
   std::vector<int64_t> sizes;
+  sizes.reserve(shape.size());
   for (const json::value& size : shape) {
     if (!size.is_int64()) {
       return Status::Invalid("input '", tensor->name, "' has the shape ",
@@ -51,26 +78,28 @@ Status ReadShape(const json::array& shape, InputTensor* tensor) {
 Result<InputTensor> ReadInput(const json::object& object, BinaryTail* tail) {
   InputTensor tensor;
   ARROW_ASSIGN_OR_RAISE(tensor.name, GetString(object, "name"));
-  const std::string what = "input '" + ShortText(tensor.name) + "'";
+  const auto what = [&] { return "input '" + ShortText(tensor.name) + "'"; };
   Result<std::string> datatype = GetString(object, "datatype");
-  if (!datatype.ok()) return Explain(datatype.status(), what);
+  if (!datatype.ok()) return Explain(datatype.status(), what());
   tensor.datatype = *std::move(datatype);
-  ARROW_ASSIGN_OR_RAISE(const json::array shape, FindArray(object, "shape"));
-  ARROW_RETURN_NOT_OK(ReadShape(shape, &tensor));
-  ARROW_ASSIGN_OR_RAISE(const json::object parameters, FindObject(object, "parameters"));
-  for (const auto& parameter : parameters) {
-    ARROW_RETURN_NOT_OK(CheckTensorParameter(what, parameter.key()));
-  }
+  ARROW_ASSIGN_OR_RAISE(const json::array* shape, ArrayIn(object, "shape"));
+  ARROW_RETURN_NOT_OK(shape == nullptr ? SetShape({}, &tensor) : ReadShape(*shape, &tensor));
+  ARROW_ASSIGN_OR_RAISE(const json::object* parameters, ObjectIn(object, "parameters"));
+  ARROW_RETURN_NOT_OK(CheckTensorParameters("input", tensor.name, parameters));
   // MLServer's codec, which makes a text stand for other bytes.
-  const json::value* codec = parameters.if_contains("content_type");
+  const json::value* codec =
+      parameters == nullptr ? nullptr : parameters->if_contains("content_type");
   if (codec != nullptr && *codec == json::value("base64")) {
-    return Status::NotImplemented(what, " has the content_type 'base64'; send the text itself, or "
+    return Status::NotImplemented(what(), " has the content_type 'base64'; send the text itself, or "
                                   "its bytes as binary data");
   }
-  ARROW_ASSIGN_OR_RAISE(const auto binary_size, FindInt(parameters, "binary_data_size"));
+  std::optional<int64_t> binary_size;
+  if (parameters != nullptr) {
+    ARROW_ASSIGN_OR_RAISE(binary_size, FindInt(*parameters, "binary_data_size"));
+  }
   tensor.data = object.if_contains("data");
   if (binary_size.has_value() == (tensor.data != nullptr)) {
-    return Status::Invalid(what, " must have either 'data' or 'parameters.binary_data_size'");
+    return Status::Invalid(what(), " must have either 'data' or 'parameters.binary_data_size'");
   }
   if (binary_size) {
     ARROW_ASSIGN_OR_RAISE(tensor.binary, tail->Take(tensor.name, *binary_size));
@@ -82,13 +111,14 @@ Result<InferenceRequest::Wish> ReadWish(const json::value& value, bool binary_de
   if (!value.is_object()) return Status::Invalid("'outputs' must be objects");
   InferenceRequest::Wish wish;
   ARROW_ASSIGN_OR_RAISE(wish.name, GetString(value.as_object(), "name"));
-  ARROW_ASSIGN_OR_RAISE(const json::object parameters, FindObject(value.as_object(), "parameters"));
-  for (const auto& parameter : parameters) {
-    ARROW_RETURN_NOT_OK(
-        CheckTensorParameter("output '" + ShortText(wish.name) + "'", parameter.key()));
+  ARROW_ASSIGN_OR_RAISE(const json::object* parameters,
+                        ObjectIn(value.as_object(), "parameters"));
+  ARROW_RETURN_NOT_OK(CheckTensorParameters("output", wish.name, parameters));
+  wish.binary = binary_default;
+  if (parameters != nullptr) {
+    ARROW_ASSIGN_OR_RAISE(const auto binary, FindBool(*parameters, "binary_data"));
+    wish.binary = binary.value_or(binary_default);
   }
-  ARROW_ASSIGN_OR_RAISE(const auto binary, FindBool(parameters, "binary_data"));
-  wish.binary = binary.value_or(binary_default);
   return wish;
 }
 
@@ -179,18 +209,23 @@ Result<InferenceRequest> ReadInferenceRequest(std::string_view body,
                                               std::string_view header_length) {
   ARROW_ASSIGN_OR_RAISE(const size_t json_size, JsonSize(body, header_length));
   InferenceRequest request;
-  ARROW_ASSIGN_OR_RAISE(request.json, ParseJsonObject(body.substr(0, json_size)));
-  ARROW_ASSIGN_OR_RAISE(const auto id, FindString(request.json, "id"));
+  ARROW_ASSIGN_OR_RAISE(json::object read,
+                        request.json->memory.ParseObject(body.substr(0, json_size)));
+  const json::object& object = request.json->object.emplace(std::move(read));
+  ARROW_ASSIGN_OR_RAISE(const auto id, FindString(object, "id"));
   request.id = id.value_or("");
-  ARROW_ASSIGN_OR_RAISE(const json::object parameters, FindObject(request.json, "parameters"));
-  ARROW_ASSIGN_OR_RAISE(request.event_time_us, FindTime(parameters, "event_time"));
-  ARROW_ASSIGN_OR_RAISE(const auto binary, FindBool(parameters, "binary_data_output"));
-  request.binary_output = binary.value_or(false);
+  ARROW_ASSIGN_OR_RAISE(const json::object* parameters, ObjectIn(object, "parameters"));
+  if (parameters != nullptr) {
+    ARROW_ASSIGN_OR_RAISE(request.event_time_us, FindTime(*parameters, "event_time"));
+    ARROW_ASSIGN_OR_RAISE(const auto binary, FindBool(*parameters, "binary_data_output"));
+    request.binary_output = binary.value_or(false);
+  }
 
-  const json::value* inputs = request.json.if_contains("inputs");
+  const json::value* inputs = object.if_contains("inputs");
   if (inputs == nullptr || !inputs->is_array() || inputs->as_array().empty()) {
     return Status::Invalid("'inputs' must be a list of at least one tensor");
   }
+  request.inputs.reserve(inputs->as_array().size());
   BinaryTail tail(body.substr(json_size));
   for (const json::value& input : inputs->as_array()) {
     if (!input.is_object()) return Status::Invalid("'inputs' must be objects");
@@ -200,9 +235,12 @@ Result<InferenceRequest> ReadInferenceRequest(std::string_view body,
   if (tail.left() > 0) {
     return Status::Invalid("the body has ", tail.left(), " bytes that no input claims");
   }
-  ARROW_ASSIGN_OR_RAISE(const json::array outputs, FindArray(request.json, "outputs"));
-  for (const json::value& output : outputs) {
-    ARROW_ASSIGN_OR_RAISE(request.outputs.emplace_back(), ReadWish(output, request.binary_output));
+  ARROW_ASSIGN_OR_RAISE(const json::array* outputs, ArrayIn(object, "outputs"));
+  if (outputs != nullptr) {
+    for (const json::value& output : *outputs) {
+      ARROW_ASSIGN_OR_RAISE(request.outputs.emplace_back(),
+                            ReadWish(output, request.binary_output));
+    }
   }
   ARROW_RETURN_NOT_OK(CheckNames(request));
   return request;
@@ -231,7 +269,7 @@ Result<InferenceRequest> ReadRawRequest(std::string_view body, const arrow::Sche
       return refuse("of numbers, or one text in UTF-8");
     }
     tensor.rows = 1;
-    tensor.data = &(request.json["data"] = json::string(body));
+    tensor.data = &(request.json->object.emplace()["data"] = json::string(body));
   } else {
     const size_t row = static_cast<size_t>(tensor.width * std::max(element->bit_width(), 8) / 8);
     if (row == 0) return refuse("and how long one of the model's lists is is open");

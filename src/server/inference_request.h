@@ -1,12 +1,15 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/cell.h"
 #include "base/json.h"
+#include "base/json_memory.h"
 #include "server/tensor.h"
 
 namespace tercet {
@@ -18,7 +21,12 @@ struct InferenceRequest {
     std::string name;
     bool binary = false;
   };
-  json::object json;
+  /// What the body's JSON was read into.
+  struct Json {
+    JsonMemory memory;
+    std::optional<json::object> object;
+  };
+  std::unique_ptr<Json> json = std::make_unique<Json>();
   std::string id;  ///< to be echoed; empty: none
   std::optional<int64_t> event_time_us;
   std::vector<InputTensor> inputs;  ///< at least one; all of the same number of rows
@@ -68,5 +76,13 @@ Result<std::shared_ptr<arrow::RecordBatch>> EntitiesOf(const InferenceRequest& r
                                                        std::string_view whose,
                                                        const arrow::Schema& needed,
                                                        const arrow::Schema& known);
+
+/// The cells, row by row, of a request of 1 to `most` rows that has exactly the columns of `needed`,
+/// each a tensor of its column's datatype (or FP32 for doubles, INT32 for 64-bit integers), or all in
+/// one matrix of a name that is not `known`. They stay as long as the request and `numbers`. False
+/// for anything that this short way is not for: EntitiesOf takes it or says why not.
+bool CellsOf(const InferenceRequest& request, const arrow::Schema& needed,
+             const arrow::Schema& known, size_t most, std::vector<Cell>* cells,
+             std::vector<uint64_t>* numbers);
 
 }  // namespace tercet

@@ -2,6 +2,7 @@
 
 #include <arrow/record_batch.h>
 
+#include "base/cell_row.h"
 #include "base/parallel.h"
 
 /// The body of an inference request, with the length of its JSON before it in two bytes (65535:
@@ -28,5 +29,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!request.ok()) return 0;
   const auto entities = tercet::EntitiesOf(*request, "deployment 'fuzz'", *needed, *known);
   if (entities.ok() && !(*entities)->ValidateFull().ok()) __builtin_trap();
+  // What is read as cells would be read as columns, too.
+  std::vector<tercet::Cell> cells;
+  std::vector<uint64_t> numbers;
+  if (tercet::CellsOf(*request, *needed, *known, 32, &cells, &numbers) &&
+      (!entities.ok() || !tercet::BatchOfCells(needed, cells).ok())) {
+    __builtin_trap();
+  }
   return 0;
 }

@@ -38,23 +38,14 @@ Result<TypePointer> TypeOfDatatype(const InputTensor& tensor) {
       {"FP64", arrow::float64()},
       {"BYTES", arrow::utf8()},
   }};
-  std::vector<std::string> names;
   for (const auto& [name, type] : kTypes) {
     if (name == tensor.datatype) return type;
-    names.emplace_back(name);
   }
+  std::vector<std::string> names;
+  for (const auto& [name, type] : kTypes) names.emplace_back(name);
   return Status::Invalid("input '", tensor.name, "' has the unknown datatype '",
                          ShortText(tensor.datatype, 40), "'",
                          Suggest(tensor.datatype, names));
-}
-
-/// The leaves of nested arrays, in row-major order.
-void Flatten(const json::value& data, std::vector<const json::value*>* leaves) {
-  if (const json::array* array = data.if_array()) {
-    for (const json::value& item : *array) Flatten(item, leaves);
-  } else {
-    leaves->push_back(&data);
-  }
 }
 
 Status WrongSize(const InputTensor& tensor, size_t bytes) {
@@ -204,7 +195,7 @@ Result<ArrayPointer> FlatValues(const InputTensor& tensor) {
   ARROW_ASSIGN_OR_RAISE(const TypePointer native, TypeOfDatatype(tensor));
   if (tensor.binary) return ReadBinary(tensor, native->id());
   std::vector<const json::value*> leaves;
-  Flatten(*tensor.data, &leaves);
+  FlattenJson(*tensor.data, &leaves);
   if (leaves.size() != static_cast<size_t>(tensor.rows)) {
     return Status::Invalid("input '", tensor.name, "' has ", leaves.size(),
                            " values, but its shape says ", tensor.rows);
@@ -225,6 +216,14 @@ Result<ArrayPointer> FlatColumn(const InputTensor& tensor, const TypePointer& ty
 }
 
 }  // namespace
+
+void FlattenJson(const json::value& data, std::vector<const json::value*>* leaves) {
+  if (const json::array* array = data.if_array()) {
+    for (const json::value& item : *array) FlattenJson(item, leaves);
+  } else {
+    leaves->push_back(&data);
+  }
+}
 
 Result<ArrayPointer> ColumnOf(const InputTensor& tensor, const TypePointer& type) {
   if (!arrow::is_list(type->id())) {

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 
+#include "base/cell_row.h"
 #include "base/name.h"
 #include "base/short_text.h"
+#include "server/row_answer.h"
 
 namespace tercet {
 namespace {
@@ -74,14 +76,32 @@ Result<OpenInference::Answer> OpenInference::Infer(const std::string& name,
                                                    const std::string& request_id) {
   return WithContract(contracts_, name, [&](const Known& known) -> Result<Answer> {
     ARROW_RETURN_NOT_OK(CheckModel(name, version, known));
+    const auto answer_of = [&](const auto& predicted,
+                               const arrow::RecordBatch& outputs) -> Result<Answer> {
+      Answer answer{.release_id = std::string(predicted.release_id),
+                    .release_number = predicted.release_number,
+                    .missing = predicted.missing};
+      ARROW_ASSIGN_OR_RAISE(answer.outputs, Outputs(request, outputs));
+      return answer;
+    };
+    ARROW_ASSIGN_OR_RAISE(
+        const RowAnswer rows,
+        AnswerRows(platform_, name, request.event_time_us, request_id,
+                   [&](const arrow::Schema& needed, size_t most, auto* cells, auto* numbers) {
+                     return CellsOf(request, needed, *known.columns, most, cells, numbers);
+                   }));
+    if (rows) {
+      ARROW_ASSIGN_OR_RAISE(const auto outputs,
+                            BatchOfCells(rows.schema(), rows.prediction->outputs));
+      return answer_of(*rows.prediction, *outputs);
+    }
     ARROW_ASSIGN_OR_RAISE(const auto entities,
                           EntitiesOf(request, "deployment '" + name + "'",
                                      *known.contract.entities, *known.columns));
-    Answer answer;
     ARROW_ASSIGN_OR_RAISE(
-        answer.data, platform_->Predict(name, entities, {request.event_time_us, request_id}));
-    ARROW_ASSIGN_OR_RAISE(answer.outputs, Outputs(request, *answer.data.outputs));
-    return answer;
+        const PredictData data,
+        platform_->Predict(name, entities, {request.event_time_us, request_id}));
+    return answer_of(data, *data.outputs);
   });
 }
 

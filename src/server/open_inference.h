@@ -39,7 +39,9 @@ class OpenInference {
   /// An answer with the outputs that were asked for, in their order, each with whether it is to be
   /// binary.
   struct Answer {
-    PredictData data;
+    std::string release_id;
+    int64_t release_number = 0;
+    std::vector<std::string> missing;  ///< for people
     std::vector<std::pair<OutputTensor, bool>> outputs;
   };
   /// `request_id`: by which the request is logged.

@@ -21,6 +21,8 @@ void AppendPrediction(const arrow::RecordBatch& outputs, int64_t row, std::strin
   }
 }
 
+std::string_view FirstOf(std::string_view accept) { return accept.substr(0, accept.find(',')); }
+
 Result<std::string> Csv(const arrow::RecordBatch& outputs) {
   ARROW_ASSIGN_OR_RAISE(const auto sink, arrow::io::BufferOutputStream::Create());
   arrow::csv::WriteOptions options = arrow::csv::WriteOptions::Defaults();
@@ -53,8 +55,29 @@ bool IsJsonLines(std::string_view media_type) {
   return std::find(kNames.begin(), kNames.end(), media_type) != kNames.end();
 }
 
+bool TakesPredictions(std::string_view accept) {
+  const std::string_view first = FirstOf(accept);
+  return first != "text/csv" && first != kNpy && !IsJsonLines(first);
+}
+
+HttpAnswer ScoringAnswer(const RowAnswer& rows) {
+  HttpAnswer answer;
+  std::string& out = answer.body;
+  out = "{\"predictions\":[";
+  for (size_t row = 0; row < rows.rows(); ++row) {
+    if (row > 0) out.push_back(',');
+    if (rows.schema()->num_fields() == 1) {
+      AppendJsonCell(*rows.schema()->field(0)->type(), rows.row(row)[0], &out);
+    } else {
+      AppendJsonRow(*rows.schema(), rows.row(row), &out);
+    }
+  }
+  out += "]}";
+  return answer;
+}
+
 Result<HttpAnswer> ScoringAnswer(const PredictData& data, std::string_view accept) {
-  const std::string_view first = accept.substr(0, accept.find(','));
+  const std::string_view first = FirstOf(accept);
   const arrow::RecordBatch& outputs = *data.outputs;
   HttpAnswer answer;
   if (first == "text/csv") {

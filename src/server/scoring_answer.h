@@ -4,6 +4,7 @@
 
 #include "platform/platform.h"
 #include "server/http_message.h"
+#include "server/row_answer.h"
 
 namespace tercet {
 
@@ -13,6 +14,10 @@ namespace tercet {
 /// is the value where the model has one output, else an object of them. NotImplemented for outputs
 /// that CSV or an array can't hold.
 Result<HttpAnswer> ScoringAnswer(const PredictData& data, std::string_view accept);
+/// The same as {"predictions": […]} of rows that were predicted the short way.
+HttpAnswer ScoringAnswer(const RowAnswer& rows);
+/// Whether a client that accepts this is given {"predictions": […]}.
+bool TakesPredictions(std::string_view accept);
 
 inline constexpr std::string_view kNpy = "application/x-npy";
 

@@ -1,7 +1,9 @@
 #include <algorithm>
 #include <array>
 
+#include "base/json_memory.h"
 #include "base/short_text.h"
+#include "client/json_rows.h"
 #include "server/rest_arguments.h"
 #include "server/rest_routes.h"
 #include "server/scoring_answer.h"
@@ -40,11 +42,24 @@ Result<std::string> ModelOfPredict(std::string_view segment) {
 Answer KservePredict(Platform* platform, OpenInference* inference, const HttpRequest& request,
                      std::string_view segment) {
   ARROW_ASSIGN_OR_RAISE(const std::string name, ModelOfPredict(segment));
-  ARROW_ASSIGN_OR_RAISE(const json::object body, request.JsonBody());
+  JsonMemory memory;
+  ARROW_ASSIGN_OR_RAISE(const json::object body, request.JsonBody(&memory));
   // What else a body has is for other servers. "inputs" are read as in /invocations.
   const std::string_view form = body.contains("instances") ? "instances" : "inputs";
   const json::value* rows = body.if_contains(form);
   if (rows == nullptr) return Status::Invalid("member 'instances' is missing");
+  if (rows->is_array() && TakesPredictions(request.accept)) {
+    ARROW_ASSIGN_OR_RAISE(const auto event_time_us, QueryTime(request, "event_time"));
+    // Kept for the choice of the next request's lane.
+    ARROW_RETURN_NOT_OK(inference->contracts()->Get(name));
+    ARROW_ASSIGN_OR_RAISE(
+        const RowAnswer answer,
+        AnswerRows(platform, name, event_time_us, RequestId(request),
+                   [&](const arrow::Schema& needed, size_t most, auto* cells, auto* numbers) {
+                     return CellsFromJson(*rows, needed, most, cells, numbers);
+                   }));
+    if (answer) return ScoringAnswer(answer);
+  }
   return Score(platform, inference, name, request,
                [&](const std::string& noun, const Known& known) {
                  return RowsOfInvocation(noun, json::object{{form, *rows}},

@@ -27,6 +27,9 @@ struct InputTensor {
   std::optional<std::string_view> binary;  ///< little-endian, row-major
 };
 
+/// The leaves of nested arrays, in row-major order, behind those that are there.
+void FlattenJson(const json::value& data, std::vector<const json::value*>* leaves);
+
 /// The tensor as a column of `type`, converted without loss: any number into a number column,
 /// BYTES into text, times (ISO 8601), dates and decimals, INT64 microseconds into timestamps, rows
 /// of several values into lists.
