@@ -1,5 +1,7 @@
 #include "base/interrupt.h"
 
+#include <utility>
+
 namespace tercet {
 namespace {
 
@@ -9,8 +11,8 @@ thread_local InterruptScope* innermost = nullptr;
 
 }  // namespace
 
-InterruptScope::InterruptScope(bool (*wanted)())
-    : wanted_(wanted), next_(Clock::time_point::min()), outer_(innermost) {
+InterruptScope::InterruptScope(std::function<bool()> wanted)
+    : wanted_(std::move(wanted)), next_(Clock::time_point::min()), outer_(innermost) {
   innermost = this;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 
 #include "base/result.h"
 
@@ -11,7 +12,7 @@ namespace tercet {
 class InterruptScope {
  public:
   /// `wanted` says whether the work is to end. It is called on this thread, every 50 ms at most.
-  explicit InterruptScope(bool (*wanted)());
+  explicit InterruptScope(std::function<bool()> wanted);
   ~InterruptScope();
   InterruptScope(const InterruptScope&) = delete;
   InterruptScope& operator=(const InterruptScope&) = delete;
@@ -20,7 +21,7 @@ class InterruptScope {
   friend bool CanBeInterrupted();
   friend Status CheckInterrupt();
 
-  bool (*wanted_)();
+  const std::function<bool()> wanted_;
   bool ended_ = false;
   std::chrono::steady_clock::time_point next_;
   InterruptScope* outer_;

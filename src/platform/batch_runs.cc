@@ -18,9 +18,6 @@ constexpr int64_t kRetryAfterSeconds = 10;
 /// The parameter of a run that names the sign of life of its process.
 constexpr std::string_view kProcess = "process";
 
-/// Whether the runs that this thread works for are to end.
-thread_local const std::atomic<bool>* ending_here = nullptr;
-
 }  // namespace
 
 Result<Run> BatchRuns::Start(const Run& run, Job job) {
@@ -71,7 +68,6 @@ Status BatchRuns::FailAbandoned() {
 }
 
 void BatchRuns::Work() {
-  ending_here = &ending_;
   while (true) {
     Waiting next;
     {
@@ -96,7 +92,7 @@ void BatchRuns::Do(const Waiting& waiting) {
     news.metrics = {{"progress", fraction}};
     Tell(waiting.run_id, news);
   };
-  const InterruptScope scope([] { return ending_here->load(); });
+  const InterruptScope scope([this] { return ending_.load(); });
   const Result<Commit> commit = [&]() -> Result<Commit> {
     ARROW_RETURN_NOT_OK(CheckInterrupt());
     return waiting.job(progress);

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <exception>
+#include <functional>
 #include <thread>
 
 #include <arrow/flight/server.h>
@@ -27,40 +28,27 @@ namespace flight = arrow::flight;
 
 constexpr std::chrono::milliseconds kDrainStep{5};
 
-/// While one of these lives, this thread's work ends soon after the client of `call` has gone: by
-/// Ctrl-C, by its own deadline, or with its process.
-class ClientWatch {
- public:
-  explicit ClientWatch(const flight::ServerCallContext* call) : outer_(watched_) {
-    watched_ = call;
-  }
-  ~ClientWatch() { watched_ = outer_; }
-  ClientWatch(const ClientWatch&) = delete;
-  ClientWatch& operator=(const ClientWatch&) = delete;
+/// Whether a call's client has gone: by Ctrl-C, by its own deadline, or with its process.
+std::function<bool()> IsGone(const flight::ServerCallContext& call) {
+  return [&call] { return call.is_cancelled(); };
+}
 
- private:
-  inline static thread_local const flight::ServerCallContext* watched_ = nullptr;
-
-  const flight::ServerCallContext* const outer_;
-  const InterruptScope scope_{[] { return watched_->is_cancelled(); }};
-};
-
-/// Rows that are made while they are sent.
+/// Rows that are made while they are sent, for as long as the client waits.
 class WatchedReader : public arrow::RecordBatchReader {
  public:
   /// `call` outlives the reader.
-  WatchedReader(const flight::ServerCallContext* call,
+  WatchedReader(const flight::ServerCallContext& call,
                 std::shared_ptr<arrow::RecordBatchReader> rows)
-      : call_(call), rows_(std::move(rows)) {}
+      : is_gone_(IsGone(call)), rows_(std::move(rows)) {}
 
   std::shared_ptr<arrow::Schema> schema() const override { return rows_->schema(); }
   Status ReadNext(std::shared_ptr<arrow::RecordBatch>* batch) override {
-    const ClientWatch watch(call_);
+    const InterruptScope scope(is_gone_);
     return rows_->ReadNext(batch);
   }
 
  private:
-  const flight::ServerCallContext* const call_;
+  const std::function<bool()> is_gone_;
   const std::shared_ptr<arrow::RecordBatchReader> rows_;
 };
 
@@ -252,7 +240,7 @@ class FlightDoor::Service : public flight::FlightServerBase {
       ARROW_ASSIGN_OR_RAISE(json::object command, Command(ticket.ticket));
       ARROW_ASSIGN_OR_RAISE(const RecordBatchReader reader, Get(platform_, std::move(command)));
       *stream = std::make_unique<flight::RecordBatchStream>(
-          std::make_shared<WatchedReader>(&context, reader));
+          std::make_shared<WatchedReader>(context, reader));
       return Status::OK();
     });
   }
@@ -293,7 +281,7 @@ class FlightDoor::Service : public flight::FlightServerBase {
         parent == context.incoming_headers().end() ? std::string_view() : parent->second);
     Status status;
     try {
-      const ClientWatch watch(&context);
+      const InterruptScope scope(IsGone(context));
       status = call();
     } catch (const std::exception& error) {
       status = Status::UnknownError("internal error: ", error.what());

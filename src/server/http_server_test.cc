@@ -9,6 +9,7 @@
 
 #include <atomic>
 
+#include "base/interrupt.h"
 #include "server/server.h"
 
 namespace tercet {
@@ -84,7 +85,10 @@ class HttpServerTest : public ::testing::Test {
          .pattern = "/slow",
          .handler = [this](const HttpRequest& request, const PathArguments&) -> Result<HttpAnswer> {
            started_ = true;
-           while (!go_) std::this_thread::sleep_for(milliseconds(1));
+           while (!go_) {
+             ARROW_RETURN_NOT_OK(CheckInterrupt());
+             std::this_thread::sleep_for(milliseconds(1));
+           }
            return HttpAnswer::Json(json::object{{"size", request.body.size()}});
          },
          .lane = nullptr});
@@ -289,6 +293,15 @@ TEST_F(HttpServerTest, ASlowHandlerHoldsUpNobody) {
   for (int i = 0; i < 8; ++i) EXPECT_THAT(Ask(Get("/hot/x")), StartsWith("HTTP/1.1 200 "));
   go_ = true;
   EXPECT_THAT(slow.ReadOne(), HasSubstr("{\"size\":5}"));
+}
+
+TEST_F(HttpServerTest, ASlowHandlerEndsWhenItsClientSendsNoMore) {
+  Start();
+  RawClient client(server_->port());
+  client.Write(Post("/slow", "12345"));
+  while (!started_) std::this_thread::sleep_for(milliseconds(1));
+  client.EndWriting();
+  EXPECT_THAT(client.ReadOne(), StartsWith("HTTP/1.1 499 "));
 }
 
 TEST_F(HttpServerTest, DropsConnectionsThatSendTooSlowly) {

@@ -11,6 +11,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/beast/http/error.hpp>
 
+#include "base/interrupt.h"
 #include "base/log.h"
 #include "base/overload.h"
 #include "server/content_encoding.h"
@@ -55,7 +56,7 @@ void HttpSession::Start() {
 }
 
 void HttpSession::OnReady(uint32_t events) {
-  ended_ |= (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+  if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) ended_ = true;
   readable_ |= ended_ || (events & EPOLLIN) != 0;
   if (state_ == State::kWriting) {
     Write(Clock::now());
@@ -199,7 +200,13 @@ void HttpSession::Dispatch() {
 
 void HttpSession::AnswerOn(boost::asio::thread_pool* pool, std::atomic<size_t>* count) {
   boost::asio::post(*pool, [self = shared_from_this(), count]() mutable {
+    std::optional<InterruptScope> scope;
+    // What takes long is broken off when its client has closed its end.
+    if (count == nullptr) scope.emplace([&ended = self->ended_] { return ended.load(); });
     HttpAnswer answer = self->Answer();
+    // It is no failure of ours. nginx's status for it, by which metrics tell it apart.
+    if (answer.status == 500 && !CheckInterrupt().ok()) answer.status = 499;
+    scope.reset();
     if (count != nullptr) count->fetch_sub(1, std::memory_order_relaxed);
     EventLoop* const loop = self->loop_;
     loop->Post([self = std::move(self), answer = std::move(answer)] {

@@ -101,7 +101,8 @@ class HttpSession : public EventLoop::Handler, public std::enable_shared_from_th
   EventLoop* const loop_;
   SessionSet* const home_;
   bool readable_ = false;  ///< there is something to read, as far as we know
-  bool ended_ = false;     ///< the peer sends no more: to be read to its end
+  /// The peer sends no more: to be read to its end. Looked at by the thread that answers, too.
+  std::atomic<bool> ended_{false};
   boost::beast::flat_buffer buffer_;
   std::optional<RequestParser> parser_;
   bool header_seen_ = false;
