@@ -19,8 +19,11 @@ constexpr char kLogged[] = "logged";
 class ExternalHudi : public ReadOnlyTable {
  public:
   ExternalHudi(std::shared_ptr<FileSystem> file_system, const DataSource& source,
-               TableOptions options)
-      : ReadOnlyTable(source), file_system_(std::move(file_system)), options_(std::move(options)) {}
+               TableOptions options, int64_t memory_bytes)
+      : ReadOnlyTable(source),
+        file_system_(std::move(file_system)),
+        options_(std::move(options)),
+        memory_bytes_(memory_bytes) {}
 
   Result<std::shared_ptr<Snapshot>> Head() override {
     ARROW_ASSIGN_OR_RAISE(const HudiTimeline timeline, Timeline());
@@ -151,17 +154,19 @@ class ExternalHudi : public ReadOnlyTable {
     ARROW_ASSIGN_OR_RAISE(const auto schema, HudiLogSchema(rule, columns));
     const auto tables = std::make_shared<SqlLazyTables>();
     tables->Add(kLogged, schema,
-                [file_system = file_system_, timeline, slices, rule, schema,
-                 as_of = timeline.writes()[count - 1].time](
+                [file_system = file_system_, timeline, slices, schema,
+                 how = HudiMerge{.rule = rule,
+                                 .as_of = timeline.writes()[count - 1].time,
+                                 .memory_bytes = memory_bytes_}](
                     const std::vector<std::string>& wanted) {
-                  return MergeHudiLogs(file_system.get(), timeline, slices, as_of, rule, *schema,
-                                       wanted);
+                  return MergeHudiLogs(file_system.get(), timeline, slices, how, *schema, wanted);
                 });
     return tables;
   }
 
   const std::shared_ptr<FileSystem> file_system_;
   const TableOptions options_;
+  const int64_t memory_bytes_;
   std::mutex mutex_;
   std::string schema_text_;                // guarded by mutex_
   std::shared_ptr<arrow::Schema> schema_;  // of schema_text_; guarded by mutex_
@@ -170,8 +175,9 @@ class ExternalHudi : public ReadOnlyTable {
 }  // namespace
 
 std::shared_ptr<Table> MakeExternalHudi(std::shared_ptr<FileSystem> file_system,
-                                        const DataSource& source, const TableOptions& options) {
-  return std::make_shared<ExternalHudi>(std::move(file_system), source, options);
+                                        const DataSource& source, const TableOptions& options,
+                                        int64_t memory_bytes) {
+  return std::make_shared<ExternalHudi>(std::move(file_system), source, options, memory_bytes);
 }
 
 }  // namespace tercet

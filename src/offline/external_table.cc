@@ -94,7 +94,8 @@ class ExternalSource : public ReadOnlyTable {
 
 Result<std::shared_ptr<Table>> OpenExternalTable(std::shared_ptr<FileSystem> file_system,
                                                  const DataSource& source,
-                                                 const TableOptions& options, const Clock* clock) {
+                                                 const TableOptions& options, const Clock* clock,
+                                                 int64_t memory_bytes) {
   std::shared_ptr<Table> table;
   if (source.kind == "delta") {
     ARROW_ASSIGN_OR_RAISE(
@@ -103,7 +104,7 @@ Result<std::shared_ptr<Table>> OpenExternalTable(std::shared_ptr<FileSystem> fil
   } else if (source.kind == "iceberg") {
     table = MakeExternalIceberg(std::move(file_system), source, options);
   } else if (source.kind == "hudi") {
-    table = MakeExternalHudi(std::move(file_system), source, options);
+    table = MakeExternalHudi(std::move(file_system), source, options, memory_bytes);
   } else {
     table = std::make_shared<ExternalSource>(source, options, clock);
   }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
 #include "base/clock.h"
@@ -20,10 +21,13 @@ namespace tercet {
 /// are read by DuckDB, only the columns and event times asked for, and sorted in memory; of rows of
 /// equal (primary key, event time) the later wins, rows without a key or time are left out.
 ///
+/// `memory_bytes`: what a read may hold of records that are not sorted, as those of Hudi's log files.
+///
 /// KeyError when nothing is at the location, Invalid or TypeError when it has no such key or event
 /// time, IOError when it can't be read.
 Result<std::shared_ptr<Table>> OpenExternalTable(std::shared_ptr<FileSystem> file_system,
                                                  const DataSource& source,
-                                                 const TableOptions& options, const Clock* clock);
+                                                 const TableOptions& options, const Clock* clock,
+                                                 int64_t memory_bytes);
 
 }  // namespace tercet

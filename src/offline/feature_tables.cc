@@ -58,7 +58,7 @@ Result<FeatureTables::Group> FeatureTables::FromCatalog(const CatalogEntry& entr
   if (group.declared.source) {
     // A source that is gone must not keep the other groups from being listed.
     auto external = OpenExternalTable(file_system_, *group.declared.source,
-                                      OptionsOf(group.declared), clock_);
+                                      OptionsOf(group.declared), clock_, memory_.limit_bytes);
     group.problem = external.status();
     if (external.ok()) {
       group.table = Keep(entry.ref, entry.created_us, std::move(external).ValueUnsafe());
@@ -157,7 +157,7 @@ Status FeatureTables::CheckSource(const FeatureGroupDefinition& definition) cons
     return Status::Invalid(what, ": the columns are those of its source; declare no schema");
   }
   const auto table = OpenExternalTable(file_system_, *definition.source, OptionsOf(definition),
-                                       clock_);
+                                       clock_, memory_.limit_bytes);
   if (!table.ok()) return Explain(table.status(), what);
   ARROW_ASSIGN_OR_RAISE(const auto head, (*table)->Head());
   FeatureGroupDefinition whole = definition;

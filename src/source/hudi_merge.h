@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -21,6 +22,15 @@ namespace tercet {
 inline constexpr char kHudiSlice[] = "_hoodie_slice", kHudiKey[] = "_hoodie_record_key",
                       kHudiOrder[] = "_hoodie_order", kHudiDeleted[] = "_hoodie_deleted",
                       kHudiAlways[] = "_hoodie_always";
+/// Columns of records by which they may be deletes.
+inline constexpr char kHudiIsDeleted[] = "_hoodie_is_deleted",
+                      kHudiOperation[] = "_hoodie_operation";
+
+struct HudiMerge {
+  HudiMergeRule rule;
+  std::string as_of;         ///< the write
+  int64_t memory_bytes = 0;  ///< that records may take
+};
 
 /// The columns of what MergeHudiLogs can give: `columns`, which are the table's, and those above.
 /// TypeError when the column that orders is not there, NotImplemented when it has a type that
@@ -28,17 +38,17 @@ inline constexpr char kHudiSlice[] = "_hoodie_slice", kHudiKey[] = "_hoodie_reco
 Result<std::shared_ptr<arrow::Schema>> HudiLogSchema(const HudiMergeRule& rule,
                                                      const arrow::Schema& columns);
 
-/// Of each key in the slices' log files the one record that the rule prefers, as of a write: these
-/// columns of HudiLogSchema's `schema`, in this order. Slices are merged in parallel; what is kept
-/// in memory is what is given, and the records of the slices at work.
+/// Of each key in the slices' log files the one record that the rule makes of them, as of a write:
+/// these columns of HudiLogSchema's `schema`, in this order. Slices are merged in parallel; what is
+/// kept in memory is what is given, and the records of the slices at work. Records of some columns
+/// alone (partial updates), or with values that say nothing, are filled from the base files.
 ///
-/// Errors name the file and the block's offset. NotImplemented for what only Hudi reads: HFile
-/// blocks, rows of some columns alone (partial updates).
+/// Errors name the file and the block's offset. CapacityError beyond `memory_bytes`, NotImplemented
+/// for what only Hudi reads: HFile blocks.
 Result<std::shared_ptr<arrow::Table>> MergeHudiLogs(FileSystem* file_system,
                                                     const HudiTimeline& timeline,
                                                     const std::vector<HudiSlice>& slices,
-                                                    const std::string& as_of,
-                                                    const HudiMergeRule& rule,
+                                                    const HudiMerge& how,
                                                     const arrow::Schema& schema,
                                                     const std::vector<std::string>& columns);
 

@@ -115,8 +115,9 @@ class HudiMergeTest : public ::testing::Test {
     const auto timeline = HudiTimeline::Read(files_.get(), folder_).ValueOrDie();
     const auto schema =
         HudiLogSchema(rule, *arrow::schema({arrow::field("n", arrow::int64())})).ValueOrDie();
-    const auto table = MergeHudiLogs(files_.get(), timeline, {HudiSlice(), slice}, as_of, rule,
-                                     *schema, schema->field_names());
+    const HudiMerge how{.rule = rule, .as_of = as_of, .memory_bytes = memory_bytes_};
+    const auto table = MergeHudiLogs(files_.get(), timeline, {HudiSlice(), slice}, how, *schema,
+                                     schema->field_names());
     if (!table.ok()) return {table.status().message()};
     std::vector<std::string> rows;
     const auto merged = (*table)->CombineChunksToBatch();
@@ -139,6 +140,7 @@ class HudiMergeTest : public ::testing::Test {
     return rows;
   }
 
+  int64_t memory_bytes_ = 1 << 20;
   const std::shared_ptr<FileSystem> files_ = LocalFileSystem();
   const std::string folder_ =
       (std::filesystem::temp_directory_path() / ("tercet-" + NewUuid())).string();
@@ -202,7 +204,9 @@ TEST_F(HudiMergeTest, SaysWhatIsNotRead) {
   const std::string at = Rows("1", {{"a", 1}});
   EXPECT_THAT(refused(at + Block(HudiLogBlock::Kind::kHFile, {{kInstant, "1"}}, "")),
               HasSubstr("log0', block at byte " + std::to_string(at.size()) + ": blocks of the"));
-  EXPECT_THAT(refused(Rows("1", {{"a", 1}}, {{kPartial, "true"}})), HasSubstr("partial updates"));
+  EXPECT_THAT(refused(Block(HudiLogBlock::Kind::kAvro, {{kInstant, "1"}, {kPartial, "true"},
+                                                        {kSchema, "{\"fields\": [1]}"}}, "")),
+              HasSubstr("block at byte 0: a field is no object"));
   EXPECT_THAT(refused("#HUDI!" + at), HasSubstr("no block begins at byte 0"));
   EXPECT_THAT(refused(Block(HudiLogBlock::Kind::kParquet, {{kInstant, "1"}}, "PAR1")),
               HasSubstr("block at byte 0: Parquet file size"));
@@ -214,6 +218,16 @@ TEST_F(HudiMergeTest, SaysWhatIsNotRead) {
               HasSubstr("until 0.13"));
   EXPECT_THAT(refused(Block(static_cast<HudiLogBlock::Kind>(9), {}, "")),
               HasSubstr("blocks of the kind 9"));
+}
+
+TEST_F(HudiMergeTest, HoldsNoMoreThanItMay) {
+  std::vector<std::pair<std::string, int>> rows;
+  for (int i = 0; i < 100; ++i) rows.emplace_back("k" + std::to_string(i), i);
+  const std::vector<std::string> logs(50, Rows("1", rows));
+  memory_bytes_ = 1 << 15;
+  EXPECT_THAT(Merged(logs), ElementsAre(HasSubstr("log files take more than the 0 MiB")));
+  memory_bytes_ = 1 << 22;
+  EXPECT_EQ(Merged(logs).size(), 100);
 }
 
 TEST_F(HudiMergeTest, KnowsWhatOrders) {

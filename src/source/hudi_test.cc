@@ -139,7 +139,14 @@ TEST_F(HudiTest, MergesAsThePropertiesSay) {
     PutTable(9, properties);
     const auto found = HudiMergeRule::Of(Timeline());
     if (!found.ok()) return found.status().message();
-    return "by '" + found->order_by + "'" + (found->base_may_be_later ? "" : ", base is older");
+    std::string text = "by '" + found->order_by + "'";
+    if (!found->base_may_be_later) text += ", base is older";
+    if (found->silent == HudiMergeRule::Silent::kNulls) text += ", nulls are silent";
+    if (found->silent == HudiMergeRule::Silent::kMarker) {
+      text += ", '" + found->marker + "' is silent";
+    }
+    if (found->delete_column.empty()) return text;
+    return text + ", deleted by " + found->delete_column + "=" + found->delete_marker;
   };
   const std::string order = "hoodie.table.precombine.field=n\n";
   const std::string payload = "hoodie.compaction.payload.class=org.apache.hudi.common.model.";
@@ -152,7 +159,17 @@ TEST_F(HudiTest, MergesAsThePropertiesSay) {
             "by 'm'");
   EXPECT_EQ(rule(order + "hoodie.record.merge.mode=COMMIT_TIME_ORDERING\n"),
             "by '', base is older");
-  EXPECT_THAT(rule(payload + "AWSDmsAvroPayload\n"), HasSubstr("(AWSDmsAvroPayload): compact"));
+  EXPECT_EQ(rule(order + payload + "AWSDmsAvroPayload\n"),
+            "by '', base is older, deleted by Op=D");
+  EXPECT_EQ(rule(order + payload + "PartialUpdateAvroPayload\n"), "by 'n', nulls are silent");
+  EXPECT_EQ(rule("hoodie.table.partial.update.mode=FILL_UNAVAILABLE\n"
+                 "hoodie.record.merge.property.hoodie.write.partial.update.unavailable.value=?\n"
+                 "hoodie.record.merge.property.hoodie.payload.delete.field=op\n"
+                 "hoodie.record.merge.property.hoodie.payload.delete.marker=d\n"),
+            "by '', '?' is silent, deleted by op=d");
+  EXPECT_THAT(rule("hoodie.compaction.payload.class=org.apache.spark.sql.hudi.command.payload."
+                   "ExpressionPayload\n"),
+              HasSubstr("(ExpressionPayload): compact"));
   EXPECT_THAT(rule("hoodie.record.merge.mode=CUSTOM\n"), HasSubstr("code of its own"));
   EXPECT_THAT(rule("hoodie.table.ordering.fields=a,b\n"), HasSubstr("several columns (a,b)"));
   EXPECT_THAT(rule("hoodie.table.partial.update.mode=FILL_DEFAULTS\n"), HasSubstr("by column"));

@@ -153,6 +153,36 @@ def test_inserts_in_logs(golden, project):
         assert rows(group, as_of=int(instant)) == kept, instant
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+def test_payload_classes(golden, project, version):
+    """Nulls and unknown values that the earlier record fills, late rows, deletes that a column
+    marks: by Hudi's own classes, and by what version 9 makes of them."""
+    paths = sorted(golden.glob(f"payload-*-{version}"))
+    assert len(paths) == 6
+    for number, path in enumerate(paths):
+        of = {"source": tc.source.hudi(path), "primary_key": ["k"]}
+        if path.name == "payload-PostgresDebezium-8":  # of which Spark itself keeps the marker
+            with pytest.raises(tc.NotSupportedError, match="code of its own .PostgresDebezium"):
+                project.external_feature_group("refused", **of)
+            continue
+        group = project.external_feature_group(f"table{number}", **of)
+        for instant, kept in answers(golden, path.name)["rows"].items():
+            assert rows(group, as_of=int(instant)) == kept, (path.name, instant)
+        assert group.read(["b"], as_of=int(instant)).to_arrow().num_rows == len(kept)
+
+
+@pytest.mark.parametrize("version", VERSIONS[1:])
+@pytest.mark.parametrize("mode", ["event", "commit"])
+def test_rows_of_some_columns_alone(golden, project, mode, version):
+    """MERGE INTO logs the columns that it sets; the others are those of earlier records."""
+    path = golden / f"partial-{mode}-{version}"
+    group = external(project, path, primary_key=["k"], event_time=None)
+    for instant, kept in answers(golden, path.name)["rows"].items():
+        assert rows(group, as_of=int(instant)) == kept, instant
+    kept = {row["k"]: row["b"] for row in kept}
+    assert {row["k"]: row["b"] for row in group.read(["k", "b"]).to_rows()} == kept
+
+
 def test_logs_that_are_not_read(golden, project, tmp_path):
     path = tmp_path / "weather"
     shutil.copytree(golden / "merged-event-9", path)

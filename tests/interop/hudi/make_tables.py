@@ -309,7 +309,108 @@ def renamed() -> None:
     spark.sql("SET hoodie.schema.on.read.enable=false")
 
 
-ALL = (copy_on_write, cleaned, types, merge_on_read, merged, logs_alone, logged_types, renamed)
+def single(name: str, **settings: str) -> Table:
+    """A merge-on-read table without partitions, of the key `k`, ordered by `o`."""
+    return Table(name, datasource__write__recordkey__field="k",
+                 datasource__write__partitionpath__field="",
+                 datasource__write__keygenerator__class=(
+                     "org.apache.hudi.keygen.NonpartitionedKeyGenerator"),
+                 **{"datasource__write__precombine__field": "o",
+                    "datasource__write__table__type": "MERGE_ON_READ",
+                    "compact__inline": "false", "compact__inline__max__delta__commits": "100",
+                    "parquet__small__file__limit": "0", **settings})
+
+
+def changes(*rows: str) -> str:
+    """Rows of "k o a b op", where - is null and ? what Debezium writes of a value it does not
+    know."""
+    def text(value: str) -> str:  # of a type that may be null
+        known = "__debezium_unavailable_value" if value == "?" else value
+        return f"nullif('{known}', '-')"
+
+    return " UNION ALL ".join(
+        "SELECT '{}' k, nullif(bigint({}), -1) o, nullif(int({}), -1) a, {} b, {} op".format(
+            k, o, -1 if a == "-" else a, text(b), text(op))
+        for k, o, a, b, op in (row.split() for row in rows))
+
+
+CLASSES = {
+    "OverwriteNonDefaultsWithLatestAvroPayload": "", "PartialUpdateAvroPayload": "",
+    "DefaultHoodieRecordPayload": "", "AWSDmsAvroPayload": "Op", "EventTimeAvroPayload": "",
+    "debezium.PostgresDebeziumAvroPayload": "_change_operation_type",
+}
+
+
+def payloads() -> None:
+    """What each payload class makes of nulls, late rows, equal times, marked deletes and values
+    that are not known."""
+    for name, operation in CLASSES.items():
+        in_full = "org.apache.hudi.common.model." + name
+        debezium = name.startswith("debezium")
+        more = {"payload__delete__field": "op", "payload__delete__marker": "D"}
+        table = single("payload-" + name.split(".")[-1].removesuffix("AvroPayload"),
+                       datasource__write__payload__class=in_full,
+                       compaction__payload__class=in_full,
+                       payload__ordering__field="o" if not debezium else "_event_lsn",
+                       **({"datasource__write__precombine__field": "_event_lsn"}
+                          if debezium else {}),
+                       **(more if name.startswith("Default") else {}))
+
+        def rows(*of: str) -> str:
+            query = changes(*of)
+            if not operation:
+                return query
+            lsn = "o AS _event_lsn" if debezium else "o"
+            made = "lower(op)" if debezium else "op"
+            return f"SELECT k, {lsn}, a, b, {made} AS `{operation}` FROM ({query})"
+
+        table.write(rows(*[f"k{i} 10 {i} base I" for i in range(12)]), "bulk_insert",
+                    mode="overwrite")
+        table.write(rows("k0 20 - x U", "k1 5 - late U", "k2 10 - equal U", "k3 20 - - D",
+                         "k4 20 44 ? U", "k5 5 - - D", "k6 20 - first U", "k7 5 77 - U",
+                         "k8 20 88 - U"), "upsert")
+        table.write(rows("k0 15 7 - U", "k1 30 1 - U", "k3 25 3 again U", "k4 30 - ? U",
+                         "k5 30 - five U", "k6 30 6 - U", "k7 30 - seven U", "k8 15 - - D",
+                         "k12 9 - new I"), "upsert")
+        table.write(rows("k2 40 - - U", "k9 40 - - U"), "delete")
+        table.write(rows("k2 50 2 - U", "k9 3 9 - U", "k10 3 - lower U", "k3 26 - ? U"), "upsert",
+                    logfile__data__block__format="parquet")
+        table.record()
+
+
+def updated_in_part() -> None:
+    """MERGE INTO of some columns: logs of these columns alone, since Hudi 1.0."""
+    if int(VERSION) < 8:
+        return
+    for mode in PAYLOADS:
+        table = single("partial-" + mode.split("_")[0].lower(), write__record__merge__mode=mode)
+        table.write(changes(*[f"k{i} 10 {i} base I" for i in range(9)]), "bulk_insert",
+                    mode="overwrite")
+        named = table.name.replace("-", "_")
+        spark.sql(f"CREATE TABLE {named} USING hudi LOCATION '{table.path}'")
+        for name, value in table.settings.items():
+            spark.sql(f"SET {name}={value}")
+
+        def merge(update: str, *of: str) -> None:
+            spark.sql(f"MERGE INTO {named} t USING ({changes(*of)}) s ON t.k = s.k"
+                      f" WHEN MATCHED THEN UPDATE SET {update}")
+            newest = max(table.instants())
+            spark.sql(f"REFRESH TABLE {named}")
+            table.rows[newest] = table.read()
+
+        merge("a = s.a, o = s.o", "k0 20 100 - -", "k1 5 101 - -", "k2 10 - - -", "k3 20 103 - -")
+        merge("b = s.b, o = s.o", "k0 30 - second -", "k1 30 - - -", "k3 15 - late -",
+              "k4 20 - four -")
+        table.write(changes("k0 25 5 whole -", "k4 40 4 whole -", "k5 20 5 whole -"), "upsert")
+        table.write(changes("k3 50 - - -"), "delete")
+        merge("a = s.a + 1, o = s.o", "k4 50 1 - -", "k5 15 2 - -", "k6 11 3 - -")
+        table.record()
+        for name in table.settings:
+            spark.sql(f"RESET {name}")
+
+
+ALL = (copy_on_write, cleaned, types, merge_on_read, merged, logs_alone, logged_types, renamed,
+       payloads, updated_in_part)
 for make in [one for one in ALL if one.__name__ in sys.argv[4:] or len(sys.argv) == 4]:
     make()
 spark.stop()
