@@ -50,6 +50,7 @@ Result<FoundRow> FindRow(const GroupState& state, std::string_view value, int64_
   }
   if (value.data() == nullptr) return found;
   const KeyLookup lookup = FindAsOf(value, time_us);
+  if (lookup.next_us) found.last_us = *lookup.next_us - 1;
   if (lookup.answer == KeyLookup::kNoRow) return found;
   if (lookup.answer == KeyLookup::kLetGo) {
     found.status = RowStatus::kUnavailable;
@@ -65,10 +66,19 @@ Result<FoundRow> FindRow(const GroupState& state, std::string_view value, int64_
   found.event_time_us = lookup.row.event_time_us;
   found.commit = lookup.row.commit;
   const bool timeless = found.event_time_us == kNoEventTime;
-  if (!timeless &&
-      !WithinTtl(found.event_time_us, time_us, ttl_us ? ttl_us : state.definition.ttl_us)) {
-    found.status = RowStatus::kExpired;
-    return found;
+  const std::optional<int64_t> ttl = ttl_us ? ttl_us : state.definition.ttl_us;
+  found.first_us = found.event_time_us;
+  if (!timeless && ttl) {
+    int64_t visible_us = 0;  // the last time as of which the row is
+    if (__builtin_add_overflow(found.event_time_us, *ttl, &visible_us)) {
+      visible_us = std::numeric_limits<int64_t>::max();
+    }
+    if (!WithinTtl(found.event_time_us, time_us, ttl)) {
+      found.status = RowStatus::kExpired;
+      found.first_us = visible_us + 1;
+      return found;
+    }
+    found.last_us = std::min(found.last_us, visible_us);
   }
   found.status = RowStatus::kPresent;
   found.row = {.bytes = lookup.row.bytes, .layout = layout};

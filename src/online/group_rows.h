@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -25,6 +26,9 @@ struct FoundRow {
   StoredRow row;  ///< none unless present
   int64_t event_time_us = kNoEventTime;
   int64_t commit = -1;
+  /// As of all these times the key's value says the same; not so of what is unavailable.
+  int64_t first_us = std::numeric_limits<int64_t>::min();
+  int64_t last_us = std::numeric_limits<int64_t>::max();
 };
 
 /// `value`: of the key in the store; a null view: it has none. `ttl_us`: instead of the group's.

@@ -70,6 +70,7 @@ KeyLookup FindAsOf(std::string_view value, int64_t time_us) {
       lookup.answer = KeyLookup::kFound;
       return lookup;
     }
+    lookup.next_us = lookup.row.event_time_us;
   }
   if (!cursor.intact()) return lookup;
   lookup.answer = cursor.floor_us() == kNoEventTime ? KeyLookup::kNoRow : KeyLookup::kLetGo;

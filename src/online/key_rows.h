@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,6 +36,7 @@ struct KeyLookup {
   enum Answer { kFound, kNoRow, kLetGo, kCorrupt };
   Answer answer = kCorrupt;
   KeyRow row;
+  std::optional<int64_t> next_us;  ///< the event time of the row after it, if one is known
 };
 
 /// The newest row with event_time ≤ time: kFound; kNoRow when there is none; kLetGo when there may

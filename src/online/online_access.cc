@@ -59,6 +59,23 @@ class ProjectAccess : public OnlineAccess {
     });
   }
 
+  Result<ColumnsRead> ReadVector(const VectorRead& read, std::string_view key,
+                                 int64_t event_time_us,
+                                 std::span<const ColumnTarget> columns) override {
+    if (!options_.redis.empty()) return ColumnsRead::kElsewhere;
+    return Call<Result<ColumnsRead>>([&](OnlineService* service) {
+      return service->ReadVector(read, key, event_time_us, columns);
+    });
+  }
+
+  Result<bool> ReadVectorCells(const VectorRead& read, std::string_view key, int64_t event_time_us,
+                               CellsAnswer* answer) override {
+    if (!options_.redis.empty()) return false;
+    return Call<Result<bool>>([&](OnlineService* service) {
+      return service->ReadVectorCells(read, key, event_time_us, answer);
+    });
+  }
+
   Status SyncTo(const Ref& group, int64_t version, int64_t timeout_us) override {
     return Call<Status>(
         [&](OnlineService* service) { return service->SyncTo(group, version, timeout_us); });

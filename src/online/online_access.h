@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-#include "catalog/online_rows.h"
+#include "catalog/vector_rows.h"
 #include "online/online_store.h"
 
 namespace tercet {
@@ -15,7 +15,7 @@ namespace tercet {
 /// RocksDB and listens on a Unix socket; the others reach it there. When the owner dies, the
 /// next caller takes over and catches up; callers that waited are retried once, then get IOError.
 /// Thread-safe.
-class OnlineAccess : public OnlineRows {
+class OnlineAccess : public VectorRows {
  public:
   /// Brings the store to (at least) `version` of `group` (< 0: its newest) by applying offline
   /// commits in order; called in the owner only, one call a group at a time, from a thread of the

@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "catalog/feature_group.h"
-#include "catalog/online_rows.h"
+#include "catalog/vector_rows.h"
 
 namespace tercet {
 
@@ -41,7 +41,7 @@ struct OnlineOptions {
 /// with the changes and `AppliedVersion` as before: applying again ends in the same state, since a
 /// row never gives way to one of an earlier commit. The offline table is the truth: a store that is
 /// lost is rebuilt by Load.
-class OnlineStore : public OnlineRows {
+class OnlineStore : public VectorRows {
  public:
   static constexpr int kKeptRows = 4;
 

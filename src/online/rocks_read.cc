@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <limits>
 #include <numeric>
 #include <optional>
 
@@ -51,6 +52,8 @@ struct RocksStore::Scratch {
   std::vector<rocksdb::Status> statuses;
   std::vector<StoredRow> rows;
   std::vector<RowStatus> row_status;  // of each of `rows`
+  std::vector<Cell> cells;            // of a vector
+  std::vector<SeenWrites> seen;       // by its groups
 
   std::string_view key(size_t i) const {
     const size_t begin = i == 0 ? 0 : ends[i - 1];
@@ -75,6 +78,8 @@ struct RocksStore::Scratch {
     absent.clear();
     rows.clear();
     row_status.clear();
+    cells.clear();
+    seen.clear();
   }
 };
 
@@ -320,6 +325,40 @@ Result<bool> RocksStore::ReadCells(std::span<const CellColumns> groups,
     }
   }
   return true;
+}
+
+Status RocksStore::AssembleVector(const ResolvedVector& vector, std::string_view key,
+                                  uint64_t hash, int64_t time_us, std::string* value) {
+  ScratchUse scratch;
+  for (const ResolvedVector::Group& group : vector.groups) {
+    scratch->keys += group.prefix;
+    scratch->keys += key;
+    scratch->ends.push_back(scratch->keys.size());
+    AddGroup(*group.state, scratch.get());
+  }
+  ARROW_RETURN_NOT_OK(Fetch(scratch.get()));
+  bool keep = scratch->absent.empty();
+  int64_t first_us = std::numeric_limits<int64_t>::min();
+  int64_t last_us = std::numeric_limits<int64_t>::max();
+  for (size_t g = 0; g < vector.groups.size(); ++g) {
+    const ResolvedVector::Group& group = vector.groups[g];
+    ARROW_ASSIGN_OR_RAISE(const FoundRow found,
+                          FindRow(*group.state, scratch->found[g], time_us, group.ttl_us));
+    ARROW_RETURN_NOT_OK(group.columns->AppendCells(found.row, &scratch->cells));
+    scratch->row_status.push_back(found.status);
+    scratch->seen.push_back({group.state->writes.get(), scratch->groups[g].writes});
+    keep &= found.status != RowStatus::kUnavailable;
+    first_us = std::max(first_us, found.first_us);
+    last_us = std::min(last_us, found.last_us);
+  }
+  value->clear();
+  ARROW_RETURN_NOT_OK(VectorBytes::Append(*vector.form, first_us, last_us, scratch->row_status,
+                                          scratch->cells, value));
+  if (!keep) return Status::OK();
+  scratch->keys.clear();
+  RowVectors::AppendKey(*vector.form, key, &scratch->keys);
+  cache_.Fill(scratch->keys, hash, *value, scratch->seen);
+  return Status::OK();
 }
 
 Result<ColumnsRead> RocksStore::ReadColumns(std::span<const CellColumns> groups,

@@ -15,6 +15,7 @@
 #include "online/group_state.h"
 #include "online/online_store.h"
 #include "online/row_cache.h"
+#include "online/row_vectors.h"
 #include "online/row_warmup.h"
 
 namespace tercet {
@@ -51,6 +52,11 @@ class RocksStore : public OnlineStore {
   Result<ColumnsRead> ReadColumns(std::span<const CellColumns> groups,
                                   std::span<const KeyList* const> keys, int64_t event_time_us,
                                   std::span<const ColumnTarget> columns) override;
+  Result<ColumnsRead> ReadVector(const VectorRead& read, std::string_view key,
+                                 int64_t event_time_us,
+                                 std::span<const ColumnTarget> columns) override;
+  Result<bool> ReadVectorCells(const VectorRead& read, std::string_view key, int64_t event_time_us,
+                               CellsAnswer* answer) override;
 
  private:
   RocksStore(std::unique_ptr<rocksdb::DB> db, const Clock* clock, const OnlineOptions& options)
@@ -58,6 +64,7 @@ class RocksStore : public OnlineStore {
         clock_(clock),
         spare_disk_bytes_(options.spare_disk_bytes),
         cache_(options.row_cache_bytes),
+        vectors_(&cache_),
         warmup_(db_.get(), &cache_) {}
   Status LoadStates();
 
@@ -86,6 +93,15 @@ class RocksStore : public OnlineStore {
   Status FetchAbsent(Scratch* scratch, const rocksdb::Snapshot* snapshot = nullptr);
   /// Takes a group's keys, which stand in the scratch, into the read.
   void AddGroup(const GroupState& state, Scratch* scratch);
+  /// The vector of a key (VectorBytes) in `value`, and how the read was resolved for it; null when
+  /// a group or column is not known.
+  Result<std::shared_ptr<const ResolvedVector>> FindVector(const VectorRead& read,
+                                                           std::string_view key, int64_t time_us,
+                                                           std::string* value);
+  /// Makes it of the groups' rows, and keeps it where these were in memory all: who is asked once
+  /// takes no room. `hash`: of the key.
+  Status AssembleVector(const ResolvedVector& vector, std::string_view key, uint64_t hash,
+                        int64_t time_us, std::string* value);
   /// One try of Read. nullopt when a group's state changed meanwhile.
   Result<std::optional<std::vector<RowsAnswer>>> TryRead(
       const std::vector<RowsRequest>& requests, const rocksdb::Snapshot* snapshot = nullptr);
@@ -100,6 +116,7 @@ class RocksStore : public OnlineStore {
   const Clock* const clock_;
   const uint64_t spare_disk_bytes_;
   RowCache cache_;
+  RowVectors vectors_;  // in the cache
   Published<GroupStates> states_;
   std::mutex mutex_;                   // of changes of states_, and the fields below
   std::map<Ref, std::mutex> writers_;  // one a group, never removed

@@ -13,7 +13,8 @@ constexpr int64_t kSliceRows = 4096;  // of changes that are buffered at once
 /// Takes what a batch writes into the row cache.
 class CacheFollower : public rocksdb::WriteBatch::Handler {
  public:
-  CacheFollower(RowCache* cache, bool written) : cache_(cache), written_(written) {}
+  CacheFollower(RowCache* cache, RowVectors* vectors, bool written)
+      : cache_(cache), vectors_(vectors), written_(written) {}
 
   rocksdb::Status PutCF(uint32_t, const rocksdb::Slice& key, const rocksdb::Slice& value) override {
     Follow(key, value.ToStringView());
@@ -27,6 +28,7 @@ class CacheFollower : public rocksdb::WriteBatch::Handler {
  private:
   void Follow(const rocksdb::Slice& key, std::optional<std::string_view> value) {
     if (key[0] != kRowsRecord) return;
+    vectors_->Forget(key.ToStringView().substr(kStorePrefixBytes));
     if (written_) {
       cache_->Replace(key.ToStringView(), value);
     } else {
@@ -35,6 +37,7 @@ class CacheFollower : public rocksdb::WriteBatch::Handler {
   }
 
   RowCache* const cache_;
+  RowVectors* const vectors_;
   const bool written_;
 };
 
@@ -55,7 +58,7 @@ Status RocksStore::WriteRows(const GroupState& state, rocksdb::WriteBatch* batch
   ARROW_RETURN_NOT_OK(CheckRoom(batch->GetDataSize(), what));
   state.writes->Begin();
   const rocksdb::Status written = db_->Write(rocksdb::WriteOptions(), batch);
-  CacheFollower follower(&cache_, written.ok());
+  CacheFollower follower(&cache_, &vectors_, written.ok());
   const rocksdb::Status followed = batch->Iterate(&follower);
   state.writes->End();
   ARROW_RETURN_NOT_OK(FromRocks(written, what));

@@ -13,9 +13,7 @@ namespace {
 constexpr size_t kFirstBuckets = 64;  // of a shard
 constexpr size_t kBucketsPerEntry = 2;  // at least: a chain that is followed waits for memory twice
 constexpr uint32_t kNoValue = UINT32_MAX;
-/// What is fetched ahead of an entry: its header, its key and a row of some ten features.
-constexpr int kAheadLines = 3;
-constexpr int kLineBytes = 64;
+constexpr size_t kLineBytes = 64;
 
 }  // namespace
 
@@ -78,14 +76,14 @@ uint64_t RowCache::Prepare(std::string_view key) const {
   return hash;
 }
 
-void RowCache::Prefetch(uint64_t hash) const {
+void RowCache::Prefetch(uint64_t hash, size_t bytes) const {
   const Table& table = *shards_[hash >> 58].table.load(std::memory_order_acquire);
   Entry*& bucket = table.buckets[hash & table.mask];
   // The entry may be freed by now; nothing of it is looked at.
-  const auto* bytes =
+  const auto* entry =
       reinterpret_cast<const char*>(std::atomic_ref(bucket).load(std::memory_order_relaxed));
-  if (bytes == nullptr) return;
-  for (int line = 0; line < kAheadLines; ++line) __builtin_prefetch(bytes + line * kLineBytes);
+  if (entry == nullptr) return;
+  for (size_t at = 0; at < bytes; at += kLineBytes) __builtin_prefetch(entry + at);
 }
 
 void RowCache::Link(Entry** place, Entry* entry) {
@@ -113,11 +111,14 @@ RowCache::Found RowCache::Find(std::string_view key, uint64_t hash, std::string*
 }
 
 void RowCache::Fill(std::string_view key, uint64_t hash, std::optional<std::string_view> value,
-                    const RowWrites& writes, uint64_t as_of) {
+                    std::span<const SeenWrites> seen) {
   Shard& shard = ShardOf(hash);
   const std::lock_guard lock(shard.mutex);
-  // Under the lock: a write that begins after this look takes the same lock in Replace, later.
-  if (writes.count() != as_of || RowWrites::UnderWay(as_of)) return;
+  // Under the lock: a write that begins after this look takes the same lock later, in Replace or
+  // ForgetAll.
+  if (!std::all_of(seen.begin(), seen.end(), [](const auto& one) { return one.StillQuiet(); })) {
+    return;
+  }
   Entry** place = PlaceOf(&shard, key, hash);
   if (*place == nullptr) Put(&shard, place, key, hash, value);
 }
@@ -152,6 +153,20 @@ void RowCache::Forget(std::string_view key) {
   const std::lock_guard lock(shard.mutex);
   Entry** place = PlaceOf(&shard, key, hash);
   if (*place != nullptr) Remove(&shard, place);
+}
+
+void RowCache::ForgetAll(uint64_t hash) {
+  Shard& shard = ShardOf(hash);
+  const std::lock_guard lock(shard.mutex);
+  const Table& table = *shard.table;
+  Entry** place = &table.buckets[hash & table.mask];
+  while (*place != nullptr) {
+    if ((*place)->hash == hash) {
+      Remove(&shard, place);
+    } else {
+      place = &(*place)->next;
+    }
+  }
 }
 
 void RowCache::Put(Shard* shard, Entry** place, std::string_view key, uint64_t hash,

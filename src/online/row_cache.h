@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,6 +35,15 @@ class RowWrites {
   std::atomic<bool> read_{false};
 };
 
+/// A count of writes that a reader saw before it read.
+struct SeenWrites {
+  const RowWrites* writes;
+  uint64_t as_of;
+
+  /// No write has begun since, nor was under way then.
+  bool StillQuiet() const { return writes->count() == as_of && !RowWrites::UnderWay(as_of); }
+};
+
 /// Values of the online store in memory, by store key; that a key has no value is kept as well.
 ///
 /// The invariant: while a group's writes are quiet (an even count), what is kept of it is what the
@@ -59,7 +69,7 @@ class RowCache {
   uint64_t Prepare(std::string_view key) const;
 
   /// Has the key's entry on the way from memory, once its bucket has come. Takes no lock.
-  void Prefetch(uint64_t hash) const;
+  void Prefetch(uint64_t hash, size_t bytes = kAheadBytes) const;
 
   /// Appends a kept value to `values`.
   Found Find(std::string_view key, uint64_t hash, std::string* values);
@@ -67,7 +77,13 @@ class RowCache {
   /// Keeps what was read from the store when `writes` counted `as_of`; nothing when a write has
   /// begun since, as the value may be stale.
   void Fill(std::string_view key, uint64_t hash, std::optional<std::string_view> value,
-            const RowWrites& writes, uint64_t as_of);
+            const RowWrites& writes, uint64_t as_of) {
+    const SeenWrites seen{&writes, as_of};
+    Fill(key, hash, value, {&seen, 1});
+  }
+  /// The same for a value that was made of what several groups have.
+  void Fill(std::string_view key, uint64_t hash, std::optional<std::string_view> value,
+            std::span<const SeenWrites> seen);
 
   /// Puts a written value (nullopt: the key was deleted) in place of the one that is kept, if one
   /// is. Between the writes' Begin and End.
@@ -76,6 +92,8 @@ class RowCache {
   void Keep(std::string_view key, std::optional<std::string_view> value);
   /// Forgets a key of which nobody knows what the store has.
   void Forget(std::string_view key);
+  /// Forgets all keys that were given this hash: Prepare's of another key, from which theirs stem.
+  void ForgetAll(uint64_t hash);
 
   /// Whether more can be kept without letting something go.
   bool HasRoom() const { return bytes() < capacity_bytes_ - capacity_bytes_ / 16; }
@@ -99,6 +117,8 @@ class RowCache {
     size_t hand = 0;  // the bucket at which eviction goes on
   };
   static constexpr size_t kShards = 64;
+  /// An entry's header, its key and a row of some ten features.
+  static constexpr size_t kAheadBytes = 192;
 
   /// Buckets and the entries' chains are changed through this, as Prefetch looks at them unlocked.
   static void Link(Entry** place, Entry* entry);

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "base/id.h"
+#include "compute/cell_key.h"
 #include "online/online_store.h"
 
 namespace tercet {
@@ -64,6 +65,33 @@ TEST_F(RowCacheTest, RefusesWhatAWriteMayHaveMadeStale) {
   writes_.End();
   cache.Fill("a", cache.Prepare("a"), "old", writes_, before);
   EXPECT_EQ(Find(&cache, "a", &value_), Found::kUnknown);
+}
+
+TEST_F(RowCacheTest, ForgetsTogetherWhatIsKeptUnderOneHash) {
+  RowCache cache(1 << 20);
+  RowWrites others;
+  const uint64_t hash = cache.Prepare("entity");
+  const auto fill = [&](const std::string& key, uint64_t others_seen) {
+    const SeenWrites seen[] = {{&writes_, writes_.count()}, {&others, others_seen}};
+    cache.Fill(key, hash, key, seen);
+  };
+  const auto find = [&](const std::string& key) { return cache.Find(key, hash, &value_); };
+  const uint64_t before = others.count();
+  others.Begin();
+  fill("late", before);
+  fill("early", others.count());
+  others.End();
+  EXPECT_EQ(find("late"), Found::kUnknown) << "one of its groups was written";
+  EXPECT_EQ(find("early"), Found::kUnknown);
+  fill("one", others.count());
+  fill("two", others.count());
+  Fill(&cache, "entity of another", "kept");
+  EXPECT_EQ(find("one"), Found::kValue);
+  EXPECT_EQ(find("two"), Found::kValue);
+  cache.ForgetAll(hash);
+  EXPECT_EQ(find("one"), Found::kUnknown);
+  EXPECT_EQ(find("two"), Found::kUnknown);
+  EXPECT_EQ(Find(&cache, "entity of another", &value_), Found::kValue);
 }
 
 TEST_F(RowCacheTest, IsBoundedAndKeepsWhatIsRead) {
@@ -169,6 +197,29 @@ class CachedStore : public ::testing::TestWithParam<size_t> {
     }
   }
 
+  /// The versions that one id of both groups has, of a vector, which is mostly in memory; −1 where
+  /// its row was deleted.
+  void ReadVectorOnce(std::mt19937_64* random, int64_t* first, int64_t* second) {
+    static const VectorRead read(
+        {{{"first", 1}, {"value"}, std::nullopt}, {{"second", 1}, {"value"}, std::nullopt}});
+    const auto id = static_cast<int64_t>((*random)() % kIds);
+    std::string key;
+    constexpr arrow::Type::type kKey[] = {arrow::Type::INT64};
+    const Cell cell{reinterpret_cast<const char*>(&id), sizeof(id)};
+    AppendCellKey(kKey, {&cell, 1}, &key);
+    CellsAnswer answer;
+    const auto answered = store_->ReadVectorCells(read, key, kNow, &answer);
+    ASSERT_TRUE(answered.ok()) << answered.status().ToString();
+    ASSERT_TRUE(*answered);
+    int64_t* const versions[] = {first, second};
+    for (size_t g = 0; g < 2; ++g) {
+      const bool gone = answer.status[g] == RowStatus::kMissing;
+      ASSERT_EQ(gone, answer.cells[g].null());
+      *versions[g] = gone ? -1 : answer.cells[g].As<int64_t>();
+      ASSERT_TRUE(gone ? id % 3 == 0 : *versions[g] % 2 == 0 || id % 3 != 0);
+    }
+  }
+
   const std::shared_ptr<arrow::Schema> schema_ =
       arrow::schema({arrow::field("id", arrow::int64()), arrow::field("value", arrow::int64())});
   ManualClock clock_{kNow};
@@ -186,13 +237,19 @@ TEST_P(CachedStore, ReadersNeverMixWhileWritersWrite) {
   for (uint64_t seed = 0; seed < 3; ++seed) {
     readers.emplace_back([&, seed] {
       std::mt19937_64 random(seed);
+      int64_t read = 0;  // by this thread: it is never shown less again, in whatever way it asks
       while (!done && !HasFatalFailure()) {
-        const int64_t at_least = written;
+        const int64_t at_least = std::max<int64_t>(read, written);
         int64_t first = -1, second = -1;
-        ReadOnce(&random, &first, &second);
+        if (random() % 2 == 0) {
+          ReadOnce(&random, &first, &second);
+        } else {
+          ReadVectorOnce(&random, &first, &second);
+        }
         if (first < 0 || second < 0) continue;
         ASSERT_GE(first, at_least) << "a value from before a write that had returned";
         ASSERT_GE(second, at_least);
+        read = second;  // which the first group's has reached
         ASSERT_TRUE(first == second || first == second + 1) << first << " beside " << second;
       }
     });

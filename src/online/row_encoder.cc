@@ -9,7 +9,17 @@ namespace {
 
 constexpr size_t kMaxVariableBytes = size_t{1} << 31;
 
-void PutU32(uint32_t value, char* at) { std::memcpy(at, &value, sizeof(value)); }
+/// Notes in the slot of a value of variable size that it ends with the row.
+Status PutEnd(size_t variable, char* slot, const std::string& row) {
+  const size_t size = row.size() - variable;
+  if (size > kMaxVariableBytes) {
+    return Status::CapacityError(
+        "online store: a row has over 2 GiB in its strings, lists, structs and maps");
+  }
+  const auto end = static_cast<uint32_t>(size);
+  std::memcpy(slot, &end, sizeof(end));
+  return Status::OK();
+}
 
 }  // namespace
 
@@ -57,11 +67,25 @@ Status RowEncoder::Append(int64_t i, std::string* out) const {
       case SlotKind::kNested:
         if (valid && slot.kind == SlotKind::kBytes) out->append(BytesAt(*array, i));
         if (valid && slot.kind == SlotKind::kNested) AppendNested(*array, i, out);
-        if (out->size() - variable > kMaxVariableBytes) {
-          return Status::CapacityError(
-              "online store: a row has over 2 GiB in its strings, lists, structs and maps");
-        }
-        PutU32(static_cast<uint32_t>(out->size() - variable), out->data() + start + slot.offset);
+        ARROW_RETURN_NOT_OK(PutEnd(variable, out->data() + start + slot.offset, *out));
+    }
+  }
+  return Status::OK();
+}
+
+Status AppendRow(const RowLayout& layout, std::span<const Cell> cells, std::string* out) {
+  const size_t start = out->size();
+  out->append(layout.fixed_end(), '\0');
+  const size_t variable = out->size();
+  for (size_t c = 0; c < cells.size(); ++c) {
+    const RowSlot& slot = layout.slots()[c];
+    const Cell& cell = cells[c];
+    if (!cell.null()) (*out)[start + c / 8] |= static_cast<char>(1 << (c % 8));
+    if (slot.kind == SlotKind::kBytes || slot.kind == SlotKind::kNested) {
+      if (!cell.null()) out->append(cell.bytes());
+      ARROW_RETURN_NOT_OK(PutEnd(variable, out->data() + start + slot.offset, *out));
+    } else if (!cell.null()) {
+      std::memcpy(out->data() + start + slot.offset, cell.data, slot.width);
     }
   }
   return Status::OK();

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
 #include <arrow/record_batch.h>
 
+#include "base/cell.h"
 #include "online/row_layout.h"
 
 namespace tercet {
@@ -26,5 +28,9 @@ class RowEncoder {
   std::shared_ptr<arrow::RecordBatch> batch_;
   std::vector<std::shared_ptr<arrow::Array>> arrays_;  // null: the batch lacks the column
 };
+
+/// Appends the bytes of a row from cells in the order of the layout's columns, each as another row
+/// of the same types has it (RowProjection::AppendCells). CapacityError as for RowEncoder::Append.
+Status AppendRow(const RowLayout& layout, std::span<const Cell> cells, std::string* out);
 
 }  // namespace tercet

@@ -39,6 +39,15 @@ class StoreOwner : public OnlineService {
                                   std::span<const ColumnTarget> columns) override {
     return store_->ReadColumns(groups, keys, event_time_us, columns);
   }
+  Result<ColumnsRead> ReadVector(const VectorRead& read, std::string_view key,
+                                 int64_t event_time_us,
+                                 std::span<const ColumnTarget> columns) override {
+    return store_->ReadVector(read, key, event_time_us, columns);
+  }
+  Result<bool> ReadVectorCells(const VectorRead& read, std::string_view key, int64_t event_time_us,
+                               CellsAnswer* answer) override {
+    return store_->ReadVectorCells(read, key, event_time_us, answer);
+  }
   Status SyncTo(const Ref& group, int64_t version, int64_t timeout_us) override;
   Status Rebuild(const Ref& group, int64_t version, int64_t timeout_us) override;
   Result<int64_t> AppliedVersion(const Ref& group) override;

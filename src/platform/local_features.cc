@@ -1,5 +1,6 @@
 #include <arrow/array/builder_binary.h>
 
+#include "base/time_range.h"
 #include "base/time_text.h"
 #include "compute/statistics.h"
 #include "compute/transformation.h"
@@ -61,6 +62,8 @@ Result<std::shared_ptr<Snapshot>> LocalPlatform::SnapshotOf(const Ref& ref,
     return Status::Invalid("read of feature group '", ref.ToText(),
                            "': give a commit or a time as of which to read, not both");
   }
+  ARROW_RETURN_NOT_OK(CheckTimeRange("read of feature group '" + ref.ToText() + "'",
+                                     request.start_us, request.end_us));
   ARROW_ASSIGN_OR_RAISE(const std::shared_ptr<Table> table, tables_.Get(ref));
   if (request.version) return table->AtVersion(*request.version);
   if (request.as_of_us) return table->AtTime(*request.as_of_us);
@@ -214,7 +217,7 @@ namespace {
 
 class LocalVectorReader : public VectorReader {
  public:
-  LocalVectorReader(std::shared_ptr<const VectorLookup> lookup, OnlineRows* online,
+  LocalVectorReader(std::shared_ptr<const VectorLookup> lookup, VectorRows* online,
                     const Clock* clock)
       : lookup_(std::move(lookup)), online_(online), clock_(clock) {}
 
@@ -239,7 +242,7 @@ class LocalVectorReader : public VectorReader {
 
  private:
   const std::shared_ptr<const VectorLookup> lookup_;
-  OnlineRows* const online_;
+  VectorRows* const online_;
   const Clock* const clock_;
 };
 

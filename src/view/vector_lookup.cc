@@ -55,9 +55,9 @@ class VectorLookup::Maker {
   /// The left row's time in the root's type.
   std::optional<Source> TimeAsRoot() const {
     const auto& type = *root().definition.schema->GetFieldByName(root_time())->type();
-    const bool micros = type.id() == arrow::Type::TIMESTAMP &&
-                        static_cast<const arrow::TimestampType&>(type).unit() ==
-                            arrow::TimeUnit::MICRO;
+    const bool micros =
+        type.id() == arrow::Type::TIMESTAMP &&
+        static_cast<const arrow::TimestampType&>(type).unit() == arrow::TimeUnit::MICRO;
     if (!micros) return std::nullopt;
     return Source{.from = From::kEventTime};
   }
@@ -224,8 +224,24 @@ std::shared_ptr<const VectorLookup> VectorLookup::Make(
     const auto same = std::find(lookup->keys_.begin(), lookup->keys_.end(), key);
     lookup->same_key_.push_back(static_cast<size_t>(same - lookup->keys_.begin()));
   }
+  const auto others = [&](size_t same) { return same != 0; };
+  if (lookup->groups_.size() > 1 &&
+      std::none_of(lookup->same_key_.begin(), lookup->same_key_.end(), others)) {
+    lookup->one_key_.emplace(lookup->groups_);
+  }
   lookup->takes_columns_ = lookup->TakesColumns();
   return lookup;
+}
+
+bool VectorLookup::Key::Append(std::span<const Cell> entity, std::string* out) const {
+  thread_local std::vector<Cell> parts;
+  parts.clear();
+  for (const size_t e : entities) {
+    if (entity[e].null()) return false;
+    parts.push_back(entity[e]);
+  }
+  AppendCellKey(types, parts, out);
+  return true;
 }
 
 bool VectorLookup::TakesColumns() const {
@@ -249,12 +265,11 @@ struct ColumnsScratch {
   std::vector<ColumnTarget> columns;
   std::vector<KeyList> lists;
   std::vector<const KeyList*> keys;
-  std::vector<Cell> parts;
 };
 
 }  // namespace
 
-Result<ColumnsRead> VectorLookup::ReadColumns(OnlineRows* online, std::span<const Cell> entities,
+Result<ColumnsRead> VectorLookup::ReadColumns(VectorRows* online, std::span<const Cell> entities,
                                               int64_t event_time_us,
                                               std::span<const ColumnTarget> features) const {
   if (!takes_columns_) return ColumnsRead::kElsewhere;
@@ -262,7 +277,7 @@ Result<ColumnsRead> VectorLookup::ReadColumns(OnlineRows* online, std::span<cons
   const size_t rows = entities.size() / width;
   bool whole = true;
   thread_local ColumnsScratch scratch;
-  auto& [columns, lists, keys, parts] = scratch;
+  auto& [columns, lists, keys] = scratch;
   columns.resize(looked_up_);
   for (size_t f = 0; f < features_.size(); ++f) {
     const ColumnTarget& target = features[f];
@@ -288,19 +303,16 @@ Result<ColumnsRead> VectorLookup::ReadColumns(OnlineRows* online, std::span<cons
     lists[g].bytes.clear();
     lists[g].ends.clear();
     for (size_t i = 0; i < rows; ++i) {
-      parts.clear();
-      bool null = false;
-      for (const size_t e : keys_[g].entities) {
-        parts.push_back(entities[i * width + e]);
-        null |= parts.back().null();
-      }
-      if (!null) AppendCellKey(keys_[g].types, parts, &lists[g].bytes);
+      keys_[g].Append(entities.subspan(i * width, width), &lists[g].bytes);
       lists[g].ends.push_back(lists[g].bytes.size());
     }
   }
   if (groups_.empty()) return whole ? ColumnsRead::kWhole : ColumnsRead::kWithGaps;
+  const bool as_vector = one_key_ && rows == 1 && !lists[0].bytes.empty();
   ARROW_ASSIGN_OR_RAISE(const ColumnsRead read,
-                        online->ReadColumns(groups_, keys, event_time_us, columns));
+                        as_vector
+                            ? online->ReadVector(*one_key_, lists[0].bytes, event_time_us, columns)
+                            : online->ReadColumns(groups_, keys, event_time_us, columns));
   if (rows > kKeptRows) scratch = {};
   return read == ColumnsRead::kWhole && !whole ? ColumnsRead::kWithGaps : read;
 }
@@ -315,18 +327,11 @@ Result<bool> VectorLookup::Read(OnlineRows* online, std::span<const Cell> entiti
   const size_t rows = RowsOf(entities);
   const auto width = static_cast<size_t>(entities_->num_fields());
   vector->keys.resize(groups_.size() * rows);
-  std::vector<Cell>& parts = vector->features;  // not needed before
   for (size_t g = 0; g < groups_.size(); ++g) {
     for (size_t i = 0; i < rows; ++i) {
       std::string& key = vector->keys[g * rows + i];
       key.clear();
-      parts.clear();
-      bool null = false;
-      for (const size_t e : keys_[g].entities) {
-        parts.push_back(entities[i * width + e]);
-        null |= parts.back().null();
-      }
-      if (!null) AppendCellKey(keys_[g].types, parts, &key);
+      keys_[g].Append(entities.subspan(i * width, width), &key);
     }
   }
   if (groups_.empty()) {
@@ -336,7 +341,31 @@ Result<bool> VectorLookup::Read(OnlineRows* online, std::span<const Cell> entiti
                           online->ReadCells(groups_, vector->keys, event_time_us, &vector->rows));
     if (!answered) return false;
   }
+  ARROW_RETURN_NOT_OK(FillFeatures(entities, event_time_us, vector));
+  return true;
+}
 
+Result<bool> VectorLookup::Read(VectorRows* online, std::span<const Cell> entities,
+                                int64_t event_time_us, VectorCells* vector) const {
+  if (one_key_ && RowsOf(entities) == 1) {
+    vector->keys.resize(1);
+    std::string& key = vector->keys[0];
+    key.clear();
+    if (keys_[0].Append(entities, &key)) {
+      ARROW_ASSIGN_OR_RAISE(const bool answered,
+                            online->ReadVectorCells(*one_key_, key, event_time_us, &vector->rows));
+      if (!answered) return false;
+      ARROW_RETURN_NOT_OK(FillFeatures(entities, event_time_us, vector));
+      return true;
+    }
+  }
+  return Read(static_cast<OnlineRows*>(online), entities, event_time_us, vector);
+}
+
+Status VectorLookup::FillFeatures(std::span<const Cell> entities, int64_t event_time_us,
+                                  VectorCells* vector) const {
+  const size_t rows = RowsOf(entities);
+  const auto width = static_cast<size_t>(entities_->num_fields());
   vector->memory.Reset();
   auto* time = vector->memory.TakeArray<int64_t>(1);
   *time = event_time_us;
@@ -378,12 +407,11 @@ Result<bool> VectorLookup::Read(OnlineRows* online, std::span<const Cell> entiti
     for (const Source& feature : features_) {
       const bool looked_up = feature.from == Source::From::kLookedUp;
       *value++ = cell_of(feature);
-      *status++ = looked_up ? vector->rows.status[feature.group * rows + row]
-                            : RowStatus::kPresent;
+      *status++ = looked_up ? vector->rows.status[feature.group * rows + row] : RowStatus::kPresent;
     }
     for (const Source& helper : helpers_) vector->helpers.push_back(cell_of(helper));
   }
-  return true;
+  return Status::OK();
 }
 
 }  // namespace tercet

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/cell.h"
-#include "catalog/online_rows.h"
+#include "catalog/vector_rows.h"
 #include "compute/expression.h"
 #include "view/view_plan.h"
 
@@ -31,12 +31,15 @@ class VectorLookup {
   /// in this way: ReadVectors does.
   Result<bool> Read(OnlineRows* online, std::span<const Cell> entities, int64_t event_time_us,
                     VectorCells* vector) const;
+  /// The same; one entity's rows by one key are asked for as a vector, which `online` may keep.
+  Result<bool> Read(VectorRows* online, std::span<const Cell> entities, int64_t event_time_us,
+                    VectorCells* vector) const;
   /// How many rows such cells are.
   size_t RowsOf(std::span<const Cell> entities) const;
 
   /// The same for features that are numbers and booleans all, into a target each. kElsewhere also
   /// for a view that has more than what is looked up and brought.
-  Result<ColumnsRead> ReadColumns(OnlineRows* online, std::span<const Cell> entities,
+  Result<ColumnsRead> ReadColumns(VectorRows* online, std::span<const Cell> entities,
                                   int64_t event_time_us,
                                   std::span<const ColumnTarget> features) const;
 
@@ -45,6 +48,8 @@ class VectorLookup {
     std::vector<size_t> entities;  ///< which entity cells are the key, in its order
     std::vector<arrow::Type::type> types;
     bool operator==(const Key&) const = default;
+    /// Appends the byte form of a row's key; false where a part of it is null.
+    bool Append(std::span<const Cell> entity, std::string* out) const;
   };
   /// Where a value comes from.
   struct Source {
@@ -61,6 +66,9 @@ class VectorLookup {
   };
   class Maker;
 
+  /// Makes the features of entities whose rows are in `vector`.
+  Status FillFeatures(std::span<const Cell> entities, int64_t event_time_us,
+                      VectorCells* vector) const;
   /// Whether every looked up column is one feature, and all others come with the request.
   bool TakesColumns() const;
 
@@ -72,6 +80,7 @@ class VectorLookup {
   std::vector<size_t> first_cells_;  // of each group's columns, among those of all
   size_t looked_up_ = 0;   // columns of all groups
   bool takes_columns_ = false;
+  std::optional<VectorRead> one_key_;  // groups_, where they are several of the same key
   std::vector<Computation> computations_;
   std::vector<Source> features_;
   std::vector<Source> helpers_;
