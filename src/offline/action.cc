@@ -61,6 +61,13 @@ Result<std::optional<VectorPointer>> FindVector(const json::object& object) {
   return vector;
 }
 
+Result<RowIds> FindRowIds(const json::object& object) {
+  RowIds ids;
+  ARROW_ASSIGN_OR_RAISE(ids.base, FindInt(object, "baseRowId"));
+  ARROW_ASSIGN_OR_RAISE(ids.commit_version, FindInt(object, "defaultRowCommitVersion"));
+  return ids;
+}
+
 Result<Action> ParseAdd(const json::object& object) {
   AddFile add;
   ARROW_ASSIGN_OR_RAISE(add.path, GetString(object, "path"));
@@ -73,6 +80,7 @@ Result<Action> ParseAdd(const json::object& object) {
   add.stats = std::move(stats).value_or("");
   ARROW_ASSIGN_OR_RAISE(add.tags, FindTags(object));
   ARROW_ASSIGN_OR_RAISE(add.vector, FindVector(object));
+  ARROW_ASSIGN_OR_RAISE(add.row_ids, FindRowIds(object));
   return add;
 }
 
@@ -85,6 +93,7 @@ Result<Action> ParseRemove(const json::object& object) {
   ARROW_ASSIGN_OR_RAISE(remove.size_bytes, FindInt(object, "size"));
   ARROW_ASSIGN_OR_RAISE(remove.tags, FindTags(object));
   ARROW_ASSIGN_OR_RAISE(remove.vector, FindVector(object));
+  ARROW_ASSIGN_OR_RAISE(remove.row_ids, FindRowIds(object));
   return remove;
 }
 
@@ -131,6 +140,15 @@ Result<Action> ParseChange(const json::object& object) {
   return change;
 }
 
+Result<Action> ParseDomain(const json::object& object) {
+  DomainMetadata domain;
+  ARROW_ASSIGN_OR_RAISE(domain.domain, GetString(object, "domain"));
+  ARROW_ASSIGN_OR_RAISE(auto configuration, FindString(object, "configuration"));
+  domain.configuration = std::move(configuration).value_or("");
+  ARROW_ASSIGN_OR_RAISE(domain.removed, BoolOr(object, "removed", false));
+  return domain;
+}
+
 template <typename Texts>
 json::object TextsToJson(const Texts& texts) {
   json::object object;
@@ -151,6 +169,11 @@ json::object ToJson(const VectorPointer& vector) {
   object["sizeInBytes"] = vector.size_bytes;
   object["cardinality"] = vector.cardinality;
   return object;
+}
+
+void PutRowIds(const RowIds& ids, json::object* object) {
+  if (ids.base) (*object)["baseRowId"] = *ids.base;
+  if (ids.commit_version) (*object)["defaultRowCommitVersion"] = *ids.commit_version;
 }
 
 struct ToObject {
@@ -191,6 +214,7 @@ struct ToObject {
     if (!add.stats.empty()) object["stats"] = add.stats;
     if (!add.tags.empty()) object["tags"] = TextsToJson(add.tags);
     if (add.vector) object["deletionVector"] = ToJson(*add.vector);
+    PutRowIds(add.row_ids, &object);
     return {{"add", std::move(object)}};
   }
 
@@ -204,6 +228,7 @@ struct ToObject {
     if (remove.size_bytes) object["size"] = *remove.size_bytes;
     if (!remove.tags.empty()) object["tags"] = TextsToJson(remove.tags);
     if (remove.vector) object["deletionVector"] = ToJson(*remove.vector);
+    PutRowIds(remove.row_ids, &object);
     return {{"remove", std::move(object)}};
   }
 
@@ -212,6 +237,12 @@ struct ToObject {
                                  {"partitionValues", ToJson(change.partition_values)},
                                  {"size", change.size_bytes},
                                  {"dataChange", false}}}};
+  }
+
+  json::object operator()(const DomainMetadata& domain) const {
+    return {{"domainMetadata", json::object{{"domain", domain.domain},
+                                            {"configuration", domain.configuration},
+                                            {"removed", domain.removed}}}};
   }
 
   json::object operator()(const OtherAction& other) const {
@@ -245,7 +276,8 @@ RemoveFile RemoveFile::Of(const AddFile& file, int64_t time_ms, bool data_change
           .partition_values = file.partition_values,
           .size_bytes = file.size_bytes,
           .tags = file.tags,
-          .vector = file.vector};
+          .vector = file.vector,
+          .row_ids = file.row_ids};
 }
 
 Result<Action> ParseAction(std::string_view line) {
@@ -263,6 +295,7 @@ Result<Action> ParseAction(std::string_view line) {
     if (name == "protocol") return ParseProtocol(body);
     if (name == "txn") return ParseTransaction(body);
     if (name == "cdc") return ParseChange(body);
+    if (name == "domainMetadata") return ParseDomain(body);
     if (name == "commitInfo") return CommitInfo{body};
     return OtherAction{std::string(name)};
   }

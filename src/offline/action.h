@@ -34,6 +34,12 @@ struct VectorPointer {
 /// What names a logical file: its path and its vector.
 std::string LogicalFileKey(const std::string& path, const std::optional<VectorPointer>& vector);
 
+/// Where Delta's row tracking counts a file's rows from (offline/row_tracking.h).
+struct RowIds {
+  std::optional<int64_t> base;            ///< of the first row; the others follow
+  std::optional<int64_t> commit_version;  ///< of the commit that brought the file
+};
+
 using PartitionValues = std::map<std::string, std::optional<std::string>>;
 
 struct AddFile {
@@ -45,6 +51,7 @@ struct AddFile {
   std::string stats;  ///< JSON text, or empty
   FileTags tags;
   std::optional<VectorPointer> vector;
+  RowIds row_ids;
 
   std::string Key() const { return LogicalFileKey(path, vector); }
 };
@@ -57,6 +64,7 @@ struct RemoveFile {
   std::optional<int64_t> size_bytes;
   FileTags tags;
   std::optional<VectorPointer> vector;
+  RowIds row_ids;
 
   std::string Key() const { return LogicalFileKey(path, vector); }
   /// The removal of a live file.
@@ -95,14 +103,21 @@ struct CommitInfo {
   json::object fields;
 };
 
-/// An action that we don't know and may pass over (`domainMetadata`, `sidecar` …): what must not be
-/// passed over is named by a protocol feature.
+/// What some feature keeps about the table, under a name of its own.
+struct DomainMetadata {
+  std::string domain;
+  std::string configuration;  ///< text of any kind
+  bool removed = false;
+};
+
+/// An action that we don't know and may pass over (`sidecar` …): what must not be passed over is
+/// named by a protocol feature.
 struct OtherAction {
   std::string name;
 };
 
 using Action = std::variant<CommitInfo, Protocol, Metadata, Transaction, AddFile, RemoveFile,
-                            ChangeFile, OtherAction>;
+                            ChangeFile, DomainMetadata, OtherAction>;
 
 /// Reads one line of a commit file. Invalid when it is malformed; never trusts sizes or paths.
 Result<Action> ParseAction(std::string_view line);

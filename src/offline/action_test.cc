@@ -34,8 +34,9 @@ TEST(Action, ReadsWhatOthersLeaveNull) {
                         R"("baseRowId":null}})"));
   EXPECT_TRUE(std::get<AddFile>(action).tags.empty());
   EXPECT_FALSE(std::get<AddFile>(action).vector);
-  EXPECT_TRUE(std::holds_alternative<OtherAction>(
-      Value(ParseAction(R"({"domainMetadata":{"domain":"d"}})"))));
+  const Action domain = Value(ParseAction(R"({"domainMetadata":{"domain":"d"}})"));
+  EXPECT_EQ(std::get<DomainMetadata>(domain).configuration, "");
+  EXPECT_TRUE(std::holds_alternative<OtherAction>(Value(ParseAction(R"({"sidecar":{}})"))));
 }
 
 TEST(Action, RefusesDamage) {

@@ -9,7 +9,9 @@
 #include "base/parallel.h"
 #include "offline/change.h"
 #include "offline/column_defaults.h"
+#include "offline/file_columns.h"
 #include "offline/file_rewrite.h"
+#include "offline/keyless_rows.h"
 #include "offline/protocol_features.h"
 #include "offline/row_stream.h"
 #include "offline/schema_text.h"
@@ -53,36 +55,59 @@ Result<TableColumns> NewColumns(const TableState& state, const TableAlteration& 
     }
     fields.push_back(arrow::field(added->name(), added->type(), /*nullable=*/true));
   }
-  ARROW_ASSIGN_OR_RAISE(TableColumns columns, ColumnsOf(arrow::Schema(std::move(fields))));
-  columns.partition_columns = state.columns.partition_columns;
-  return columns;
+  return ColumnsOf(arrow::Schema(std::move(fields)));
 }
 
-/// Delta's schema of the new columns; what another engine noted of a column stays.
-Result<std::string> NewSchemaString(const TableState& state, const TableColumns& columns) {
+/// Delta's schema of the new columns; what is known of a column that stays, of its members too,
+/// stays as it is.
+Result<json::array> NewFields(const TableState& state, const TableColumns& columns) {
   ARROW_ASSIGN_OR_RAISE(json::object schema, ParseSchemaText(ToDeltaSchema(columns, {})));
   ARROW_ASSIGN_OR_RAISE(const json::object before, ParseSchemaText(state.metadata.schema_string));
   ARROW_ASSIGN_OR_RAISE(const json::array known, FindArray(before, "fields"));
   json::array& fields = schema.at("fields").as_array();
   for (size_t i = 0; i < known.size() && i < fields.size(); ++i) {
-    const json::object& old = known[i].as_object();
-    json::object& field = fields[i].as_object();
-    for (const std::string_view kept : {"nullable", "metadata"}) {
-      if (const json::value* value = old.if_contains(kept)) field[kept] = *value;
+    const int column = static_cast<int>(i);
+    json::value type = std::move(fields[i].as_object().at("type"));
+    fields[i] = known[i];
+    if (!columns.stored->field(column)->type()->Equals(
+            *state.columns.stored->field(column)->type())) {
+      fields[i].as_object()["type"] = std::move(type);
     }
   }
-  return ToText(schema);
+  return std::move(fields);
+}
+
+/// What the table is to be: its metadata, without the properties that are altered, and columns.
+struct NewSchema {
+  Metadata metadata;
+  TableColumns columns;
+};
+
+Result<NewSchema> MakeNewSchema(const TableState& state, const TableAlteration& alteration) {
+  NewSchema made{.metadata = state.metadata, .columns = state.columns};
+  if (alteration.add.empty() && alteration.widen.empty()) return made;
+  ARROW_ASSIGN_OR_RAISE(const TableColumns columns, NewColumns(state, alteration));
+  ARROW_ASSIGN_OR_RAISE(json::array fields, NewFields(state, columns));
+  if (state.columns.mapping != ColumnMapping::kNone) {
+    const auto known = static_cast<size_t>(state.columns.logical->num_fields());
+    ARROW_RETURN_NOT_OK(MapNewColumns(known, &fields, &made.metadata));
+  }
+  made.metadata.schema_string =
+      ToText(json::object{{"type", "struct"}, {"fields", std::move(fields)}});
+  ARROW_ASSIGN_OR_RAISE(made.metadata.configuration[std::string(kArrowSchemaProperty)],
+                        ArrowSchemaToText(*columns.logical));
+  ARROW_ASSIGN_OR_RAISE(made.columns, ColumnsOf(made.metadata));
+  return made;
 }
 
 class Alteration : public Change {
  public:
-  Alteration(const ChangeContext& context, TableAlteration alteration, TableColumns columns,
-             std::string schema_string)
+  Alteration(const ChangeContext& context, TableAlteration alteration, NewSchema made)
       : Change(std::make_shared<NewFiles>(context.file_system, context.table_path)),
         context_(context),
         alteration_(std::move(alteration)),
-        columns_(std::move(columns)),
-        schema_string_(std::move(schema_string)) {}
+        columns_(std::move(made.columns)),
+        metadata_(std::move(made.metadata)) {}
 
   Result<ChangePlan> Plan(const TableStatePtr& state) override {
     ChangePlan plan{.operation = "alter",
@@ -117,9 +142,11 @@ class Alteration : public Change {
       }
     }
     if (alteration_.add.empty() && alteration_.widen.empty()) return metadata;
-    metadata.schema_string = schema_string_;
-    ARROW_ASSIGN_OR_RAISE(metadata.configuration[std::string(kArrowSchemaProperty)],
-                          ArrowSchemaToText(*columns_.logical));
+    metadata.schema_string = metadata_.schema_string;
+    for (const std::string_view name : {kArrowSchemaProperty, kMaxColumnIdProperty}) {
+      const auto text = metadata_.configuration.find(std::string(name));
+      if (text != metadata_.configuration.end()) metadata.configuration[text->first] = text->second;
+    }
     ColumnDefaults defaults = state.defaults;
     for (auto& [name, value] : defaults) {
       ARROW_ASSIGN_OR_RAISE(value, CastTo(value, columns_.logical->GetFieldByName(name)->type()));
@@ -224,12 +251,10 @@ class Alteration : public Change {
       }
     }
     ARROW_ASSIGN_OR_RAISE(
-        const RowsToWrite rows,
-        RowsToWrite::Make(
+        std::vector<AddFile> adds,
+        WriteForeignRows(
             arrow::RecordBatch::Make(columns_.logical, before->num_rows(), std::move(arrays)),
-            altered.options));
-    ARROW_ASSIGN_OR_RAISE(std::vector<AddFile> adds,
-                          WriteRuns(rows, altered, context_.clock->NowMicros(), files_.get()));
+            altered, context_.clock->NowMicros(), files_.get()));
     for (AddFile& add : adds) {
       PutVersionTag(run.file().version, &add);
       add.data_change = false;
@@ -240,7 +265,7 @@ class Alteration : public Change {
   const ChangeContext context_;
   const TableAlteration alteration_;
   const TableColumns columns_;
-  const std::string schema_string_;
+  const Metadata metadata_;
   std::map<std::string, std::vector<AddFile>> rewritten_;  // by AddFile::Key()
 };
 
@@ -255,10 +280,8 @@ Result<std::unique_ptr<Change>> MakeAlteration(const ChangeContext& context,
                     [&name = name](const auto& field) { return field->name() == name; });
     if (!added) return Status::Invalid("a default for '", name, "', which is not added");
   }
-  ARROW_ASSIGN_OR_RAISE(TableColumns columns, NewColumns(state, alteration));
-  ARROW_ASSIGN_OR_RAISE(std::string schema_string, NewSchemaString(state, columns));
-  return std::make_unique<Alteration>(context, alteration, std::move(columns),
-                                      std::move(schema_string));
+  ARROW_ASSIGN_OR_RAISE(NewSchema made, MakeNewSchema(state, alteration));
+  return std::make_unique<Alteration>(context, alteration, std::move(made));
 }
 
 }  // namespace tercet

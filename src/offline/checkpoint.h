@@ -25,6 +25,7 @@ struct CheckpointContent {
   std::vector<AddFile> listed_adds;    ///< those that come as JSON
   std::vector<std::string> sidecars;   ///< names of files in `_sidecars` that hold the rest
   std::vector<RemoveFile> removes;
+  std::vector<DomainMetadata> domains;
 };
 
 /// Reads one Parquet file of a checkpoint (classic, of version 2, or a sidecar of one) and adds to

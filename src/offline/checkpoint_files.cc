@@ -35,6 +35,10 @@ Result<AddColumns> AddColumns::Of(const std::shared_ptr<arrow::Array>& column) {
   ARROW_ASSIGN_OR_RAISE(adds.modified_,
                         adds.record_.MemberAs<arrow::Int64Array>("modificationTime"));
   ARROW_ASSIGN_OR_RAISE(adds.stats_, adds.record_.MemberAs<arrow::StringArray>("stats"));
+  ARROW_ASSIGN_OR_RAISE(adds.base_row_id_,
+                        adds.record_.MemberAs<arrow::Int64Array>("baseRowId"));
+  ARROW_ASSIGN_OR_RAISE(adds.row_commit_version_,
+                        adds.record_.MemberAs<arrow::Int64Array>("defaultRowCommitVersion"));
   if (const auto parsed = adds.record_.Member("stats_parsed"); parsed != nullptr) {
     ARROW_ASSIGN_OR_RAISE(const CheckpointRecord inner,
                           CheckpointRecord::Of(parsed, "add.stats_parsed"));
@@ -104,6 +108,11 @@ Result<AddFile> AddColumns::Make(int64_t row) const {
   }
   ARROW_ASSIGN_OR_RAISE(add.tags, record_.Tags(row));
   ARROW_ASSIGN_OR_RAISE(add.vector, record_.Vector(row));
+  const auto number = [row](const auto& column) {
+    return column == nullptr || column->IsNull(row) ? std::nullopt
+                                                    : std::optional(column->Value(row));
+  };
+  add.row_ids = {.base = number(base_row_id_), .commit_version = number(row_commit_version_)};
   return add;
 }
 

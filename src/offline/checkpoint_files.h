@@ -51,6 +51,7 @@ class AddColumns {
   CheckpointRecord record_;
   std::shared_ptr<arrow::StringArray> path_, stats_;
   std::shared_ptr<arrow::Int64Array> size_, modified_, record_count_;
+  std::shared_ptr<arrow::Int64Array> base_row_id_, row_commit_version_;
   std::shared_ptr<arrow::MapArray> tags_;
   std::shared_ptr<arrow::Int32Array> tag_names_;   ///< of all rows' tags; null: no dictionary
   std::vector<RunTagReader::Tag> tag_kinds_;       ///< by number of the name; else by entry

@@ -37,6 +37,9 @@ Status ReadRemoves(const Record& record, int64_t rows, CheckpointContent* conten
     ARROW_ASSIGN_OR_RAISE(remove.size_bytes, record.Integer("size", i));
     ARROW_ASSIGN_OR_RAISE(remove.tags, record.Tags(i));
     ARROW_ASSIGN_OR_RAISE(remove.vector, record.Vector(i));
+    ARROW_ASSIGN_OR_RAISE(remove.row_ids.base, record.Integer("baseRowId", i));
+    ARROW_ASSIGN_OR_RAISE(remove.row_ids.commit_version,
+                          record.Integer("defaultRowCommitVersion", i));
     content->removes.push_back(std::move(remove));
   }
   return Status::OK();
@@ -49,6 +52,15 @@ Status ReadOthers(std::string_view name, const Record& record, int64_t rows,
     if (name == "sidecar") {
       ARROW_ASSIGN_OR_RAISE(const auto path, record.Text("path", i));
       if (path) content->sidecars.push_back(*path);
+    } else if (name == "domainMetadata") {
+      ARROW_ASSIGN_OR_RAISE(const auto domain, record.Text("domain", i));
+      if (!domain) continue;
+      DomainMetadata kept{.domain = *domain};
+      ARROW_ASSIGN_OR_RAISE(auto configuration, record.Text("configuration", i));
+      kept.configuration = std::move(configuration).value_or("");
+      ARROW_ASSIGN_OR_RAISE(const auto removed, record.Boolean("removed", i));
+      kept.removed = removed.value_or(false);
+      content->domains.push_back(std::move(kept));
     } else if (name == "txn") {
       ARROW_ASSIGN_OR_RAISE(const auto app, record.Text("appId", i));
       if (!app) continue;
@@ -88,11 +100,11 @@ Status ReadOthers(std::string_view name, const Record& record, int64_t rows,
 
 /// The leaves that we look at: parsed statistics, say, can be most of a checkpoint.
 std::vector<int> WantedLeaves(const parquet::SchemaDescriptor& schema) {
-  constexpr std::array<std::string_view, 8> kOfFiles = {
-      "path", "partitionValues", "size", "modificationTime",
-      "dataChange", "stats", "tags", "deletionVector"};
-  constexpr std::array<std::string_view, 5> kActions = {"protocol", "metaData", "txn", "remove",
-                                                        "sidecar"};
+  constexpr std::array<std::string_view, 10> kOfFiles = {
+      "path",  "partitionValues", "size",           "modificationTime", "dataChange",
+      "stats", "tags",            "deletionVector", "baseRowId",        "defaultRowCommitVersion"};
+  constexpr std::array<std::string_view, 6> kActions = {"protocol", "metaData", "txn",
+                                                        "remove",   "sidecar",  "domainMetadata"};
   std::vector<int> leaves;
   for (int i = 0; i < schema.num_columns(); ++i) {
     const std::vector<std::string> path = schema.Column(i)->path()->ToDotVector();
@@ -178,6 +190,7 @@ Status ReadJsonCheckpoint(std::string_view text, CheckpointContent* content) {
     if (auto* txn = std::get_if<Transaction>(&*action)) content->transactions.push_back(*txn);
     if (auto* add = std::get_if<AddFile>(&*action)) content->listed_adds.push_back(*add);
     if (auto* remove = std::get_if<RemoveFile>(&*action)) content->removes.push_back(*remove);
+    if (auto* domain = std::get_if<DomainMetadata>(&*action)) content->domains.push_back(*domain);
   }
   return Status::OK();
 }
@@ -191,6 +204,9 @@ Status RestoreState(CheckpointContent content, int64_t version, const TableOptio
   ARROW_RETURN_NOT_OK(ApplyMetadata(*content.metadata, given, state));
   for (Transaction& transaction : content.transactions) {
     state->transactions[transaction.app_id] = std::move(transaction);
+  }
+  for (DomainMetadata& domain : content.domains) {
+    if (!domain.removed) state->domains[domain.domain] = std::move(domain.configuration);
   }
   for (RemoveFile& remove : content.removes) {
     std::string key = remove.Key();

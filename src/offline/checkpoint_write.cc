@@ -37,13 +37,17 @@ std::shared_ptr<arrow::Schema> CheckpointSchema() {
                                     field("modificationTime", arrow::int64()),
                                     field("dataChange", arrow::boolean()),
                                     field("stats", arrow::utf8()),
-                                    field("tags", TextMapType()), vector})),
+                                    field("tags", TextMapType()), vector,
+                                    field("baseRowId", arrow::int64()),
+                                    field("defaultRowCommitVersion", arrow::int64())})),
        field("remove", arrow::struct_({field("path", arrow::utf8()),
                                        field("deletionTimestamp", arrow::int64()),
                                        field("dataChange", arrow::boolean()),
                                        field("extendedFileMetadata", arrow::boolean()),
                                        field("partitionValues", TextMapType()),
-                                       field("size", arrow::int64()), vector})),
+                                       field("size", arrow::int64()), vector,
+                                       field("baseRowId", arrow::int64()),
+                                       field("defaultRowCommitVersion", arrow::int64())})),
        field("metaData",
              arrow::struct_({field("id", arrow::utf8()), field("name", arrow::utf8()),
                              field("description", arrow::utf8()),
@@ -56,7 +60,10 @@ std::shared_ptr<arrow::Schema> CheckpointSchema() {
        field("protocol", arrow::struct_({field("minReaderVersion", arrow::int32()),
                                          field("minWriterVersion", arrow::int32()),
                                          field("readerFeatures", TextsType()),
-                                         field("writerFeatures", TextsType())}))});
+                                         field("writerFeatures", TextsType())})),
+       field("domainMetadata", arrow::struct_({field("domain", arrow::utf8()),
+                                               field("configuration", arrow::utf8()),
+                                               field("removed", arrow::boolean())}))});
 }
 
 /// Appends one struct's members in their order. Any failure is one of memory, so it is kept and
@@ -173,6 +180,8 @@ class CheckpointRows {
         .Text(add.stats.empty() ? std::nullopt : std::optional(add.stats))
         .TextMap(add.tags)
         .Vector(add.vector)
+        .Long(add.row_ids.base)
+        .Long(add.row_ids.commit_version)
         .Finish();
   }
 
@@ -185,6 +194,8 @@ class CheckpointRows {
         .TextMap(remove.partition_values)
         .Long(remove.size_bytes)
         .Vector(remove.vector)
+        .Long(remove.row_ids.base)
+        .Long(remove.row_ids.commit_version)
         .Finish();
   }
 
@@ -208,6 +219,10 @@ class CheckpointRows {
         .Texts(protocol.reader_features)
         .Texts(protocol.writer_features)
         .Finish();
+  }
+
+  Status Put(const std::string& domain, const std::string& configuration) {
+    return RecordWriter(Row(5)).Text(domain).Text(configuration).Boolean(false).Finish();
   }
 
   Result<std::shared_ptr<arrow::RecordBatch>> Finish() {
@@ -235,7 +250,12 @@ Result<std::shared_ptr<arrow::Buffer>> CheckpointBytes(const TableState& state) 
   ARROW_RETURN_NOT_OK(rows.Put(state.protocol));
   ARROW_RETURN_NOT_OK(rows.Put(state.metadata));
   for (const auto& [id, transaction] : state.transactions) {
-    ARROW_RETURN_NOT_OK(rows.Put(transaction));
+    ARROW_ASSIGN_OR_RAISE(const bool expired,
+                          IsExpired(transaction, state, state.commit_time_us));
+    if (!expired) ARROW_RETURN_NOT_OK(rows.Put(transaction));
+  }
+  for (const auto& [domain, configuration] : state.domains) {
+    ARROW_RETURN_NOT_OK(rows.Put(domain, configuration));
   }
   for (const DataFilePtr& file : state.OrderedFiles()) ARROW_RETURN_NOT_OK(rows.Put(*file));
   // Nobody may still need the files of older ones, so that a log does not grow with all that ever

@@ -1,7 +1,8 @@
 #include <algorithm>
-#include <set>
 
 #include "offline/change.h"
+#include "offline/compaction_choice.h"
+#include "offline/keyless_rows.h"
 #include "offline/row_gather.h"
 #include "offline/row_stream.h"
 #include "offline/run_sink.h"
@@ -9,37 +10,6 @@
 
 namespace tercet {
 namespace {
-
-/// Runs of less than this share of a full file are merged, however they lie.
-constexpr int64_t kSmallShare = 4;
-/// As many large runs over one key are merged; fewer cost a reader little.
-constexpr int kMaxDepth = 4;
-/// Files of which this share of rows is deleted are written anew.
-constexpr double kMaxDeletedShare = 0.2;
-
-bool Overlap(const DataFile& a, const DataFile& b) {
-  if (!a.run || !b.run) return true;
-  return a.run->low <= b.run->high && b.run->low <= a.run->high;
-}
-
-bool IsWorn(const DataFile& file) {
-  if (!file.run) return true;
-  return file.add.vector && static_cast<double>(file.add.vector->cardinality) >
-                                kMaxDeletedShare * static_cast<double>(file.run->row_count);
-}
-
-/// How many of the runs lie over one position at most.
-int MaxDepth(const std::vector<DataFilePtr>& runs) {
-  std::vector<std::pair<std::string, int>> edges;
-  for (const DataFilePtr& file : runs) {
-    edges.emplace_back(file->run->low, -1);
-    edges.emplace_back(file->run->high, 1);
-  }
-  std::sort(edges.begin(), edges.end());  // at equal positions beginnings first
-  int depth = 0, most = 0;
-  for (const auto& edge : edges) most = std::max(most, depth -= edge.second);
-  return most;
-}
 
 /// About how many bytes of the files a merge has open at a time: a row group of each file that lies
 /// over a position, and a foreign file whole. Files are compressed, or their text is.
@@ -65,52 +35,6 @@ int64_t BytesAtOnce(const std::vector<DataFilePtr>& files) {
   int64_t most = bytes;
   for (const auto& edge : edges) most = std::max(most, bytes -= edge.second);
   return most;
-}
-
-/// The files to merge, older first; empty when all is well.
-std::vector<DataFilePtr> ChooseFiles(const TableState& state, const RunLayout& layout) {
-  const std::vector<DataFilePtr> files = state.OrderedFiles();
-  std::vector<DataFilePtr> large;
-  std::set<const DataFile*> chosen;
-  bool worn = false;
-  for (const DataFilePtr& file : files) {
-    worn = worn || IsWorn(*file);
-    if (IsWorn(*file) || file->run->row_count < layout.max_file_rows / kSmallShare) {
-      chosen.insert(file.get());
-    } else {
-      large.push_back(file);
-    }
-  }
-  if (chosen.size() == 1 && !worn) chosen.clear();
-  if (MaxDepth(large) >= kMaxDepth) {
-    for (const DataFilePtr& a : large) {
-      for (const DataFilePtr& b : large) {
-        if (a != b && Overlap(*a, *b)) chosen.insert(a.get());
-      }
-    }
-  }
-  // The merged rows become as young as the youngest of them. A file in between that overlaps would
-  // then lose to rows that are older than its own, so it must be merged too.
-  for (bool grown = true; grown && !chosen.empty();) {
-    grown = false;
-    int64_t youngest = 0;
-    for (const DataFile* file : chosen) youngest = std::max(youngest, file->version);
-    for (const DataFilePtr& other : files) {
-      if (chosen.contains(other.get()) || other->version > youngest) continue;
-      const bool between = std::any_of(chosen.begin(), chosen.end(), [&](const DataFile* file) {
-        return !file->After(*other) && Overlap(*file, *other);
-      });
-      if (between) {
-        chosen.insert(other.get());
-        grown = true;
-      }
-    }
-  }
-  std::vector<DataFilePtr> ordered;
-  for (const DataFilePtr& file : files) {
-    if (chosen.contains(file.get())) ordered.push_back(file);
-  }
-  return ordered;
 }
 
 class Compaction : public Change {
@@ -141,7 +65,7 @@ class Compaction : public Change {
     ARROW_ASSIGN_OR_RAISE(const RunLayout layout, RunLayout::Of(*state));
     prepared_ = true;
     adds_.clear();
-    inputs_ = ChooseFiles(*state, layout);
+    inputs_ = FilesToCompact(state->OrderedFiles(), layout);
     if (inputs_.empty()) return Status::OK();
     version_ = inputs_.back()->version;
     ARROW_ASSIGN_OR_RAISE(const auto stream, MergeInputs(*state));
@@ -156,14 +80,34 @@ class Compaction : public Change {
       ARROW_RETURN_NOT_OK(sink->Append(*next));
     }
     ARROW_ASSIGN_OR_RAISE(adds_, sink->Finish());
-    for (AddFile& add : adds_) {
-      add.data_change = false;
-      PutVersionTag(version_, &add);
-    }
+    for (AddFile& add : adds_) PutVersionTag(version_, &add);
+    ARROW_RETURN_NOT_OK(KeepKeylessRows(*state));
+    for (AddFile& add : adds_) add.data_change = false;
     return Status::OK();
   }
 
  private:
+  /// The merge passes by foreign rows without a key: they go on as they are.
+  Status KeepKeylessRows(const TableState& state) {
+    const RunOpener opener(context_.file_system, context_.table_path, state.columns,
+                           state.options);
+    for (const DataFilePtr& file : inputs_) {
+      if (file->run) continue;
+      ARROW_ASSIGN_OR_RAISE(const auto run, opener.Open(file));
+      ARROW_ASSIGN_OR_RAISE(const auto rows,
+                            ReadKeylessRows(*run, *state.columns.logical, state.options));
+      if (rows == nullptr) continue;
+      ARROW_ASSIGN_OR_RAISE(
+          const std::vector<AddFile> adds,
+          WriteKeylessRows(rows, state, context_.clock->NowMicros(), files_.get()));
+      for (AddFile add : adds) {
+        PutVersionTag(file->version, &add);
+        adds_.push_back(std::move(add));
+      }
+    }
+    return Status::OK();
+  }
+
   /// The inputs' rows in one order. Where the row groups that a merge has open at a time don't fit
   /// into half of the limit, each input is spilled first, so that of each one batch is open.
   Result<std::unique_ptr<RowStream>> MergeInputs(const TableState& state) const {
@@ -196,14 +140,12 @@ class Compaction : public Change {
     for (size_t g = 0; g < run->row_groups().size(); ++g) {
       const RunFile::RowGroup& group = run->row_groups()[g];
       ARROW_ASSIGN_OR_RAISE(auto rows, run->Read(static_cast<int>(g), *opener.columns().logical));
-      std::vector<uint32_t> live;
-      for (int64_t i = 0; i < group.row_count; ++i) {
-        if (gone != run->deleted().end() && *gone == group.first_row + i) {
-          ++gone;
-        } else {
-          live.push_back(static_cast<uint32_t>(i));
-        }
-      }
+      std::vector<uint32_t> live = RowsByPosition::Of(*rows, opener.options()).with;
+      std::erase_if(live, [&](uint32_t row) {
+        const int64_t number = group.first_row + row;
+        while (gone != run->deleted().end() && *gone < number) ++gone;
+        return gone != run->deleted().end() && *gone == number;
+      });
       if (static_cast<int64_t>(live.size()) < group.row_count) {
         ARROW_ASSIGN_OR_RAISE(rows, GatherRows(*rows, live));
       }
@@ -232,7 +174,7 @@ Result<std::unique_ptr<Change>> MakeCompaction(const ChangeContext& context,
 
 Result<int64_t> SmallRuns(const TableState& state) {
   ARROW_ASSIGN_OR_RAISE(const RunLayout layout, RunLayout::Of(state));
-  return state.files.CountRunsBelow(layout.max_file_rows / kSmallShare);
+  return state.files.CountRunsBelow(SmallRunRows(layout));
 }
 
 }  // namespace tercet

@@ -8,6 +8,7 @@ namespace tercet {
 namespace {
 
 constexpr std::string_view kLayoutTag = "tercet.layout";
+constexpr std::string_view kKeylessTag = "tercet.keyless";
 constexpr std::string_view kVersionTag = "tercet.version";
 constexpr std::string_view kUniqueTag = "tercet.unique";
 constexpr std::string_view kRowsTag = "tercet.rows";
@@ -176,6 +177,10 @@ void PutRunTags(const RunTags& run, const TableOptions& options, AddFile* add) {
   put(kTimeMaxTag, std::to_string(run.time_max_us));
 }
 
+void PutKeylessTag(const TableOptions& options, AddFile* add) {
+  add->tags.Set(kKeylessTag, LayoutText(options));
+}
+
 void PutVersionTag(int64_t version, AddFile* add) {
   add->tags.Set(kVersionTag, std::to_string(version));
 }
@@ -186,7 +191,11 @@ Result<DataFilePtr> MakeDataFile(AddFile add, const TableOptions& options, int64
   ARROW_ASSIGN_OR_RAISE(file->path, DecodeLogPath(add.path));
   RunTagReader tags(options);
   for (const auto& [name, text] : add.tags) tags.Take(name, text);
-  if (RunTags run; tags.Finish(&run)) file->run = std::move(run);
+  if (RunTags run; tags.Finish(&run)) {
+    file->run = std::move(run);
+  } else {
+    file->keyless = add.tags.Find(kKeylessTag) == *LayoutTextOf(options);
+  }
   // A change of a file's vector adds it again in a later commit; its rows are as old as before.
   file->version = tags.version().value_or(version);
   file->position = position;

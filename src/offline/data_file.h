@@ -32,6 +32,7 @@ struct DataFile {
   int64_t version = 0;         ///< of the commit that brought its rows: later rows win
   int64_t position = 0;        ///< among the files of that commit
   std::optional<RunTags> run;  ///< nullopt: foreign
+  bool keyless = false;        ///< no row has a position in the table (offline/keyless_rows.h)
 
   /// Rows less deleted ones; nullopt when the log has no count.
   std::optional<int64_t> RowCount() const;
@@ -82,6 +83,9 @@ class RunTagReader {
 
 /// Adds a run's tags to the action.
 void PutRunTags(const RunTags& run, const TableOptions& options, AddFile* add);
+
+/// Says of a foreign file that none of its rows has a position of this layout.
+void PutKeylessTag(const TableOptions& options, AddFile* add);
 
 /// Notes the commit that brought the file's rows, so that it is known from checkpoints too.
 void PutVersionTag(int64_t version, AddFile* add);

@@ -194,17 +194,21 @@ Result<FieldPair> FromDeltaField(const json::value& item, ColumnMapping mapping)
                            "the table uses column mapping");
   }
   auto physical = arrow::field(**in_files, std::move(found->physical), may_be_null);
-  if (mapping == ColumnMapping::kById) {
-    const auto id = GetInt(metadata, "delta.columnMapping.id");
-    if (!id.ok()) return Explain(id.status(), "column '" + name + "'");
+  const auto id = FindInt(metadata, "delta.columnMapping.id");
+  if (!id.ok()) return Explain(id.status(), "column '" + name + "'");
+  if (mapping == ColumnMapping::kById && !*id) {
+    return Status::Invalid("column '", name, "' has no delta.columnMapping.id, though columns are ",
+                           "found by it");
+  }
+  if (*id) {
     physical = physical->WithMetadata(
-        arrow::key_value_metadata({std::string(kFieldIdKey)}, {std::to_string(*id)}));
+        arrow::key_value_metadata({std::string(kFieldIdKey)}, {std::to_string(**id)}));
   }
   return FieldPair{stored, std::move(physical)};
 }
 
 Result<ColumnMapping> MappingOf(const Metadata& metadata) {
-  const auto mode = metadata.configuration.find("delta.columnMapping.mode");
+  const auto mode = metadata.configuration.find(std::string(kMappingModeProperty));
   if (mode == metadata.configuration.end() || mode->second == "none") return ColumnMapping::kNone;
   if (mode->second == "name") return ColumnMapping::kByName;
   if (mode->second == "id") return ColumnMapping::kById;

@@ -18,6 +18,9 @@ inline constexpr std::string_view kArrowSchemaProperty = "tercet.arrow_schema";
 inline constexpr std::string_view kLayoutProperty = "tercet.layout";
 inline constexpr std::string_view kDefaultsProperty = "tercet.defaults";
 inline constexpr std::string_view kTtlHistoryProperty = "tercet.ttl_history";
+/// Delta's own: how columns are found in files.
+inline constexpr std::string_view kMappingModeProperty = "delta.columnMapping.mode";
+inline constexpr std::string_view kMaxColumnIdProperty = "delta.columnMapping.maxColumnId";
 
 /// How a table's columns are found in its files.
 enum class ColumnMapping { kNone, kByName, kById };
@@ -27,8 +30,8 @@ struct TableColumns {
   std::shared_ptr<arrow::Schema> logical;
   std::shared_ptr<arrow::Schema> stored;  ///< equal names and order
   std::vector<std::string> partition_columns;  ///< only in tables that another engine made
-  /// The stored columns by the names that they have in files, members of structs too; with their
-  /// Parquet field ids where columns are found by these. The same as `stored` without mapping.
+  /// The stored columns by the names that they have in files, members of structs too, and with
+  /// their Parquet field ids. The same as `stored` without mapping.
   std::shared_ptr<arrow::Schema> physical;
   ColumnMapping mapping = ColumnMapping::kNone;
   /// Those that another engine added to a table of ours.

@@ -7,7 +7,9 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "offline/position_columns.h"
+#include "offline/protocol_features.h"
 #include "offline/row_spool.h"
+#include "offline/row_tracking.h"
 #include "offline/table_property.h"
 
 namespace tercet {
@@ -75,12 +77,26 @@ Result<std::unique_ptr<Change>> MakeWrite(InsertMode mode, const ChangeContext& 
   return MakeUpsert(context, state, std::move(rows));
 }
 
+/// When the next commit is made: after the one before, and by a whole millisecond where the table
+/// counts its commits' times in these.
+int64_t TimeOfNext(const TableState& state, int64_t now_us) {
+  const int64_t time_us = std::max(now_us, state.commit_time_us + 1);
+  if (!HasCommitTimes(state)) return time_us;
+  return std::max(time_us, (state.commit_time_us / 1000 + 1) * 1000);
+}
+
 /// The whole commit: info first, where readers look for it.
-std::vector<Action> CommitActions(const ChangePlan& plan, const TableState& state,
+Result<std::vector<Action>> CommitActions(const ChangePlan& plan, const TableState& state,
                                   const std::string& idempotency_key, int64_t time_us,
                                   const std::string& transaction_id) {
   const int64_t version = state.version + 1;
-  std::vector<Action> actions{MakeCommitInfo(plan, time_us, transaction_id)};
+  CommitInfo info = MakeCommitInfo(plan, time_us, transaction_id);
+  if (HasCommitTimes(state)) info.fields["inCommitTimestamp"] = time_us / 1000;
+  if (TracksRows(state)) {
+    info.fields["tags"] = json::object{
+        {"delta.rowTracking.preserved", RowsKeepIds(plan.actions) ? "true" : "false"}};
+  }
+  std::vector<Action> actions{std::move(info)};
   if (!idempotency_key.empty()) {
     // Its version says which commit it was, for the answer to a repetition.
     actions.emplace_back(Transaction{
@@ -91,6 +107,7 @@ std::vector<Action> CommitActions(const ChangePlan& plan, const TableState& stat
     auto* add = std::get_if<AddFile>(&actions.back());
     if (add != nullptr && !add->tags.contains("tercet.version")) PutVersionTag(version, add);
   }
+  if (TracksRows(state)) ARROW_RETURN_NOT_OK(AssignRowIds(state, version, &actions));
   return actions;
 }
 
@@ -177,9 +194,10 @@ Result<Commit> DeltaTable::Apply(Change* change, const TableState& made_for,
     }
     const std::string transaction_id = NewUuid();
     const int64_t version = state->version + 1;
-    const int64_t time_us = std::max(clock_->NowMicros(), state->commit_time_us + 1);
-    const std::vector<Action> actions =
-        CommitActions(plan, *state, idempotency_key, time_us, transaction_id);
+    const int64_t time_us = TimeOfNext(*state, clock_->NowMicros());
+    ARROW_ASSIGN_OR_RAISE(
+        const std::vector<Action> actions,
+        CommitActions(plan, *state, idempotency_key, time_us, transaction_id));
     ARROW_RETURN_NOT_OK(file_system_->SyncDirectory(path_));
     const Result<bool> won = log_.TryCommit(version, actions, time_us, transaction_id);
     if (!won.ok()) {
@@ -219,6 +237,8 @@ Result<std::optional<Commit>> DeltaTable::AppliedBefore(const TableState& state,
                                                         const std::string& key) {
   const auto seen = state.transactions.find(key);
   if (key.empty() || seen == state.transactions.end()) return std::nullopt;
+  ARROW_ASSIGN_OR_RAISE(const bool expired, IsExpired(seen->second, state, clock_->NowMicros()));
+  if (expired) return std::nullopt;
   ARROW_ASSIGN_OR_RAISE(Commit commit, CommitOf(std::min(seen->second.version, state.version)));
   commit.already_applied = true;
   return commit;

@@ -12,6 +12,8 @@
 #include "offline/change.h"
 #include "offline/delta_table.h"
 #include "offline/file_rewrite.h"
+#include "offline/keyless_rows.h"
+#include "offline/protocol_features.h"
 #include "offline/row_stream.h"
 #include "offline/table_folder.h"
 
@@ -114,10 +116,8 @@ class Erasure : public Change {
     found.visible = static_cast<int64_t>(gone.size() - run->deleted().size());
     if (static_cast<int64_t>(gone.size()) == run->row_count()) return found;
     ARROW_ASSIGN_OR_RAISE(auto left, RowsLeft(*run, gone, state.columns.logical->field_names()));
-    ARROW_ASSIGN_OR_RAISE(const RowsToWrite sorted,
-                          RowsToWrite::Make(std::move(left), state.options));
-    ARROW_ASSIGN_OR_RAISE(found.adds,
-                          WriteRuns(sorted, state, context_.clock->NowMicros(), files_.get()));
+    ARROW_ASSIGN_OR_RAISE(found.adds, WriteForeignRows(std::move(left), state,
+                                                       context_.clock->NowMicros(), files_.get()));
     for (AddFile& add : found.adds) {
       PutVersionTag(file->version, &add);
       add.data_change = false;

@@ -8,10 +8,11 @@
 #include <arrow/table.h>
 
 #include "base/id.h"
+#include "offline/file_columns.h"
+#include "offline/keyless_rows.h"
 #include "offline/protocol_features.h"
 #include "offline/row_gather.h"
 #include "offline/run_sink.h"
-#include "offline/stored_type.h"
 
 namespace tercet {
 namespace {
@@ -145,9 +146,7 @@ Result<FileRewrite> TakeRowsOut(const FileMatch& match, const TableState& state,
   } else {
     ARROW_ASSIGN_OR_RAISE(BatchPtr left,
                           RowsLeft(run, gone, state.columns.logical->field_names()));
-    ARROW_ASSIGN_OR_RAISE(const RowsToWrite rows,
-                          RowsToWrite::Make(std::move(left), state.options));
-    ARROW_ASSIGN_OR_RAISE(rewrite.adds, WriteRuns(rows, state, now_us, files));
+    ARROW_ASSIGN_OR_RAISE(rewrite.adds, WriteForeignRows(std::move(left), state, now_us, files));
   }
   for (AddFile& add : rewrite.adds) PutVersionTag(file.version, &add);
   return rewrite;
@@ -167,7 +166,7 @@ std::vector<Action> AllowVectors(const TableState& state) {
 }
 
 Status ChangeFileSink::Open() {
-  arrow::FieldVector fields = state_->columns.stored->fields();
+  arrow::FieldVector fields = state_->columns.physical->fields();
   fields.push_back(arrow::field("_change_type", arrow::utf8()));
   schema_ = arrow::schema(std::move(fields));
   ARROW_ASSIGN_OR_RAISE(layout_, RunLayout::Of(*state_));
@@ -181,11 +180,8 @@ Status ChangeFileSink::Open() {
 Status ChangeFileSink::Append(const BatchPtr& rows, const std::vector<const char*>& change_types) {
   if (rows->num_rows() == 0) return Status::OK();
   if (output_ == nullptr) ARROW_RETURN_NOT_OK(Open());
-  std::vector<std::shared_ptr<arrow::Array>> arrays;
-  for (int i = 0; i < rows->num_columns(); ++i) {
-    ARROW_ASSIGN_OR_RAISE(arrays.emplace_back(),
-                          ConvertStored(rows->column(i), schema_->field(i)->type()));
-  }
+  ARROW_ASSIGN_OR_RAISE(const BatchPtr in_file, ToFileRows(*rows, state_->columns));
+  arrow::ArrayVector arrays = in_file->columns();
   arrow::StringBuilder types;
   for (const char* type : change_types) ARROW_RETURN_NOT_OK(types.Append(type));
   ARROW_ASSIGN_OR_RAISE(arrays.emplace_back(), types.Finish());

@@ -5,6 +5,7 @@
 #include <parquet/arrow/writer.h>
 
 #include "base/time_text.h"
+#include "offline/run_file.h"
 #include "offline/table_test_rows.h"
 
 namespace tercet {
@@ -321,9 +322,6 @@ TEST_F(ForeignLogTest, FindsMappedColumnsByNameAndById) {
                   Add(file)});
     const auto table = Value(Open());
     ExpectEqual(*ScanAll(Value(table->Head()).get()), *expected);
-    const Status written = table->Write(Reader({expected}), {}).status();
-    EXPECT_TRUE(written.IsNotImplemented());
-    ExpectSays(written, {"column mapping"});
   }
 }
 
@@ -351,6 +349,73 @@ TEST_F(ForeignLogTest, ReadsFilesFromBeforeTypesWereWidened) {
                  field("s", arrow::struct_({field("n", arrow::int64()),
                                             field("m", arrow::null())}))}),
             R"([{"key": 1, "x": 0.5, "day": "1970-01-02", "s": {"n": 3, "m": null}}])"));
+}
+
+TEST_F(ForeignLogTest, KeepsRowsWithoutAKeyWhateverIsWritten) {
+  const auto schema = arrow::schema({field("key", arrow::int64()), field("x", arrow::int64())});
+  // All that the table's files hold without a key, whoever reads them.
+  const auto keyless = [&] {
+    std::vector<int64_t> found;
+    const TableStatePtr state = Value(DeltaLog(LocalFileSystem(), folder_.path())
+                                          .Load(std::nullopt, {.primary_key = {"key"}}));
+    for (const DataFilePtr& file : state->OrderedFiles()) {
+      const auto run =
+          Value(RunFile::Open(LocalFileSystem(), folder_.path(), file, state->columns));
+      for (size_t g = 0; g < run->row_groups().size(); ++g) {
+        const auto rows = Value(run->Read(static_cast<int>(g), *schema));
+        for (int64_t i = 0; i < rows->num_rows(); ++i) {
+          const int64_t number = run->row_groups()[g].first_row + i;
+          if (rows->column(0)->IsValid(i) ||
+              std::binary_search(run->deleted().begin(), run->deleted().end(), number)) {
+            continue;
+          }
+          found.push_back(static_cast<const arrow::Int64Array&>(*rows->column(1)).Value(i));
+        }
+      }
+    }
+    std::sort(found.begin(), found.end());
+    return found;
+  };
+  const std::vector<int64_t> expected = {-2, -1};
+  for (const char* copied_rows : {"0", "100000"}) {
+    for (const int64_t memory : {int64_t{1}, int64_t{1} << 30}) {
+      std::filesystem::remove_all(folder_.path());
+      PutFile("a.parquet", Rows(schema, R"([{"key": 5, "x": 5}, {"key": null, "x": -1},
+                                            {"key": 4, "x": 4}, {"key": 3, "x": 3},
+                                            {"key": null, "x": -2}, {"key": 1, "x": 1}])"));
+      PutCommit(0, {Protocol(1, 2),
+                    Metadata(std::string(kKeySchema) +
+                                 R"(,{"name":"x","type":"long","nullable":true,"metadata":{}})",
+                             std::string(R"({"tercet.copy_on_write_rows":")") + copied_rows +
+                                 "\"}"),
+                    Add("a.parquet")});
+      const auto table = Value(Table::Open(LocalFileSystem(), folder_.path(),
+                                           {.primary_key = {"key"}}, SystemClock(),
+                                           {.limit_bytes = memory}));
+      const auto upserted = Rows(schema, R"([{"key": 4, "x": 40}, {"key": 6, "x": 60}])");
+      const Commit upsert =
+          Value(table->Write(Reader({upserted}), {.mode = InsertMode::kUpsert}));
+      EXPECT_EQ(upsert.rows_updated, 1);
+      EXPECT_EQ(keyless(), expected);
+      const auto keys = arrow::schema({field("key", arrow::int64())});
+      EXPECT_EQ(Value(table->Delete(Reader({Rows(keys, R"([{"key": 5}])")}))).rows_deleted, 1);
+      ASSERT_OK(table->Compact());
+      EXPECT_EQ(keyless(), expected);
+      const auto left = Rows(schema, R"([{"key": 1, "x": 1}, {"key": 3, "x": 3},
+                                         {"key": 4, "x": 40}, {"key": 6, "x": 60}])");
+      ExpectEqual(*ScanAll(Value(table->Head()).get()), *left);
+      const int64_t version = Value(table->Head())->version();
+      EXPECT_EQ(Value(table->Compact()).version, version);  // they are not merged again and again
+      EXPECT_EQ(Value(table->Erase(Rows(keys, R"([{"key": 3}])"))).rows, 1);
+      EXPECT_EQ(keyless(), expected);
+      TableAlteration wider;
+      wider.add = {field("y", arrow::int64())};
+      wider.defaults["y"] = arrow::MakeScalar(int64_t{7});
+      ASSERT_OK(table->Alter(wider));
+      EXPECT_EQ(keyless(), expected);
+      EXPECT_EQ(ScanAll(Value(table->Head()).get())->num_rows(), 3);
+    }
+  }
 }
 
 TEST_F(ForeignLogTest, ACheckpointsFilesCanBeTakenOutAndPutBack) {

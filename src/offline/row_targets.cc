@@ -10,6 +10,7 @@
 #include <arrow/table.h>
 #include <arrow/util/bit_util.h>
 
+#include "offline/keyless_rows.h"
 #include "offline/position_columns.h"
 #include "offline/row_gather.h"
 
@@ -64,6 +65,28 @@ Result<std::shared_ptr<arrow::RecordBatch>> PickRows(const RunFile& run, int gro
   }
   return arrow::RecordBatch::Make(arrow::schema(schema.fields()),
                                   static_cast<int64_t>(numbers.size()), std::move(arrays));
+}
+
+/// Marks the rows that are targets. Rows without a position, which only foreign files have, are
+/// none.
+Status FindTargets(std::shared_ptr<arrow::RecordBatch> rows, const TableOptions& options,
+                   const RowTargets& targets, bool sorted, std::vector<uint8_t>* found) {
+  const bool whole = sorted || std::all_of(rows->columns().begin(), rows->columns().end(),
+                                           [](const auto& c) { return c->null_count() == 0; });
+  std::vector<uint32_t> numbers;
+  if (!whole) {
+    numbers = RowsByPosition::Of(*rows, options).with;
+    ARROW_ASSIGN_OR_RAISE(rows, GatherRows(*rows, numbers));
+  }
+  ARROW_ASSIGN_OR_RAISE(const RowKeys keys, RowKeys::Of(*rows, options));
+  if (whole) {
+    targets.Find(keys, sorted, found);
+    return Status::OK();
+  }
+  for (size_t i = 0; i < numbers.size(); ++i) {
+    if (targets.Contains(keys, static_cast<int64_t>(i))) (*found)[numbers[i]] = 1;
+  }
+  return Status::OK();
 }
 
 }  // namespace
@@ -157,10 +180,9 @@ Result<FileMatch> MatchFile(const RunOpener& opener, const DataFilePtr& file,
       if (!group.low.empty() && !targets.Touches(group.low, high)) continue;
     }
     ARROW_ASSIGN_OR_RAISE(auto rows, run.Read(static_cast<int>(g), key_columns));
-    Result<RowKeys> keys = RowKeys::Of(*rows, opener.options());
-    if (!keys.ok()) return Explain(keys.status(), "cannot read '" + file->path + "'");
     std::vector<uint8_t> found(group.row_count, 0);
-    targets.Find(*keys, run.sorted(), &found);
+    const Status searched = FindTargets(rows, opener.options(), targets, run.sorted(), &found);
+    if (!searched.ok()) return Explain(searched, "cannot read '" + file->path + "'");
     const auto first_deleted =
         std::lower_bound(run.deleted().begin(), run.deleted().end(), group.first_row);
     for (auto it = first_deleted;

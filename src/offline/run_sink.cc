@@ -7,8 +7,8 @@
 #include <fmt/format.h>
 
 #include "base/id.h"
+#include "offline/file_columns.h"
 #include "offline/position_columns.h"
-#include "offline/stored_type.h"
 
 namespace tercet {
 namespace {
@@ -40,8 +40,10 @@ Status RunSink::OpenFile() {
   output_->run.unique = true;
   output_bytes_ = 0;
   ARROW_ASSIGN_OR_RAISE(output_->parquet,
-                        ParquetOutput::Open(output_->add.path, state_->columns.stored, layout_,
-                                            PositionColumns(state_->options), files_));
+                        ParquetOutput::Open(
+                            output_->add.path, state_->columns.physical, layout_,
+                            NamesInFiles(PositionColumns(state_->options), state_->columns),
+                            files_));
   return Status::OK();
 }
 
@@ -116,21 +118,11 @@ Status RunSink::WriteGroup(const TableColumns& columns,
                            Output* output) {
   std::vector<std::shared_ptr<arrow::RecordBatch>> stored;
   for (const auto& batch : batches) {
-    std::vector<std::shared_ptr<arrow::Array>> arrays;
-    for (int i = 0; i < batch->num_columns(); ++i) {
-      const auto& field = columns.stored->field(i);
-      Result<std::shared_ptr<arrow::Array>> array = ConvertStored(batch->column(i), field->type());
-      if (!array.ok()) {
-        return Explain(array.status(), "column '" + field->name() + "' can't be stored");
-      }
-      arrays.push_back(*std::move(array));
-    }
-    stored.push_back(
-        arrow::RecordBatch::Make(columns.stored, batch->num_rows(), std::move(arrays)));
+    ARROW_ASSIGN_OR_RAISE(stored.emplace_back(), ToFileRows(*batch, columns));
     ARROW_RETURN_NOT_OK(output->stats.Add(*stored.back()));
   }
   ARROW_ASSIGN_OR_RAISE(const auto table,
-                        arrow::Table::FromRecordBatches(columns.stored, std::move(stored)));
+                        arrow::Table::FromRecordBatches(columns.physical, std::move(stored)));
   return output->parquet->WriteGroup(*table);
 }
 

@@ -14,18 +14,17 @@
 #include "base/log.h"
 #include "base/parallel.h"
 #include "offline/deletion_vector.h"
+#include "offline/file_columns.h"
 #include "offline/file_stats.h"
 #include "offline/parquet_output.h"
 #include "offline/position_columns.h"
 #include "offline/row_gather.h"
 #include "offline/run_file.h"
-#include "offline/stored_type.h"
 
 namespace tercet {
 namespace {
 
-using arrow::RecordBatch;
-using BatchPtr = std::shared_ptr<RecordBatch>;
+using BatchPtr = std::shared_ptr<arrow::RecordBatch>;
 
 /// More than any file has, and so far from the largest number that sums can't overflow.
 constexpr int64_t kMostRows = int64_t{1} << 40;
@@ -57,7 +56,7 @@ Result<int64_t> WriteParquet(const std::string& path, const BatchPtr& stored,
   return output->Close(footer);
 }
 
-/// Rows [begin, end) of the order, of their stored types.
+/// Rows [begin, end) of the order, as files have them.
 Result<BatchPtr> StoredSlice(const RowsToWrite& rows, const TableColumns& columns, int64_t begin,
                              int64_t end) {
   BatchPtr slice;
@@ -67,17 +66,7 @@ Result<BatchPtr> StoredSlice(const RowsToWrite& rows, const TableColumns& column
     const std::span<const uint32_t> order(rows.order.order);
     ARROW_ASSIGN_OR_RAISE(slice, GatherRows(*rows.rows, order.subspan(begin, end - begin)));
   }
-  std::vector<std::shared_ptr<arrow::Array>> arrays;
-  for (int i = 0; i < slice->num_columns(); ++i) {
-    Result<std::shared_ptr<arrow::Array>> array =
-        ConvertStored(slice->column(i), columns.stored->field(i)->type());
-    if (!array.ok()) {
-      return Explain(array.status(),
-                     "column '" + columns.stored->field(i)->name() + "' can't be stored");
-    }
-    arrays.push_back(*std::move(array));
-  }
-  return RecordBatch::Make(columns.stored, end - begin, std::move(arrays));
+  return ToFileRows(*slice, columns);
 }
 
 std::vector<RunFile::RowGroup> RowGroupsOf(const RowsToWrite& rows, int64_t begin, int64_t end,
@@ -113,7 +102,8 @@ Result<AddFile> WriteRun(const RowsToWrite& rows, const TableState& state, const
   AddFile add;
   add.path = fmt::format("part-{:05d}-{}.parquet", number, NewUuid());
   ARROW_ASSIGN_OR_RAISE(add.size_bytes,
-                        WriteParquet(add.path, stored, layout, PositionColumns(state.options),
+                        WriteParquet(add.path, stored, layout,
+                                     NamesInFiles(PositionColumns(state.options), state.columns),
                                      footer, files));
   add.modification_time_ms = now_us / 1000;
   ARROW_ASSIGN_OR_RAISE(add.stats, StatsText(*stored));

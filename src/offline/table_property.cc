@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::string_view kFileRetention = "delta.deletedFileRetentionDuration";
 constexpr std::string_view kLogRetention = "delta.logRetentionDuration";
+constexpr std::string_view kTransactionRetention = "delta.setTransactionRetentionDuration";
 constexpr std::string_view kAutoCompactFiles = "tercet.auto_compact_files";
 constexpr int64_t kSecondUs = 1'000'000;
 constexpr int64_t kDayUs = 86'400 * kSecondUs;
@@ -26,7 +27,7 @@ struct Settable {
   Kind kind;
 };
 
-constexpr std::array<Settable, 11> kSettable = {{
+constexpr std::array<Settable, 12> kSettable = {{
     {"tercet.compression", Kind::kCompression},
     {"tercet.max_file_rows", Kind::kPositive},
     {"tercet.row_group_rows", Kind::kPositive},
@@ -35,6 +36,7 @@ constexpr std::array<Settable, 11> kSettable = {{
     {"delta.checkpointInterval", Kind::kPositive},
     {kFileRetention, Kind::kInterval},
     {kLogRetention, Kind::kInterval},
+    {kTransactionRetention, Kind::kInterval},
     {"delta.enableChangeDataFeed", Kind::kBoolean},
     {"delta.appendOnly", Kind::kBoolean},
     {"delta.enableDeletionVectors", Kind::kOff},
@@ -153,6 +155,13 @@ Result<int64_t> FileRetentionOf(const TableState& state) {
 
 Result<int64_t> LogRetentionOf(const TableState& state) {
   return IntervalProperty(state, kLogRetention, 30 * kDayUs);
+}
+
+Result<bool> IsExpired(const Transaction& transaction, const TableState& state, int64_t now_us) {
+  ARROW_ASSIGN_OR_RAISE(const int64_t retention_us,
+                        IntervalProperty(state, kTransactionRetention, -1));
+  return retention_us >= 0 && transaction.last_updated_ms &&
+         *transaction.last_updated_ms < (now_us - retention_us) / 1000;
 }
 
 Result<int64_t> AutoCompactFilesOf(const TableState& state) {

@@ -24,6 +24,11 @@ Result<int64_t> ParseInterval(std::string_view text);
 Result<int64_t> FileRetentionOf(const TableState& state);
 Result<int64_t> LogRetentionOf(const TableState& state);
 
+/// Whether an idempotency key is forgotten at a time: `delta.setTransactionRetentionDuration` has
+/// passed since its commit. Never where the table has no such property. Invalid when it is
+/// malformed.
+Result<bool> IsExpired(const Transaction& transaction, const TableState& state, int64_t now_us);
+
 /// The number of small runs at which a compaction is due; 0: never.
 Result<int64_t> AutoCompactFilesOf(const TableState& state);
 

@@ -1,51 +1,14 @@
 #include "offline/table_state.h"
 
-#include <algorithm>
-#include <array>
-#include <set>
-
 #include <arrow/scalar.h>
 
 #include "base/name.h"
 #include "offline/column_defaults.h"
 #include "offline/position_columns.h"
-#include "offline/stored_type.h"
+#include "offline/protocol_features.h"
 
 namespace tercet {
 namespace {
-
-constexpr std::array<std::string_view, 8> kReaderFeatures = {
-    "deletionVectors",     "timestampNtz", "columnMapping",        "v2Checkpoint",
-    "vacuumProtocolCheck", "typeWidening", "typeWidening-preview", "appendOnly"};
-constexpr std::array<std::string_view, 10> kWriterFeatures = {
-    "appendOnly",      "invariants",    "changeDataFeed",  "deletionVectors",  "timestampNtz",
-    "columnMapping",   "checkConstraints", "generatedColumns", "identityColumns",
-    "vacuumProtocolCheck"};
-
-/// Whether a struct in a column has a member that may not be null, which we can't promise.
-bool HasRequiredMember(const arrow::DataType& type) {
-  if (type.id() == arrow::Type::MAP) {
-    const auto& map = static_cast<const arrow::MapType&>(type);
-    return HasRequiredMember(*map.key_type()) || HasRequiredMember(*map.item_type());
-  }
-  return std::any_of(type.fields().begin(), type.fields().end(), [&](const auto& field) {
-    const bool member = type.id() == arrow::Type::STRUCT;
-    return (member && !field->nullable()) || HasRequiredMember(*field->type());
-  });
-}
-
-template <size_t n>
-Status CheckFeatures(const std::optional<std::vector<std::string>>& features,
-                     const std::array<std::string_view, n>& known, std::string_view verb) {
-  if (!features) return Status::OK();
-  for (const std::string& feature : *features) {
-    if (std::find(known.begin(), known.end(), feature) == known.end()) {
-      return Status::NotImplemented("cannot ", verb, " this table: it uses the Delta feature '",
-                                    feature, "', which is not supported");
-    }
-  }
-  return Status::OK();
-}
 
 Status ReadOptions(const Metadata& metadata, const TableOptions& given, TableOptions* options) {
   *options = given;
@@ -91,7 +54,11 @@ Status SettleState(TableState* state) {
   }
   ARROW_RETURN_NOT_OK(CheckReadable(state->protocol));
   if (state->columns.logical != nullptr) return Status::OK();
-  Result<TableColumns> columns = ColumnsOf(state->metadata);
+  Metadata metadata = state->metadata;
+  if (!Supports(state->protocol, "columnMapping")) {
+    metadata.configuration.erase(std::string(kMappingModeProperty));  // says nothing then
+  }
+  Result<TableColumns> columns = ColumnsOf(metadata);
   if (!columns.ok()) {
     if (columns.status().IsNotImplemented()) return columns.status();
     return Status::IOError("the schema as of commit ", state->version,
@@ -123,6 +90,13 @@ Status ApplyCommit(const std::vector<Action>& actions, int64_t version, const Ta
     if (const auto* transaction = std::get_if<Transaction>(&action)) {
       state->transactions[transaction->app_id] = *transaction;
     }
+    if (const auto* domain = std::get_if<DomainMetadata>(&action)) {
+      if (domain->removed) {
+        state->domains.erase(domain->domain);
+      } else {
+        state->domains[domain->domain] = domain->configuration;
+      }
+    }
     if (const auto* remove = std::get_if<RemoveFile>(&action)) {
       state->files.Erase(remove->path, remove->vector);
       state->tombstones[remove->Key()] = *remove;
@@ -138,60 +112,6 @@ Status ApplyCommit(const std::vector<Action>& actions, int64_t version, const Ta
     if (!state->tombstones.empty()) state->tombstones.erase(add->Key());
   }
   state->version = version;
-  return Status::OK();
-}
-
-Status CheckReadable(const Protocol& protocol) {
-  if (protocol.min_reader_version < 1 || protocol.min_reader_version > 3) {
-    return Status::NotImplemented("cannot read this table: it needs a reader of Delta version ",
-                                  protocol.min_reader_version, "; known are 1 to 3");
-  }
-  return CheckFeatures(protocol.reader_features, kReaderFeatures, "read");
-}
-
-Status CheckWritable(const TableState& state) {
-  const Protocol& protocol = state.protocol;
-  if (protocol.min_writer_version < 1 || protocol.min_writer_version > 7) {
-    return Status::NotImplemented("cannot write to this table: it needs a writer of Delta version ",
-                                  protocol.min_writer_version, "; known are 1 to 7");
-  }
-  ARROW_RETURN_NOT_OK(CheckFeatures(protocol.writer_features, kWriterFeatures, "write to"));
-  if (!state.columns.partition_columns.empty()) {
-    return Status::NotImplemented("cannot write to this table: it is partitioned by '",
-                                  state.columns.partition_columns[0], "'");
-  }
-  if (state.columns.mapping != ColumnMapping::kNone) {
-    return Status::NotImplemented("cannot write to this table: it uses column mapping, with which ",
-                                  "it is only read; take that away first (in Spark SQL: ALTER ",
-                                  "TABLE delta.`…` SET TBLPROPERTIES ('delta.columnMapping.mode' ",
-                                  "= 'none'))");
-  }
-  for (const auto& field : state.columns.logical->fields()) {
-    if (HasRequiredMember(*field->type())) {
-      return Status::NotImplemented("cannot write to this table: a member of column '",
-                                    field->name(), "' is declared not null");
-    }
-    if (StoredType(*field->type()).ok()) continue;
-    return Status::NotImplemented("cannot write to this table: column '", field->name(),
-                                  "' is of type ", field->type()->ToString(),
-                                  ", which is only read");
-  }
-  for (const auto& [name, value] : state.metadata.configuration) {
-    if (name.starts_with("delta.constraints.")) {
-      return Status::NotImplemented("cannot write to this table: it has the check constraint '",
-                                    name.substr(18), "'");
-    }
-    if ((name == "delta.enableRowTracking" || name == "delta.enableInCommitTimestamps") &&
-        value == "true") {
-      return Status::NotImplemented("cannot write to this table: ", name, " is on");
-    }
-  }
-  for (std::string_view key : {"delta.generationExpression", "delta.identity.start",
-                               "delta.invariants", "delta.typeChanges"}) {
-    if (state.metadata.schema_string.find("\"" + std::string(key) + "\"") != std::string::npos) {
-      return Status::NotImplemented("cannot write to this table: a column has ", key);
-    }
-  }
   return Status::OK();
 }
 

@@ -27,6 +27,7 @@ struct TableState {
   ColumnDefaults defaults;
   LiveFiles files;
   std::unordered_map<std::string, Transaction> transactions;
+  std::map<std::string, std::string> domains;  ///< configurations of features, by domain
   std::unordered_map<std::string, RemoveFile> tombstones;  ///< what vacuum must still keep
 
   /// The files, older rows first.
@@ -52,13 +53,6 @@ Status ApplyMetadata(const Metadata& metadata, const TableOptions& given, TableS
 /// has no protocol or no metadata, NotImplemented for features that we don't read, Invalid when the
 /// key names a column that the table does not have then.
 Status SettleState(TableState* state);
-
-/// NotImplemented when the protocol asks of readers what we don't do, naming the feature.
-Status CheckReadable(const Protocol& protocol);
-
-/// NotImplemented when the table asks of writers what we don't do: unknown features, partitions,
-/// constraints, generated or identity columns, column mapping, row tracking, nested columns.
-Status CheckWritable(const TableState& state);
 
 /// The time of a commit: our own exact one, else its `inCommitTimestamp`, else its `timestamp`,
 /// else `modified_us`.

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "offline/delta_table.h"
+#include "offline/protocol_features.h"
 #include "offline/table_folder.h"
 #include "offline/table_property.h"
 

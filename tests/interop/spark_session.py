@@ -5,6 +5,7 @@ or a view to run, and answers each with one line of JSON."""
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -93,9 +94,10 @@ def delete_by_equality(spark, asked: dict) -> None:
 
 
 def main() -> None:
+    # What Spark and its JVM print is no answer.
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     spark = session(Path(sys.argv[1]))
-    answers = sys.stdout
-    sys.stdout = sys.stderr  # what Spark prints is no answer
     print("{}", file=answers, flush=True)
     for line in sys.stdin:
         try:
