@@ -196,7 +196,13 @@ Result<TrainingDataset> TrainingData::Create(const Ref& view, const TrainingData
   }
   const Result<CatalogEntry> entry = Register(definition, *plan);
   if (!entry.ok()) {
-    if (definition.has_spine) {
+    // After an error of the disk the entry may be there all the same.
+    const auto known = List(definition.view);
+    const bool is_named =
+        !known.ok() || std::any_of(known->begin(), known->end(), [&](const auto& other) {
+          return other.spine_file == definition.spine_file;
+        });
+    if (definition.has_spine && !is_named) {
       const Status removed = file_system_->Remove(
           JoinPath(FolderOf(definition.view), definition.spine_file));
       if (!removed.ok()) LogWarn("a spine without a dataset is left: " + removed.ToString());
