@@ -142,7 +142,7 @@ def test_a_matrix_in_the_order_of_the_columns(served):
         assert (status, as_floats(answer)) == (200, {"predictions": expected})
     status, answer, _ = call(server, "/v2/models/matrix/infer", {"inputs": [
         {"name": "input-0", "shape": [4, 2], "datatype": "FP32", "data": [[1, 2]] * 4}]})
-    assert status == 404 and "no input 'input-0'" in answer["error"]
+    assert status == 400 and "no input 'input-0'" in answer["error"]
     assert call(server, "/api/v1/deployments/matrix", method="DELETE")[0] == 200
 
 
@@ -155,6 +155,11 @@ def test_kserve_v1(served):
     status, answer, _ = call(server, "/v1/models/delya:predict", {"instances": ROWS})
     assert status == 404 and "delya" in answer["error"]
     assert call(server, "/v1/models/delay:predict", {})[0] == 400
+    # Nor is a column that is not known a thing that is not there.
+    wrong = {"instances": [{**OSLO, "distnce": 1.0}]}
+    for path in "/v1/models/delay:predict", "/invocations":
+        status, answer, _ = call(server, path, wrong)
+        assert status == 400 and "did you mean 'distance'" in answer["error"]
 
 
 def test_metadata_config_and_statistics(served):

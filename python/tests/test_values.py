@@ -54,6 +54,18 @@ def test_plain_rows_take_the_types_of_the_columns_and_come_back_equal(group):
     assert len(group.read()) == 2
 
 
+def test_bytes_of_one_length_are_keys_online(project):
+    group = project.feature_group("hashed", version=1, primary_key=["id"], online=True)
+    group.insert(pa.table({"id": pa.array([b"ab", b"\0\xff"], pa.binary(2)), "x": [1.5, 2.5]}),
+                 wait_online=True)
+    view = project.feature_view("hashed", version=1, query=group.select("x"))
+    assert view.vector({"id": b"\0\xff"})["x"] == 2.5
+    assert [row["x"] for row in view.vectors([{"id": b"ab"}, {"id": b"\0\xff"}]).to_rows()] == \
+        [1.5, 2.5]
+    with pytest.raises(tc.InvalidError, match="3 bytes"):
+        view.vector({"id": b"abc"})
+
+
 def test_halves_come_back_as_floats(local):
     group = local.feature_group("halves", version=1, primary_key=["key"])
     group.insert(pd.DataFrame({"key": [0, 1], "x": np.array(VALUES["halffloat"], "float16")}))

@@ -7,7 +7,7 @@
 #include "cli/entity_text.h"
 #include "cli/output.h"
 #include "cli/session.h"
-#include "cli/shown_value.h"
+#include "client/plain_json.h"
 #include "platform/schedule_manifest.h"
 
 namespace tercet {
@@ -19,7 +19,7 @@ struct DeploymentOptions {
   int64_t release = 0, before = 0, after = 0;
   ServingPolicy policy;
   std::vector<std::string> sinks;
-  bool reset = false;
+  bool reset = false, end_traffic = false;
 };
 
 std::string NumberOf(const Deployment& deployment) { return std::to_string(deployment.number()); }
@@ -146,14 +146,26 @@ Result<TrafficRequest::Arm> ArmOf(const std::string& text, bool shadow) {
   return arm;
 }
 
-Status SetTraffic(const Session& session, Platform* platform, const DeploymentOptions& options) {
+/// Sets the traffic where something is asked of it, and shows it.
+Status ShowTraffic(const Session& session, Platform* platform, const DeploymentOptions& options) {
+  const bool arms = !options.arms.empty() || !options.shadows.empty();
+  if (!arms && !options.sticky_key.empty()) {
+    return Status::Invalid("--sticky-key '", options.sticky_key,
+                           "' chooses among arms; give --arm, too");
+  }
+  if (arms && options.end_traffic) {
+    return Status::Invalid("--end gives all requests to one release; leave out --arm and --shadow");
+  }
   TrafficRequest traffic{.arms = {}, .sticky_key = options.sticky_key};
   for (const bool shadow : {false, true}) {
     for (const std::string& text : shadow ? options.shadows : options.arms) {
       ARROW_ASSIGN_OR_RAISE(traffic.arms.emplace_back(), ArmOf(text, shadow));
     }
   }
-  ARROW_ASSIGN_OR_RAISE(const Deployment deployment, platform->SetTraffic(options.name, traffic));
+  ARROW_ASSIGN_OR_RAISE(const Deployment deployment,
+                        arms || options.end_traffic
+                            ? platform->SetTraffic(options.name, traffic)
+                            : platform->GetDeployment(options.name));
   if (session.json) {
     PrintJson(deployment.ToJson());
     return Status::OK();
@@ -161,7 +173,7 @@ Status SetTraffic(const Session& session, Platform* platform, const DeploymentOp
   std::vector<std::vector<std::string>> rows;
   for (const TrafficArm& arm : deployment.traffic.arms) {
     rows.push_back({std::to_string(arm.number), arm.release_id.substr(0, 12),
-                    json::serialize(json::value(arm.percent)), arm.shadow ? "shadow" : "answers"});
+                    PlainJson(arm.percent), arm.shadow ? "shadow" : "answers"});
   }
   PrintTable({"release", "id", "percent", "as"}, rows);
   return Status::OK();
@@ -294,13 +306,14 @@ void AddDeploymentCommands(CLI::App* app, Session* session) {
     return Status::OK();
   });
   CLI::App* traffic =
-      named(deployments, "traffic", "Gives parts of the requests to other models; none ends that");
+      named(deployments, "traffic", "Shows or sets which parts of the requests other models get");
   traffic->add_option("--arm", options->arms, "MODEL@VERSION=PERCENT, of the answers");
   traffic->add_option("--shadow", options->shadows, "MODEL@VERSION=PERCENT, only compared");
   traffic->add_option("--sticky-key", options->sticky_key,
                       "Entity column whose value chooses the arm; by default at random");
+  traffic->add_flag("--end", options->end_traffic, "No other model gets any, from now on");
   OnRun(traffic, session,
-        [=](Platform* platform) { return SetTraffic(*session, platform, *options); });
+        [=](Platform* platform) { return ShowTraffic(*session, platform, *options); });
   CLI::App* manifest = named(
       deployments, "manifest", "Its KServe service, with the GPUs of its policy, for kubectl");
   OnRun(manifest, session, [=](Platform* platform) -> Status {

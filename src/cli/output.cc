@@ -12,6 +12,7 @@
 #include "cli/frame_file.h"
 #include "cli/shown_value.h"
 #include "client/json_rows.h"
+#include "client/plain_json.h"
 
 namespace tercet {
 namespace {

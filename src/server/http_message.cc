@@ -5,6 +5,7 @@
 #include <boost/beast/http/status.hpp>
 
 #include "base/short_text.h"
+#include "client/plain_json.h"
 
 namespace tercet {
 namespace {
@@ -81,7 +82,7 @@ Result<json::object> HttpRequest::JsonBody(JsonMemory* memory) const {
 HttpAnswer HttpAnswer::Json(const json::value& value, int status) {
   HttpAnswer answer;
   answer.status = status;
-  answer.body = ToText(value);
+  answer.body = PlainJson(value);
   return answer;
 }
 

@@ -55,7 +55,9 @@ Answer InferAnswer(const std::string& name, const InferenceRequest& request,
   AppendJsonText(inferred.release_id, &out);
   if (!inferred.missing.empty()) {
     std::string missing;
-    for (const std::string& text : inferred.missing) missing += (missing.empty() ? "" : "; ") + text;
+    for (const std::string& text : inferred.missing) {
+      missing += (missing.empty() ? "" : "; ") + text;
+    }
     out += ",\"missing\":";
     AppendJsonText(missing, &out);
   }

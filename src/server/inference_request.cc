@@ -90,8 +90,9 @@ Result<InputTensor> ReadInput(const json::object& object, BinaryTail* tail) {
   const json::value* codec =
       parameters == nullptr ? nullptr : parameters->if_contains("content_type");
   if (codec != nullptr && *codec == json::value("base64")) {
-    return Status::NotImplemented(what(), " has the content_type 'base64'; send the text itself, or "
-                                  "its bytes as binary data");
+    return Status::NotImplemented(
+        what(), " has the content_type 'base64'; send the text itself, or its bytes as binary "
+                "data");
   }
   std::optional<int64_t> binary_size;
   if (parameters != nullptr) {
@@ -292,7 +293,7 @@ Result<std::shared_ptr<arrow::RecordBatch>> EntitiesOf(const InferenceRequest& r
   for (const InputTensor& input : request.inputs) {
     const int index = known.GetFieldIndex(input.name);
     if (index < 0) {
-      return Status::KeyError(whose, " has no input '", ShortText(input.name), "'",
+      return Status::Invalid(whose, " has no input '", ShortText(input.name), "'",
                               Suggest(input.name, known.field_names()));
     }
     const auto& field = known.field(index);

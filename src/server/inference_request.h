@@ -63,8 +63,8 @@ Result<InferenceRequest> ReadInferenceRequest(std::string_view body,
 /// binary. Invalid when the model takes more, or the body is not so many values.
 Result<InferenceRequest> ReadRawRequest(std::string_view body, const arrow::Schema& needed);
 
-/// The inputs as columns with the types of `known`. KeyError with a suggestion for an input that
-/// is not known; `whose`: "deployment 'delay'".
+/// The inputs as columns with the types of `known`. Invalid with a suggestion for an input that is
+/// not known; `whose`: "deployment 'delay'".
 Result<std::shared_ptr<arrow::RecordBatch>> EntitiesOf(const InferenceRequest& request,
                                                        std::string_view whose,
                                                        const arrow::Schema& known);
@@ -77,10 +77,11 @@ Result<std::shared_ptr<arrow::RecordBatch>> EntitiesOf(const InferenceRequest& r
                                                        const arrow::Schema& needed,
                                                        const arrow::Schema& known);
 
-/// The cells, row by row, of a request of 1 to `most` rows that has exactly the columns of `needed`,
-/// each a tensor of its column's datatype (or FP32 for doubles, INT32 for 64-bit integers), or all in
-/// one matrix of a name that is not `known`. They stay as long as the request and `numbers`. False
-/// for anything that this short way is not for: EntitiesOf takes it or says why not.
+/// The cells, row by row, of a request of 1 to `most` rows that has exactly the columns of
+/// `needed`, each a tensor of its column's datatype (or FP32 for doubles, INT32 for 64-bit
+/// integers), or all in one matrix of a name that is not `known`. They stay as long as the request
+/// and `numbers`. False for anything that this short way is not for: EntitiesOf takes it or says
+/// why not.
 bool CellsOf(const InferenceRequest& request, const arrow::Schema& needed,
              const arrow::Schema& known, size_t most, std::vector<Cell>* cells,
              std::vector<uint64_t>* numbers);

@@ -150,7 +150,7 @@ TEST(InferenceRequestTest, ReadsAMatrixAsTheColumnsThatAreNeeded) {
   // What a name says comes first, and another number of values fits no columns.
   EXPECT_TRUE(entities(Input("point", "FP32", "[1, 2]", "[1, 2]"), "").ok());
   for (const char* shape : {"[2, 1]", "[1, 3]", "[2]"}) {
-    EXPECT_TRUE(entities(Input("input-0", "FP32", shape, "[1, 2]"), "").status().IsKeyError())
+    EXPECT_TRUE(entities(Input("input-0", "FP32", shape, "[1, 2]"), "").status().IsInvalid())
         << shape;
   }
 }
@@ -165,7 +165,7 @@ TEST(InferenceRequestTest, TheOnlyColumnNeedsNoName) {
   EXPECT_EQ((*batch)->schema()->field(0)->name(), "origin");
   EXPECT_EQ((*batch)->num_rows(), 2);
   // Where a feature may be passed in, too, the name has to say which is meant.
-  EXPECT_TRUE(EntitiesOf(request, "deployment 'delay'", *only, *Known()).status().IsKeyError());
+  EXPECT_TRUE(EntitiesOf(request, "deployment 'delay'", *only, *Known()).status().IsInvalid());
 }
 
 TEST(InferenceRequestTest, ReadsABodyThatIsOneBinaryTensor) {
@@ -216,7 +216,7 @@ TEST(InferenceRequestTest, RefusesWhatDoesNotFitAndSaysWhy) {
   };
   EXPECT_THAT(refused(Input("orign", "BYTES", "[1]", "[\"a\"]")).message(),
               HasSubstr("no input 'orign' (did you mean 'origin'?)"));
-  EXPECT_TRUE(refused(Input("orign", "BYTES", "[1]", "[\"a\"]")).IsKeyError());
+  EXPECT_TRUE(refused(Input("orign", "BYTES", "[1]", "[\"a\"]")).IsInvalid());
   EXPECT_THAT(refused(Input("x", "FP65", "[1]", "[1]")).message(), HasSubstr("FP64"));
   EXPECT_THAT(refused(Input("x", "FP64", "[2]", "[1]")).message(), HasSubstr("1 values"));
   EXPECT_THAT(refused(Input("x", "FP64", "[1, 2]", "[1, 2]")).message(), HasSubstr("[n, 1]"));

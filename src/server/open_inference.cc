@@ -24,7 +24,7 @@ Result<std::vector<std::pair<OutputTensor, bool>>> Outputs(const InferenceReques
     const int column = batch.schema()->GetFieldIndex(wish.name);
     if (column < 0) {
       const std::string wished = ShortText(wish.name);
-      return Status::KeyError("there is no output '", wished, "'",
+      return Status::Invalid("there is no output '", wished, "'",
                               Suggest(wished, batch.schema()->field_names()));
     }
     ARROW_RETURN_NOT_OK(add(column, wish.binary));

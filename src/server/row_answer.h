@@ -15,7 +15,7 @@ namespace tercet {
 
 /// A few rows that were predicted the short way.
 struct RowAnswer {
-  std::shared_ptr<const RowPredictor> predictor;  ///< null: they were not, the way by batches answers
+  std::shared_ptr<const RowPredictor> predictor;  ///< null: they were not; batches answer
   const RowPrediction* prediction = nullptr;      ///< of this thread, until its next request
 
   explicit operator bool() const { return predictor != nullptr; }

@@ -23,7 +23,10 @@ Answer Score(Platform* platform, OpenInference* inference, const std::string& na
              const HttpRequest& request, const ReadRows& read) {
   ARROW_ASSIGN_OR_RAISE(const auto event_time_us, QueryTime(request, "event_time"));
   return WithContract(inference->contracts(), name, [&](const Known& known) -> Answer {
-    ARROW_ASSIGN_OR_RAISE(const auto rows, read("deployment '" + name + "'", known));
+    const auto read_rows = read("deployment '" + name + "'", known);
+    // A column that is not known is a wrong request to these servers' clients, not a missing thing.
+    if (read_rows.status().IsKeyError()) return Status::Invalid(read_rows.status().message());
+    ARROW_ASSIGN_OR_RAISE(const auto rows, read_rows);
     ARROW_ASSIGN_OR_RAISE(const auto data,
                           platform->Predict(name, rows, {event_time_us, RequestId(request)}));
     return ScoringAnswer(data, request.accept);

@@ -237,7 +237,7 @@ Result<std::vector<Output>> OutputsOf(const VectorData& data, const InferenceReq
     if (batch != nullptr) output.values = batch->GetColumnByName(name);
     if (output.values == nullptr) {
       const std::string wished = ShortText(name);
-      return Status::KeyError("there is no output '", wished, "'", Suggest(wished, names));
+      return Status::Invalid("there is no output '", wished, "'", Suggest(wished, names));
     }
     if (feature) output.status = data.status->GetColumnByName(name);
     ARROW_ASSIGN_OR_RAISE(output.tensor, TensorOf(name, output.values));

@@ -5,6 +5,7 @@
 
 #include "base/parallel.h"
 #include "offline/column_fit.h"
+#include "offline/stored_type.h"
 
 namespace tercet {
 namespace {
@@ -68,11 +69,21 @@ bool Fit(const arrow::DataType& from, const arrow::DataType& to) {
   return from.id() == arrow::Type::NA || SameFamily(from, to) || (number(from) && number(to));
 }
 
+/// Bytes of any length, as Python gives them, where those of one length are wanted; or the other
+/// way.
+bool AreBytesOfOneLength(const arrow::DataType& from, const arrow::DataType& to) {
+  const auto is = [](const arrow::DataType& a, const arrow::DataType& b) {
+    return a.id() == arrow::Type::BINARY && b.id() == arrow::Type::FIXED_SIZE_BINARY;
+  };
+  return is(from, to) || is(to, from);
+}
+
 /// Nested values that don't fit as they are, are taken as an insert takes them: members by name,
 /// and a map, which a dict of values of one type is, where a struct is wanted. TypeError for what
 /// has nothing in common.
 Result<std::shared_ptr<arrow::Array>> Converted(const std::shared_ptr<arrow::Array>& column,
                                                 const std::shared_ptr<arrow::DataType>& type) {
+  if (AreBytesOfOneLength(*column->type(), *type)) return ConvertStored(column, type);
   if (Fit(*column->type(), *type)) {
     return arrow::compute::Cast(*column, type, arrow::compute::CastOptions::Safe(type));
   }
