@@ -125,24 +125,52 @@ Status AsOfMatcher::Merge(const uint64_t* codes, const int64_t* times_us, int64_
   ARROW_RETURN_NOT_OK(EmitCarried<kTimed>(first, emit));
   const int64_t last = Gallop(next_, end_, [&](int64_t l) { return left_before(l, size - 1); });
 
-  int64_t r = 0;  // the first right row after the left row
+  // A walk along both sides: left row i of the block, and r, the first right row after it. The
+  // chunk's last row is after each of these left rows, so r stays inside.
+  struct Walk {
+    int64_t i, r;
+  };
+  Walk walk{0, 0};
   while (next_ < last) {
     const int64_t begin = next_, block_size = std::min(kBlockRows, last - begin);
     int64_t* const block = block_.data();
-    // The chunk's last row is after each of these left rows, so r stays inside.
-    for (int64_t i = 0; i < block_size;) {
-      const int64_t first_step = i;
-      if (block_size - i >= kSteps) {
-        for (int64_t step = 0; step < kSteps; ++step) {
-          block[i] = r;
-          const auto left = static_cast<int64_t>(left_before(begin + i, r));
-          i += left;
-          r += 1 - left;
+    const auto step = [&](Walk at) __attribute__((always_inline)) {
+      block[at.i] = at.r;
+      const auto left = static_cast<int64_t>(left_before(begin + at.i, at.r));
+      return Walk{at.i + left, at.r + 1 - left};
+    };
+    const auto gallop = [&](int64_t i, int64_t from) {
+      return Gallop(from, size, [&](int64_t k) { return !left_before(begin + i, k); });
+    };
+    const auto finish = [&](Walk at, int64_t end) {
+      while (at.i < end) {
+        const int64_t first_step = at.i;
+        if (end - at.i >= kSteps) {
+          for (int64_t k = 0; k < kSteps; ++k) at = step(at);
+          if (at.i > first_step) continue;
         }
-        if (i > first_step) continue;
+        at.r = gallop(at.i, at.r);
+        block[at.i++] = at.r;
       }
-      r = Gallop(r, size, [&](int64_t k) { return !left_before(begin + i, k); });
-      block[i++] = r;
+      return at;
+    };
+    // A step waits for the one before it, so the block's two halves are walked in turns.
+    walk.i = 0;
+    const int64_t half = block_size / 2;
+    if (half > kSteps) {
+      Walk other{half, gallop(half, walk.r)};
+      for (bool both = true; both && half - walk.i >= kSteps && block_size - other.i >= kSteps;) {
+        const Walk walk_before = walk, other_before = other;
+        for (int64_t k = 0; k < kSteps; ++k) {
+          walk = step(walk);
+          other = step(other);
+        }
+        both = walk.i > walk_before.i && other.i > other_before.i;
+      }
+      finish(walk, half);
+      walk = finish(other, block_size);
+    } else {
+      walk = finish(walk, block_size);
     }
     for (int64_t i = 0; i < block_size; ++i) {
       const int64_t l = begin + i, before = block[i] - 1;

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <memory>
 
-#include "runtime/avx512.h"
+#include "base/avx512.h"
 
 namespace tercet {
 namespace {

@@ -4,7 +4,7 @@
 #include <array>
 #include <utility>
 
-#include "runtime/avx512.h"
+#include "base/avx512.h"
 
 namespace tercet {
 namespace {

@@ -5,7 +5,7 @@
 #include <limits>
 #include <tuple>
 
-#include "runtime/avx512.h"
+#include "base/avx512.h"
 
 namespace tercet {
 

@@ -9,8 +9,10 @@
 #include <arrow/util/bit_util.h>
 #include <arrow/util/bitmap_ops.h>
 
+#include "base/avx512.h"
 #include "base/large_memory.h"
 #include "compute/asof_match.h"
+#include "view/page_lanes.h"
 #include "view/zeroed_pages.h"
 
 namespace tercet {
@@ -251,7 +253,11 @@ Status FixedGather::GatherPlain(const PlainColumn& source, const GatherBlock& bl
   Bits bits{};
   const Sink sink{values_->mutable_data(), &bits, in_order() ? nullptr : flags_.data()};
   Begin(block);
-  if (source.width() == 8) {
+  static const bool lanes = HasAvx512();
+  if (source.width() == 8 && in_order() && lanes) {
+    TakeFromPages(source, block.from, block.size, sink.values + block.begin * width_,
+                  reinterpret_cast<uint8_t*>(bits.data()));
+  } else if (source.width() == 8) {
     FromPagesOf<uint64_t>(in_order())(source, block, sink);
   } else if (source.width() == 4) {
     FromPagesOf<uint32_t>(in_order())(source, block, sink);
