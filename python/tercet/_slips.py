@@ -40,6 +40,8 @@ _OTHER_WORDS: dict[str, dict[str, str]] = {
         **dict.fromkeys(("log_model", "save_model", "create_model"),
                         "register_model(name, model, training_data=data)"),
         **dict.fromkeys(("get_model", "load_model"), "model(name, version=…)"),
+        "get_best_model": "models() have metrics: max(project.models(), key=lambda one: "
+                          "one.metrics['auc'])",
         **dict.fromkeys(("start_run", "create_run"), "with project.run(name) as run: …"),
         "get_deployment": "deployment(name)", "create_deployment": "deploy(name, model)",
         "query": "sql(query)", "execute": "sql(query)", "read_sql": "sql(query)"},
@@ -53,6 +55,7 @@ _OTHER_WORDS: dict[str, dict[str, str]] = {
         **dict.fromkeys(("history", "commit_details", "versions"), "commits()"),
         **dict.fromkeys(("to_pandas", "to_polars", "to_arrow", "df"), "read().to_pandas()"),
         **dict.fromkeys(("delete_records", "commit_delete_record"), "delete(keys)"),
+        "append_features": "add_features({'name': 'type'})",
         "as_of": "read(as_of=commit), or a time",
         "get_feature_vector": _VECTOR},
     "Query": dict.fromkeys(
@@ -64,6 +67,9 @@ _OTHER_WORDS: dict[str, dict[str, str]] = {
         **dict.fromkeys(("train_test_split", "create_training_data", "create_train_test_split",
                          "get_training_data", "get_train_test_split", "get_historical_features"),
                         _TRAINING_DATA),
+        **dict.fromkeys(("add_tag", "add_tags"), "project.annotate(view, tags={…})"),
+        **dict.fromkeys(("statistics", "get_training_dataset_statistics"),
+                        "training_data().statistics, or group.statistics()"),
         **dict.fromkeys(("get_batch_data", "read", "head", "to_pandas"),
                         "training_data(start=…, end=…) reads rows; model.batch(start, end) "
                         "predicts them"),
@@ -104,9 +110,10 @@ def _is_a(name: str) -> Callable[[Any], bool]:
 #: an annotation's name → (what fits it, how it is called); other names fit everything
 _KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "str": (lambda value: isinstance(value, str), "text"),
-    "bool": (lambda value: isinstance(value, bool), "True or False"),
-    "int": (lambda value: isinstance(value, Integral) and not isinstance(value, bool),
-            "a whole number"),
+    "bool": (lambda value: isinstance(value, bool) or type(value).__name__ in ("bool_", "bool"),
+             "True or False"),
+    "int": (lambda value: isinstance(value, Integral) and not isinstance(value, bool)
+            and -2**63 <= int(value) < 2**63, "a whole number (of 64 bits)"),
     "float": (lambda value: isinstance(value, Real) and not isinstance(value, bool), "a number"),
     "Mapping": (lambda value: isinstance(value, Mapping), "a dict"),
     "dict": (lambda value: isinstance(value, Mapping), "a dict"),
@@ -142,8 +149,10 @@ def _misfit(annotation: str, value: Any) -> str | None:
     return None if fits else " or ".join(kind[1] for kind in kinds if kind)
 
 
-def _slip(function: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> str | None:
-    """What was wrong about a call's arguments, if anything."""
+def _slip(function: Callable[..., Any], args: Any, kwargs: dict[str, Any],
+          strictly: bool = False) -> str | None:
+    """What was wrong about a call's arguments, if anything. `strictly`: of a call that has not
+    failed, where None stands for what is not said."""
     name, signature = function.__name__, inspect.signature(function)
     known = [one for one in signature.parameters if one != "self"]
     try:
@@ -160,9 +169,13 @@ def _slip(function: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> st
         return f"{name}(): {error}{hint}"
     for word, value in given.items():
         parameter = signature.parameters[word]
+        if strictly and value is None and parameter.default is not parameter.empty:
+            continue
         if word == "self" or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             continue
         if (expected := _misfit(str(parameter.annotation), value)) is not None:
+            if expected == "a list" and isinstance(value, str):
+                expected = f"a list: [{value!r:.40}]"
             shown = repr(value) if isinstance(value, (str, bytes, int, float, list)) else ""
             return (f"{name}(): {word} must be {expected}, not "
                     f"{shown[:60] + ' (' if shown else ''}{type(value).__name__}"
@@ -180,8 +193,24 @@ def explained(function: _Function) -> _Function:
             if isinstance(error, Error):
                 raise
             if (slip := _slip(function, args, kwargs)) is None:
-                raise
+                if "incompatible function arguments" not in str(error):
+                    raise
+                given = inspect.signature(function).bind(*args, **kwargs).arguments
+                shown = (f"{word}={value!r}" for word, value in given.items() if word != "self")
+                slip = f"{function.__name__}() does not take {', '.join(shown):.200}"
         raise WrongTypeError(slip)
+
+    return call  # type: ignore[return-value]
+
+
+def checked(function: _Function) -> _Function:
+    """The function, which is not called with an argument of another type than its annotation's:
+    for what defines something, where a wrong value would otherwise be kept as something else."""
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if (slip := _slip(function, args, kwargs, strictly=True)) is not None:
+            raise WrongTypeError(slip)
+        return function(*args, **kwargs)
 
     return call  # type: ignore[return-value]
 

@@ -195,7 +195,8 @@ class FeatureGroup(Versioned):
         `data`: pandas, Polars, pyarrow, anything with the Arrow PyCapsule interface, a dict of
         columns, or a list of dicts. `mode`: "upsert" replaces rows of equal (primary key, event
         time), "append" adds, "overwrite" replaces all. With an `idempotency_key` a second insert
-        of the same key changes nothing. `wait_online` returns when online readers see it.
+        of the same key changes nothing, for 30 days (the table's
+        `delta.setTransactionRetentionDuration`). `wait_online` returns when online readers see it.
 
         Raises InvalidError for wrong or missing columns, lossy types, null keys, or a key that
         occurs twice in one upsert; nothing is written then.
@@ -232,7 +233,9 @@ class FeatureGroup(Versioned):
 
     def head(self, n: int = 5) -> Frame:
         """Some `n` rows as they are now, in no order: a look that reads no whole table."""
-        return self._project.sql(f'SELECT * FROM "{self._text}" LIMIT {max(n, 0)}')
+        if (rows := integer_of(n)) is None or rows < 0:
+            raise InvalidError(f"head(): n must be a number of rows, 0 or more, not {n!r}")
+        return self._project.sql(f'SELECT * FROM "{self._text}" LIMIT {rows}')
 
     def export(self, path: str | os.PathLike[str], columns: Sequence[str] = (), *,
                format: str | None = None, as_of: AsOf = None,  # noqa: A002: the field's name
@@ -391,7 +394,7 @@ class FeatureGroup(Versioned):
         """Removes files that nobody can need any more, and old log files.
 
         Commits of the last `retention` (a timedelta, or text such as "7d"; by default the table's
-        `delta.deletedFileRetentionDuration`, ten years) stay readable, as do those that training
+        `delta.deletedFileRetentionDuration`, 30 days) stay readable, as do those that training
         datasets pin. Files that no commit names are left by killed writers; they go when they are
         a day old. `dry_run=True` only says what would go.
         """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import warnings
 from typing import TYPE_CHECKING, Any, Literal, Mapping, overload
 
 from tercet._entities import Entities
@@ -12,6 +13,7 @@ from tercet._progress import Progress
 from tercet._times import Time, to_micros
 from tercet._versioned import Versioned
 from tercet.errors import InvalidError, WrongTypeError
+from tercet.feature_group import integer_of
 from tercet.frame import Frame, rows_to_stream, to_stream
 from tercet.neighbors import VectorLike, to_vectors
 from tercet.split import Split, none
@@ -24,6 +26,17 @@ if TYPE_CHECKING:
     from tercet._core import VectorAsker
     from tercet.project import Project
     from tercet.spark import SparkTrainingData
+
+
+def _warn_of_no_rows(data: TrainingData) -> None:
+    """Says so where the times that were given leave nothing, in all parts or in one."""
+    empty = [name for name, part in data.parts.items() if len(part) == 0]
+    if len(empty) == len(data.parts):
+        warnings.warn(f"training data of '{data.view}' has no rows: none was found, or none in the "
+                      "range of time", stacklevel=4)
+    elif empty:
+        warnings.warn(f"training data of '{data.view}' has no rows in its part "
+                      f"'{', '.join(empty)}': none has an event time there", stacklevel=4)
 
 
 class Vector(dict[str, Any]):
@@ -128,7 +141,7 @@ class FeatureView(Versioned):
         nothing is registered and nothing streamed: the transformations are those fitted for it, and
         parts are divided by named times. NotSupportedError for what only the native engine reads.
         """
-        split = split or none()
+        split = none() if split is None else split
         if not isinstance(split, Split):
             raise WrongTypeError("split is made by tc.split.random(train=0.8, test=0.2) and its "
                                  f"like, not {type(split).__name__}")
@@ -136,6 +149,9 @@ class FeatureView(Versioned):
             raise WrongTypeError(f"seed must be an integer, not {type(seed).__name__}")
         if not -2**63 <= int(seed) < 2**63:
             raise InvalidError(f"seed must be an integer of 64 bits, below 2**63, not {int(seed)}")
+        if location is None and format != "parquet":
+            raise InvalidError(f"training_data(): a format ({format!r}) goes with a location, "
+                               "which is where files are written")
         if engine is not None:
             return self._by_engine(engine, spine, spark, split, int(seed), start, end, known_at,
                                    training_dataset, location, format)
@@ -152,6 +168,7 @@ class FeatureView(Versioned):
                 self.name, self.version, json.dumps(split.definition), int(seed),
                 to_micros(start), until, to_stream(spine), times, known_at, progress)
         data = TrainingData(self._project, json.loads(text), parts)
+        _warn_of_no_rows(data)
         self._project._record(
             inputs=[f"feature_group {group} commit {commit}"
                     for group, commit in data.definition["pins"].items()],
@@ -205,6 +222,10 @@ class FeatureView(Versioned):
         With a `training_dataset` version (0: the newest), its transformations are applied.
         """
         event_time_us = None if event_time is None else to_micros(event_time, "event_time")
+        if training_dataset is not None and not 0 <= (
+                -1 if (version := integer_of(training_dataset)) is None else version) < 2**63:
+            raise WrongTypeError("vector(): training_dataset must be a version, a whole number, "
+                                 f"not {training_dataset!r}")
         if type(entity) is not dict:
             if not hasattr(entity, "keys"):  # a pandas row has them, too
                 raise WrongTypeError("vector takes one entity as a dict, {'city': 'Oslo'}, not "

@@ -12,7 +12,8 @@ from tercet import _core
 from tercet._declared_schema import schema_to_json
 from tercet._json import definition_to_json, to_json
 from tercet._model_files import files_of
-from tercet._slips import Noun, explained
+from tercet._project_html import project_html
+from tercet._slips import Noun, checked, explained
 from tercet._sql import SqlAsOf, absolute_paths, read_times
 from tercet._times import Duration, Time, duration_to_micros, to_micros
 from tercet.deployment import Deployment, Prediction, Predictions
@@ -121,6 +122,10 @@ class Project(Noun):
     def __repr__(self) -> str:
         return "<Project, closed>" if self._core.closed else f"<Project '{self.location}'>"
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the names of what there is, by kind."""
+        return project_html(self)
+
     def __reduce__(self) -> Any:
         """A pickle opens the project again where it is loaded: in another process, mostly."""
         if self._options is None:
@@ -152,6 +157,7 @@ class Project(Noun):
 
     # -- F: feature groups
 
+    @checked
     def feature_group(self, name: str, *, version: int = 0, primary_key: Sequence[str] = (),
                       event_time: str | None = None, schema: Mapping[str, str] | Any = None,
                       online: bool = False, ttl: Duration | None = None, description: str = "",
@@ -170,12 +176,10 @@ class Project(Noun):
 
         Raises ConflictError, with the difference, when the stored definition differs.
         """
-        _check_name(name)
-        if not primary_key:
+        key = [] if primary_key is None else list(primary_key)
+        if not key:
             return FeatureGroup(self, json.loads(self._core.feature_group(name, version)))
-        if isinstance(primary_key, str):
-            raise InvalidError(f"primary_key must be a list: ['{primary_key}']")
-        definition = {"name": name, "version": version or 1, "primary_key": list(primary_key),
+        definition = {"name": name, "version": version or 1, "primary_key": key,
                       "event_time": event_time or "",
                       "ttl_us": duration_to_micros(ttl, "ttl"), "online": online,
                       "deletion_vectors": deletion_vectors, "description": description,
@@ -187,6 +191,7 @@ class Project(Noun):
         return FeatureGroup(self, json.loads(self._core.define_feature_group(
             definition_to_json(definition))))
 
+    @checked
     def external_feature_group(self, name: str, *, version: int = 0, source: Source,
                                primary_key: Sequence[str], event_time: str | None = None,
                                online: bool = False, ttl: Duration | None = None,
@@ -202,8 +207,6 @@ class Project(Noun):
         Raises NotFoundError when nothing is there, InvalidError when it has no such key or event
         time, NotSupportedError when a server may not read it, or a DuckDB extension is missing.
         """
-        if isinstance(primary_key, str):
-            raise InvalidError(f"primary_key must be a list: ['{primary_key}']")
         if not isinstance(source, Source):
             raise WrongTypeError("source is made by tercet.source.parquet('…') and its like, "
                                  f"not {type(source).__name__}")
@@ -269,6 +272,7 @@ class Project(Noun):
 
     # -- the contract: feature views
 
+    @checked
     def feature_view(self, name: str, *, version: int = 0, query: Query | None = None,
                      on_demand: Mapping[str, str | Udf | BoundUdf] | None = None,
                      labels: Sequence[str] = (),
@@ -283,14 +287,11 @@ class Project(Noun):
         `labels` are never given to a model, `helper_columns` come beside the features.
         docs/reference/expressions.md has the expression language.
         """
-        _check_name(name)
         if query is None:
             return FeatureView(self, json.loads(self._core.feature_view(name, version)))
         if not isinstance(query, Query):
             raise WrongTypeError("query is made of a feature group: weather.select('temp'), not "
                                  f"{type(query).__name__}")
-        if isinstance(labels, str) or isinstance(helper_columns, str):
-            raise InvalidError("labels and helper_columns must be lists of names")
         expressions, functions = with_functions(on_demand or {})
         definition = {
             "name": name, "version": version or 1, "root": query.root(),
@@ -488,8 +489,3 @@ class Project(Noun):
 def _check_frames(library: Any) -> None:
     if library not in (None, "pandas", "polars", "arrow"):
         raise InvalidError(f"frames come as 'pandas', 'polars' or 'arrow', not {library!r}")
-
-
-def _check_name(name: Any) -> None:
-    if not isinstance(name, str):
-        raise WrongTypeError(f"a name is a text, not {type(name).__name__}")

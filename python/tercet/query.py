@@ -87,7 +87,7 @@ def _pairs(on: On) -> dict[str, str]:
         return {on: on}
     if isinstance(on, Mapping):
         return dict(on)
-    if not isinstance(on, Iterable):
+    if not isinstance(on, Iterable) or not all(isinstance(column, str) for column in on):
         raise WrongTypeError("on is a column, columns, or {left column: right column}, not "
-                             f"{type(on).__name__}")
+                             f"{on!r}")
     return {column: column for column in on}

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any, Mapping, Union
 
+from tercet._slips import checked
 from tercet._times import Duration, Time, duration_to_micros, to_micros
 from tercet.errors import InvalidError, WrongTypeError
 
@@ -85,6 +86,7 @@ def by_time(**parts: Union[float, Time, None]) -> Split:
     return Split({"method": "time", "boundaries": boundaries}, end=micros)
 
 
+@checked
 def stratified(column: str, **shares: float) -> Split:
     """Rows at random, with the values of a column (a label, mostly) in the same proportions in all
     parts."""
@@ -92,6 +94,7 @@ def stratified(column: str, **shares: float) -> Split:
                   "parts": _parts("stratified('late', train=0.8, test=0.2)", shares)})
 
 
+@checked
 def by_group(column: str, **shares: float) -> Split:
     """All rows with one value of a column (a user, a patient) in one part, so that a model is
     tested on groups that it has not seen. Shares are of rows, as near as the groups allow."""
@@ -99,19 +102,21 @@ def by_group(column: str, **shares: float) -> Split:
                   "parts": _parts("by_group('user', train=0.8, test=0.2)", shares)})
 
 
+@checked
 def k_fold(folds: int = 5, *, stratify: str | None = None, group: str | None = None) -> Split:
     """Parts "fold_0" … of equally many rows, at random; `data.folds()` gives each fold's training
     and test rows. `stratify`: with the values of a column in the same proportions; `group`: with
     all rows of one value in one fold."""
     if stratify is not None and group is not None:
         raise InvalidError("split.k_fold goes by 'stratify' or by 'group', not by both")
-    definition: dict[str, Any] = {"method": "k_fold", "folds": folds}
+    definition: dict[str, Any] = {"method": "k_fold", "folds": int(folds or 0)}
     if stratify is not None or group is not None:
         definition["column"] = stratify if stratify is not None else group
         definition["by"] = "stratified" if stratify is not None else "group"
     return Split(definition)
 
 
+@checked
 def purged(folds: int = 5, *, horizon: Duration | None = None,
            embargo: Duration | None = None) -> Split:
     """Folds that follow each other in time, of equally many rows (rows of one time together).
@@ -119,7 +124,7 @@ def purged(folds: int = 5, *, horizon: Duration | None = None,
     A fold's training rows are those of the other folds but for rows whose label interval
     [event time, event time + `horizon`] meets that of the fold's rows, and for rows up to an
     `embargo` after it (López de Prado, Advances in Financial Machine Learning, 2018, chapter 7)."""
-    definition = {"method": "purged", "folds": folds}
+    definition: dict[str, Any] = {"method": "purged", "folds": int(folds or 0)}
     for name, value in (("horizon", horizon), ("embargo", embargo)):
         micros = duration_to_micros(value, name)
         if micros:

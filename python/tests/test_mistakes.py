@@ -92,7 +92,7 @@ def test_definitions(local):
             (lambda: group.changes("x"), "a commit or its version"),
             (lambda: local.deploy("d", "model"), "project.model"),
             (lambda: local.register_model("m", "nowhere.json"), "nowhere.json"),
-            (lambda: local.feature_group(5, primary_key=["id"]), "a name is a text")]:
+            (lambda: local.feature_group(5, primary_key=["id"]), "name must be text, not 5")]:
         with pytest.raises(tc.Error, match=said):
             call()
     with pytest.raises(AttributeError, match="there is train"):

@@ -87,6 +87,7 @@ int RunCommandLine(int argc, char** argv, const Serve& serve) {
   AddStepCommand(&app, &session);
   AddSqlCommand(&app, &session);
   AddServeCommand(&app, &session, serve);
+  AddCompletionCommand(&app);
   ArrangeHelp(&app);
   try {
     app.parse(argc, argv);

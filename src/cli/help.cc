@@ -62,6 +62,8 @@ constexpr Command kCommands[] = {
      "tercet experiment show delay"},
     {"outcome", kInference, "tercet outcome delay REQUEST_ID 1"},
     {"verify", kInference, "tercet verify delay --start 2024-05-01"},
+    {"completion", kKnowing,
+     "eval \"$(tercet completion bash)\""},
     {"search", kKnowing, "tercet search late flights kind:feature_view"},
     {"lineage", kKnowing, "tercet lineage weather@1.rain --downstream"},
     {"impact", kKnowing, "tercet impact weather@1"},

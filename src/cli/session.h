@@ -56,6 +56,8 @@ void AddViewNeighborsCommand(CLI::App* views, Session* session);
 void AddStepCommand(CLI::App* app, Session* session);
 /// `tercet sql`: one query.
 void AddSqlCommand(CLI::App* app, Session* session);
+/// `tercet completion`: a script for bash, of all commands that `app` has when it is run.
+void AddCompletionCommand(CLI::App* app);
 void AddServeCommand(CLI::App* app, Session* session, const Serve& serve);
 
 }  // namespace tercet

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/parallel.h"
+#include "base/time_range.h"
 #include "view/point_in_time_read.h"
 
 namespace tercet {
@@ -170,6 +171,9 @@ class OneAnswer : public BatchStream {
 Result<std::unique_ptr<BatchStream>> BatchStream::Open(
     std::shared_ptr<const LoadedRelease> loaded, FeatureTables* tables,
     const BatchOptions& options) {
+  ARROW_RETURN_NOT_OK(CheckTimeRange(
+      "batch prediction of '" + loaded->release().model.ToText() + "'", options.start_us,
+      options.end_us));
   if (loaded->plan() == nullptr) {
     ARROW_ASSIGN_OR_RAISE(TablePointer answer, PredictSpine(*loaded, options));
     return std::make_unique<OneAnswer>(std::move(answer));

@@ -141,7 +141,34 @@ Result<RowIndices> RowsWhere(int64_t rows, const Belongs& belongs) {
   return indices;
 }
 
+/// Why a split may leave a part without rows.
+std::string WhyEmpty(const SplitDefinition& split) {
+  using Method = SplitDefinition::Method;
+  if (split.method == Method::kStratified || split.by == "stratified") {
+    return "each value of '" + split.column + "' has too few rows to be divided; stratify by a "
+           "column of fewer different values, or split at random";
+  }
+  if (split.method == Method::kGroup || split.by == "group") {
+    return "'" + split.column + "' has too few different values, and rows of one stay together";
+  }
+  const bool by_time = split.method == Method::kTime || split.method == Method::kPurged;
+  return std::string("there are too few rows") +
+         (by_time ? ", or too many of one event time, which stay together" : "");
+}
+
 }  // namespace
+
+Status CheckParts(const SplitDefinition& split, int64_t rows,
+                  const std::vector<RowIndices>& parts) {
+  if (rows == 0 || !split.boundaries.empty()) return Status::OK();
+  const std::vector<std::string> names = split.PartNames();
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (parts[i]->length() > 0) continue;
+    return Status::Invalid("split: part '", names[i], "' would have none of the ", rows,
+                           " rows: ", WhyEmpty(split));
+  }
+  return Status::OK();
+}
 
 Result<std::vector<RowIndices>> SplitRows(const SplitDefinition& split, int64_t seed, int64_t rows,
                                           const SplitColumns& columns) {

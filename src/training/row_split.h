@@ -29,6 +29,12 @@ using RowIndices = std::shared_ptr<arrow::Int64Array>;
 Result<std::vector<RowIndices>> SplitRows(const SplitDefinition& split, int64_t seed, int64_t rows,
                                           const SplitColumns& columns);
 
+/// That a split by shares or into folds leaves no part without rows, where there are rows: Invalid
+/// naming the part and why. Parts between given times may be empty. For new datasets: those that
+/// are registered are made again as they are.
+Status CheckParts(const SplitDefinition& split, int64_t rows,
+                  const std::vector<RowIndices>& parts);
+
 /// The rows that a fold's model is trained on and tested on; SplitDefinition says which.
 struct FoldRows {
   RowIndices train;

@@ -3,9 +3,11 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "base/time_range.h"
 #include "training/class_balance.h"
 #include "training/part_maker.h"
 #include "training/part_statistics.h"
+#include "training/row_split.h"
 #include "training/spine_file.h"
 #include "view/entity_rows.h"
 #include "view/point_in_time_read.h"
@@ -109,6 +111,8 @@ Result<CatalogEntry> TrainingData::Register(const TrainingDatasetDefinition& def
 
 Result<TrainingDataset> TrainingData::Create(const Ref& view, const TrainingDataOptions& options) {
   ARROW_RETURN_NOT_OK(options.split.Check());
+  ARROW_RETURN_NOT_OK(CheckTimeRange("training data of feature view '" + view.ToText() + "'",
+                                     options.start_us, options.end_us));
   ARROW_ASSIGN_OR_RAISE(std::shared_ptr<const ViewPlan> plan, views_.Plan(view));
   TrainingDataset dataset;
   TrainingDatasetDefinition& definition = dataset.definition;
@@ -149,6 +153,7 @@ Result<TrainingDataset> TrainingData::Create(const Ref& view, const TrainingData
       row_count = rows.columns->num_rows();
       ARROW_ASSIGN_OR_RAISE(divided,
                             DivideRows(*plan, options.split, options.seed, rows, store));
+      ARROW_RETURN_NOT_OK(CheckParts(options.split, row_count, divided.rows));
       if (options.split.has_folds()) {
         ARROW_ASSIGN_OR_RAISE(whole, WholePart(*plan, rows));
       }
