@@ -51,8 +51,9 @@ bool CellOfValue(PyObject* object, arrow::Type::type type, uint64_t* number, Cel
   }
 }
 
+/// `kept`: takes references to the values that cells point into.
 bool CellsOfDict(PyObject* dict, const arrow::Schema& known, std::vector<Cell>* cells,
-                 std::vector<uint64_t>* numbers) {
+                 std::vector<uint64_t>* numbers, std::vector<nb::object>* kept) {
   const auto columns = static_cast<size_t>(known.num_fields());
   if (static_cast<size_t>(PyDict_GET_SIZE(dict)) != columns) return false;
   PyObject* key = nullptr;
@@ -71,6 +72,7 @@ bool CellsOfDict(PyObject* dict, const arrow::Schema& known, std::vector<Cell>* 
     if (tried == columns) return false;
     const arrow::Type::type type = known.field(static_cast<int>(next))->type()->id();
     if (!CellOfValue(value, type, &(*numbers)[next], &(*cells)[next])) return false;
+    if (PyUnicode_CheckExact(value)) kept->push_back(nb::borrow(value));
     next = next + 1 == columns ? 0 : next + 1;
   }
   return true;
@@ -112,9 +114,10 @@ bool CellsOfBuffer(const Py_buffer& buffer, const arrow::Schema& known,
 
 ValuesOfRow::ValuesOfRow(nb::handle row) {
   PyObject* object = row.ptr();
-  // Copies of references, so that another thread may change what was given.
+  // Another thread may change what was given: of a dict, the values that are needed longer are kept
+  // (a copy took twice as long as a vector's other arguments); of a list, a copy of its references.
   if (PyDict_CheckExact(object)) {
-    values_ = nb::steal(PyDict_Copy(object));
+    values_ = nb::borrow(row);
   } else if (PyList_CheckExact(object) || PyTuple_CheckExact(object)) {
     values_ = nb::steal(PySequence_Tuple(object));
   } else if (PyObject_CheckBuffer(object) &&
@@ -139,10 +142,11 @@ bool ValuesOfRow::Cells(const arrow::Schema& known, std::vector<Cell>* cells,
   numbers->resize(columns);
   if (has_buffer_) return CellsOfBuffer(buffer_, known, cells);
   if (!values_.is_valid()) return false;
+  kept_.clear();
   if (PyTuple_CheckExact(values_.ptr())) {
     return CellsOfSequence(values_.ptr(), known, cells, numbers);
   }
-  return CellsOfDict(values_.ptr(), known, cells, numbers);
+  return CellsOfDict(values_.ptr(), known, cells, numbers, &kept_);
 }
 
 bool HasValueOfCell(const arrow::DataType& type) {

@@ -35,13 +35,14 @@ class ValuesOfRow {
 
   bool is_dict() const { return values_.is_valid() && PyDict_CheckExact(values_.ptr()); }
   /// The cells of a row that has exactly the columns of `known`; numbers are put into `numbers`,
-  /// strings stay in Python's memory. False for anything that this short way is not for, also what
-  /// does not fit: BatchOfRows takes it or says why not.
+  /// strings stay in Python's memory until the next call. False for anything that this short way is
+  /// not for, also what does not fit: BatchOfRows takes it or says why not.
   bool Cells(const arrow::Schema& known, std::vector<Cell>* cells,
              std::vector<uint64_t>* numbers) const;
 
  private:
   nb::object values_;  // a dict or tuple
+  mutable std::vector<nb::object> kept_;  // of a dict, what cells point into
   Py_buffer buffer_{};
   bool has_buffer_ = false;
 };

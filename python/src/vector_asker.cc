@@ -124,6 +124,7 @@ class VectorAsker {
   nb::object Row(nb::handle entity, std::optional<int64_t> event_time_us) {
     nb::object row;
     double* numbers = nullptr;
+    std::span<const ColumnTarget> targets;  // none where not all features are doubles
     VectorCells& found = Found();
     bool in_place = false;
     const auto known = Read(
@@ -131,15 +132,15 @@ class VectorAsker {
         [&](const Known& view) {
           if (!view.numbers) return false;
           row = NewNumpyRow(view.features.names.size(), &numbers);
+          targets = {};
+          if (view.doubles) targets = TargetsOf(numbers, view.features.names.size());
           return true;
         },
         [&](const VectorReader& reader, const std::vector<Cell>& cells) -> Result<bool> {
           // Doubles go from the rows' bytes into the array.
-          if (AreDoubles(*reader.features())) {
-            ARROW_ASSIGN_OR_RAISE(
-                const ColumnsRead read,
-                reader.ReadColumns(cells, event_time_us,
-                                   TargetsOf(numbers, reader.features()->num_fields())));
+          if (!targets.empty()) {
+            ARROW_ASSIGN_OR_RAISE(const ColumnsRead read,
+                                  reader.ReadColumns(cells, event_time_us, targets));
             in_place = read != ColumnsRead::kElsewhere;
             if (in_place) return true;
           }
@@ -163,12 +164,16 @@ class VectorAsker {
           features(*features_schema),
           helpers(*helpers_schema) {
       features.plain &= helpers.plain;
-      for (const auto& field : features_schema->fields()) numbers &= IsNumber(*field->type());
+      for (const auto& field : features_schema->fields()) {
+        numbers &= IsNumber(*field->type());
+        doubles &= field->type()->id() == arrow::Type::DOUBLE;
+      }
     }
 
     std::shared_ptr<arrow::Schema> entities, features_schema, helpers_schema;
     DictShape features, helpers;
     bool numbers = true;  ///< all features are
+    bool doubles = true;
   };
 
   static VectorCells& Found() {
@@ -176,20 +181,13 @@ class VectorAsker {
     return found;
   }
 
-  static bool AreDoubles(const arrow::Schema& schema) {
-    return std::all_of(schema.fields().begin(), schema.fields().end(), [](const auto& field) {
-      return field->type()->id() == arrow::Type::DOUBLE;
-    });
-  }
-
   /// Targets for one row of doubles.
-  static std::span<const ColumnTarget> TargetsOf(double* numbers, int count) {
+  static std::span<const ColumnTarget> TargetsOf(double* numbers, size_t count) {
     thread_local std::vector<ColumnTarget> targets;
     thread_local std::vector<uint8_t> status;
-    const auto size = static_cast<size_t>(count);
-    targets.resize(size);
-    status.assign(size, 0);
-    for (size_t i = 0; i < size; ++i) {
+    targets.resize(count);
+    status.assign(count, 0);
+    for (size_t i = 0; i < count; ++i) {
       targets[i] = {.values = reinterpret_cast<char*>(numbers + i),
                     .status = &status[i],
                     .width = sizeof(double),

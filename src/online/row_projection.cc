@@ -67,6 +67,7 @@ Result<std::shared_ptr<const RowProjection>> RowProjection::Make(
       place.index = blocks[place.block].columns++;
     }
     projection->places_.push_back(place);
+    projection->widths_.push_back(place.block < 0 ? 0 : slot.width);
   }
   projection->schema_ = arrow::schema(std::move(fields));
   for (const auto& layout : layouts) {
@@ -130,11 +131,9 @@ Status RowProjection::FillFixed(std::span<const StoredRow> rows, Blocks* blocks)
 }
 
 bool RowProjection::Fits(std::span<const ColumnTarget> columns) const {
-  for (size_t c = 0; c < places_.size(); ++c) {
-    if (places_[c].block < 0) return false;
-    if (columns[c].width != sources_.back()[c].slot->width || columns[c].width > kMaxTargetWidth) {
-      return false;
-    }
+  for (size_t c = 0; c < widths_.size(); ++c) {
+    const uint32_t width = widths_[c];
+    if (width == 0 || width != columns[c].width || width > kMaxTargetWidth) return false;
   }
   return true;
 }

@@ -82,6 +82,7 @@ class RowProjection {
   std::vector<std::shared_ptr<const RowLayout>> layouts_;
   std::vector<Block> blocks_;
   std::vector<Column> places_;                // one a column
+  std::vector<uint32_t> widths_;              // one a column, of its values; 0: they vary
   std::vector<std::vector<Source>> sources_;  // one a layout and column
   std::vector<std::vector<Bits>> bits_;       // of all columns, for each layout that has them all
 };

@@ -230,6 +230,11 @@ std::shared_ptr<const VectorLookup> VectorLookup::Make(
     lookup->one_key_.emplace(lookup->groups_);
   }
   lookup->takes_columns_ = lookup->TakesColumns();
+  lookup->in_order_ = lookup->looked_up_ == lookup->features_.size();
+  for (size_t f = 0; f < lookup->features_.size(); ++f) {
+    const Source& feature = lookup->features_[f];
+    lookup->in_order_ &= feature.from == Source::From::kLookedUp && feature.index == f;
+  }
   return lookup;
 }
 
@@ -276,6 +281,13 @@ Result<ColumnsRead> VectorLookup::ReadColumns(VectorRows* online, std::span<cons
   const auto width = static_cast<size_t>(entities_->num_fields());
   const size_t rows = entities.size() / width;
   bool whole = true;
+  if (in_order_ && one_key_ && rows == 1) {
+    thread_local std::string key;
+    key.clear();
+    if (keys_[0].Append(entities, &key)) {
+      return online->ReadVector(*one_key_, key, event_time_us, features);
+    }
+  }
   thread_local ColumnsScratch scratch;
   auto& [columns, lists, keys] = scratch;
   columns.resize(looked_up_);

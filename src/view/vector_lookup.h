@@ -80,6 +80,7 @@ class VectorLookup {
   std::vector<size_t> first_cells_;  // of each group's columns, among those of all
   size_t looked_up_ = 0;   // columns of all groups
   bool takes_columns_ = false;
+  bool in_order_ = false;  // the features are what is looked up, in its order
   std::optional<VectorRead> one_key_;  // groups_, where they are several of the same key
   std::vector<Computation> computations_;
   std::vector<Source> features_;
