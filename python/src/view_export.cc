@@ -2,6 +2,7 @@
 
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
 
 #include "frame.h"
 #include "project.h"
@@ -49,12 +50,16 @@ nb::tuple TupleOf(const EngineDataset& dataset) {
 void BindViewExport(nb::module_& module, ProjectClass& project) {
   nb::class_<CoreViewProgram>(module, "ViewProgram")
       .def("__init__",
-           [](CoreViewProgram* self, const std::string& text) {
-             new (self) CoreViewProgram{Unlocked([&] { return LoadViewProgram(text); })};
+           [](CoreViewProgram* self, const std::string& text, const std::string& python) {
+             new (self) CoreViewProgram{Unlocked([&] { return LoadViewProgram(text, python); })};
            })
       .def("run", &RunStep<&RunViewProgram>)
       .def("rows", &RunStep<&ViewProgramRows>)
       .def("finish", &RunStep<&FinishViewRows>);
+  module.def("source_rows",
+             [](const std::string& table, const std::vector<std::string>& columns) {
+               return FrameOf(Unlocked([&] { return ReadSourceRows(table, columns); }));
+             });
   // `spine`: anything with columns, of which only these count; None for the root's rows.
   project
       .def("view_recipe",

@@ -11,6 +11,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Any, Sequence
 
+from tercet._spark_rows import source_rows
 from tercet.errors import NotSupportedError, WrongTypeError
 
 if TYPE_CHECKING:
@@ -176,6 +177,11 @@ class Joins:
         if (name, known) in self._tables:
             return self._tables[name, known]
         table = self._recipe["tables"][name]
+        if "source" in table:  # each key and time is there once
+            self._tables[name, known] = source_rows(
+                self._spark, table, self._columns_of(name)).withColumns(
+                    {order: F.lit(0).cast("bigint") for order in _ORDER})
+            return self._tables[name, known]
         commit = table["known"][known - 1] if known else table
         path = path_of(table["path"], name)
         rows = (self._spark.read.format("delta").option("versionAsOf", commit["version"]).load(path)
@@ -202,6 +208,18 @@ class Joins:
         rows = rows.withColumn("_rank", F.when(rank > 0, rank).otherwise(other))
         self._tables[name, known] = rows
         return rows
+
+    def _columns_of(self, name: str) -> list[str]:
+        """The columns of a table that are read."""
+        recipe = self._recipe
+        table = recipe["tables"][name]
+        columns = [*table["key"], *([table["event_time"]] if table["event_time"] else [])]
+        for join in recipe["joins"]:
+            columns += join["columns"] if join["table"] == name else []
+        if name == recipe["root"]:
+            columns += [*recipe["look_up"], *[one["column"] for one in recipe["left"]]]
+        there = {field["name"] for field in table["schema"]["fields"]}
+        return [column for column in dict.fromkeys(columns) if column in there]
 
     def _history(self, join: dict[str, Any], names: list[str], types: dict[str, Any],
                  known: int) -> "DataFrame":

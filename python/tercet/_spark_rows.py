@@ -12,7 +12,7 @@ import json
 from typing import TYPE_CHECKING, Any, Callable, Iterator
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, SparkSession
 
 NUMBER = "_tercet_number"  # the partition's, then the row's in it, as Spark makes them
 _ROW_BITS = 33
@@ -36,14 +36,46 @@ def kept(rows: "DataFrame") -> "DataFrame":
             .persist(StorageLevel.DISK_ONLY))
 
 
+def source_rows(session: "SparkSession", table: dict[str, Any],
+                columns: list[str]) -> "DataFrame":
+    """These columns of a table that is no Delta table, as our own reader has them in one of Spark's
+    workers."""
+    from pyspark.sql.types import StructType
+
+    schema = StructType.fromJson(table["schema"])
+    fields = [schema[name] for name in columns]
+    return session.range(0, 1, 1, 1).mapInArrow(_source_reader(json.dumps(table), columns),
+                                                StructType(fields))
+
+
+def _source_reader(table: str,
+                   columns: list[str]) -> "Callable[[Iterator[Any]], Iterator[Any]]":
+    def read(batches: Iterator[Any]) -> Iterator[Any]:
+        import pyarrow
+
+        from tercet import _core
+
+        for _ in batches:
+            yield from pyarrow.table(_core.source_rows(table, columns)).to_batches()
+
+    return read
+
+
+def _program(text: str) -> Any:
+    """A view's program in this worker; its functions run in processes of this Python."""
+    import sys
+
+    from tercet import _core
+
+    return _core.ViewProgram(text, sys.executable)
+
+
 def _runner(program: str, step: str) -> "Callable[[Iterator[Any]], Iterator[Any]]":
     # What is pickled for the workers is this text and nothing of the project.
     def run(batches: Iterator[Any]) -> Iterator[Any]:
         import pyarrow
 
-        from tercet import _core
-
-        compiled = _core.ViewProgram(program)
+        compiled = _program(program)
         for batch in batches:
             yield from pyarrow.table(getattr(compiled, step)(batch)).to_batches()
 
@@ -141,8 +173,6 @@ def _finisher(programs: list[str], offsets: dict[int, int], part_of: bytes, vari
         import numpy
         import pyarrow
 
-        from tercet import _core
-
         parts = numpy.frombuffer(part_of, numpy.uint8)
         variants = numpy.frombuffer(variant_of, numpy.uint8)
         before = numpy.zeros(max(offsets, default=0) + 1, numpy.int64)
@@ -159,7 +189,7 @@ def _finisher(programs: list[str], offsets: dict[int, int], part_of: bytes, vari
             tables, chosen = [], []
             for variant in numpy.unique(by):
                 if variant not in compiled:
-                    compiled[variant] = _core.ViewProgram(programs[variant])
+                    compiled[variant] = _program(programs[variant])
                 chosen.append(mine[by == variant])
                 some = table.take(pyarrow.array(chosen[-1])).combine_chunks()
                 tables.append(pyarrow.table(compiled[variant].finish(some.to_batches()[0])))

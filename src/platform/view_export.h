@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <arrow/record_batch.h>
 
@@ -63,8 +64,15 @@ class ViewExports {
                                      const EngineRowsRequest& rows, const Progress& progress) = 0;
 };
 
-/// The "program" of a recipe as text.
-Result<std::shared_ptr<const ViewProgram>> LoadViewProgram(const std::string& text);
+/// The "program" of a recipe as text. `python`: the interpreter that runs the functions that its
+/// view brings, in processes of their own; that of the first call counts for all.
+Result<std::shared_ptr<const ViewProgram>> LoadViewProgram(const std::string& text,
+                                                           const std::string& python);
+
+/// The rows of one of a recipe's "tables" that has a "source", as text: these columns, of stored
+/// types, each key and time once, sorted in memory. KeyError when the source is not what it was at
+/// the table's version, or is not to be found on this machine.
+Result<Frame> ReadSourceRows(const std::string& table, const std::vector<std::string>& columns);
 
 /// A batch of joined rows (the recipe's "inputs", then times as int64 microseconds) as the view's
 /// rows (the recipe's "output"). Any thread.

@@ -53,8 +53,8 @@ struct HudiEntry {
 class HudiSliceMerge {
  public:
   /// `wanted`: columns to read of records: kHudiKey, kHudiIsDeleted and kHudiOperation
-  /// (source/hudi_merge.h), what orders and marks deletes, and those asked for. Rule and memory must
-  /// outlive it.
+  /// (source/hudi_merge.h), what orders and marks deletes, and those asked for. Rule and memory
+  /// must outlive it.
   HudiSliceMerge(const HudiMergeRule& rule, std::shared_ptr<arrow::Schema> wanted,
                  HudiMemory* memory);
   ~HudiSliceMerge() { memory_->Give(held_bytes_); }

@@ -15,6 +15,8 @@
 namespace tercet {
 namespace {
 
+constexpr char kDuckDbItem[] = "l";
+
 /// A column as an engine handed it over, as the view takes it.
 Result<std::shared_ptr<arrow::Array>> Logical(std::shared_ptr<arrow::Array> array,
                                               const std::shared_ptr<arrow::DataType>& stored,
@@ -27,7 +29,13 @@ Result<std::shared_ptr<arrow::Array>> Logical(std::shared_ptr<arrow::Array> arra
   } else if (!array->type()->Equals(*stored)) {
     ARROW_ASSIGN_OR_RAISE(array, arrow::compute::Cast(*array, stored));
   }
-  return ConvertStored(array, logical);
+  ARROW_ASSIGN_OR_RAISE(array, ConvertStored(array, logical));
+  // Items of a list are called as engines call them, in equal types; but DuckDB, which reads the
+  // sources of others, has another name, and that a dataset's bytes have too.
+  if (logical->id() != arrow::Type::LIST || logical->field(0)->name() != kDuckDbItem) return array;
+  const auto data = array->data()->Copy();
+  data->type = logical;
+  return arrow::MakeArray(data);
 }
 
 }  // namespace
@@ -50,7 +58,8 @@ Result<std::shared_ptr<const ViewProgram>> ViewProgram::Make(
   return program;
 }
 
-Result<std::shared_ptr<const ViewProgram>> ViewProgram::FromJson(const json::object& object) {
+Result<std::shared_ptr<const ViewProgram>> ViewProgram::FromJson(const json::object& object,
+                                                                 PythonFunctions* python) {
   ARROW_ASSIGN_OR_RAISE(const json::object view, FindObject(object, "view"));
   ARROW_ASSIGN_OR_RAISE(const auto definition, FeatureViewDefinition::FromJson(view));
   ARROW_ASSIGN_OR_RAISE(const json::array items, FindArray(object, "groups"));
@@ -66,7 +75,7 @@ Result<std::shared_ptr<const ViewProgram>> ViewProgram::FromJson(const json::obj
     }
     return Status::Invalid("a view's program lacks its feature group '", ref.ToText(), "'");
   };
-  ARROW_ASSIGN_OR_RAISE(auto plan, ViewPlan::Make(definition, group_of));
+  ARROW_ASSIGN_OR_RAISE(auto plan, ViewPlan::Make(definition, group_of, python));
   ARROW_ASSIGN_OR_RAISE(const json::array fitted, FindArray(object, "fitted"));
   ARROW_ASSIGN_OR_RAISE(auto transformations, FittedFromJson(fitted));
   ARROW_ASSIGN_OR_RAISE(auto keys, FindStrings(object, "keys"));

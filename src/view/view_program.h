@@ -33,7 +33,10 @@ class ViewProgram {
   static Result<std::shared_ptr<const ViewProgram>> Make(
       std::shared_ptr<const ViewPlan> plan, std::vector<FittedTransformation> fitted,
       std::vector<std::string> keys, bool has_time);
-  static Result<std::shared_ptr<const ViewProgram>> FromJson(const json::object& object);
+  /// `python` runs the functions that the view brings, and must outlive the program.
+  /// NotImplemented where there are some and it is null.
+  static Result<std::shared_ptr<const ViewProgram>> FromJson(const json::object& object,
+                                                             PythonFunctions* python = nullptr);
   json::object ToJson() const;
 
   /// After these comes one more column: the left rows' times in microseconds, int64, which may be

@@ -38,14 +38,32 @@ Result<json::array> FilesOf(Snapshot* snapshot) {
   return names;
 }
 
-Result<json::object> TableOf(const FeatureGroupDefinition& group, ViewSnapshots* snapshots,
-                             FeatureTables* tables) {
-  if (group.source && group.source->kind != "delta") {
+/// A source that is ours to read, for any process that an engine has.
+Result<json::object> SourceOf(const FeatureGroupDefinition& group, ViewSnapshots* snapshots) {
+  if (group.source->location.starts_with("s3://")) {
     return Status::NotImplemented(
         "feature group '", group.ref().ToText(), "' is read from ", group.source->ToText(),
-        ", where another engine can't read it as we do; insert its rows into a group, or read the "
-        "view without an engine");
+        ", which an engine's workers don't reach as we do; insert its rows into a group, or read "
+        "the view without an engine");
   }
+  ARROW_ASSIGN_OR_RAISE(const auto snapshot, snapshots->Get(group));
+  arrow::FieldVector fields;
+  for (const auto& field : snapshot->schema()->fields()) {
+    const auto stored = StoredType(*field->type());
+    // What is no feature is no view's to ask for.
+    if (stored.ok()) fields.push_back(arrow::field(field->name(), *stored));
+  }
+  ARROW_ASSIGN_OR_RAISE(json::object schema, EngineSchema(arrow::schema(std::move(fields))));
+  return json::object{{"source", group.source->ToJson()},
+                      {"version", snapshot->version()},
+                      {"key", ArrayOf(group.primary_key)},
+                      {"event_time", group.event_time},
+                      {"schema", std::move(schema)}};
+}
+
+Result<json::object> TableOf(const FeatureGroupDefinition& group, ViewSnapshots* snapshots,
+                             FeatureTables* tables) {
+  if (group.source && group.source->kind != "delta") return SourceOf(group, snapshots);
   ARROW_ASSIGN_OR_RAISE(const auto snapshot, snapshots->Get(group));
   ARROW_ASSIGN_OR_RAISE(const std::shared_ptr<Table> table, tables->Get(group.ref()));
   ARROW_ASSIGN_OR_RAISE(json::array names, FilesOf(snapshot.get()));

@@ -29,7 +29,10 @@ struct RecipeOptions {
 /// {"pins": {"weather@1": 4},
 ///  "tables": {"weather@1": {"path", "version", "key": [names], "event_time": name or "",
 ///             "files": [names of its files, older first],
-///             "since_us": time or null, "known": [{"version", "time_us", "files"}]}},
+///             "since_us": time or null, "known": [{"version", "time_us", "files"}]},
+///             or, of a source that is no Delta table, {"source": DataSource's, "version", "key",
+///             "event_time", "schema": Delta's of the columns}, whose rows ReadSourceRows has
+///             (platform/view_export.h)},
 ///  "root": "flights@1",
 ///  "left": [{"name", "column", "type"}],      column of the root, or of the spine
 ///  "time": column with the left rows' time or "", "ttl_us": of a look-up in the root or null,
@@ -42,7 +45,7 @@ struct RecipeOptions {
 /// Of rows of one key and time that of the later file in "files" wins, then the later row. With
 /// known_at "known" has the table's commits, oldest first, of which a row that looks something up
 /// there (but by a horizon) reads the last one by its own time; nothing is said of times before
-/// "since_us". NotImplemented for a group that is no Delta table.
+/// "since_us". NotImplemented for a source in a bucket that is no Delta table.
 Result<json::object> RecipeOf(const std::shared_ptr<const ViewPlan>& plan,
                               ViewSnapshots* snapshots, FeatureTables* tables,
                               const RecipeOptions& options);

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import random
+import tarfile
+from pathlib import Path
 
+import duckdb
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -129,6 +132,47 @@ def fill(project: tc.Project) -> None:
         prices.select("price"), on="city"))
 
 
+@tc.udf(float)
+def worth(distance: float, kind: str):
+    return None if distance is None else round(distance * len(kind), 3)
+
+
+def fill_sources(project: tc.Project, folder: Path) -> None:
+    """Groups that others keep, in every form that this machine has, and a function of Python's."""
+    trips = pa.table({"ride": pa.array(range(0, 400, 3), pa.int64()),
+                      "place": [f"c{i % 4}" for i in range(0, 400, 3)],
+                      "toll": pa.array([i % 250 for i in range(0, 400, 3)], pa.uint8())})
+    for number, rows in enumerate((trips[:50], trips[50:])):
+        pq.write_table(rows, folder / f"trips-{number}.parquet")
+    pd.DataFrame({"place": ["c0", "c1", "c1"], "since": ["2024-01-01", "2024-01-01", "2024-01-02"],
+                  "people": [700, 2800, None]}).to_csv(folder / "places.csv", index=False)
+    (folder / "moods.json").write_text('{"kind": "cargo", "mood": ["grim", null]}\n'
+                                       '{"kind": "city", "mood": []}\n')
+    with duckdb.connect(str(folder / "fares.duckdb")) as database:
+        database.execute("CREATE TABLE fares AS SELECT 'cargo' AS kind, CAST(1.25 AS DECIMAL(6, 2))"
+                         " AS fare, TIMESTAMPTZ '2024-01-01 04:00:00+00' AS since")
+    with tarfile.open(Path(__file__).with_name("hudi") / "tables.tar.xz") as tables:
+        tables.extractall(folder, [one for one in tables.getmembers()
+                                   if one.name.startswith("./merged-event-9/")], filter="data")
+
+    def external(name: str, source, key: str, event_time: str | None = None):
+        return project.external_feature_group(name, version=1, source=source, primary_key=[key],
+                                              event_time=event_time)
+
+    trips = external("trips", tc.source.parquet(folder / "trips-*.parquet"), "ride")
+    places = external("csv_places", tc.source.csv(folder / "places.csv"), "place", "since")
+    moods = external("moods", tc.source.json(folder / "moods.json"), "kind")
+    fares = external("fares", tc.source.duckdb(folder / "fares.duckdb", "fares"), "kind", "since")
+    hours = external("hudi_hours", tc.source.hudi(folder / "merged-event-9"), "city", "hour")
+    rides = project.feature_group("rides")
+    project.feature_view("sources", version=1, on_demand={"worth": worth}, query=rides.select(
+        "distance", "kind").join(
+            trips.select("toll").join(places.select("people"), on="place")
+            .join(hours.select("rain", "m"), on={"place": "city"}), on="ride")
+        .join(moods.select("mood"), on="kind").join(fares.select("fare"), on="kind"))
+    project.feature_view("of_places", version=1, query=places.select("people"))
+
+
 def canonical(table: pa.Table) -> pa.Table:
     """In one order, of the types that Spark has too."""
     columns = {}
@@ -136,7 +180,8 @@ def canonical(table: pa.Table) -> pa.Table:
         values = table[name].combine_chunks()
         stored = {pa.uint8(): pa.int16(), pa.uint16(): pa.int32()}.get(values.type, values.type)
         if pa.types.is_list(stored):
-            values = pa.array([None if v is None else "|".join(v) for v in values.to_pylist()],
+            values = pa.array([None if v is None else "|".join(map(str, v))
+                               for v in values.to_pylist()],
                               pa.string())
         elif pa.types.is_timestamp(stored):
             values = values.cast(pa.timestamp("us", "UTC"))
@@ -246,6 +291,20 @@ def test_structs_and_maps(spark, project, tmp_path):
     assert [("may", 1.5), ("june", None)] in data.train.features.to_arrow()["guests"].to_pylist()
     check_equal(spark, project, tmp_path, "nested", data, saved=False,
                 options={"split": {"random": shares}})
+
+
+def test_what_others_keep_and_a_function_in_python(spark, project, tmp_path):
+    fill_sources(project, tmp_path)
+    shares = {"train": 0.5, "test": 0.5}
+    data = project.feature_view("sources").training_data(split=tc.split.random(**shares))
+    features = data.train.features.to_arrow()
+    for name in ("toll", "people", "rain", "m", "mood", "fare", "worth"):
+        assert 5 < features[name].null_count < len(features) - 5, name
+    check_equal(spark, project, tmp_path, "sources", data, options={"split": {"random": shares}})
+    # As the left rows.
+    (tmp_path / "left").mkdir()
+    check_equal(spark, project, tmp_path / "left", "of_places",
+                project.feature_view("of_places").training_data())
 
 
 def test_what_is_fitted(spark, project, tmp_path):
