@@ -21,7 +21,7 @@ namespace tercet {
 /// are read by DuckDB, only the columns and event times asked for, and sorted in memory; of rows of
 /// equal (primary key, event time) the later wins, rows without a key or time are left out.
 ///
-/// `memory_bytes`: what a read may hold of records before it sorts them, as of those of Hudi's logs.
+/// `memory_bytes`: what a read may hold of records that it has not sorted, as those of Hudi's logs.
 ///
 /// KeyError when nothing is at the location, Invalid or TypeError when it has no such key or event
 /// time, IOError when it can't be read.
