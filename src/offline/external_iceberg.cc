@@ -13,6 +13,7 @@
 #include "source/iceberg_metadata.h"
 #include "source/iceberg_plan.h"
 #include "source/iceberg_relation.h"
+#include "source/iceberg_rows.h"
 #include "source/sql_lazy_tables.h"
 
 namespace tercet {
@@ -183,6 +184,9 @@ class ExternalIceberg : public ReadOnlyTable {
       for (const auto& [name, table] : found.tables) {
         tables->Add(name, table->schema(),
                     [rows = table](const auto& columns) { return ColumnsOf(*rows, columns); });
+      }
+      for (auto& [name, files] : found.rows) {
+        tables->Add(name, MakeIcebergRows(file_system, std::move(files)));
       }
       SourceRelation relation{.name = std::move(found.text), .limits = {}, .tables = tables};
       relation.limits.files = {folder};

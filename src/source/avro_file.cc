@@ -1,27 +1,21 @@
 #include "source/avro_file.h"
 
-#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
 
-#include <arrow/util/compression.h>
+#include <arrow/buffer.h>
+#include <arrow/io/memory.h>
 
 #include "base/short_text.h"
+#include "source/avro_blocks.h"
 #include "source/avro_bytes.h"
-#include "source/decompress.h"
 
 namespace tercet {
 namespace {
 
-constexpr std::string_view kMagic("Obj\x01", 4);
-constexpr size_t kMarkerBytes = 16;
 constexpr int kMostDepth = 32;
-/// Snappy's blocks end in a checksum.
-constexpr size_t kSnappyChecksum = 4;
-/// No block of a table's metadata shrank more than that; Deflate can't, either.
-constexpr size_t kMostGrowth = 1100;
 
 /// Reads values as a schema says.
 class Decoder {
@@ -192,82 +186,25 @@ class Decoder {
   std::map<std::string, const json::object*> named_;  // of the schema, which outlives this
 };
 
-/// What stands before the first block.
-struct Header {
-  json::value schema;
-  std::string codec;
-  std::string_view marker;  // ends each block
-};
-
-Result<Header> ReadHeader(AvroBytes* bytes) {
-  const auto magic = bytes->Take(kMagic.size());
-  if (!magic.ok() || *magic != kMagic) return Status::Invalid("no Avro file: it starts otherwise");
-  Header header;
-  std::string_view schema;
-  while (true) {
-    ARROW_ASSIGN_OR_RAISE(int64_t count, bytes->TakeLong());
-    if (count == 0) break;
-    if (count < 0) ARROW_RETURN_NOT_OK(bytes->TakeLong().status());
-    for (; count != 0; count += count < 0 ? 1 : -1) {
-      ARROW_ASSIGN_OR_RAISE(const std::string_view key, bytes->TakeText());
-      ARROW_ASSIGN_OR_RAISE(const std::string_view value, bytes->TakeText());
-      if (key == "avro.schema") schema = value;
-      if (key == "avro.codec") header.codec = value;
-    }
-  }
-  ARROW_ASSIGN_OR_RAISE(header.schema, ParseJson(schema));
-  ARROW_ASSIGN_OR_RAISE(header.marker, bytes->Take(kMarkerBytes));
-  return header;
-}
-
-/// Null for blocks that are stored as they are.
-Result<std::unique_ptr<arrow::util::Codec>> CodecOf(const std::string& name) {
-  using arrow::Compression;
-  if (name.empty() || name == "null") return nullptr;
-  if (name == "deflate") {
-    arrow::util::GZipCodecOptions raw;
-    raw.gzip_format = arrow::util::GZipFormat::DEFLATE;
-    return arrow::util::Codec::Create(Compression::GZIP, raw);
-  }
-  if (name == "zstandard") return arrow::util::Codec::Create(Compression::ZSTD);
-  if (name == "snappy") return arrow::util::Codec::Create(Compression::SNAPPY);
-  return Status::NotImplemented("its blocks are compressed by ", ShortText(name));
-}
-
 }  // namespace
 
 Result<std::vector<json::value>> ReadAvroFile(std::string_view text) {
-  AvroBytes bytes(text);
-  ARROW_ASSIGN_OR_RAISE(const Header header, ReadHeader(&bytes));
-  ARROW_ASSIGN_OR_RAISE(const auto codec, CodecOf(header.codec));
+  ARROW_ASSIGN_OR_RAISE(AvroBlocks blocks,
+                        AvroBlocks::Open(std::make_shared<arrow::io::BufferReader>(
+                            std::make_shared<arrow::Buffer>(text))));
   std::vector<json::value> items;
-  Decoder decoder(header.schema);
-  std::string decompressed;
-  while (bytes.left() > 0) {
-    ARROW_ASSIGN_OR_RAISE(const int64_t count, bytes.TakeLong());
-    ARROW_ASSIGN_OR_RAISE(const int64_t size, bytes.TakeLong());
-    if (count < 0 || size < 0 || static_cast<size_t>(size) > bytes.left()) {
-      return Status::Invalid("a block of ", count, " items and ", size, " bytes can't be");
+  Decoder decoder(blocks.schema());
+  AvroBlocks::Block block;
+  while (true) {
+    ARROW_ASSIGN_OR_RAISE(const bool more, blocks.Next(&block));
+    if (!more) return items;
+    AvroBytes bytes(block.bytes);
+    decoder.From(&bytes);
+    for (int64_t i = 0; i < block.count; ++i) {
+      ARROW_ASSIGN_OR_RAISE(items.emplace_back(), decoder.Read(blocks.schema()));
     }
-    ARROW_ASSIGN_OR_RAISE(std::string_view stored, bytes.Take(static_cast<size_t>(size)));
-    if (codec != nullptr) {
-      if (codec->compression_type() == arrow::Compression::SNAPPY) {
-        stored.remove_suffix(std::min(stored.size(), kSnappyChecksum));
-      }
-      ARROW_ASSIGN_OR_RAISE(decompressed,
-                            Decompress(codec.get(), stored, stored.size() * kMostGrowth));
-      stored = decompressed;
-    }
-    AvroBytes block(stored);
-    decoder.From(&block);
-    for (int64_t i = 0; i < count; ++i) {
-      ARROW_ASSIGN_OR_RAISE(items.emplace_back(), decoder.Read(header.schema));
-    }
-    if (block.left() != 0) return Status::Invalid("a block's items don't fill its bytes");
-    ARROW_ASSIGN_OR_RAISE(const std::string_view marker, bytes.Take(kMarkerBytes));
-    if (marker != header.marker) return Status::Invalid("a block doesn't end where it says");
+    if (bytes.left() != 0) return Status::Invalid("a block's items don't fill its bytes");
   }
-  return items;
 }
 
 }  // namespace tercet

@@ -9,7 +9,7 @@ namespace tercet {
 namespace {
 
 constexpr int kMostDepth = 32, kMostNodes = 20'000;
-constexpr int64_t kMicrosPerMilli = 1000;
+constexpr int64_t kMicrosPerMilli = 1000, kUuidBytes = 16;
 
 /// Makes nodes of a schema.
 class SchemaReader {
@@ -80,6 +80,8 @@ class SchemaReader {
         const json::value* of = field.as_object().if_contains("type");
         if (of == nullptr) return Status::Invalid("field '", field_name, "' has no type");
         node.names.push_back(field_name);
+        ARROW_ASSIGN_OR_RAISE(const auto id, FindInt(field.as_object(), "field-id"));
+        node.ids.push_back(id.value_or(-1));
         auto child = Read(*of, depth + 1);
         if (!child.ok()) return Explain(child.status(), "field '" + field_name + "'");
         node.children.push_back(std::move(*child));
@@ -91,6 +93,10 @@ class SchemaReader {
       const json::value* of = type.if_contains(name == "array" ? "items" : "values");
       if (of == nullptr) return Status::Invalid("an array or map is of nothing");
       ARROW_ASSIGN_OR_RAISE(node.children.emplace_back(), Read(*of, depth + 1));
+      ARROW_ASSIGN_OR_RAISE(const auto logical, FindString(type, "logicalType"));
+      node.is_pairs = logical == "map" && node.children[0].null_branch < 0 &&
+                      node.children[0].kind == AvroNode::Kind::kRecord &&
+                      node.children[0].children.size() == 2;
       return node;
     }
     if (name == "enum") {
@@ -107,6 +113,10 @@ class SchemaReader {
     }
     ARROW_ASSIGN_OR_RAISE(const auto logical, FindString(type, "logicalType"));
     if (logical && logical->ends_with("-millis")) node.multiple = kMicrosPerMilli;
+    node.is_date = logical == "date";
+    node.is_nanos = logical && logical->ends_with("-nanos");
+    node.is_uuid = logical == "uuid" && node.kind == AvroNode::Kind::kFixed &&
+                   node.size == kUuidBytes;
     if (logical == "decimal") {
       ARROW_ASSIGN_OR_RAISE(const auto scale, FindInt(type, "scale"));
       node.scale = static_cast<int32_t>(scale.value_or(0));

@@ -1,5 +1,6 @@
 #include "source/avro_rows.h"
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <utility>
@@ -14,14 +15,15 @@
 #include <arrow/table_builder.h>
 #include <arrow/util/decimal.h>
 
-#include "source/avro_bytes.h"
-#include "source/avro_node.h"
+#include "source/field_id.h"
+#include "source/uuid_text.h"
 
 namespace tercet {
 namespace {
 
 /// Of items that take no bytes, a list has no more.
 constexpr int64_t kMostEmptyItems = 1000;
+constexpr int64_t kMicrosPerDay = 86'400'000'000, kNanosPerMicro = 1000;
 
 /// Takes values from bytes and puts them into a builder, or nowhere.
 class Reader {
@@ -55,16 +57,28 @@ Status Put(arrow::ArrayBuilder* builder, Value&& value) {
 
 class NumberReader : public Reader {
  public:
-  NumberReader(const AvroNode& node, arrow::Type::type target) : Reader(node), target_(target) {}
+  NumberReader(const AvroNode& node, const arrow::DataType* type)
+      : Reader(node),
+        target_(type == nullptr ? arrow::Type::DOUBLE : type->id()),
+        factor_(node.multiple) {
+    if (target_ != arrow::Type::TIMESTAMP) return;
+    if (node.is_date) factor_ = kMicrosPerDay;
+    const bool to_nanos =
+        static_cast<const arrow::TimestampType*>(type)->unit() == arrow::TimeUnit::NANO;
+    if (to_nanos && !node.is_nanos) factor_ *= kNanosPerMicro;
+    if (!to_nanos && node.is_nanos) divisor_ = kNanosPerMicro;
+  }
 
  protected:
   Status TakeValue(AvroBytes* bytes, arrow::ArrayBuilder* builder) const override {
     if (node_.kind == AvroNode::Kind::kLong) {
       ARROW_ASSIGN_OR_RAISE(int64_t value, bytes->TakeLong());
       if (builder == nullptr) return Status::OK();
-      if (__builtin_mul_overflow(value, node_.multiple, &value)) {
+      if (__builtin_mul_overflow(value, factor_, &value)) {
         return Status::Invalid("a time is out of range");
       }
+      // Towards the past, as nanoseconds are cut off elsewhere.
+      if (divisor_ > 1) value = value / divisor_ - (value % divisor_ < 0 ? 1 : 0);
       switch (target_) {
         case arrow::Type::INT32: return PutInt<arrow::Int32Builder>(builder, value);
         case arrow::Type::DATE32: return PutInt<arrow::Date32Builder>(builder, value);
@@ -97,6 +111,7 @@ class NumberReader : public Reader {
   }
 
   const arrow::Type::type target_;
+  int64_t factor_, divisor_ = 1;
 };
 
 class BoolReader : public Reader {
@@ -124,6 +139,7 @@ class NullReader : public Reader {
 class TextReader : public Reader {
  public:
   TextReader(const AvroNode& node, const arrow::DataType* type) : Reader(node) {
+    as_uuid_ = node.is_uuid && type != nullptr && type->id() == arrow::Type::STRING;
     if (type == nullptr || type->id() != arrow::Type::DECIMAL128) return;
     decimal_ = static_cast<const arrow::Decimal128Type*>(type);
   }
@@ -143,6 +159,7 @@ class TextReader : public Reader {
       ARROW_ASSIGN_OR_RAISE(text, bytes->TakeText());
     }
     if (builder == nullptr) return Status::OK();
+    if (as_uuid_) return Put<arrow::StringBuilder>(builder, UuidText(text));
     if (decimal_ == nullptr) {  // of texts as well: their builder is one of bytes
       return static_cast<arrow::BinaryBuilder*>(builder)->Append(text);
     }
@@ -161,19 +178,21 @@ class TextReader : public Reader {
 
  private:
   const arrow::Decimal128Type* decimal_ = nullptr;  // of the wanted schema
+  bool as_uuid_ = false;
 };
 
 /// Lists and maps: blocks of a count and so many items, then an empty one.
 class ListReader : public Reader {
  public:
-  ListReader(const AvroNode& node, std::unique_ptr<Reader> item, bool takes_space)
-      : Reader(node), item_(std::move(item)), takes_space_(takes_space) {}
+  /// `key`: of a map's keys; null: it is a list.
+  ListReader(const AvroNode& node, std::unique_ptr<Reader> key, std::unique_ptr<Reader> item,
+             bool takes_space)
+      : Reader(node), key_(std::move(key)), item_(std::move(item)), takes_space_(takes_space) {}
 
  protected:
   Status TakeValue(AvroBytes* bytes, arrow::ArrayBuilder* builder) const override {
-    const bool is_map = node_.kind == AvroNode::Kind::kMap;
     arrow::ArrayBuilder *keys = nullptr, *items = nullptr;
-    if (builder != nullptr && is_map) {
+    if (builder != nullptr && key_ != nullptr) {
       auto* map = static_cast<arrow::MapBuilder*>(builder);
       ARROW_RETURN_NOT_OK(map->Append());
       keys = map->key_builder();
@@ -196,17 +215,14 @@ class ListReader : public Reader {
         return Status::Invalid("a list has ", count, " items and no bytes for them");
       }
       for (int64_t i = 0; i < count; ++i) {
-        if (is_map) {
-          ARROW_ASSIGN_OR_RAISE(const std::string_view key, bytes->TakeText());
-          if (keys != nullptr) ARROW_RETURN_NOT_OK(Put<arrow::StringBuilder>(keys, key));
-        }
+        if (key_ != nullptr) ARROW_RETURN_NOT_OK(key_->Take(bytes, keys));
         ARROW_RETURN_NOT_OK(item_->Take(bytes, items));
       }
     }
   }
 
  private:
-  const std::unique_ptr<Reader> item_;
+  const std::unique_ptr<Reader> key_, item_;
   const bool takes_space_;  ///< each item is a byte at least, so that the bytes limit their number
 };
 
@@ -252,12 +268,21 @@ class RecordReader : public Reader {
 Result<std::unique_ptr<RecordReader>> MakeRecord(const AvroNode& node,
                                                  const arrow::FieldVector& wanted) {
   std::map<std::string, int> places;
-  for (size_t i = 0; i < wanted.size(); ++i) places[wanted[i]->name()] = static_cast<int>(i);
+  std::map<int64_t, std::string> names;  // of those that have ids
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    places[wanted[i]->name()] = static_cast<int>(i);
+    if (const int64_t id = FieldId(*wanted[i]); id >= 0) names[id] = wanted[i]->name();
+  }
   std::vector<RecordReader::Field> fields;
   for (size_t i = 0; i < node.children.size(); ++i) {
     RecordReader::Field field;
     const arrow::DataType* type = nullptr;
-    if (const auto place = places.find(node.names[i]); place != places.end()) {
+    std::string name = node.names[i];
+    if (node.ids[i] >= 0 && !names.empty()) {
+      const auto renamed = names.find(node.ids[i]);
+      name = renamed == names.end() ? "" : renamed->second;
+    }
+    if (const auto place = places.find(name); place != places.end()) {
       field.place = place->second;
       type = wanted[static_cast<size_t>(place->second)]->type().get();
       places.erase(place);
@@ -290,9 +315,38 @@ bool Becomes(const AvroNode& node, arrow::Type::type target) {
 
 /// Whether a value is at least a byte long.
 bool TakesSpace(const AvroNode& node) {
-  return node.null_branch >= 0 || (node.kind != AvroNode::Kind::kNull &&
-                                   node.kind != AvroNode::Kind::kFixed &&
-                                   node.kind != AvroNode::Kind::kRecord);
+  if (node.null_branch >= 0) return true;
+  if (node.kind == AvroNode::Kind::kRecord) {
+    return std::any_of(node.children.begin(), node.children.end(), TakesSpace);
+  }
+  return node.kind == AvroNode::Kind::kFixed ? node.size > 0
+                                             : node.kind != AvroNode::Kind::kNull;
+}
+
+Result<std::unique_ptr<Reader>> MakeList(const AvroNode& node, const arrow::DataType* type) {
+  const arrow::DataType* of = nullptr;
+  if (type != nullptr) of = static_cast<const arrow::ListType*>(type)->value_type().get();
+  ARROW_ASSIGN_OR_RAISE(auto item, Reader::Make(node.children[0], of));
+  return std::make_unique<ListReader>(node, nullptr, std::move(item),
+                                      TakesSpace(node.children[0]));
+}
+
+/// `type`: of a map, or null.
+Result<std::unique_ptr<Reader>> MakeMap(const AvroNode& node, const arrow::DataType* type) {
+  AvroNode key;
+  key.kind = AvroNode::Kind::kText;
+  const AvroNode* item = &node.children[0];
+  if (node.is_pairs) {
+    key = item->children[0];
+    item = &item->children[1];
+  }
+  const auto* map = static_cast<const arrow::MapType*>(type);
+  ARROW_ASSIGN_OR_RAISE(auto keys,
+                        Reader::Make(key, map == nullptr ? nullptr : map->key_type().get()));
+  ARROW_ASSIGN_OR_RAISE(auto items,
+                        Reader::Make(*item, map == nullptr ? nullptr : map->item_type().get()));
+  return std::make_unique<ListReader>(node, std::move(keys), std::move(items),
+                                      TakesSpace(key) || TakesSpace(*item));
 }
 
 Result<std::unique_ptr<Reader>> Reader::Make(const AvroNode& node, const arrow::DataType* type) {
@@ -309,7 +363,7 @@ Result<std::unique_ptr<Reader>> Reader::Make(const AvroNode& node, const arrow::
     case AvroNode::Kind::kFloat:
     case AvroNode::Kind::kDouble:
       if (type != nullptr && !Becomes(node, type->id())) return refused();
-      return std::make_unique<NumberReader>(node, type == nullptr ? Type::DOUBLE : type->id());
+      return std::make_unique<NumberReader>(node, type);
     case AvroNode::Kind::kText:
     case AvroNode::Kind::kFixed:
     case AvroNode::Kind::kEnum: {
@@ -321,18 +375,12 @@ Result<std::unique_ptr<Reader>> Reader::Make(const AvroNode& node, const arrow::
       return std::make_unique<TextReader>(node, type);
     }
     case AvroNode::Kind::kList:
-    case AvroNode::Kind::kMap: {
-      const bool is_map = node.kind == AvroNode::Kind::kMap;
-      const arrow::DataType* of = nullptr;
-      if (type != nullptr) {
-        if (type->id() != (is_map ? Type::MAP : Type::LIST)) return refused();
-        of = is_map ? static_cast<const arrow::MapType*>(type)->item_type().get()
-                    : static_cast<const arrow::ListType*>(type)->value_type().get();
-      }
-      ARROW_ASSIGN_OR_RAISE(auto item, Make(node.children[0], of));
-      return std::make_unique<ListReader>(node, std::move(item),
-                                          is_map || TakesSpace(node.children[0]));
-    }
+      if (node.is_pairs && type != nullptr && type->id() == Type::MAP) return MakeMap(node, type);
+      if (type != nullptr && type->id() != Type::LIST) return refused();
+      return MakeList(node, type);
+    case AvroNode::Kind::kMap:
+      if (type != nullptr && type->id() != Type::MAP) return refused();
+      return MakeMap(node, type);
     case AvroNode::Kind::kRecord:
       if (type != nullptr && type->id() != Type::STRUCT) return refused();
       return MakeRecord(node, type == nullptr ? arrow::FieldVector() : type->fields());
@@ -342,22 +390,30 @@ Result<std::unique_ptr<Reader>> Reader::Make(const AvroNode& node, const arrow::
 
 class Rows : public AvroRows {
  public:
-  Rows(std::unique_ptr<RecordReader> reader, std::unique_ptr<arrow::RecordBatchBuilder> builder)
-      : reader_(std::move(reader)), builder_(std::move(builder)) {}
+  Rows(std::unique_ptr<RecordReader> reader, std::unique_ptr<arrow::RecordBatchBuilder> builder,
+       bool takes_space)
+      : reader_(std::move(reader)), builder_(std::move(builder)), takes_space_(takes_space) {}
 
   Status Append(std::string_view record) override {
     AvroBytes bytes(record);
-    ARROW_RETURN_NOT_OK(reader_->TakeFields(
-        &bytes, [&](int place) -> arrow::ArrayBuilder* { return builder_->GetField(place); }));
+    ARROW_RETURN_NOT_OK(Take(&bytes));
     if (bytes.left() == 0) return Status::OK();
     return Status::Invalid("a record leaves ", bytes.left(), " bytes over");
   }
+
+  Status Take(AvroBytes* bytes) override {
+    return reader_->TakeFields(
+        bytes, [&](int place) -> arrow::ArrayBuilder* { return builder_->GetField(place); });
+  }
+
+  bool takes_space() const override { return takes_space_; }
 
   Result<std::shared_ptr<arrow::RecordBatch>> Finish() override { return builder_->Flush(true); }
 
  private:
   const std::unique_ptr<RecordReader> reader_;
   const std::unique_ptr<arrow::RecordBatchBuilder> builder_;
+  const bool takes_space_;
 };
 
 }  // namespace
@@ -365,11 +421,18 @@ class Rows : public AvroRows {
 Result<std::unique_ptr<AvroRows>> AvroRows::Make(const json::object& writer,
                                                  std::shared_ptr<arrow::Schema> wanted) {
   ARROW_ASSIGN_OR_RAISE(const AvroNode node, ReadAvroNode(json::value(writer)));
-  if (node.kind != AvroNode::Kind::kRecord) return Status::Invalid("the schema is of no record");
-  ARROW_ASSIGN_OR_RAISE(auto reader, MakeRecord(node, wanted->fields()));
+  return Make(node, std::move(wanted));
+}
+
+Result<std::unique_ptr<AvroRows>> AvroRows::Make(const AvroNode& writer,
+                                                 std::shared_ptr<arrow::Schema> wanted) {
+  if (writer.kind != AvroNode::Kind::kRecord || writer.null_branch >= 0) {
+    return Status::Invalid("the schema is of no record");
+  }
+  ARROW_ASSIGN_OR_RAISE(auto reader, MakeRecord(writer, wanted->fields()));
   ARROW_ASSIGN_OR_RAISE(
       auto builder, arrow::RecordBatchBuilder::Make(wanted, arrow::default_memory_pool()));
-  return std::make_unique<Rows>(std::move(reader), std::move(builder));
+  return std::make_unique<Rows>(std::move(reader), std::move(builder), TakesSpace(writer));
 }
 
 }  // namespace tercet

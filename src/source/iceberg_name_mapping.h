@@ -25,6 +25,9 @@ class IcebergNameMapping {
   Result<std::optional<std::map<int64_t, std::string>>> NamesIn(
       FileSystem* file_system, const std::string& path, const std::set<int64_t>& expected) const;
 
+  /// Ids of columns by name.
+  const std::map<std::string, int64_t>& ids() const { return ids_; }
+
  private:
   std::map<std::string, int64_t> ids_;  // by name
 };

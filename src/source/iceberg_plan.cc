@@ -1,6 +1,7 @@
 #include "source/iceberg_plan.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cstring>
 #include <map>
 #include <set>
@@ -53,6 +54,19 @@ std::optional<int64_t> BoundOf(const json::object& file, const char* which, int6
   return std::nullopt;
 }
 
+Result<IcebergFile::Format> FormatOf(const std::string& listed, std::string name) {
+  using Format = IcebergFile::Format;
+  static const std::map<std::string, Format> formats = {{"PARQUET", Format::kParquet},
+                                                        {"AVRO", Format::kAvro},
+                                                        {"ORC", Format::kOrc},
+                                                        {"PUFFIN", Format::kPuffin}};
+  for (char& letter : name) letter = static_cast<char>(std::toupper(letter & 0x7F));
+  const auto known = formats.find(name);
+  if (known != formats.end()) return known->second;
+  return Status::NotImplemented("'", listed, "' is of the format ", ShortText(name),
+                                "; only Parquet, Avro and ORC are read");
+}
+
 class PlanReader {
  public:
   PlanReader(FileSystem* file_system, const std::string& folder, const std::string& location)
@@ -83,6 +97,11 @@ class PlanReader {
                           FindString(properties, "schema.name-mapping.default"));
     if (mapping) {
       ARROW_ASSIGN_OR_RAISE(mapping_, IcebergNameMapping::Parse(*mapping));
+    }
+    if (mapping_) {
+      plan_.names = mapping_->ids();
+    } else {
+      for (const IcebergColumn& column : plan_.columns) plan_.names[column.name] = column.id;
     }
     if (!snapshot.contains("manifest-list")) {
       return Status::NotImplemented("it names its manifests one by one, as Iceberg did until 2020");
@@ -207,11 +226,10 @@ class PlanReader {
         partitions_.emplace(key, static_cast<int64_t>(partitions_.size())).first->second;
     ARROW_ASSIGN_OR_RAISE(const auto content, FindInt(described, "content"));
     ARROW_ASSIGN_OR_RAISE(const std::string format, GetString(described, "file_format"));
-    const bool parquet = format == "PARQUET" || format == "parquet";
-    const bool puffin = format == "PUFFIN" || format == "puffin";
-    if (!parquet && !(puffin && content == kPositionDeletes)) {
-      return Status::NotImplemented("'", file.listed, "' is of the format ", ShortText(format),
-                                    "; only Parquet is read");
+    ARROW_ASSIGN_OR_RAISE(file.format, FormatOf(file.listed, format));
+    const bool puffin = file.format == IcebergFile::Format::kPuffin;
+    if (puffin && content != kPositionDeletes) {
+      return Status::Invalid("'", file.listed, "' is of the format PUFFIN, but no deletion vector");
     }
     if (content.value_or(kRows) == kRows) {
       if (time_id_) {
@@ -284,6 +302,8 @@ class PlanReader {
     std::vector<IcebergFile*> asked;
     std::map<std::set<int64_t>, bool> left_out;  // by the columns that partitions tell
     for (IcebergFile& file : plan_.data) {
+      // Of others their reader tells, as it reads them.
+      if (file.format != IcebergFile::Format::kParquet) continue;
       if (!mapping_) {
         if (file.partition_values.empty()) continue;
         const auto [found, is_first] = left_out.try_emplace(PlacedIn(file), false);

@@ -14,6 +14,8 @@ namespace tercet {
 
 /// A file of an Iceberg snapshot (https://iceberg.apache.org/spec/#manifests).
 struct IcebergFile {
+  enum class Format { kParquet, kAvro, kOrc, kPuffin };
+  Format format = Format::kParquet;
   std::string path;          ///< on this machine
   std::string listed;        ///< as the manifest names it, and files of deletes do
   int64_t sequence = 0;      ///< of its rows: deletes are of the rows that were there before
@@ -43,13 +45,15 @@ struct IcebergPlan {
   std::vector<IcebergColumn> columns;   ///< of the snapshot, in order
   std::vector<IcebergColumn> compared;  ///< of deletes by equality, dropped ones too
   std::vector<IcebergFile> data, position_deletes, equality_deletes;
+  /// Ids of columns by name, for files without ids that are no Parquet.
+  std::map<std::string, int64_t> names;
 };
 
 /// Reads the manifests of a snapshot that the metadata file `metadata_file` knows; without a
 /// snapshot, the current columns alone. `event_time`: the column of which files tell their least
 /// and greatest; may be empty. Errors name the file. KeyError when the snapshot is not there;
-/// NotImplemented for files of rows that are no Parquet, or that lie outside the table's folder or
-/// on another machine, and for deletes by a nested field.
+/// NotImplemented for files of a format that Iceberg doesn't have, or that lie outside the table's
+/// folder or on another machine, and for deletes by a nested field.
 Result<IcebergPlan> ReadIcebergPlan(FileSystem* file_system, const std::string& metadata_file,
                                     std::optional<int64_t> snapshot,
                                     const std::string& event_time);

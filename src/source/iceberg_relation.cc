@@ -24,7 +24,7 @@ using Files = std::vector<const IcebergFile*>;
 using Names = std::optional<std::map<int64_t, std::string>>;
 
 /// Columns are called by their ids inside, so that none has the name of what we put beside them.
-std::string NameOf(int64_t id) { return "c" + std::to_string(id); }
+std::string NameOf(int64_t id) { return IcebergColumnName(id); }
 std::string PartitionValueOf(int64_t id) { return "v" + std::to_string(id); }
 
 void Append(std::string_view separator, const std::string& more, std::string* text) {
@@ -34,8 +34,8 @@ void Append(std::string_view separator, const std::string& more, std::string* te
 
 /// A call that reads these columns of the files, by their ids, or by `names` where they have none.
 /// Each row tells where it is by DuckDB's `file_index` and `file_row_number`.
-std::string ReadFiles(const Files& files, const std::vector<IcebergColumn>& columns,
-                      const Names& names = std::nullopt) {
+std::string ReadParquet(const Files& files, const std::vector<IcebergColumn>& columns,
+                        const Names& names = std::nullopt) {
   std::string list, schema;
   for (const IcebergFile* file : files) Append(", ", QuoteSqlText(file->path), &list);
   for (const IcebergColumn& column : columns) {
@@ -49,6 +49,10 @@ std::string ReadFiles(const Files& files, const std::vector<IcebergColumn>& colu
   }
   if (!schema.empty()) schema = ", schema = MAP {" + schema + "}";
   return "read_parquet([" + list + "]" + schema + ")";
+}
+
+bool IsParquet(const IcebergFile* file) {
+  return file->format == IcebergFile::Format::kParquet;
 }
 
 /// Which files deletes may be of. Files of either are many, so that they are not compared one by
@@ -91,6 +95,7 @@ class DeleteIndex {
 /// Files that one call reads.
 struct Part {
   Files files;
+  bool parquet = true;            // whether DuckDB reads them
   bool deleted = false;           // whether there may be deletes of their rows
   Names names;                    // of their columns
   std::set<int64_t> from_places;  // columns whose values are those of partitions
@@ -99,18 +104,20 @@ struct Part {
 std::vector<Part> PartsOf(const IcebergPlan& plan, std::optional<int64_t> start_us,
                           std::optional<int64_t> end_us) {
   const DeleteIndex deletes(plan);
-  std::map<std::tuple<bool, Names, std::set<int64_t>>, Files> parts;
+  std::map<std::tuple<bool, bool, Names, std::set<int64_t>>, Files> parts;
   for (const IcebergFile& data : plan.data) {
     const bool early = start_us && data.last_us && *data.last_us < *start_us;
     const bool late = end_us && data.first_us && *data.first_us >= *end_us;
     if (early || late) continue;
     std::set<int64_t> from_places;
     for (const auto& [column, value] : data.partition_values) from_places.insert(column);
-    parts[{deletes.MayDeleteFrom(data), data.names, std::move(from_places)}].push_back(&data);
+    parts[{!IsParquet(&data), deletes.MayDeleteFrom(data), data.names, std::move(from_places)}]
+        .push_back(&data);
   }
   std::vector<Part> list;
   for (auto& [kind, files] : parts) {
-    list.push_back({std::move(files), std::get<0>(kind), std::get<1>(kind), std::get<2>(kind)});
+    list.push_back({std::move(files), !std::get<0>(kind), std::get<1>(kind), std::get<2>(kind),
+                    std::get<3>(kind)});
   }
   return list;
 }
@@ -151,7 +158,9 @@ class RelationWriter {
     for (const IcebergColumn& column : plan_.columns) {
       Append(", ", value_of[column.id] + " AS " + QuoteSqlName(column.name), &chosen);
     }
-    std::string rows = "SELECT " + chosen + " FROM " + ReadFiles(part.files, read, part.names) +
+    std::string rows = "SELECT " + chosen + " FROM " +
+                       (part.parquet ? ReadParquet(part.files, read, part.names)
+                                     : ReadOthers(part.files, part.files.begin(), read)) +
                        " d";
     if (!part.deleted && part.from_places.empty()) return rows;
     ARROW_ASSIGN_OR_RAISE(const std::string known,
@@ -165,7 +174,8 @@ class RelationWriter {
       kinds[{file.equality_ids, file.global}].push_back(&file);
     }
     int number = 0;
-    for (const auto& [kind, files] : kinds) {
+    for (auto& [kind, files] : kinds) {
+      std::stable_partition(files.begin(), files.end(), IsParquet);
       ARROW_ASSIGN_OR_RAISE(const std::string by_equality,
                             AntiJoin(kind, files, value_of, "e" + std::to_string(number++)));
       rows += by_equality;
@@ -173,9 +183,61 @@ class RelationWriter {
     return rows;
   }
 
+  /// A call that reads these columns of files that DuckDB doesn't read, from `first` on.
+  std::string ReadOthers(const Files& files, Files::const_iterator first,
+                         const std::vector<IcebergColumn>& columns) {
+    IcebergRowFiles rows;
+    rows.first = first - files.begin();
+    for (; first != files.end(); ++first) rows.files.push_back(**first);
+    rows.columns = columns;
+    rows.names = plan_.names;
+    const std::string name = "rows" + std::to_string(relation_.rows.size());
+    relation_.rows.emplace(name, std::move(rows));
+    return "feature_group(" + QuoteSqlText(name) + ")";
+  }
+
+  /// A relation with these columns of files of deletes, those of Parquet before others.
+  std::string ReadDeletes(const Files& files, const std::vector<IcebergColumn>& columns) {
+    const auto others = std::find_if_not(files.begin(), files.end(), IsParquet);
+    if (others == files.end()) return ReadParquet(files, columns);
+    std::string chosen;
+    for (const IcebergColumn& column : columns) {
+      chosen += "CAST(" + NameOf(column.id) + " AS " + column.type + ") AS " + NameOf(column.id) +
+                ", ";
+    }
+    std::string rows =
+        "(SELECT " + chosen + "file_index FROM " + ReadOthers(files, others, columns);
+    if (others != files.begin()) {
+      rows += " UNION ALL SELECT " + chosen + "file_index FROM " +
+              ReadParquet({files.begin(), others}, columns);
+    }
+    return rows + ")";
+  }
+
+  /// A column's value of a row of a file that DuckDB doesn't read, which says itself whether it has
+  /// the column.
+  static std::string ValueInRow(const Part& part, const IcebergColumn& column) {
+    const std::string value = "CAST(d." + NameOf(column.id) + " AS " + column.type + ")";
+    const bool from_place = part.from_places.contains(column.id);
+    if (!from_place && column.initial_value == "NULL") return value;
+    const auto elsewhere = ValueElsewhere(part, column);
+    // Which files lack the column is not known yet.
+    const std::string otherwise = elsewhere.ok()
+                                      ? *elsewhere
+                                      : "error(" + QuoteSqlText(elsewhere.status().message()) + ")";
+    return "CASE WHEN d." + IcebergColumnIsThere(column.id) + " THEN " + value + " ELSE " +
+           otherwise + " END";
+  }
+
   /// A column's value of a row of a part.
   static Result<std::string> ValueIn(const Part& part, const IcebergColumn& column) {
+    if (!part.parquet) return ValueInRow(part, column);
     if (!part.names || part.names->contains(column.id)) return "d." + NameOf(column.id);
+    return ValueElsewhere(part, column);
+  }
+
+  /// A column's value in files that don't have it.
+  static Result<std::string> ValueElsewhere(const Part& part, const IcebergColumn& column) {
     if (!part.from_places.contains(column.id)) {
       return "CAST(" + column.initial_value + " AS " + column.type + ")";
     }
@@ -239,13 +301,15 @@ class RelationWriter {
       if (file.vector_offset) with_vectors = true;
       if (!file.vector_offset) files.push_back(&file);
     }
+    // As a call that reads both kinds of files numbers them.
+    std::stable_partition(files.begin(), files.end(), IsParquet);
     std::string rows;
     if (!files.empty()) {
       ARROW_ASSIGN_OR_RAISE(const std::string of_deletes,
                             Known(files, plan_.position_deletes.data()));
       rows = "SELECT t.file, k." + NameOf(kPositionId) + " AS position FROM " +
-             ReadFiles(files,
-                       {{kPathId, "", "VARCHAR", "NULL"}, {kPositionId, "", "BIGINT", "NULL"}}) +
+             ReadDeletes(files, {{kPathId, "", "VARCHAR", "NULL", arrow::utf8()},
+                                 {kPositionId, "", "BIGINT", "NULL", arrow::int64()}}) +
              " k JOIN " + of_deletes + " g ON k.file_index = g.number JOIN " + known + " t ON k." +
              NameOf(kPathId) + " = t.listed AND t.part = g.part AND t.sequence <= g.sequence";
     }
@@ -275,7 +339,7 @@ class RelationWriter {
     }
     ARROW_ASSIGN_OR_RAISE(const std::string known, Known(files, plan_.equality_deletes.data()));
     return " ANTI JOIN (SELECT " + chosen + "max(g.sequence) AS sequence FROM " +
-           ReadFiles(files, columns) + " k JOIN " + known +
+           ReadDeletes(files, columns) + " k JOIN " + known +
            " g ON k.file_index = g.number GROUP BY ALL) " + name + " ON " + condition +
            "f.sequence < " + name + ".sequence";
   }

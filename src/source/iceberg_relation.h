@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "source/iceberg_plan.h"
+#include "source/iceberg_rows.h"
 
 namespace tercet {
 
@@ -17,6 +18,8 @@ struct IcebergRelation {
   std::string text;  ///< after FROM
   /// What the text calls feature_group('files0') and so on: what SQL has to know of files.
   std::map<std::string, std::shared_ptr<arrow::Table>> tables;
+  /// And feature_group('rows0') and so on: files whose rows DuckDB doesn't read.
+  std::map<std::string, IcebergRowFiles> rows;
 };
 
 /// The rows of a snapshot as one relation of SQL with the snapshot's columns, without the files

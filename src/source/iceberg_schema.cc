@@ -1,8 +1,10 @@
 #include "source/iceberg_schema.h"
 
-#include <set>
+#include <cstdio>
+#include <utility>
 
 #include "base/short_text.h"
+#include "source/field_id.h"
 #include "source/sql_session.h"
 
 namespace tercet {
@@ -27,23 +29,45 @@ class NestedNames {
   std::map<std::string, int64_t> id_of_;
 };
 
-Result<std::string> PrimitiveType(const std::string& name) {
-  static const std::map<std::string, const char*> types = {
-      {"boolean", "BOOLEAN"},      {"int", "INTEGER"},
-      {"long", "BIGINT"},          {"float", "FLOAT"},
-      {"double", "DOUBLE"},        {"date", "DATE"},
-      {"time", "TIME"},            {"timestamp", "TIMESTAMP"},
-      {"string", "VARCHAR"},       {"timestamptz", "TIMESTAMP WITH TIME ZONE"},
-      {"uuid", "UUID"},            {"timestamp_ns", "TIMESTAMP_NS"},
-      {"binary", "BLOB"}};
-  const auto known = types.find(name);
-  if (known != types.end()) return std::string(known->second);
-  if (name.starts_with("fixed[")) return std::string("BLOB");
-  constexpr std::string_view kDecimal = "decimal(";
-  if (name.starts_with(kDecimal) && name.ends_with(')') &&
-      name.find_first_not_of("0123456789, )", kDecimal.size()) == std::string::npos) {
-    return "DECIMAL" + name.substr(kDecimal.size() - 1);
+/// A type in either language.
+struct Type {
+  std::string sql;
+  std::shared_ptr<arrow::DataType> arrow;
+};
+
+/// "decimal(9, 2)", of which the digits are.
+Result<Type> DecimalType(const std::string& name) {
+  int32_t precision = 0, scale = 0;
+  char end = 0;
+  if (std::sscanf(name.c_str(), "decimal(%d ,%d %c", &precision, &scale, &end) != 3 ||
+      end != ')') {
+    return Status::NotImplemented("the type '", ShortText(name), "' is not read");
   }
+  ARROW_ASSIGN_OR_RAISE(auto arrow, arrow::Decimal128Type::Make(precision, scale));
+  return Type{"DECIMAL(" + std::to_string(precision) + ", " + std::to_string(scale) + ")",
+              std::move(arrow)};
+}
+
+Result<Type> PrimitiveType(const std::string& name) {
+  using arrow::TimeUnit;
+  static const std::map<std::string, Type> types = {
+      {"boolean", {"BOOLEAN", arrow::boolean()}},
+      {"int", {"INTEGER", arrow::int32()}},
+      {"long", {"BIGINT", arrow::int64()}},
+      {"float", {"FLOAT", arrow::float32()}},
+      {"double", {"DOUBLE", arrow::float64()}},
+      {"date", {"DATE", arrow::date32()}},
+      {"time", {"TIME", arrow::time64(TimeUnit::MICRO)}},
+      {"timestamp", {"TIMESTAMP", arrow::timestamp(TimeUnit::MICRO)}},
+      {"timestamptz", {"TIMESTAMP WITH TIME ZONE", arrow::timestamp(TimeUnit::MICRO, "UTC")}},
+      {"timestamp_ns", {"TIMESTAMP_NS", arrow::timestamp(TimeUnit::NANO)}},
+      {"string", {"VARCHAR", arrow::utf8()}},
+      {"uuid", {"UUID", arrow::utf8()}},
+      {"binary", {"BLOB", arrow::binary()}}};
+  const auto known = types.find(name);
+  if (known != types.end()) return known->second;
+  if (name.starts_with("fixed[")) return Type{"BLOB", arrow::binary()};
+  if (name.starts_with("decimal(")) return DecimalType(name);
   return Status::NotImplemented("the type '", ShortText(name), "' is not read");
 }
 
@@ -76,8 +100,9 @@ class SchemaReader {
       ARROW_ASSIGN_OR_RAISE(column.name, GetString(field, "name"));
       ARROW_ASSIGN_OR_RAISE(column.id, GetInt(field, "id"));
       const auto read = [&]() -> Status {
-        ARROW_ASSIGN_OR_RAISE(column.type,
-                              TypeOf(field, "type", std::to_string(column.id), 0));
+        ARROW_ASSIGN_OR_RAISE(Type type, TypeOf(field, "type", std::to_string(column.id), 0));
+        column.type = std::move(type.sql);
+        column.arrow_type = std::move(type.arrow);
         column.initial_value = "NULL";
         const json::value* initial = field.if_contains("initial-default");
         if (initial == nullptr || initial->is_null()) return Status::OK();
@@ -92,8 +117,8 @@ class SchemaReader {
 
  private:
   /// The type that a member says. `path` names where it is, from the column's id on.
-  Result<std::string> TypeOf(const json::object& of, const char* member, const std::string& path,
-                             int depth) {
+  Result<Type> TypeOf(const json::object& of, const char* member, const std::string& path,
+                      int depth) {
     if (depth > kMostDepth) return Status::Invalid("nested more than ", kMostDepth, " deep");
     const json::value* type = of.if_contains(member);
     if (type == nullptr) return Status::Invalid("there is no '", member, "'");
@@ -102,23 +127,22 @@ class SchemaReader {
     const json::object& nested = type->as_object();
     ARROW_ASSIGN_OR_RAISE(const std::string kind, GetString(nested, "type"));
     if (kind == "list") {
-      ARROW_ASSIGN_OR_RAISE(const std::string item,
-                            TypeOf(nested, "element", path + "[]", depth + 1));
-      return item + "[]";
+      ARROW_ASSIGN_OR_RAISE(const Type item, TypeOf(nested, "element", path + "[]", depth + 1));
+      return Type{item.sql + "[]", arrow::list(item.arrow)};
     }
     if (kind == "map") {
-      ARROW_ASSIGN_OR_RAISE(const std::string key, TypeOf(nested, "key", path + "{k}", depth + 1));
-      ARROW_ASSIGN_OR_RAISE(const std::string value,
-                            TypeOf(nested, "value", path + "{v}", depth + 1));
-      return "MAP(" + key + ", " + value + ")";
+      ARROW_ASSIGN_OR_RAISE(const Type key, TypeOf(nested, "key", path + "{k}", depth + 1));
+      ARROW_ASSIGN_OR_RAISE(const Type value, TypeOf(nested, "value", path + "{v}", depth + 1));
+      return Type{"MAP(" + key.sql + ", " + value.sql + ")", arrow::map(key.arrow, value.arrow)};
     }
     if (kind == "struct") return StructOf(nested, path, depth);
     return Status::NotImplemented("the type '", ShortText(kind), "' is not read");
   }
 
-  Result<std::string> StructOf(const json::object& type, const std::string& path, int depth) {
+  Result<Type> StructOf(const json::object& type, const std::string& path, int depth) {
     ARROW_ASSIGN_OR_RAISE(const json::array fields, FindArray(type, "fields"));
     std::string text;
+    arrow::FieldVector members;
     for (const json::value& item : fields) {
       if (!item.is_object()) return Status::Invalid("a nested field is no object");
       const json::object& field = item.as_object();
@@ -130,10 +154,11 @@ class SchemaReader {
       if (initial != nullptr && !initial->is_null()) {
         return Status::NotImplemented("the nested field '", name, "' has a default value");
       }
-      ARROW_ASSIGN_OR_RAISE(const std::string of, TypeOf(field, "type", below, depth + 1));
-      text += (text.empty() ? "" : ", ") + QuoteSqlName(name) + " " + of;
+      ARROW_ASSIGN_OR_RAISE(const Type of, TypeOf(field, "type", below, depth + 1));
+      text += (text.empty() ? "" : ", ") + QuoteSqlName(name) + " " + of.sql;
+      members.push_back(FieldOfId(id, name, of.arrow));
     }
-    return "STRUCT(" + text + ")";
+    return Type{"STRUCT(" + text + ")", arrow::struct_(std::move(members))};
   }
 
   NestedNames names_;

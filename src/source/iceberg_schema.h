@@ -2,8 +2,11 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
+
+#include <arrow/type.h>
 
 #include "base/json.h"
 #include "base/result.h"
@@ -16,6 +19,9 @@ struct IcebergColumn {
   std::string name;
   std::string type;           ///< in SQL
   std::string initial_value;  ///< in SQL: of rows in files that are older than the column
+  /// In Arrow, as we read it where DuckDB doesn't: fields of structs have their ids (field_id.h),
+  /// and UUIDs are texts.
+  std::shared_ptr<arrow::DataType> arrow_type = nullptr;
 };
 
 /// The columns of the table's schemas by their ids.

@@ -35,6 +35,7 @@ class LazyTable : public SqlTable {
 }  // namespace
 
 Result<std::shared_ptr<SqlTable>> SqlLazyTables::Find(const std::string& name) {
+  if (const auto read = read_.find(name); read != read_.end()) return read->second;
   const auto found = tables_.find(name);
   if (found == tables_.end()) return others_ == nullptr ? nullptr : others_->Find(name);
   return std::make_shared<LazyTable>(found->second.first, found->second.second);

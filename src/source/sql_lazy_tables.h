@@ -29,6 +29,11 @@ class SqlLazyTables : public SqlTables {
     tables_[name] = {std::move(schema), std::move(make)};
   }
 
+  /// A table that is read part by part.
+  void Add(const std::string& name, std::shared_ptr<SqlTable> table) {
+    read_[name] = std::move(table);
+  }
+
   Result<std::shared_ptr<SqlTable>> Find(const std::string& name) override;
   Result<std::shared_ptr<SqlTable>> FindAsOf(const std::string& name,
                                              const std::string& as_of) override;
@@ -36,6 +41,7 @@ class SqlLazyTables : public SqlTables {
  private:
   const std::shared_ptr<SqlTables> others_;
   std::map<std::string, std::pair<std::shared_ptr<arrow::Schema>, Maker>> tables_;
+  std::map<std::string, std::shared_ptr<SqlTable>> read_;
 };
 
 }  // namespace tercet
