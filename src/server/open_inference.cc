@@ -74,7 +74,7 @@ Result<OpenInference::Answer> OpenInference::Infer(const std::string& name,
                                                    std::string_view version,
                                                    const InferenceRequest& request,
                                                    const std::string& request_id) {
-  return WithContract(contracts_, name, [&](const Known& known) -> Result<Answer> {
+  const auto infer = [&](const Known& known) -> Result<Answer> {
     ARROW_RETURN_NOT_OK(CheckModel(name, version, known));
     const auto answer_of = [&](const auto& predicted,
                                const arrow::RecordBatch& outputs) -> Result<Answer> {
@@ -102,7 +102,13 @@ Result<OpenInference::Answer> OpenInference::Infer(const std::string& name,
         const PredictData data,
         platform_->Predict(name, entities, {request.event_time_us, request_id}));
     return answer_of(data, *data.outputs);
-  });
+  };
+  Result<Answer> answer = WithContract(contracts_, name, infer);
+  // Triton's clients look for these words, as they do when a model is loaded.
+  if (answer.status().IsKeyError() && contracts_->Find(name) == nullptr) {
+    return Explain(answer.status(), "Request for unknown model");
+  }
+  return answer;
 }
 
 Result<std::vector<OpenInference::IndexEntry>> OpenInference::Index(bool ready_only) {
@@ -129,7 +135,8 @@ Status OpenInference::Load(const std::string& name, const std::vector<std::strin
     }
   }
   // Reading its contract loads its release.
-  ARROW_RETURN_NOT_OK(contracts_->Refresh(name).status());
+  const Status loaded = contracts_->Refresh(name).status();
+  if (!loaded.ok()) return Explain(loaded, "failed to load '" + name + "'");
   const std::lock_guard lock(mutex_);
   unloaded_.erase(name);
   any_unloaded_.store(!unloaded_.empty(), std::memory_order_release);
