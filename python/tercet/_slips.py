@@ -42,7 +42,16 @@ _OTHER_WORDS: dict[str, dict[str, str]] = {
         **dict.fromkeys(("get_model", "load_model"), "model(name, version=…)"),
         "get_best_model": "models() have metrics: max(project.models(), key=lambda one: "
                           "one.metrics['auc'])",
-        **dict.fromkeys(("start_run", "create_run"), "with project.run(name) as run: …"),
+        **dict.fromkeys(("start_run", "create_run", "set_experiment"),
+                        "with project.run(name) as run: …"),
+        **dict.fromkeys(("set_registered_model_alias", "get_model_version_by_alias",
+                         "transition_model_version_stage"),
+                        "a deployment is the alias of a model: deploy(name, model), "
+                        "deployment(name).upgrade(model), .rollback()"),
+        **dict.fromkeys(("search_registered_models", "search_model_versions"),
+                        "models(), or search('words kind:model')"),
+        **dict.fromkeys(("delete_registered_model", "delete_model_version"),
+                        "model(name, version=…).drop()"),
         "get_deployment": "deployment(name)", "create_deployment": "deploy(name, model)",
         "query": "sql(query)", "execute": "sql(query)", "read_sql": "sql(query)"},
     "FeatureGroup": {

@@ -260,7 +260,7 @@ class Deployment(Noun):
         compared and counted, never given. `sticky_key`: an entity column whose value chooses the
         arm, so that one customer always meets the same. No arms and no shadows end the split.
         """
-        listed = [{"model": f"{model.name}@{model.version}", "percent": percent, "shadow": shadow}
+        listed = [{"model": _text_of(model), "percent": percent, "shadow": shadow}
                   for models, shadow in ((arms, False), (shadows, True))
                   for model, percent in (models or {}).items()]
         traffic = {"arms": listed, "sticky_key": sticky_key or ""}
@@ -309,7 +309,7 @@ class Deployment(Noun):
         difference where there is none, over all looks and arms together; `planned_outcomes`: of
         each arm, where the interval is narrowest.
         """
-        traffic = {"arms": [{"model": f"{model.name}@{model.version}", "percent": percent,
+        traffic = {"arms": [{"model": _text_of(model), "percent": percent,
                              "shadow": False} for model, percent in arms.items()],
                    "sticky_key": sticky_key or ""}
         plan = {"better": better, "alpha": alpha, "planned_outcomes": planned_outcomes}
@@ -398,3 +398,11 @@ class Deployment(Noun):
     def __repr__(self) -> str:
         return (f"<Deployment '{self.name}' serves release {self.release_number} "
                 f"({self.release_id[:12]})>")
+
+
+def _text_of(model: Model) -> str:
+    """An arm's model as 'name@version'."""
+    if not isinstance(model, Model):
+        raise WrongTypeError("arms and shadows are {project.model('delay'): 10}, percent by model, "
+                             f"not by {model!r}")
+    return f"{model.name}@{model.version}"

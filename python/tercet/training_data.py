@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Iterator
 from tercet import _core
 from tercet._batches import Batches, xgboost_iterator
 from tercet._progress import Progress
-from tercet._slips import Noun, missing
+from tercet._slips import Noun, checked, missing
 from tercet.errors import InvalidError
 from tercet.frame import Frame, to_stream
 
@@ -51,6 +51,7 @@ class TrainingPart(Noun):
             return frame.column(name).combine_chunks()
         return frame[name]
 
+    @checked
     def batches(self, size: int = 1024, *, shuffle: bool = False, seed: int = 0,
                 drop_last: bool = False) -> "Batches":
         """The rows in batches, as (X, y): NumPy arrays of float32, (rows, features) and (rows,), or
@@ -62,6 +63,7 @@ class TrainingPart(Noun):
         """
         return Batches(self, size, shuffle=shuffle, seed=seed, drop_last=drop_last)
 
+    @checked
     def xgboost_iterator(self, size: int = 65536, *, cache: str | None = None,
                          weights: Any = None) -> Any:
         """An `xgboost.DataIter` for XGBoost's external memory: `xgboost.ExtMemQuantileDMatrix(it)`

@@ -131,6 +131,12 @@ def test_a_range_that_ends_before_it_starts(local):
     for call in (group.read, group.statistics, view.training_data):
         with pytest.raises(tc.InvalidError, match="end, 2024-01-01.* before the start, 2024-02-01"):
             call(start=later, end=earlier)
+    with pytest.raises(tc.InvalidError, match=f"end, {earlier}, must be after start, {later}"):
+        tc.entities(start=later, end=earlier, every="1h")
+    with pytest.raises(tc.InvalidError, match="more than 1,000,000 times"):
+        tc.entities(start=earlier, end=later, every="1ms")
+    with pytest.raises(tc.InvalidError, match="at has None"):
+        tc.entities([None])
     with pytest.raises(tc.InvalidError, match="a format .'csv'. goes with a location"):
         view.training_data(format="csv")
     with pytest.raises(tc.InvalidError, match="n must be a number of rows, 0 or more, not -1"):

@@ -108,6 +108,8 @@ def test_deployments(local):
         deployment.record_outcome("some request", "good")
     with pytest.raises(tc.WrongTypeError, match="not finite"):
         deployment.split({second: math.nan})
+    with pytest.raises(tc.WrongTypeError, match="percent by model, not by 'delay@2'"):
+        deployment.split({"delay@2": 50})
     with pytest.raises(tc.WrongTypeError, match="model must be a Model, not 5"):
         deployment.upgrade(5)
     with pytest.raises(AttributeError, match=r"drop\(\)"):

@@ -11,6 +11,7 @@
 #include <arrow/array/array_primitive.h>
 #include <arrow/scalar.h>
 
+#include "base/time_range.h"
 #include "base/time_text.h"
 #include "compute/sort_key.h"
 #include "compute/take_rows.h"
@@ -333,6 +334,8 @@ Result<std::optional<int64_t>> StartOf(const std::vector<std::shared_ptr<Snapsho
 Result<Verification> VerifyPredictions(FeatureTables* tables, Registry* registry,
                                        ServedReleases* releases, const std::string& deployment,
                                        const VerifyRequest& request) {
+  ARROW_RETURN_NOT_OK(CheckTimeRange("verification of deployment '" + deployment + "'",
+                                     request.start_us, request.end_us));
   ARROW_ASSIGN_OR_RAISE(const auto groups, PredictionGroups(tables, deployment));
   if (groups.empty()) {
     return Status::KeyError("deployment '", deployment,
