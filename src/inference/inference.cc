@@ -41,7 +41,7 @@ int64_t& StageOf(StageTimes* times, ServingStage stage) {
 
 class Inference::Impl {
  public:
-  Impl(Catalog* catalog, FeatureTables* tables, Registry* registry, OnlineRows* online,
+  Impl(Catalog* catalog, FeatureTables* tables, Registry* registry, VectorRows* online,
        const Clock* clock, const PredictorOptions& options, Referee* referee,
        std::optional<std::vector<std::string>> allowed_sinks, PythonFunctions* python)
       : catalog_(catalog),
@@ -410,7 +410,7 @@ class Inference::Impl {
   Catalog* const catalog_;
   FeatureTables* const tables_;
   Registry* const registry_;
-  OnlineRows* const online_;
+  VectorRows* const online_;
   const Clock* const clock_;
   FeatureViews views_;
   ServedReleases releases_;
@@ -429,7 +429,7 @@ class Inference::Impl {
 };
 
 Inference::Inference(Catalog* catalog, FeatureTables* tables, Registry* registry,
-                     OnlineRows* online, const Clock* clock,
+                     VectorRows* online, const Clock* clock,
                      const PredictorOptions& predictor_options, Referee* referee,
                      std::optional<std::vector<std::string>> allowed_sinks,
                      PythonFunctions* python)

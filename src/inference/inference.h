@@ -9,7 +9,7 @@
 
 #include <arrow/table.h>
 
-#include "catalog/online_rows.h"
+#include "catalog/vector_rows.h"
 #include "catalog/row_predictor.h"
 #include "catalog/verification.h"
 #include "offline/feature_tables.h"
@@ -51,7 +51,7 @@ struct Prediction {
 /// prediction logs may go besides (CheckSinkAllowed).
 class Inference {
  public:
-  Inference(Catalog* catalog, FeatureTables* tables, Registry* registry, OnlineRows* online,
+  Inference(Catalog* catalog, FeatureTables* tables, Registry* registry, VectorRows* online,
             const Clock* clock, const PredictorOptions& predictor_options,
             Referee* referee = nullptr,
             std::optional<std::vector<std::string>> allowed_sinks = std::nullopt,

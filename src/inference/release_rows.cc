@@ -19,7 +19,7 @@ std::shared_ptr<const ReleaseRows> ReleaseRows::Make(const View& view, const arr
   return in_place ? rows : nullptr;
 }
 
-Result<bool> ReleaseRows::Features(OnlineRows* online, std::span<const Cell> entities,
+Result<bool> ReleaseRows::Features(VectorRows* online, std::span<const Cell> entities,
                                    int64_t event_time_us, RowPrediction* prediction) const {
   prediction->missing.clear();
   if (lookup_ != nullptr) {

@@ -38,7 +38,7 @@ class ReleaseRows {
 
   /// Reads the rows' features into the vector of `prediction`. False where `online` does not answer
   /// in this way.
-  Result<bool> Features(OnlineRows* online, std::span<const Cell> entities, int64_t event_time_us,
+  Result<bool> Features(VectorRows* online, std::span<const Cell> entities, int64_t event_time_us,
                         RowPrediction* prediction) const;
   /// The model's inputs for what Features read, or for a request that brings them. They stay until
   /// the next call with this `prediction`.

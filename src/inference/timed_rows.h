@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "catalog/online_rows.h"
+#include "catalog/vector_rows.h"
 #include "inference/answered_request.h"
 
 namespace tercet {
@@ -30,9 +30,9 @@ class Laps {
 
 /// The online rows of one request, with the time that reading them takes and, where the request is
 /// logged, with what was found.
-class TimedRows : public OnlineRows {
+class TimedRows : public VectorRows {
  public:
-  TimedRows(OnlineRows* rows, AnsweredRequest* log) : rows_(rows), log_(log) {}
+  TimedRows(VectorRows* rows, AnsweredRequest* log) : rows_(rows), log_(log) {}
   Result<std::vector<RowsAnswer>> Read(const std::vector<RowsRequest>& requests) override {
     Laps laps;
     auto answers = rows_->Read(requests);
@@ -55,10 +55,17 @@ class TimedRows : public OnlineRows {
     spent_ns_ += laps.Next();
     return answered;
   }
+  Result<bool> ReadVectorCells(const VectorRead& read, std::string_view key, int64_t event_time_us,
+                               CellsAnswer* answer) override {
+    Laps laps;
+    auto answered = rows_->ReadVectorCells(read, key, event_time_us, answer);
+    spent_ns_ += laps.Next();
+    return answered;
+  }
   int64_t spent_ns() const { return spent_ns_; }
 
  private:
-  OnlineRows* const rows_;
+  VectorRows* const rows_;
   AnsweredRequest* const log_;  // null: it is not logged
   int64_t spent_ns_ = 0;
 };
