@@ -304,7 +304,7 @@ def test_what_others_keep_and_a_function_in_python(spark, project, tmp_path):
     # As the left rows.
     (tmp_path / "left").mkdir()
     check_equal(spark, project, tmp_path / "left", "of_places",
-                project.feature_view("of_places").training_data())
+                project.feature_view("of_places").training_data(), saved=False)
 
 
 def test_what_is_fitted(spark, project, tmp_path):
