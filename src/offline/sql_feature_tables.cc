@@ -1,6 +1,7 @@
 #include "offline/sql_feature_tables.h"
 
 #include <algorithm>
+#include <charconv>
 #include <limits>
 
 #include "base/time_text.h"
@@ -113,10 +114,11 @@ Result<std::shared_ptr<SqlTable>> SqlFeatureTables::FindAsOf(const std::string& 
   ARROW_ASSIGN_OR_RAISE(const FeatureGroupDefinition group, Resolve(name));
   ARROW_ASSIGN_OR_RAISE(const std::shared_ptr<Table> table, tables_->Get(group.ref()));
   std::shared_ptr<Snapshot> snapshot;
-  const bool is_commit = !as_of.empty() && as_of.size() < 16 &&
-                         as_of.find_first_not_of("0123456789") == std::string::npos;
-  if (is_commit) {
-    ARROW_ASSIGN_OR_RAISE(snapshot, table->AtVersion(std::stoll(as_of)));
+  // Iceberg's and Hudi's commits have numbers of nineteen digits.
+  int64_t commit = 0;
+  const auto [end, error] = std::from_chars(as_of.data(), as_of.data() + as_of.size(), commit);
+  if (error == std::errc() && end == as_of.data() + as_of.size()) {
+    ARROW_ASSIGN_OR_RAISE(snapshot, table->AtVersion(commit));
   } else {
     ARROW_ASSIGN_OR_RAISE(const int64_t time_us, ParseTime(as_of));
     ARROW_ASSIGN_OR_RAISE(snapshot, table->AtTime(time_us));

@@ -108,6 +108,8 @@ def test_snapshots_are_read_as_spark_reads_them(spark, project, version, files):
         expected = theirs(spark, table, f"VERSION AS OF {commit.version}")
         assert ours(group, as_of=commit) == expected, commit
         assert ours(group, as_of=commit.commit_time) == expected
+        assert project.sql("SELECT count(*) AS n FROM feature_group('weather', as_of :="
+                           f" {commit.version})").to_rows() == [{"n": len(expected)}]
     with pytest.raises(tc.NotFoundError, match="has no snapshot 7"):
         group.read(as_of=7)
     metadata = spark.lake / f"db/weather_{files}{version}/metadata"
