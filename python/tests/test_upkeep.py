@@ -171,7 +171,7 @@ def test_vacuum_keeps_what_datasets_pin(project, group):
     pinned = group.commits()[-1].version
     second = group.insert(rows(("Oslo", 0, 5), ("Bergen", 0, 6)))
     third = group.insert(rows(("Oslo", 0, 7), ("Bergen", 0, 8)), wait_online=True)
-    assert group.vacuum().files == []  # ten years
+    assert group.vacuum().files == []  # 30 days
     planned = group.vacuum(retention="0s", dry_run=True)
     assert len(planned.files) > 0 and len(group.read(as_of=second)) == 2
     report = group.vacuum(retention="0s")

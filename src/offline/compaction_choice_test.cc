@@ -15,7 +15,8 @@ DataFilePtr FileOver(int64_t version, int64_t position, char low, char high, int
   file->position = position;
   file->path = std::to_string(version) + "-" + std::to_string(position);
   if (low != 0) {
-    file->run = RunTags{.row_count = rows, .low = std::string(1, low), .high = std::string(1, high)};
+    file->run =
+        RunTags{.row_count = rows, .low = std::string(1, low), .high = std::string(1, high)};
   }
   return file;
 }
@@ -87,9 +88,11 @@ TEST(FilesToCompact, ChoosesWhatAComparisonOfAllPairsChooses) {
       const char low = static_cast<char>('a' + below(26));
       const char high = static_cast<char>(low + below('z' - low + 1));
       const bool foreign = below(20) == 0;
-      files.push_back(FileOver(below(6), below(3), foreign ? 0 : low, high, below(8) == 0 ? 9 : 300));
+      const int64_t rows = below(8) == 0 ? 9 : 300;
+      files.push_back(FileOver(below(6), below(3), foreign ? 0 : low, high, rows));
     }
-    std::sort(files.begin(), files.end(), [](const auto& a, const auto& b) { return b->After(*a); });
+    std::sort(files.begin(), files.end(),
+              [](const auto& a, const auto& b) { return b->After(*a); });
     const std::vector<DataFilePtr> chosen = FilesToCompact(files, layout);
     std::set<const DataFile*> found;
     for (const DataFilePtr& file : chosen) found.insert(file.get());

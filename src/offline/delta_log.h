@@ -102,6 +102,13 @@ class DeltaLog {
     std::vector<Checkpoint> checkpoints;  ///< complete ones, ascending
   };
   Result<Listing> List() const;
+  /// The names of files in `_sidecars` that a checkpoint's file names.
+  Result<std::vector<std::string>> SidecarsOf(const Listing::Checkpoint& checkpoint) const;
+  /// Removes the sidecars of checkpoints that are gone, of those from before a time.
+  Status RemoveSidecars(const std::vector<Listing::Checkpoint>& kept, int64_t before_us,
+                        bool dry_run, Cleanup* cleanup) const;
+  /// Removes what other engines derived from log files: sums of them, commits put together.
+  Status RemoveDerived() const;
   Result<std::shared_ptr<TableState>> LoadCheckpoint(const std::vector<std::string>& files,
                                                      int64_t version,
                                                      const TableOptions& given) const;

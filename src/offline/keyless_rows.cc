@@ -82,7 +82,8 @@ Result<std::vector<AddFile>> WriteForeignRows(std::shared_ptr<arrow::RecordBatch
     ARROW_ASSIGN_OR_RAISE(adds, WriteKeylessRows(keyless, state, now_us, files));
     ARROW_ASSIGN_OR_RAISE(rows, GatherRows(*rows, split.with));
   }
-  ARROW_ASSIGN_OR_RAISE(const RowsToWrite sorted, RowsToWrite::Make(std::move(rows), state.options));
+  ARROW_ASSIGN_OR_RAISE(const RowsToWrite sorted,
+                        RowsToWrite::Make(std::move(rows), state.options));
   ARROW_ASSIGN_OR_RAISE(std::vector<AddFile> runs, WriteRuns(sorted, state, now_us, files));
   std::move(runs.begin(), runs.end(), std::back_inserter(adds));
   return adds;

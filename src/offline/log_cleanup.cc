@@ -1,5 +1,6 @@
 // What leaves the log: old commits and checkpoints, and the content of files that were erased.
 #include <algorithm>
+#include <set>
 
 #include "offline/checkpoint.h"
 #include "offline/delta_log.h"
@@ -51,11 +52,59 @@ Result<bool> ForgetInState(const std::set<std::string>& paths, TableState* state
   return forgot;
 }
 
+/// Whether a file was derived from files of the log by another engine, which can do without: a
+/// checksum, by Hadoop (".NAME.crc") or of a version ("VERSION.crc"), or commits put together
+/// ("FIRST.LAST.compacted.json").
+bool IsDerived(std::string_view name) {
+  const std::string_view bare = name.starts_with('.') ? name.substr(1) : name;
+  if (!SplitLogName(bare)) return false;
+  return bare.ends_with(".crc") || bare.ends_with(".compacted.json");
+}
+
 }  // namespace
+
+Result<std::vector<std::string>> DeltaLog::SidecarsOf(const Listing::Checkpoint& checkpoint) const {
+  CheckpointContent content;
+  for (const std::string& file : checkpoint.files) {
+    ARROW_RETURN_NOT_OK(ReadCheckpointFile(file, &content));
+  }
+  for (std::string& sidecar : content.sidecars) {
+    ARROW_ASSIGN_OR_RAISE(sidecar, DecodeLogPath(sidecar.substr(sidecar.find_last_of('/') + 1)));
+  }
+  return std::move(content.sidecars);
+}
+
+Status DeltaLog::RemoveSidecars(const std::vector<Listing::Checkpoint>& kept, int64_t before_us,
+                                bool dry_run, Cleanup* cleanup) const {
+  const std::string folder = JoinPath(path_, "_sidecars");
+  ARROW_ASSIGN_OR_RAISE(const std::vector<FileInfo> files, file_system_->List(folder));
+  if (files.empty()) return Status::OK();
+  std::set<std::string> named;
+  for (const Listing::Checkpoint& checkpoint : kept) {
+    ARROW_ASSIGN_OR_RAISE(const std::vector<std::string> sidecars, SidecarsOf(checkpoint));
+    named.insert(sidecars.begin(), sidecars.end());
+  }
+  for (const FileInfo& file : files) {
+    // A younger one may be of a checkpoint that is just being made.
+    if (named.contains(file.name) || file.modified_us >= before_us) continue;
+    if (!dry_run) ARROW_RETURN_NOT_OK(file_system_->Remove(JoinPath(folder, file.name)));
+    ++cleanup->files;
+  }
+  return Status::OK();
+}
+
+Status DeltaLog::RemoveDerived() const {
+  ARROW_ASSIGN_OR_RAISE(const std::vector<FileInfo> files, file_system_->List(path_));
+  for (const FileInfo& file : files) {
+    if (!IsDerived(file.name)) continue;
+    ARROW_RETURN_NOT_OK(file_system_->Remove(JoinPath(path_, file.name)));
+  }
+  return Status::OK();
+}
 
 Result<DeltaLog::Cleanup> DeltaLog::RemoveBefore(int64_t first_needed, const TableOptions& given,
                                                  int64_t leftovers_before_us, bool dry_run) const {
-  ARROW_ASSIGN_OR_RAISE(const Listing listing, List());
+  ARROW_ASSIGN_OR_RAISE(Listing listing, List());
   ARROW_ASSIGN_OR_RAISE(const std::vector<FileInfo> files, file_system_->List(path_));
   Cleanup cleanup;
   std::vector<std::pair<int64_t, std::string>> gone;  // by version
@@ -77,7 +126,8 @@ Result<DeltaLog::Cleanup> DeltaLog::RemoveBefore(int64_t first_needed, const Tab
       }
     }
     for (const FileInfo& file : files) {
-      const auto split = SplitLogName(file.name);
+      const bool hidden = file.name.starts_with('.') && IsDerived(file.name);
+      const auto split = SplitLogName(std::string_view(file.name).substr(hidden ? 1 : 0));
       const bool leftover = file.name.find(".tmp-") != std::string::npos;
       if (split && split->first < base && !leftover) gone.emplace_back(split->first, file.name);
     }
@@ -90,6 +140,8 @@ Result<DeltaLog::Cleanup> DeltaLog::RemoveBefore(int64_t first_needed, const Tab
     if (!dry_run) ARROW_RETURN_NOT_OK(file_system_->Remove(JoinPath(path_, name)));
     ++cleanup.files;
   }
+  std::erase_if(listing.checkpoints, [oldest](const auto& kept) { return kept.version < oldest; });
+  ARROW_RETURN_NOT_OK(RemoveSidecars(listing.checkpoints, leftovers_before_us, dry_run, &cleanup));
   if (!dry_run && cleanup.files > 0) ARROW_RETURN_NOT_OK(file_system_->SyncDirectory(path_));
   cleanup.oldest_version = oldest;
   return cleanup;
@@ -112,11 +164,16 @@ Status DeltaLog::ForgetContent(const std::set<std::string>& paths,
     }
     if (forgot) ARROW_RETURN_NOT_OK(file_system_->Replace(CommitPath(version), changed));
   }
+  std::set<std::string> sidecars;
   for (const Listing::Checkpoint& checkpoint : listing.checkpoints) {
     ARROW_ASSIGN_OR_RAISE(const auto state,
                           LoadCheckpoint(checkpoint.files, checkpoint.version, given));
     ARROW_ASSIGN_OR_RAISE(const bool forgot, ForgetInState(paths, state.get()));
     if (!forgot) continue;
+    ARROW_ASSIGN_OR_RAISE(const std::vector<std::string> named, SidecarsOf(checkpoint));
+    for (const std::string& sidecar : named) {
+      sidecars.insert(JoinPath(JoinPath(path_, "_sidecars"), sidecar));
+    }
     ARROW_ASSIGN_OR_RAISE(const auto bytes, CheckpointBytes(*state));
     const std::string whole = CheckpointPath(checkpoint.version);
     ARROW_RETURN_NOT_OK(file_system_->Replace(whole, std::string_view(*bytes)));
@@ -124,7 +181,9 @@ Status DeltaLog::ForgetContent(const std::set<std::string>& paths,
       if (part != whole) ARROW_RETURN_NOT_OK(file_system_->Remove(part));
     }
   }
-  return Status::OK();
+  // They may have been of several checkpoints, all of which are replaced now.
+  for (const std::string& sidecar : sidecars) ARROW_RETURN_NOT_OK(file_system_->Remove(sidecar));
+  return RemoveDerived();
 }
 
 }  // namespace tercet

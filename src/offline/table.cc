@@ -91,8 +91,11 @@ Result<std::shared_ptr<Table>> Table::Create(std::shared_ptr<FileSystem> file_sy
                                            {"event_time", options.event_time},
                                            {"deletion_vectors", options.deletion_vectors}}));
   set("delta.enableChangeDataFeed", "true");
-  // Time travel must not end before a training dataset's pins do; Spark refuses past these.
-  set("delta.deletedFileRetentionDuration", "interval 3650 days");
+  // What was removed is named in every checkpoint for as long, and every key of an insert; a
+  // vacuum of ours keeps what training datasets pin by itself.
+  set("delta.deletedFileRetentionDuration", "interval 30 days");
+  set("delta.setTransactionRetentionDuration", "interval 30 days");
+  // A pinned commit is read by its log, which other engines clean up as this says.
   set("delta.logRetentionDuration", "interval 3650 days");
   const CommitInfo info{{{"timestamp", now_us / 1000},
                          {"operation", "CREATE TABLE"},

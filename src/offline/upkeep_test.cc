@@ -76,7 +76,7 @@ TEST_F(Upkeep, VacuumKeepsWhatTheRetentionAndPinsNeed) {
   const int64_t third = Put("[[1, 3]]").version;
   const int64_t fourth = Put("[[1, 4]]").version;
   const auto of_first = At(first), of_third = At(third), of_fourth = At(fourth);
-  // By default nothing goes: the retention is ten years.
+  // By default nothing goes: the retention is a month.
   EXPECT_EQ(Value(table_->Vacuum({}, {})).files.size(), 0U);
   // In effect an hour ago: the third.
   const VacuumRequest request{.retention_us = kHour};
@@ -157,7 +157,8 @@ TEST_F(Upkeep, APinThatCantBeLoadedStopsTheVacuum) {
 
 TEST_F(Upkeep, OldCommitsLeaveTheLogBehindACheckpoint) {
   Properties({{"delta.logRetentionDuration", "interval 1 hour"},
-              {"delta.checkpointInterval", "4"}});
+              {"delta.checkpointInterval", "4"},
+              {"delta.setTransactionRetentionDuration", std::nullopt}});
   for (int i = 0; i < 10; ++i) Put("[[" + std::to_string(i) + ", 1]]");
   const auto keyed = Value(table_->Write(Reader({Rows(schema_, "[[99, 1]]")}),
                                          {.idempotency_key = "job 1"}));
@@ -318,6 +319,28 @@ std::vector<std::string> FilesWith(const std::string& folder, const std::string&
   return found;
 }
 
+TEST_F(Upkeep, CheckpointsForgetOldRemovalsAndKeys) {
+  const auto insert = [&](const std::string& key) {
+    return Value(table_->Write(Reader({Rows(schema_, "[[1, 1]]")}), {.idempotency_key = key}));
+  };
+  SetProperties(path_, {{"delta.checkpointInterval", "1"}});
+  insert("old");
+  insert("");
+  const DeltaLog log(LocalFileSystem(), path_);
+  EXPECT_EQ(Value(log.Load(std::nullopt, {}))->tombstones.size(), 1U);
+  EXPECT_TRUE(insert("old").already_applied);
+  clock_.Advance(31 * kDay);
+  insert("");
+  const TableStatePtr state = Value(log.Load(std::nullopt, {}));
+  EXPECT_EQ(state->tombstones.size(), 1U) << "only what was removed now";
+  EXPECT_TRUE(state->transactions.empty());
+  EXPECT_FALSE(insert("old").already_applied);
+  // A table without the property keeps them for ever.
+  Value(table_->Alter({.properties = {{"delta.setTransactionRetentionDuration", std::nullopt}}}));
+  clock_.Advance(1000 * kDay);
+  EXPECT_TRUE(insert("old").already_applied);
+}
+
 TEST_F(Upkeep, ErasureReachesFilesWhoseCommitsLeftTheLog) {
   const auto text = arrow::schema({field("name", arrow::utf8()), field("value", arrow::int32())});
   const std::string path = folder_.Join("people");
@@ -327,7 +350,9 @@ TEST_F(Upkeep, ErasureReachesFilesWhoseCommitsLeftTheLog) {
     clock_.Advance(kHour);
     Value(people->Write(Reader({Rows(text, rows)}), {}));
   }
-  Value(people->Alter({.properties = {{"delta.logRetentionDuration", "interval 1 hour"}}}));
+  Value(people->Alter({.properties = {
+                           {"delta.logRetentionDuration", "interval 1 hour"},
+                           {"delta.deletedFileRetentionDuration", "interval 100 days"}}}));
   clock_.Advance(40 * kDay);
   const VacuumReport report = Value(people->Vacuum({}, {}));
   ASSERT_EQ(report.files.size(), 0U) << "they have a retention of their own";

@@ -109,6 +109,10 @@ class Vacuuming {
   }
 
   Status CleanLog(int64_t first_needed, VacuumReport* report) {
+    if (Supports(head_->protocol, "checkpointProtection")) {
+      report->oldest_version = commits_.empty() ? head_->version : commits_.front().version;
+      return Status::OK();  // older checkpoints may be of readers of another protocol
+    }
     ARROW_ASSIGN_OR_RAISE(const int64_t retention_us, LogRetentionOf(*head_));
     const int64_t horizon = std::min(first_needed, VersionAt(now_us_ - retention_us));
     ARROW_ASSIGN_OR_RAISE(const DeltaLog::Cleanup cleanup,

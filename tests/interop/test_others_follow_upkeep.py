@@ -138,14 +138,14 @@ def test_unknown_writer_features_are_refused_for_writes_only(project, group):
     version = DeltaTable(path).version() + 1
     with open(f"{path}/_delta_log/{version:020d}.json", "w") as log:
         log.write('{"protocol":{"minReaderVersion":1,"minWriterVersion":7,'
-                  '"writerFeatures":["appendOnly","rowTracking"]}}\n')
+                  '"writerFeatures":["appendOnly","icebergCompatV2"]}}\n')
     with tc.open(project.location) as again:
         other = again.feature_group("numbers")
         assert len(other.read()) == 1000
         for change in (lambda: other.delete({"key": [1]}), other.compact, other.vacuum,
                        lambda: other.add_features({"x": "int64"}),
                        lambda: other.erase({"key": [1]})):
-            with pytest.raises(tc.NotSupportedError, match="rowTracking"):
+            with pytest.raises(tc.NotSupportedError, match="icebergCompatV2"):
                 change()
 
 
