@@ -288,6 +288,36 @@ TEST_F(ForeignLogTest, ReadsACheckpointOfVersionTwoWithSidecars) {
   ExpectSays(Open().status(), {"files.parquet"});
 }
 
+TEST_F(ForeignLogTest, ErasureReachesSidecarsAndWhatWasDerivedFromTheLog) {
+  PutKeys("a.parquet", R"([{"key": 1}, {"key": 2}])");
+  const std::string stats = R"({"numRecords":2,"minValues":{"key":1},"maxValues":{"key":2}})";
+  const std::string protocol = Protocol(3, 7, R"(["v2Checkpoint"])");
+  PutCommit(0, {protocol, Metadata(kKeySchema), Add("a.parquet", stats)});
+  const auto entry = arrow::struct_({field("path", arrow::utf8()), field("size", arrow::int64()),
+                                     field("stats", arrow::utf8())});
+  PutFile("_delta_log/_sidecars/files.parquet",
+          Rows(arrow::schema({field("add", entry)}),
+               R"([{"add": {"path": "a.parquet", "size": 10, "stats": "{\"numRecords\":2}"}}])"));
+  const std::string checkpoint =
+      "00000000000000000000.checkpoint.80a083e8-7026-4e79-81be-64bd76c43a11.json";
+  PutText(checkpoint, {R"({"checkpointMetadata":{"version":0}})", protocol, Metadata(kKeySchema),
+                       R"({"sidecar":{"path":"files.parquet","sizeInBytes":1}})"});
+  const std::vector<std::string> derived = {
+      "00000000000000000000.crc", ".00000000000000000000.json.crc",
+      "00000000000000000000.00000000000000000001.compacted.json"};
+  for (const std::string& name : derived) PutText(name, {Add("a.parquet", stats)});
+  const auto table = Value(Open());
+  const auto keys = arrow::schema({field("key", arrow::int64())});
+  EXPECT_EQ(Value(table->Erase(Rows(keys, R"([{"key": 1}])"))).rows, 1);
+  for (const std::string& name : derived) {
+    EXPECT_FALSE(std::filesystem::exists(folder_.Join("_delta_log/" + name))) << name;
+  }
+  for (const std::string& name : {checkpoint, std::string("_sidecars/files.parquet")}) {
+    EXPECT_FALSE(std::filesystem::exists(folder_.Join("_delta_log/" + name))) << name;
+  }
+  ExpectEqual(*ScanAll(Value(Value(Open())->Head()).get()), *Rows(keys, R"([{"key": 2}])"));
+}
+
 TEST_F(ForeignLogTest, FindsMappedColumnsByNameAndById) {
   const std::string fields =
       R"({"name":"key","type":"long","nullable":true,"metadata":)"
