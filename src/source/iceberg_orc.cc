@@ -113,6 +113,11 @@ Result<std::shared_ptr<arrow::Array>> Become(const std::shared_ptr<arrow::Array>
   return cast.make_array();
 }
 
+/// What ORC's library throws at damaged bytes, Arrow calls unknown.
+Status AsDamage(const Status& status) {
+  return status.IsUnknownError() ? Status::IOError(status.message()) : status;
+}
+
 class OrcReader : public IcebergRowReader {
  public:
   OrcReader(std::unique_ptr<arrow::adapters::orc::ORCFileReader> file,
@@ -153,10 +158,12 @@ class OrcReader : public IcebergRowReader {
       if (stripe_ == nullptr) {
         if (stripes_read_ == file_->NumberOfStripes()) return 0;
         ++stripes_read_;
-        ARROW_ASSIGN_OR_RAISE(stripe_, file_->NextStripeReader(kBatchRows, read_));
+        auto stripe = file_->NextStripeReader(kBatchRows, read_);
+        if (!stripe.ok()) return AsDamage(stripe.status());
+        stripe_ = std::move(*stripe);
         if (stripe_ == nullptr) return 0;
       }
-      ARROW_RETURN_NOT_OK(stripe_->ReadNext(&batch));
+      ARROW_RETURN_NOT_OK(AsDamage(stripe_->ReadNext(&batch)));
       if (batch == nullptr) stripe_ = nullptr;
     }
     columns->clear();
@@ -193,10 +200,10 @@ class OrcReader : public IcebergRowReader {
 Result<std::unique_ptr<IcebergRowReader>> IcebergRowReader::OpenOrc(
     std::shared_ptr<arrow::io::RandomAccessFile> file,
     const std::shared_ptr<arrow::Schema>& wanted, const std::map<std::string, int64_t>& names) {
-  ARROW_ASSIGN_OR_RAISE(
-      auto opened, arrow::adapters::orc::ORCFileReader::Open(file, arrow::default_memory_pool()));
-  auto reader = std::make_unique<OrcReader>(std::move(opened), wanted);
-  ARROW_RETURN_NOT_OK(reader->Begin(names));
+  auto opened = arrow::adapters::orc::ORCFileReader::Open(file, arrow::default_memory_pool());
+  if (!opened.ok()) return AsDamage(opened.status());
+  auto reader = std::make_unique<OrcReader>(std::move(*opened), wanted);
+  ARROW_RETURN_NOT_OK(AsDamage(reader->Begin(names)));
   return reader;
 }
 
