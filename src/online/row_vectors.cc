@@ -10,7 +10,7 @@ namespace tercet {
 namespace {
 
 /// More reads and forms than this are resolved anew now and then: whoever asks has a few views.
-constexpr size_t kMostKept = 256;
+constexpr size_t kMostKept = 1024;
 /// About what an entry has before the fixed part of its row.
 constexpr size_t kEntryBytes = 96;
 constexpr size_t kMostAhead = 1024;

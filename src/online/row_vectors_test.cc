@@ -131,10 +131,9 @@ class Vectors : public ::testing::TestWithParam<size_t> {
     const std::string key = SortKeys::Encode(keys->columns()).ValueOrDie().ToBytes(0);
     CellsAnswer vector;
     ASSERT_TRUE(store_->ReadVectorCells(read, key, time_us, &vector).ValueOrDie());
-    size_t next = 0, columns = 0;
+    size_t next = 0;
     for (size_t g = 0; g < read.groups().size(); ++g) {
       const CellColumns& group = read.groups()[g];
-      columns += group.columns.size();
       const auto answers = store_->Read({{.group = group.group,
                                           .keys = keys,
                                           .event_times_us = {time_us},
