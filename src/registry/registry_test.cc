@@ -15,6 +15,7 @@
 #include "base/hash.h"
 #include "base/id.h"
 #include "base/test_disk.h"
+#include "catalog/test_catalog.h"
 #include "registry/file_lock.h"
 #include "registry/model_path.h"
 
@@ -60,41 +61,18 @@ class FullDisk : public TestDisk {
 };
 
 /// Lets something happen between a switch's reading and its writing.
-class InterruptedCatalog : public Catalog {
+class InterruptedCatalog : public PassingCatalog {
  public:
   InterruptedCatalog(Catalog* catalog, std::function<void()> meanwhile)
-      : catalog_(catalog), meanwhile_(std::move(meanwhile)) {}
-  Result<CatalogEntry> Put(Kind kind, const Ref& ref, const json::object& definition,
-                           const std::vector<NounRef>& depends_on) override {
-    return catalog_->Put(kind, ref, definition, depends_on);
-  }
+      : PassingCatalog(catalog), meanwhile_(std::move(meanwhile)) {}
   Result<CatalogEntry> Update(Kind kind, const Ref& ref, int64_t expected_revision,
                               const json::object& definition,
                               const std::optional<std::vector<NounRef>>& depends_on) override {
     if (meanwhile_) std::exchange(meanwhile_, nullptr)();
-    return catalog_->Update(kind, ref, expected_revision, definition, depends_on);
+    return PassingCatalog::Update(kind, ref, expected_revision, definition, depends_on);
   }
-  Result<CatalogEntry> Get(Kind k, const Ref& ref) override { return catalog_->Get(k, ref); }
-  Result<std::optional<CatalogEntry>> Find(Kind k, const Ref& ref) override {
-    return catalog_->Find(k, ref);
-  }
-  Result<std::vector<CatalogEntry>> List(Kind k, const std::optional<std::string>& n) override {
-    return catalog_->List(k, n);
-  }
-  Result<int64_t> NextVersion(Kind k, const std::string& n) override {
-    return catalog_->NextVersion(k, n);
-  }
-  Status Drop(Kind k, const Ref& ref) override { return catalog_->Drop(k, ref); }
-  Result<std::vector<NounRef>> Dependents(Kind k, const Ref& ref) override {
-    return catalog_->Dependents(k, ref);
-  }
-  Result<std::vector<NounRef>> Dependencies(Kind k, const Ref& ref) override {
-    return catalog_->Dependencies(k, ref);
-  }
-  Result<int64_t> ChangeCounter() override { return catalog_->ChangeCounter(); }
 
  private:
-  Catalog* const catalog_;
   std::function<void()> meanwhile_;
 };
 

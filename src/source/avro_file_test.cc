@@ -15,10 +15,9 @@ namespace tercet {
 namespace {
 
 using ::testing::HasSubstr;
+using avro_bytes::kMarker;
 using avro_bytes::Long;
 using avro_bytes::Text;
-
-const std::string kMarker = "sixteen bytes...";
 
 /// A file of one block.
 std::string File(const std::string& schema, int64_t count, const std::string& items,

@@ -16,10 +16,9 @@ namespace tercet {
 namespace {
 
 using ::testing::HasSubstr;
+using avro_bytes::kMarker;
 using avro_bytes::Long;
 using avro_bytes::Text;
-
-const std::string kMarker = "sixteen bytes...";
 
 /// A file of blocks of records, each a count and its bytes.
 std::string AvroFile(const std::string& fields,

@@ -5,6 +5,9 @@
 
 namespace tercet::avro_bytes {
 
+/// What a file has after its header and each block.
+inline const std::string kMarker = "sixteen bytes...";
+
 /// Values as Avro's binary encoding has them, for tests to make bytes of.
 
 inline std::string Long(int64_t value) {

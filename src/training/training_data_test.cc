@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "catalog/test_catalog.h"
 #include "compute/transformation.h"
 #include "view/test_project.h"
 
@@ -302,42 +303,14 @@ TEST_F(TrainingDataTest, AFailureRegistersNothing) {
 }
 
 /// A catalog whose disk fails once an entry is there.
-class TornCatalog : public Catalog {
+class TornCatalog : public PassingCatalog {
  public:
-  explicit TornCatalog(Catalog* catalog) : catalog_(catalog) {}
-
+  using PassingCatalog::PassingCatalog;
   Result<CatalogEntry> Put(Kind kind, const Ref& ref, const json::object& definition,
                            const std::vector<NounRef>& depends_on) override {
-    ARROW_RETURN_NOT_OK(catalog_->Put(kind, ref, definition, depends_on).status());
+    ARROW_RETURN_NOT_OK(PassingCatalog::Put(kind, ref, definition, depends_on).status());
     return Status::IOError("the disk is gone");
   }
-  Result<CatalogEntry> Update(Kind kind, const Ref& ref, int64_t expected_revision,
-                              const json::object& definition,
-                              const std::optional<std::vector<NounRef>>& depends_on) override {
-    return catalog_->Update(kind, ref, expected_revision, definition, depends_on);
-  }
-  Result<CatalogEntry> Get(Kind kind, const Ref& ref) override { return catalog_->Get(kind, ref); }
-  Result<std::optional<CatalogEntry>> Find(Kind kind, const Ref& ref) override {
-    return catalog_->Find(kind, ref);
-  }
-  Result<std::vector<CatalogEntry>> List(Kind kind,
-                                         const std::optional<std::string>& name) override {
-    return catalog_->List(kind, name);
-  }
-  Result<int64_t> NextVersion(Kind kind, const std::string& name) override {
-    return catalog_->NextVersion(kind, name);
-  }
-  Status Drop(Kind kind, const Ref& ref) override { return catalog_->Drop(kind, ref); }
-  Result<std::vector<NounRef>> Dependents(Kind kind, const Ref& ref) override {
-    return catalog_->Dependents(kind, ref);
-  }
-  Result<std::vector<NounRef>> Dependencies(Kind kind, const Ref& ref) override {
-    return catalog_->Dependencies(kind, ref);
-  }
-  Result<int64_t> ChangeCounter() override { return catalog_->ChangeCounter(); }
-
- private:
-  Catalog* const catalog_;
 };
 
 TEST_F(SpineTest, StaysWhereItsDatasetMayBeRegistered) {
