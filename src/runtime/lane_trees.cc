@@ -144,7 +144,8 @@ TERCET_INLINE LaneSplits Chosen(const Splits* splits, const Tables* tables,
     const __mmask64 turn = right[kTurn];
     const LaneSplits on_left = Chosen<kLevel, kTurn - 1, kWide>(splits, tables, right);
     const LaneSplits on_right =
-        Chosen<kLevel, kTurn - 1, kWide>(splits + kStride, tables + kStride, right);
+        Chosen<kLevel, kTurn - 1, kWide>(splits + kStride, kWide ? tables + kStride : tables,
+                                         right);
     chosen.column = _mm512_mask_blend_epi8(turn, on_left.column, on_right.column);
     chosen.code = _mm512_mask_blend_epi8(turn, on_left.code, on_right.code);
     if constexpr (kWide) {
@@ -162,8 +163,9 @@ TERCET_INLINE __m512i Descend(const __m512i* row, const Splits* splits, const Ta
     return node;
   } else {
     constexpr int kFirst = (1 << kLevel) - 1;
-    const LaneSplits lanes =
-        Chosen<kLevel, kLevel - 1, (kTables > 4)>(splits + kFirst, tables + kFirst, right);
+    constexpr bool kWide = kTables > 4;  // else there are no tables to add to
+    const LaneSplits lanes = Chosen<kLevel, kLevel - 1, kWide>(
+        splits + kFirst, kWide ? tables + kFirst : tables, right);
     right[kLevel] = _mm512_cmpge_epu8_mask(CodesAt<kTables>(row, lanes), lanes.code);
     node = _mm512_add_epi8(node, node);
     node = _mm512_mask_add_epi8(node, right[kLevel], node, _mm512_set1_epi8(1));
