@@ -29,7 +29,7 @@ import join_sides as js
 
 BUILD = """
 import sys
-import numpy as np, pyarrow as pa, xgboost
+import numpy as np, pandas as pd, pyarrow as pa, xgboost
 import tercet as tc
 folder, rows = sys.argv[1], int(sys.argv[2])
 random = np.random.default_rng(3)
@@ -57,7 +57,7 @@ view = project.feature_view(
     query=events.select(*own, "y").join(profiles.select(*(f"p{i}" for i in range(25))),
                                         on="entity"),
     transformations=[tc.standard_scaler(*(f"p{i}" for i in range(10)))])
-data = view.training_data(start=begin + span - span // 200)
+data = view.training_data(start=pd.Timestamp(begin + span - span // 200, unit="us", tz="UTC"))
 booster = xgboost.train({"objective": "binary:logistic", "max_depth": 6, "nthread": 2},
                         xgboost.DMatrix(data.train.X, data.train.y), 300)
 project.register_model("scores", booster, training_data=data)
