@@ -30,14 +30,12 @@ std::vector<std::string> LegacyWriterFeatures(int64_t version) {
   return features;
 }
 
-void AddFeature(std::string_view feature, std::vector<std::string>* features) {
-  if (std::find(features->begin(), features->end(), feature) == features->end()) {
-    features->emplace_back(feature);
-  }
-}
-
 bool IsAmong(const std::vector<std::string>& features, std::string_view feature) {
   return std::find(features.begin(), features.end(), feature) != features.end();
+}
+
+void AddFeature(std::string_view feature, std::vector<std::string>* features) {
+  if (!IsAmong(*features, feature)) features->emplace_back(feature);
 }
 
 template <size_t n>
